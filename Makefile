@@ -1,0 +1,72 @@
+# What a clone needs, and the commands we run in it. `make help` lists them.
+
+# Any Python >= 3.11 and any uv will do; `make PYTHON=python3.13 UV=/path/to/uv ...` names others.
+ifndef PYTHON
+PYTHON := $(shell command -v python3 2>/dev/null || echo python3)
+endif
+ifndef UV
+UV := $(shell command -v uv 2>/dev/null || echo .crane/uv/bin/uv)
+endif
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.crane/engine/bin:$(PATH)
+export PULUMI_SKIP_UPDATE_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup engine rehearse test lint types unit format clean python
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/.set-up ## Install the Python packages of uv.lock into .venv
+
+engine: | python ## Find, install or build the Pulumi engine (the first time up to 6 minutes)
+	@"$(PYTHON)" tools/engine.py --into .crane/engine
+
+rehearse: setup engine ## See the whole flow on the local cloud, no account needed
+	.venv/bin/crane rehearse
+
+test: setup engine ## Check style and types, run all tests
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+lint: setup ## Check the style only
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+types: setup ## Check the types only
+	.venv/bin/mypy
+
+unit: setup engine ## Run the tests only
+	.venv/bin/pytest
+
+format: setup ## Mend the style where that can be done by rule
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+clean: ## Remove .venv and .crane, the local cloud's state included
+	rm -rf .venv .crane
+
+python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "$(PYTHON): Python 3.11 or newer is needed. Install it, or name one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+
+# uv keeps a .venv only if it is told the real path of the Python behind it, not that of a shim or of another .venv.
+REAL_PYTHON = import os, sys; print(os.path.realpath(sys._base_executable))
+
+# Packages without bytecode cost every Pulumi run four seconds, so it is made here, whatever the environment says.
+.venv/.set-up: uv.lock pyproject.toml | python $(UV)
+	@echo "setup: installing the packages of uv.lock into .venv (half a minute, or as long as the downloads take)"
+	@env -u PYTHONDONTWRITEBYTECODE UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \
+		"$(UV)" sync --quiet --locked --python "$$("$(PYTHON)" -c '$(REAL_PYTHON)')"
+	@touch "$@"
+
+.crane/uv/bin/uv: | python
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON): it has no venv module. Install it (on Debian: python3-venv), or put uv on PATH" >&2; exit 1; }
+	@mkdir -p .crane
+	@echo "setup: bringing uv into .crane/uv"
+	@"$(PYTHON)" -m venv --clear .crane/uv
+	@.crane/uv/bin/pip install --quiet uv==0.13.9

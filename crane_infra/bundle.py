@@ -1,0 +1,75 @@
+"""The built modules of one worker: read once, hashed and uploaded from the same bytes.
+
+Does not build anything. Prevents a bundle that changes between hash and upload, and a half-built folder from being shipped.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from crane_infra.errors import BundleError
+
+# Content types by suffix, as the upload API takes them (Cloudflare's multipart upload metadata, "modules").
+CONTENT_TYPES = {
+    ".js": "application/javascript+module",
+    ".mjs": "application/javascript+module",
+    ".wasm": "application/wasm",
+    ".txt": "text/plain",
+    ".html": "text/plain",
+    ".sql": "text/plain",
+    ".json": "application/json",
+    ".bin": "application/octet-stream",
+}
+# What `wrangler deploy --dry-run --outdir` writes beside the modules.
+IGNORED = {".map", ".md"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of a bundle; ``name`` is its path below the bundle folder, with forward slashes."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def base64(self) -> str:
+        """The content as the API takes it."""
+        return base64.b64encode(self.content).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The modules of a worker, sorted by name."""
+
+    main_module: str
+    modules: tuple[Module, ...]
+
+
+def read_bundle(folder: Path, main_module: str, worker: str) -> Bundle:
+    """Read the modules below ``folder``.
+
+    Raises BundleError where the folder or its main module is missing, or a file is of a kind that no worker takes.
+    """
+    where = f"bundle of {worker} ({folder})"
+    build = "Build the worker (for TypeScript: wrangler deploy --dry-run --outdir dist), or correct workers-dir"
+    if not folder.is_dir():
+        raise BundleError(where, "the folder does not exist", build)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in IGNORED)
+    modules = tuple(_module(path, folder, where) for path in files)
+    if main_module not in {module.name for module in modules}:
+        raise BundleError(where, f"it has no {main_module}", build)
+    return Bundle(main_module, modules)
+
+
+def _module(path: Path, folder: Path, where: str) -> Module:
+    name = path.relative_to(folder).as_posix()
+    if path.suffix not in CONTENT_TYPES:
+        raise BundleError(where, f"{name} is no module that a worker takes", f"Remove it; known are {', '.join(sorted(CONTENT_TYPES))}")
+    return Module(name, CONTENT_TYPES[path.suffix], path.read_bytes())

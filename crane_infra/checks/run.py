@@ -1,0 +1,122 @@
+"""Runs smoke checks against a live worker: asks again and again until each answer is the declared one, or its deadline is over.
+
+While a version propagates anything may come: nothing, a 404, an error, an older version, a cached body. None of these is a
+failure before the deadline, and none of them passes. Does not decide which checks belong to an environment (select does,
+from data), does not deploy or roll back. Prevents traffic from staying on a version that nobody has seen answer, and a
+reply that echoes a key from carrying it into a log.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import httpx
+
+from crane_infra.checks.answer import Answer, expectation, fault
+from crane_infra.checks.model import Check
+from crane_infra.checks.request import Request, Target, prepare, where
+from crane_infra.errors import CheckError
+from crane_infra.redact import Redactor
+
+__all__ = ["Passed", "Target", "run_checks", "select"]
+
+_REQUEST_SECONDS = 10.0
+_LONGEST_PAUSE = 10.0
+_GROWTH = 1.5
+_MAX_REPLY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A check that passed: after how many tries, and the version id that its reply named, if it looks for one."""
+
+    check: str
+    tries: int
+    version: str | None = None
+
+
+def select(checks: Iterable[Check], environment: str) -> tuple[Check, ...]:
+    """The checks that may run in an environment: those that write run in staging alone."""
+    return tuple(check for check in checks if environment == "staging" or not check.mutating)
+
+
+async def run_checks(
+    target: Target, checks: Sequence[Check], *, pause: float = 1.0, client: httpx.AsyncClient | None = None
+) -> tuple[Passed, ...]:
+    """Runs the checks one after another, those that look for the version first, and says what passed.
+
+    ``pause`` is the first wait between two tries in seconds; waits grow to ten seconds and vary by half. Raises CheckError
+    for the first check that cannot be sent (before anything is sent) or has not passed at its deadline.
+    """
+    redact = Redactor(target.secrets)
+    ordered = sorted(checks, key=lambda check: check.version_at is None)
+    requests = [prepare(target, check) for check in ordered]
+    own = contextlib.nullcontext(client) if client else httpx.AsyncClient(timeout=_REQUEST_SECONDS)
+    async with own as http:
+        return tuple([await _poll(target, request, pause, http, redact) for request in requests])
+
+
+async def _poll(target: Target, request: Request, pause: float, http: httpx.AsyncClient, redact: Redactor) -> Passed:
+    check, started, waits = request.check, monotonic(), _waits(pause)
+    last: Answer | str = "none: no try ended in time"
+    tries = 0
+    while True:
+        tries += 1
+        left = check.deadline - (monotonic() - started)
+        answer = await _ask(http, request, min(left, _REQUEST_SECONDS))
+        if isinstance(answer, Answer) and fault(check, answer, target.version_id) is None:
+            return Passed(check.name, tries, target.version_id if check.version_at else None)
+        # A try that the deadline cut short says less than the answer before it.
+        if not (isinstance(answer, TimeoutError) and left < _REQUEST_SECONDS):
+            last = answer if isinstance(answer, Answer) else _error_text(answer)
+        wait = next(waits)
+        if monotonic() - started + wait >= check.deadline:
+            raise _too_late(target, check, tries, last, redact)
+        await asyncio.sleep(wait)
+
+
+def _waits(pause: float) -> Iterator[float]:
+    for step in itertools.count():
+        # Not a matter of security: only keeps several runs from asking in step.
+        yield min(pause * _GROWTH ** min(step, 20), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+async def _ask(http: httpx.AsyncClient, request: Request, seconds: float) -> Answer | Exception:
+    """One try; what went wrong on the way is a result as well."""
+    message = http.build_request(request.check.method, request.url, headers=request.headers, content=request.content)
+    try:
+        async with asyncio.timeout(seconds):
+            response = await http.send(message, stream=True, follow_redirects=False)
+            try:
+                return await _answer(response)
+            finally:
+                await response.aclose()
+    except (httpx.HTTPError, TimeoutError) as error:
+        return error
+
+
+async def _answer(response: httpx.Response) -> Answer:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_REPLY_BYTES:
+            break
+    return Answer(response.status_code, bytes(body[:_MAX_REPLY_BYTES]), response.headers.get("location"))
+
+
+def _too_late(target: Target, check: Check, tries: int, last: Answer | str, redact: Redactor) -> CheckError:
+    came = last.told(redact) if isinstance(last, Answer) else redact(last)
+    why = fault(check, last, target.version_id) if isinstance(last, Answer) else None
+    what = f"expected {expectation(check, target.version_id)} within {check.deadline:g} s; after {tries} tries the last answer was {came}"
+    if why:
+        what += f" ({redact(why)})"
+    return CheckError(where(target, check), what, f"Look at the logs of {target.worker}, mend it, and deploy again")
+
+
+def _error_text(error: Exception) -> str:
+    """Never empty: time-outs often have no text of their own."""
+    return f"none, {type(error).__name__}" + (f": {error}" if str(error) else "")

@@ -1,0 +1,62 @@
+"""``crane local``: the local cloud and a Pulumi project that leads to it."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from crane_infra import catalog
+from crane_infra.cli.clone import root
+from crane_infra.errors import LocalCloudError
+from crane_infra.local import daemon, engine, project
+
+app = typer.Typer(no_args_is_help=True, help="The local cloud: Workers and D1 on this machine, no account needed.")
+PortOption = Annotated[int, typer.Option(help="Port of the API; 0 takes a free one and keeps it.")]
+
+
+@app.command()
+def up(port: PortOption = 0) -> None:
+    """Start the local cloud and make a Pulumi project for it, with both stacks."""
+    here = _project()
+    running = daemon.start(here.cloud, port=port, runtime_cache=here.root / ".crane" / "runtime")
+    environ = engine.environment(here, running, os.environ)
+    project.write(here, running)
+    project.make_stacks(here, catalog.crane(), environ)
+    typer.echo(f"The local cloud runs: {running.api_url}, account {running.account_id}")
+    typer.echo('Next: eval "$(crane local env)", then pulumi up -s staging')
+
+
+@app.command()
+def down() -> None:
+    """Stop the local cloud; its databases and workers stay for the next start."""
+    here = _project()
+    if daemon.status(here.cloud) is None:
+        typer.echo("The local cloud does not run.")
+        return
+    daemon.stop(here.cloud)
+    typer.echo("The local cloud stopped.")
+
+
+@app.command()
+def status() -> None:
+    """Say whether the local cloud runs; exit code 3 where it does not."""
+    running = daemon.status(_project().cloud)
+    if running is None:
+        typer.echo("The local cloud does not run. Start it with crane local up.")
+        raise typer.Exit(3)
+    typer.echo(f"The local cloud runs: {running.api_url}, account {running.account_id}, process {running.pid}")
+
+
+@app.command()
+def env() -> None:
+    """Print what makes plain pulumi work in a shell: eval "$(crane local env)"."""
+    here = _project()
+    running = daemon.status(here.cloud)
+    if running is None:
+        raise LocalCloudError("local cloud", "it does not run", "Start it with crane local up")
+    typer.echo(project.shell(engine.exports(here, running, os.environ), engine.UNSET))
+
+
+def _project() -> project.Project:
+    clone = root()
+    return project.Project(clone, clone / ".crane" / "local")

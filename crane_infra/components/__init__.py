@@ -1,0 +1,1 @@
+"""The building blocks of an environment. Their type tokens live in state: ``crane:infra:<Name>``."""

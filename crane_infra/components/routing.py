@@ -1,0 +1,49 @@
+"""What sends traffic to a version: the deployment, then the crons.
+
+Declared after every schema step, so that no version serves before its schema is there. Prevents a failed migration from
+taking the old version out of traffic.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+
+@dataclass(frozen=True)
+class RoutingConfig:
+    """Which version of a script gets all traffic. ``crons`` None: the script's schedules are none of ours."""
+
+    account_id: str
+    script: pulumi.Input[str]
+    version: pulumi.Input[str]
+    crons: tuple[str, ...] | None
+
+
+class Routing(pulumi.ComponentResource):
+    """All traffic of a script to one version."""
+
+    def __init__(
+        self, name: str, config: RoutingConfig, after: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the routing of the worker ``name``, once everything in ``after`` is done."""
+        super().__init__("crane:infra:Routing", name, None, opts)
+        self.deployment = cloudflare.WorkersDeployment(
+            name,
+            account_id=config.account_id,
+            script_name=config.script,
+            strategy="percentage",
+            versions=[{"version_id": config.version, "percentage": 100}],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+        )
+        if config.crons is not None:
+            self.crons = cloudflare.WorkersCronTrigger(
+                name,
+                account_id=config.account_id,
+                script_name=config.script,
+                schedules=[{"cron": cron} for cron in config.crons],
+                # The script has to be deployed before it can be scheduled.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.deployment]),
+            )
+        self.register_outputs({"deployment": self.deployment.id})

@@ -1,0 +1,111 @@
+"""Do the settings fit the catalog, the other environment and what this stack declared last? Pure but for one file read.
+
+Prevents two environments from sharing a database, and a rename or a removal from becoming a replacement or a deletion.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from crane_infra.catalog import Catalog
+from crane_infra.errors import SettingsError
+from crane_infra.settings import ENVIRONMENTS, Settings
+
+
+def variables_of(name: str, catalog: Catalog, settings: Settings) -> dict[str, str]:
+    """The plain variables of a worker in this environment: the shared ones, overridden and completed by the settings.
+
+    Raises SettingsError for one that the catalog does not know or that the stack has to set and does not.
+    """
+    worker, own = catalog.workers[name], settings.workers[name].variables
+    where = f"{_file(settings)} workers.{name}.variables"
+    if unknown := sorted(set(own) - set(worker.variables) - set(worker.environment_variables)):
+        raise SettingsError(
+            f"{where}.{unknown[0]}", "the catalog has no such variable", "Remove it, or declare it in crane_infra/catalog.py"
+        )
+    if missing := sorted(set(worker.environment_variables) - set(own)):
+        raise SettingsError(f"{where}.{missing[0]}", "is missing", "Each environment sets its own")
+    return {**worker.variables, **own}
+
+
+def require_consistent(catalog: Catalog, settings: Settings, others: Mapping[str, Mapping[str, Any]]) -> None:
+    """Settings against catalog and against the databases that other environments name (see ``neighbours``).
+
+    Raises SettingsError with the path of the first fault.
+    """
+    for kind, wanted, given in (("databases", catalog.databases, settings.databases), ("workers", catalog.workers, settings.workers)):
+        if unknown := sorted(set(given) - set(wanted)):
+            raise SettingsError(
+                f"{_file(settings)} {kind}.{unknown[0]}", "it is not in the catalog", f"Known are {', '.join(sorted(wanted))}"
+            )
+        if missing := sorted(set(wanted) - set(given)):
+            raise SettingsError(f"{_file(settings)} {kind}.{missing[0]}", "is missing", "The catalog has it, so each stack has to set it")
+    for name, worker in settings.workers.items():
+        variables_of(name, catalog, settings)
+        for binding, service in worker.services.items():
+            if service not in catalog.workers:
+                raise SettingsError(
+                    f"{_file(settings)} workers.{name}.services.{binding}", f"there is no worker {service}", "Name one of the catalog"
+                )
+    _require_own_databases(settings, others)
+
+
+def _require_own_databases(settings: Settings, others: Mapping[str, Mapping[str, Any]]) -> None:
+    taken: dict[str, str] = {}
+    for place, databases in others.items():
+        for name, database in databases.items():
+            taken |= {
+                str(value): f"{place} ({name})" for value in (database.get("name"), database.get("adopt"), database.get("id")) if value
+            }
+    for name, own in settings.databases.items():
+        for key, value in (("name", own.name), ("adopt", own.adopt)):
+            if value in taken:
+                raise SettingsError(
+                    f"{_file(settings)} databases.{name}.{key}", f"{value} is a database of {taken[value]}", "Give each environment its own"
+                )
+            taken |= {str(value): f"this environment ({name})"} if value else {}
+
+
+def neighbours(settings: Settings, outputs: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]]:
+    """The databases of the other environments, as their stack files and their last outputs name them.
+
+    Raises SettingsError where the stack file beside ours cannot be read.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for other in ENVIRONMENTS:
+        if other == settings.environment:
+            continue
+        path = settings.root / f"Pulumi.{other}.yaml"
+        if path.is_file():
+            try:
+                config = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("config") or {}
+                found[path.name] = {name: dict(database) for name, database in (config.get(f"{settings.project}:databases") or {}).items()}
+            except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+                raise SettingsError(path.name, f"cannot be read ({type(error).__name__})", "Correct its YAML") from None
+        found[f"stack {other}"] = dict(((outputs.get(other) or {}).get("environment") or {}).get("databases") or {})
+    return found
+
+
+def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:
+    """Compare with what this stack declared last.
+
+    Raises SettingsError where a database or worker of then was renamed, removed, or stands for another one now.
+    """
+    for name, was in (last.get("databases") or {}).items():
+        now = settings.databases.get(name)
+        where = f"{_file(settings)} databases.{name}"
+        if now is None or now.name != was["name"]:
+            gone = "was removed" if now is None else f"was renamed from {was['name']} to {now.name}"
+            raise SettingsError(where, f"{gone}: that would replace or delete the database and lose its data", f"Put {was['name']} back")
+        if now.adopt and now.adopt != was["id"]:
+            raise SettingsError(f"{where}.adopt", f"names {now.adopt}, but this stack has {was['id']}", f"Put {was['id']} back")
+    for name, was in (last.get("workers") or {}).items():
+        if name not in settings.workers:
+            raise SettingsError(
+                f"{_file(settings)} workers.{name}", f"was removed, but {was['script']} is deployed", "Put it back; see docs/runbook.md"
+            )
+
+
+def _file(settings: Settings) -> str:
+    return f"Pulumi.{settings.environment}.yaml"

@@ -1,0 +1,116 @@
+"""Talks to one D1 database through the official SDK.
+
+Reads are sent again for passing faults; a write is sent once, and the SDK's own retries are off (it would repeat a POST after a
+lost reply). What a reply means is decided in ``reply``; what to do about an unknown outcome is decided by the caller.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar, cast
+
+import httpx
+import stamina
+from cloudflare import APIConnectionError, APIResponseValidationError, APIStatusError, AsyncCloudflare
+from cloudflare.types.d1.database_query_params import MultipleQueriesBatch
+
+from crane_infra.d1 import reply
+from crane_infra.d1.database import Param, Result, Row, Statement
+from crane_infra.d1.errors import NoAnswerError, RateLimitedError
+
+# The longest Retry-After that is obeyed, in seconds; a token that used up its budget is told 300, and nobody waits that long unasked.
+LONGEST_WAIT = 60.0
+T = TypeVar("T")
+Raw = tuple[int, dict[str, str], bytes]
+
+
+class _Answer(Protocol):
+    @property
+    def http_response(self) -> httpx.Response: ...
+
+
+class D1:
+    """One database; satisfies ``Database``. The caller owns the SDK client and closes it."""
+
+    def __init__(self, client: AsyncCloudflare, account_id: str, database_id: str, name: str) -> None:
+        self._client = client.with_options(max_retries=0)
+        self._account_id, self._database_id = account_id, database_id
+        self._hidden = tuple(value for value in (client.api_token, client.api_key, client.user_service_key) if value)
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return self._name
+
+    async def read(self, sql: str, params: Sequence[Param] = ()) -> list[Row]:
+        """Run one SELECT and return its rows.
+
+        Sent up to five times for rate limits, server errors and lost connections. Raises ApiError (RefusedError, NoAnswerError),
+        and ValueError for anything but a SELECT: a read may be repeated, so it must not write.
+        """
+        if sql.split(maxsplit=1)[:1] not in (["SELECT"], ["select"]):
+            message = "read() takes one SELECT"
+            raise ValueError(message)
+        call = self._call("read", params)
+
+        async def once() -> list[Row]:
+            results = reply.read_results(call, *await self._query(call, [Statement(sql, params)]))
+            return list(results[0].rows)
+
+        return await _again(once)
+
+    async def write(self, statements: Sequence[Statement]) -> list[Result]:
+        """Run the statements in order, in one request that is never sent again.
+
+        Raises RefusedError or RateLimitedError (nothing was done), WriteOutcomeUnknown (read before you decide) or PartialWriteError.
+        """
+        params = [param for _, values in statements for param in values]
+        call = self._call("write", params, len(statements))
+        return reply.read_results(call, *await self._query(call, statements))
+
+    async def bookmark(self) -> str:
+        """Return the Time Travel bookmark of the present state; a read, retried as such. Raises ApiError."""
+        call = self._call("bookmark", ())
+
+        async def once() -> str:
+            travel = self._client.d1.database.time_travel.with_raw_response
+            sent = travel.get_bookmark(self._database_id, account_id=self._account_id)
+            return reply.read_bookmark(call, *await _raw(call, sent))
+
+        return await _again(once)
+
+    def _call(self, kind: reply.Kind, params: Sequence[Param], statements: int = 1) -> reply.Call:
+        hidden = (*self._hidden, *(str(param) for param in params if param is not None))
+        return reply.Call(kind, self._name, self._account_id, self._database_id, statements, hidden)
+
+    async def _query(self, call: reply.Call, statements: Sequence[Statement]) -> Raw:
+        # The SDK declares params as strings; the API also takes numbers and null, and the SDK passes them through.
+        batch = [MultipleQueriesBatch(sql=sql, params=cast("list[str]", list(params))) for sql, params in statements]
+        query = self._client.d1.database.with_raw_response.query
+        return await _raw(call, query(self._database_id, account_id=self._account_id, batch=batch))
+
+
+def backoff(error: Exception) -> bool | float:
+    """Tell whether a read that failed so is sent again: no, yes after a backoff with jitter, or yes after that many seconds."""
+    if isinstance(error, RateLimitedError):
+        if error.retry_after is None:
+            return True
+        return error.retry_after if error.retry_after <= LONGEST_WAIT else False
+    return isinstance(error, NoAnswerError)
+
+
+async def _again(once: Callable[[], Awaitable[T]]) -> T:
+    retrying = stamina.AsyncRetryingCaller(attempts=5, timeout=2 * LONGEST_WAIT, wait_initial=0.2)
+    return await retrying(backoff, once)
+
+
+async def _raw(call: reply.Call, sent: Awaitable[_Answer]) -> Raw:
+    """Return status, headers and body, whatever the status. A cause is not chained: the SDK's errors quote requests and replies."""
+    try:
+        response = (await sent).http_response
+        await response.aread()
+    except APIStatusError as error:
+        response = error.response
+    except (APIConnectionError, APIResponseValidationError) as error:
+        cause = type(error.__cause__ or error).__name__
+        raise call.unanswered(f"{error.message} ({cause})") from None
+    return response.status_code, {key.lower(): value for key, value in response.headers.items()}, response.content

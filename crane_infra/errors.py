@@ -1,0 +1,67 @@
+"""The errors of crane-infra: each says where, what, and what to do, in one line.
+
+    CraneError
+    ├── SettingsError      a stack's configuration
+    ├── BundleError        the built modules of a worker
+    ├── SecretError        a secret that is missing, empty or shared
+    ├── ApiError           Cloudflare's API said no, or nothing we understand
+    ├── MigrationError     the files and the ledger do not agree, or a file failed
+    ├── CheckError         a deployed worker does not answer as declared
+    ├── LiveError          what is live is not what was declared
+    ├── GateError          staging has not proven this release
+    └── LocalCloudError    the local cloud or the engine for it
+
+Texts never hold a secret: whoever builds one passes names, not values. Only the CLI turns an error into an exit code.
+"""
+
+
+class CraneError(Exception):
+    """Something a user can mend.
+
+    ``where`` is a path, a setting or a resource; ``what`` is the fault; ``todo`` is the way on. All are plain sentences
+    without line breaks; the final full stops are put in here.
+    """
+
+    def __init__(self, where: str, what: str, todo: str) -> None:
+        self.where, self.what, self.todo = (" ".join(part.split()) for part in (where, what, todo))
+        super().__init__(f"{self.where}: {_sentence(self.what)} {_sentence(self.todo)}".strip())
+
+
+class SettingsError(CraneError):
+    """A setting is unknown, missing or malformed."""
+
+
+class BundleError(CraneError):
+    """The built modules of a worker are missing or cannot be used."""
+
+
+class SecretError(CraneError):
+    """A secret is missing, empty, stored in the clear, or shared between environments."""
+
+
+class ApiError(CraneError):
+    """Cloudflare's API refused a call or answered with something that is no answer."""
+
+
+class MigrationError(CraneError):
+    """Migration files and ledger disagree, or a file failed."""
+
+
+class CheckError(CraneError):
+    """A deployed worker does not answer as its catalog says."""
+
+
+class LiveError(CraneError):
+    """What serves traffic is not what this stack declared."""
+
+
+class GateError(CraneError):
+    """Production may not take this release."""
+
+
+class LocalCloudError(CraneError):
+    """The local cloud, or the engine that drives it, cannot do what was asked."""
+
+
+def _sentence(text: str) -> str:
+    return text if not text or text[-1] in ".!?" else f"{text}."

@@ -1,0 +1,65 @@
+"""Turns a tested function into a Pulumi hook that cannot pass by accident.
+
+Every hook has a deadline, and whatever it raises reaches the engine as a plain exception with a text: the engine takes an
+exception without one (``TimeoutError()``, a bare ``assert``) for success, and ``SystemExit`` in a hook hangs it for good
+(both measured on 3.259). Knows nothing of what a hook does. Prevents a release that looks proven because a check died.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+import pulumi
+
+from crane_infra.errors import CraneError
+from crane_infra.redact import Redactor
+
+Action = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+
+
+class HookError(Exception):
+    """What the engine gets to see of a failed hook: always a text, never a secret."""
+
+
+def before(name: str, action: Action, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
+    """Bind ``action`` to run before a resource is created or updated (a replacement creates), within ``deadline`` seconds.
+
+    Where it fails, the resource's state stays as it was, so the next run tries again.
+    """
+
+    async def hook(args: pulumi.ResourceHookArgs) -> None:
+        await guarded(name, action(args), deadline=deadline, redact=redact)
+
+    bound: list[pulumi.ResourceHook | pulumi.ResourceHookFunction] = [pulumi.ResourceHook(name, hook)]
+    return pulumi.ResourceHookBinding(before_create=bound, before_update=bound)
+
+
+async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: Redactor) -> None:
+    """Await ``work`` for at most ``deadline`` seconds; raises HookError with a redacted text for anything but success."""
+    task = asyncio.ensure_future(_outcome(work))
+    done, _ = await asyncio.wait({task}, timeout=deadline)
+    if not done:
+        task.cancel()
+        _fail(f"{name}: did not end within {deadline:g} s. Look for what it waits on, then run the same command again.")
+    if (error := task.result()) is not None:
+        _fail(redact(_text(name, error)))
+
+
+async def _outcome(work: Awaitable[None]) -> BaseException | None:
+    """The exception is handed back as a value: asyncio would let SystemExit and KeyboardInterrupt out of the loop."""
+    try:
+        await work
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the engine must hear of it
+        return error
+    return None
+
+
+def _text(name: str, error: BaseException) -> str:
+    if isinstance(error, CraneError):
+        return str(error)
+    kind = type(error).__name__
+    return f"{name}: failed unexpectedly with {kind}: {error}. This is a fault of crane-infra; run the same command again."
+
+
+def _fail(text: str) -> NoReturn:
+    raise HookError(text) from None

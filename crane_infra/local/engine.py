@@ -1,0 +1,84 @@
+"""What ``pulumi`` runs with when it drives the local cloud: the engine on PATH, and an environment that leads only there.
+
+Does not bring the engine (tools/engine.py does). Prevents credentials of a real account from being at hand in a rehearsal.
+"""
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from crane_infra.errors import LocalCloudError
+from crane_infra.local.daemon import Running
+from crane_infra.local.project import Project
+
+PROVIDER_PLUGIN = "resource-cloudflare-v6.17.0"
+# Other ways to say who one is at Cloudflare or where Pulumi keeps state: none may leak into a rehearsal.
+UNSET = (
+    "CLOUDFLARE_API_KEY",
+    "CLOUDFLARE_EMAIL",
+    "CLOUDFLARE_API_USER_SERVICE_KEY",
+    "PULUMI_ACCESS_TOKEN",
+    "PULUMI_STACK",
+    "PULUMI_CONFIG",
+)
+
+
+def exports(project: Project, running: Running, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that make plain ``pulumi``, wrangler and the SDKs work on the local cloud, and nowhere else.
+
+    Raises LocalCloudError where the engine is missing.
+    """
+    home = project.folder / "home"
+    variables = {
+        "PATH": _path(project.root, environ),
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": project.backend.as_uri(),
+        "PULUMI_OPTION_CWD": str(project.folder),
+        "PULUMI_CONFIG_PASSPHRASE": _passphrase(project.folder / "passphrase"),
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "CLOUDFLARE_BASE_URL": running.api_url,
+        "CLOUDFLARE_API_BASE_URL": running.api_url,
+        "CLOUDFLARE_API_TOKEN": running.token,
+        "CLOUDFLARE_ACCOUNT_ID": running.account_id,
+    }
+    official = _official_plugin(environ)
+    if official is None:
+        return {**variables, "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{running.provider_port}"}
+    (home / "plugins").mkdir(parents=True, exist_ok=True)
+    link = home / "plugins" / PROVIDER_PLUGIN
+    if not link.is_symlink():
+        link.symlink_to(official)
+    return variables
+
+
+def environment(project: Project, running: Running, environ: Mapping[str, str]) -> dict[str, str]:
+    """A whole environment for a child process: ours without what is unset, with the exports."""
+    return {name: value for name, value in environ.items() if name not in UNSET} | exports(project, running, environ)
+
+
+def _path(root: Path, environ: Mapping[str, str]) -> str:
+    """Python's folder first, since the engine's language host starts whatever ``python`` it meets; then the engine."""
+    folders = [str(Path(sys.executable).parent), str(root / ".crane" / "engine" / "bin")]
+    path = os.pathsep.join([*folders, *(one for one in environ.get("PATH", "").split(os.pathsep) if one not in folders)])
+    for program in ("pulumi", "pulumi-language-python"):
+        if shutil.which(program, path=path) is None:
+            raise LocalCloudError(program, "it is not on PATH nor in .crane/engine", "Run make engine")
+    return path
+
+
+def _passphrase(path: Path) -> str:
+    """Encrypts the local stacks' secrets; made once, readable by its owner only."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(24), encoding="ascii")
+    return path.read_text(encoding="ascii")
+
+
+def _official_plugin(environ: Mapping[str, str]) -> Path | None:
+    home = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    plugin = home / "plugins" / PROVIDER_PLUGIN
+    return plugin.resolve() if plugin.is_dir() else None

@@ -1,0 +1,113 @@
+"""What should run, out of what is stored: a pure translation into Miniflare's options.
+
+A version runs under its id while its script's newest deployment names it. Nothing is decided here that a handler has acknowledged
+otherwise, so a restart from the same records runs the same workers.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crane_infra.local.store import Body, Store
+
+OLDEST_DATE = "2021-11-02"
+MODULE_TYPES = {
+    "application/javascript+module": "ESModule",
+    "application/javascript": "CommonJS",
+    "application/wasm": "CompiledWasm",
+    "text/plain": "Text",
+    "application/octet-stream": "Data",
+}
+_ABSENT = {
+    "name": "absent",
+    "compatibilityDate": OLDEST_DATE,
+    "modulesRoot": "/",
+    "modules": [
+        {
+            "type": "ESModule",
+            "path": "/absent.js",
+            "contents": "export default { fetch: () => new Response('This worker has no deployment', { status: 503 }) };",
+        }
+    ],
+}
+
+
+def running(store: Store) -> dict[str, Any]:
+    """Give what should run: every database, and every version of an active deployment."""
+    workers = [_ABSENT]
+    for worker in store.all("worker"):
+        deployment = store.last_child("deployment", worker["id"])
+        for share in deployment["versions"] if deployment else []:
+            version = store.get("version", share["version_id"])
+            if version is not None:
+                workers.append(options(version, lambda name: active_version(store, name)))
+    return {"databases": [database["uuid"] for database in store.all("database")], "workers": workers}
+
+
+def trial(version: Body) -> list[dict[str, Any]]:
+    """Give what has to start before a version is taken: itself, with its services absent."""
+    return [options(version, lambda _: None), _ABSENT]
+
+
+def active_version(store: Store, script: str) -> str | None:
+    """Give the id of the version that gets most of a script's traffic."""
+    worker = store.named("worker", script)
+    deployment = store.last_child("deployment", worker["id"]) if worker else None
+    if deployment is None:
+        return None
+    return str(max(deployment["versions"], key=lambda share: share["percentage"])["version_id"])
+
+
+def options(version: Body, service: Callable[[str], str | None]) -> dict[str, Any]:
+    """Translate a version into the options of one Miniflare worker; ``service`` finds the version behind a script's name."""
+    modules = sorted(version["modules"], key=lambda module: module["name"] != version["main_module"])
+    values: dict[str, Any] = {}
+    databases: dict[str, str] = {}
+    services: dict[str, Any] = {}
+    for binding in version["bindings"]:
+        name = binding["name"]
+        match binding["type"]:
+            case "plain_text" | "secret_text":
+                values[name] = binding["text"]
+            case "json":
+                values[name] = binding["json"]
+            case "version_metadata":
+                values[name] = metadata(version)
+            case "d1":
+                databases[name] = database_id(binding)
+            case "service":
+                entrypoint = {"entrypoint": binding["entrypoint"]} if binding.get("entrypoint") else {}
+                services[name] = {"name": service(binding["service"]) or "absent", **entrypoint}
+    return {
+        "name": version["id"],
+        "modulesRoot": "/",
+        "modules": [_module(module) for module in modules if module["content_type"] in MODULE_TYPES],
+        "compatibilityDate": version.get("compatibility_date", OLDEST_DATE),
+        "compatibilityFlags": version["compatibility_flags"],
+        "bindings": values,
+        "d1Databases": databases,
+        "serviceBindings": services,
+    }
+
+
+def metadata(version: Body) -> dict[str, str]:
+    """Give what a version-metadata binding tells the worker about itself."""
+    tag = version["annotations"].get("workers/tag", "")
+    return {"id": version["id"], "tag": tag, "timestamp": version["created_on"]}
+
+
+def database_id(binding: Body) -> str:
+    """Give the id a D1 binding names; wrangler says ``id``, the versions API ``database_id``."""
+    return str(binding.get("database_id") or binding.get("id"))
+
+
+def _module(module: Body) -> dict[str, Any]:
+    kind = MODULE_TYPES[module["content_type"]]
+    content = module["content_base64"]
+    if kind in {"CompiledWasm", "Data"}:
+        return {"type": kind, "path": f"/{module['name']}", "base64": content}
+    return {"type": kind, "path": f"/{module['name']}", "contents": base64.b64decode(content).decode()}

@@ -1,0 +1,156 @@
+"""The local project folder: copies of the stack files that point at the local cloud, a backend of its own, and its secrets.
+
+The committed files are only read. The copies name the reference workers, an account that exists nowhere and addresses on
+this machine, so plain ``pulumi`` in that folder cannot reach a real account. Prevents a rehearsal from touching production.
+"""
+
+import os
+import secrets
+import shlex
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crane_infra.catalog import Catalog
+from crane_infra.errors import LocalCloudError
+from crane_infra.local.daemon import Running
+from crane_infra.settings import ENVIRONMENTS
+
+PROJECT = "crane-infra"
+ENCRYPTED = ("encryptionsalt", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A local project: ``root`` is the clone, ``folder`` holds everything that the local project needs."""
+
+    root: Path
+    folder: Path
+
+    @property
+    def cloud(self) -> Path:
+        """The state of the local cloud."""
+        return self.folder / "cloud"
+
+    @property
+    def backend(self) -> Path:
+        """Pulumi's state."""
+        return self.folder / "state"
+
+
+def write(project: Project, running: Running) -> None:
+    """Write the local project's files.
+
+    Raises LocalCloudError where a committed stack file cannot be read.
+    """
+    for folder in (project.folder, project.backend):
+        folder.mkdir(parents=True, exist_ok=True)
+    (project.folder / "Pulumi.yaml").write_text(_dump(_project_file(project)), encoding="utf-8")
+    for environment in ENVIRONMENTS:
+        path = project.folder / f"Pulumi.{environment}.yaml"
+        path.write_text(_dump(_stack_file(project, environment, running)), encoding="utf-8")
+
+
+def make_stacks(project: Project, catalog: Catalog, environ: Mapping[str, str]) -> None:
+    """Make both stacks and give them generated secrets, unless that was done before."""
+    if all(_has_secrets(project, environment) for environment in ENVIRONMENTS):
+        return
+    shared = {secret.key: _generated() for secret in catalog.secrets if secret.required and not secret.distinct}
+    key = _generated()
+    with ThreadPoolExecutor() as threads:
+        for made in [threads.submit(_make_stack, project, catalog, environment, shared, key, environ) for environment in ENVIRONMENTS]:
+            made.result()
+
+
+def _make_stack(
+    project: Project, catalog: Catalog, environment: str, shared: Mapping[str, str], key: str, environ: Mapping[str, str]
+) -> None:
+    own = {secret.key: _generated() for secret in catalog.secrets if secret.distinct}
+    pulumi(project, environ, "stack", "select", environment, "--create", "--secrets-provider", "passphrase")
+    values = [f"fingerprint-key={key}", *(f"secrets.{name}={value}" for name, value in {**shared, **own}.items())]
+    pulumi(
+        project, environ, "config", "set-all", "--stack", environment, "--path", *(word for value in values for word in ("--secret", value))
+    )
+
+
+def pulumi(project: Project, environ: Mapping[str, str], *words: str) -> str:
+    """Run the engine in the local project and return what it printed.
+
+    Raises LocalCloudError with its last line where it fails.
+    """
+    command = ["pulumi", "--non-interactive", "--color", "never", "-C", str(project.folder), *words]
+    ended = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False)  # noqa: S603
+    if ended.returncode:
+        last = (ended.stderr.strip() or ended.stdout.strip() or "no output").splitlines()[-1]
+        raise LocalCloudError(
+            f"pulumi {words[0]} {words[1] if len(words) > 1 else ''}".strip(), last, f"Remove {project.folder} and start again"
+        )
+    return ended.stdout
+
+
+def shell(environ: Mapping[str, str], unset: tuple[str, ...]) -> str:
+    """Lines for a POSIX shell's ``eval``."""
+    lines = [f"unset {' '.join(unset)}"] if unset else []
+    return "\n".join([*lines, *(f"export {name}={shlex.quote(value)}" for name, value in environ.items())])
+
+
+def _project_file(project: Project) -> dict[str, Any]:
+    committed = _load(project.root / "Pulumi.yaml")
+    runtime = {"name": "python", "options": {"virtualenv": str(project.root / ".venv")}}
+    return {
+        **committed,
+        "runtime": runtime,
+        "main": os.path.relpath(project.root, project.folder),
+        "backend": {"url": project.backend.as_uri()},
+    }
+
+
+def _stack_file(project: Project, environment: str, running: Running) -> dict[str, Any]:
+    committed = _load(project.root / f"Pulumi.{environment}.yaml")["config"]
+    databases = {name: {"name": one["name"]} for name, one in committed[f"{PROJECT}:databases"].items()}
+    suffix = "" if environment == "production" else f"-{environment}"
+    workers = {
+        name: {**{key: value for key, value in one.items() if key != "adopt"}, "url": f"{running.edge_url}/{name}{suffix}"}
+        for name, one in committed[f"{PROJECT}:workers"].items()
+    }
+    config = {
+        **committed,
+        "cloudflare:baseUrl": running.api_url,
+        f"{PROJECT}:account-id": running.account_id,
+        f"{PROJECT}:workers-dir": str(project.root / "workers"),
+        f"{PROJECT}:databases": databases,
+        f"{PROJECT}:workers": workers,
+    }
+    return _with_encrypted(project.folder / f"Pulumi.{environment}.yaml", config)
+
+
+def _with_encrypted(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier start encrypted stays."""
+    was = _load(path) if path.exists() else {}
+    kept = {key: value for key, value in (was.get("config") or {}).items() if key in ENCRYPTED}
+    return {**{key: value for key, value in was.items() if key in ENCRYPTED}, "config": {**config, **kept}}
+
+
+def _has_secrets(project: Project, environment: str) -> bool:
+    return f"{PROJECT}:secrets" in _load(project.folder / f"Pulumi.{environment}.yaml")["config"]
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise LocalCloudError(str(path), f"cannot be read ({type(error).__name__})", "Run this in a clone of crane-infra") from None
+    return dict(loaded)
+
+
+def _dump(content: Mapping[str, Any]) -> str:
+    return "# Written by crane local up; the next one writes it again.\n" + yaml.safe_dump(dict(content), sort_keys=False)
+
+
+def _generated() -> str:
+    return "local-" + secrets.token_urlsafe(24)

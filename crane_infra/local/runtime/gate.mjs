@@ -1,0 +1,35 @@
+// The one worker the server talks to: it hands a request to the version it names, or statements to the database it names.
+// Databases and versions are bound under their ids. Nothing passes without the key.
+const clean = ["crane-key", "crane-database", "crane-version", "crane-url"];
+
+// The binding's own fetcher, not prepare().all(): only this reply has columns of the same name and of empty results.
+// A list of statements is one transaction, as with batch().
+async function query(database, request) {
+  const body = await request.text();
+  const reply = await database.fetcher.fetch("http://d1/query?resultsFormat=ROWS_AND_COLUMNS", { method: "POST", body });
+  return new Response(await reply.text(), { status: reply.status });
+}
+
+async function run(version, url, request) {
+  const passed = new Request(url, request);
+  for (const name of clean) passed.headers.delete(name);
+  passed.headers.set("host", new URL(url).host);
+  passed.headers.set("cf-connecting-ip", "127.0.0.1");
+  try {
+    return await version.fetch(new Request(passed, { cf: { colo: "LOC" } }), { redirect: "manual" });
+  } catch (error) {
+    console.error(error?.stack ?? String(error));
+    return new Response("error code: 1101", { status: 500 });
+  }
+}
+
+export default {
+  async fetch(request, env) {
+    const header = (name) => request.headers.get(name);
+    if (header("crane-key") !== env.KEY) return new Response("forbidden", { status: 403 });
+    const database = header("crane-database");
+    if (database) return env[database] ? query(env[database], request) : new Response("no such database", { status: 404 });
+    const version = env[header("crane-version")];
+    return version ? run(version, header("crane-url"), request) : new Response("no such version", { status: 404 });
+  },
+};

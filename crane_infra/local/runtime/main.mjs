@@ -1,0 +1,80 @@
+// The local cloud's Node side: one Miniflare (workerd and D1) that does what its parent writes on stdin, one JSON object a line.
+// It holds no state of its own and ends when stdin ends, so a parent that is killed leaves nothing behind.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+const [modules, persist] = process.argv.slice(2);
+const { Miniflare, NoOpLog, supportedCompatibilityDate } = createRequire(`${modules}/`)("miniflare");
+const gate = readFileSync(new URL("gate.mjs", import.meta.url), "utf8");
+const localhost = { host: "127.0.0.1", port: 0 };
+const common = { ...localhost, log: new NoOpLog(), cf: false };
+let miniflare;
+
+const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+const logged = (out, err) => [out, err].forEach((stream) => stream.on("data", (text) => process.stderr.write(text)));
+const named = (names) => Object.fromEntries(names.map((name) => [name, name]));
+
+function gateWorker({ key, databases, workers }) {
+  return {
+    name: "gate",
+    compatibilityDate: supportedCompatibilityDate,
+    modules: [{ type: "ESModule", path: "gate.mjs", contents: gate }],
+    bindings: { KEY: key },
+    d1Databases: named(databases),
+    serviceBindings: named(workers.map((worker) => worker.name)),
+    unsafeDirectSockets: [localhost],
+  };
+}
+
+// JSON has no bytes: a binary module arrives as base64.
+const decoded = (module) => (module.base64 === undefined ? module : { ...module, contents: Buffer.from(module.base64, "base64") });
+const prepared = (workers) => workers.map((worker) => ({ ...worker, modules: worker.modules.map(decoded) }));
+
+async function configure(wanted) {
+  const workers = [gateWorker(wanted), ...prepared(wanted.workers)];
+  const options = { ...common, d1Persist: persist, handleRuntimeStdio: logged, workers };
+  try {
+    if (miniflare) await miniflare.setOptions(options);
+    else miniflare = new Miniflare(options);
+    await miniflare.ready;
+    return { url: String(await miniflare.unsafeGetDirectURL("gate")) };
+  } catch (error) {
+    await miniflare?.dispose().catch(() => {});
+    miniflare = undefined;
+    throw error;
+  }
+}
+
+// Starts the workers in a workerd of their own, with empty databases: what fails here must never reach the live one.
+async function check({ workers }) {
+  let text = "";
+  const heard = (out, err) => [out, err].forEach((stream) => stream.on("data", (chunk) => (text += chunk)));
+  const trial = new Miniflare({ ...common, handleRuntimeStdio: heard, workers: prepared(workers) });
+  try {
+    await trial.ready;
+    return { error: null };
+  } catch (error) {
+    return { error: (text || String(error)).slice(0, 8000) };
+  } finally {
+    await trial.dispose().catch(() => {});
+  }
+}
+
+async function answer({ id, op, ...rest }) {
+  try {
+    say({ id, result: await { configure, check }[op](rest) });
+  } catch (error) {
+    say({ id, error: String(error?.message ?? error).slice(0, 8000) });
+  }
+}
+
+async function end() {
+  setTimeout(() => process.exit(1), 3000).unref();
+  await miniflare?.dispose().catch(() => {});
+  process.exit(0);
+}
+
+process.on("SIGINT", () => {});
+createInterface({ input: process.stdin }).on("line", (line) => answer(JSON.parse(line))).on("close", end);
+say({ ready: true, compatibilityDate: supportedCompatibilityDate });

@@ -1,0 +1,163 @@
+"""The local cloud's process: Node with workerd, the REST API and the edge on one port, the admin API on another, the stand-in provider.
+
+It holds a lock on its folder, which Node inherits: a second cloud cannot start on the same files, not even while the Node of a
+killed one is still ending. ``python -m crane_infra.local.serve`` is started by daemon.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from crane_infra.errors import LocalCloudError
+from crane_infra.local.admin import admin_app
+from crane_infra.local.app import API, public_app, table
+from crane_infra.local.cloud import Cloud
+from crane_infra.local.ids import ACCOUNT_ID, new_uuid
+from crane_infra.local.injector import Injector
+from crane_infra.local.live import running
+from crane_infra.local.lock import hold
+from crane_infra.local.node import NodeError
+from crane_infra.local.store import Store
+from crane_infra.local.workerd import Workerd
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from starlette.applications import Starlette
+
+HOST = "127.0.0.1"
+_LOCK_SECONDS = 10.0
+
+
+def main() -> None:
+    """Run one local cloud until it is told to stop."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--modules", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--subdomain", required=True)
+    given = parser.parse_args()
+    with contextlib.suppress(PermissionError):  # already the leader of a session
+        os.setsid()
+    try:
+        asyncio.run(serve(given.folder, given.modules, given.port, given.subdomain))
+    except (LocalCloudError, NodeError) as error:
+        sys.exit(str(error))
+
+
+async def serve(folder: Path, modules: Path, port: int, subdomain: str) -> None:
+    """Serve the cloud whose state is in ``folder`` until SIGTERM or SIGINT; raises LocalCloudError when it cannot start."""
+    stopping = _stop_signal()
+    async with contextlib.AsyncExitStack() as stack:
+        lock = stack.enter_context(hold(folder, _LOCK_SECONDS))
+        store = Store(folder / "state.sqlite")
+        stack.callback(store.close)
+        listener, admin = stack.enter_context(_listen(port or int(store.fact("port") or 0))), stack.enter_context(_listen(0))
+        workerd = Workerd(modules, folder / "d1", lambda: running(store), keep_open=lock)
+        stack.push_async_callback(workerd.stop)
+        await workerd.start()
+        token = store.fact("token") or store.remember("token", secrets.token_hex(20))
+        cloud = Cloud(new_uuid(), token, subdomain, store, workerd, Injector(table()))
+        await stack.enter_async_context(_serving(public_app(cloud), listener))
+        await stack.enter_async_context(_serving(admin_app(cloud), admin))
+        base = f"http://{HOST}:{_port(listener)}"
+        provider_port = await stack.enter_async_context(_provider(base + API, token))
+        store.remember("port", str(_port(listener)))
+        _announce(folder, cloud, base, f"http://{HOST}:{_port(admin)}", provider_port)
+        await stopping.wait()
+
+
+@contextlib.asynccontextmanager
+async def _provider(base_url: str, token: str) -> AsyncIterator[int]:
+    """Run the stand-in provider and give its port; 0 where this tree has none."""
+    name = "crane_infra.local.provider"
+    if importlib.util.find_spec(name) is None:
+        yield 0
+        return
+    server = await importlib.import_module(name).start_provider(base_url, token)
+    try:
+        yield int(server.port)
+    finally:
+        await server.stop()
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to this process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started and not task.done():  # noqa: ASYNC110 (uvicorn has no event for it)
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextlib.contextmanager
+def _listen(port: int) -> Iterator[socket.socket]:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # without it asyncio leaves Nagle on: 40 ms a reply
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+            listener.listen(128)
+        except OSError as error:
+            todo = "End what listens there, or start the local cloud with another port"
+            raise LocalCloudError(f"{HOST}:{port}", "the port is taken", todo) from error
+        yield listener
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
+
+
+def _stop_signal() -> asyncio.Event:
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _announce(folder: Path, cloud: Cloud, base: str, admin_url: str, provider_port: int) -> None:
+    facts: dict[str, Any] = {
+        "pid": os.getpid(),
+        "instance_id": cloud.instance,
+        "port": int(base.rpartition(":")[2]),
+        "api_url": base + API,
+        "edge_url": f"{base}/edge",
+        "admin_url": admin_url,
+        "account_id": ACCOUNT_ID,
+        "token": cloud.token,
+        "provider_port": provider_port,
+    }
+    temporary = folder / "cloud.json.new"
+    with os.fdopen(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+        json.dump(facts, file, indent=2)
+    temporary.rename(folder / "cloud.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The control plane's state: one SQLite file; what a method returned from survives kill -9.
+
+Every record is a JSON body with an id, and where it has one a parent and a name that is unique among its kind. Secrets of workers
+are in there in the clear, so the file is readable by its owner alone. It knows nothing of HTTP or of Cloudflare's shapes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Body = dict[str, Any]
+Kind = Literal["database", "worker", "version", "deployment", "schedules"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL UNIQUE, parent TEXT, name TEXT, body TEXT NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS records_name ON records(kind, name) WHERE name IS NOT NULL;
+CREATE INDEX IF NOT EXISTS records_parent ON records(kind, parent);
+CREATE TABLE IF NOT EXISTS facts(key TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class NameTakenError(Exception):
+    """Another record of this kind has the name."""
+
+
+class Store:
+    """Records by kind, in the order they were added, and a few facts about the cloud itself."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file, with mode 0600."""
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make what is written in the block one transaction."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def add(self, kind: Kind, ident: str, body: Body, *, name: str | None = None, parent: str | None = None) -> None:
+        """Add a record; a name that is taken raises NameTakenError."""
+        row = (kind, ident, parent, name, json.dumps(body))
+        with _names_are_unique():
+            self._db.execute("INSERT INTO records(kind, id, parent, name, body) VALUES(?, ?, ?, ?, ?)", row)
+
+    def put(self, ident: str, body: Body, *, name: str | None = None) -> None:
+        """Replace the body and name of a record."""
+        with _names_are_unique():
+            self._db.execute("UPDATE records SET body = ?, name = ? WHERE id = ?", (json.dumps(body), name, ident))
+
+    def remove(self, ident: str) -> None:
+        """Remove a record and what has it as its parent."""
+        self._db.execute("DELETE FROM records WHERE id = ? OR parent = ?", (ident, ident))
+
+    def get(self, kind: Kind, ident: str) -> Body | None:
+        """Give the record with this id."""
+        return next(self._bodies("kind = ? AND id = ?", kind, ident), None)
+
+    def named(self, kind: Kind, name: str) -> Body | None:
+        """Give the record with this name."""
+        return next(self._bodies("kind = ? AND name = ?", kind, name), None)
+
+    def all(self, kind: Kind) -> list[Body]:
+        """Give every record of a kind, oldest first."""
+        return list(self._bodies("kind = ?", kind))
+
+    def children(self, kind: Kind, parent: str) -> list[Body]:
+        """Give a parent's records of a kind, oldest first."""
+        return list(self._bodies("kind = ? AND parent = ?", kind, parent))
+
+    def last_child(self, kind: Kind, parent: str) -> Body | None:
+        """Give a parent's newest record of a kind."""
+        return next(self._bodies("kind = ? AND parent = ?", kind, parent, order="DESC LIMIT 1"), None)
+
+    def fact(self, key: str) -> str | None:
+        """Give a fact about the cloud itself."""
+        row = self._db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def remember(self, key: str, value: str) -> str:
+        """Store a fact about the cloud itself and give it back."""
+        self._db.execute("INSERT INTO facts VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", (key, value))
+        return value
+
+    def _bodies(self, where: str, *values: str, order: str = "ASC") -> Iterator[Body]:
+        rows = self._db.execute(f"SELECT body FROM records WHERE {where} ORDER BY seq {order}", values).fetchall()  # noqa: S608 (constants)
+        return (json.loads(body) for (body,) in rows)
+
+
+@contextmanager
+def _names_are_unique() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise NameTakenError from error

@@ -1,0 +1,214 @@
+"""Brings a database up to its files: look, take over, then one request for each pending file.
+
+Never sends a write again before it has read the ledger, and never takes a reply's word against the ledger's. Undoes nothing: the way
+back is the Time Travel bookmark, taken before the first pending file; without a bookmark nothing is applied.
+Prevents a file applied twice (lost reply, several runners, wrangler in between) and a half-applied file that counts as done.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from crane_infra.d1.client import LONGEST_WAIT
+from crane_infra.d1.database import Database, Statement
+from crane_infra.d1.errors import NoAnswerError, PartialWriteError, RateLimitedError, RefusedError
+from crane_infra.errors import ApiError, MigrationError
+from crane_infra.migrations.blame import describe, find_statement
+from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.ledger import Ledger, LedgerHead, apply_request, prepare_request, read_ledger, reopen_request
+from crane_infra.migrations.plan import Plan, StartedNotDoneError, make_plan
+
+Pause = Callable[[float], Awaitable[None]]
+# Seconds between looks at a file that another runner seems to be applying: 31 s in all, D1 ends a request after 30 s.
+POLLS = (1.0, 2.0, 4.0, 8.0, 16.0)
+ATTEMPTS = 2
+GO_ON = "Run the same `pulumi up` again: it reads the ledger first and goes on from there"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: the names it applied and took over, and the head of the ledger afterwards."""
+
+    applied: tuple[str, ...]
+    adopted: tuple[str, ...]
+    head: LedgerHead
+
+
+async def migrate(
+    db: Database,
+    files: Sequence[MigrationFile],
+    *,
+    release: str,
+    log: Callable[[str], None],
+    out_of_order: bool = False,
+    pause: Pause = asyncio.sleep,
+) -> Outcome:
+    """Apply every pending file to ``db``, each exactly once, and say so with ``log``.
+
+    ``out_of_order`` allows a file that sorts before the last applied one. Raises MigrationError (files and ledger disagree, or a
+    file failed) and ApiError (the database cannot be read, or gives no bookmark).
+    """
+    run = _Run(db, files, release, log, out_of_order, pause)
+    await run.look()
+    if run.plan.adopt or (run.plan.apply and not run.ledger.ready):
+        await run.prepare()
+    if run.plan.apply:
+        await run.take_bookmark()
+    for file in run.plan.apply:
+        if run.still_pending(file):
+            await run.apply(file)
+    if run.wrote:
+        await run.look()
+    return Outcome(tuple(run.applied), tuple(run.adopted), run.ledger.head)
+
+
+@dataclass
+class _Run:
+    db: Database
+    files: Sequence[MigrationFile]
+    release: str
+    log: Callable[[str], None]
+    out_of_order: bool
+    pause: Pause
+    token: str = field(default_factory=lambda: uuid4().hex)
+    bookmark: str = ""
+    ledger: Ledger = field(default_factory=Ledger)
+    plan: Plan = field(default_factory=Plan)
+    listed: int = 0
+    wrote: bool = False
+    applied: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+
+    async def look(self) -> None:
+        """Read the ledger and plan anew; every refusal of the plan ends the run."""
+        self.ledger = await read_ledger(self.db)
+        self.listed = self.ledger.listed
+        self.plan = make_plan(self.files, self.ledger, self.db.name, out_of_order=self.out_of_order)
+
+    def still_pending(self, file: MigrationFile) -> bool:
+        """Tell whether the newest plan has this file: another runner may have applied it since the run began."""
+        return file in self.plan.apply
+
+    async def prepare(self) -> None:
+        """Make the tables and take over wrangler's rows."""
+        names = [file.name for file in self.plan.adopt]
+        await self._send_repeatable(prepare_request(self.plan.adopt, self.token, self.release))
+        self.adopted += names
+        if names:
+            self.log(f"{self.db.name}: taken over from wrangler: {', '.join(names)}")
+        await self.look()
+
+    async def take_bookmark(self) -> None:
+        """Remember the present state, as the way back."""
+        self.bookmark = await self.db.bookmark()
+        self.log(f"{self.db.name}: {len(self.plan.apply)} pending; back to before them: {self._way_back()}")
+        for file in self.plan.out_of_order:
+            self.log(f"{self.db.name}: {file.name} runs out of order, as this run allows")
+
+    async def apply(self, file: MigrationFile) -> None:
+        """Apply one file; after any doubt the ledger decides whether it is done, tried once more, or a failure."""
+        for attempt in range(1, ATTEMPTS + 1):
+            listed = self.listed
+            try:
+                await self._send(apply_request(file, self.token, self.release, self.bookmark, listed))
+            except ApiError as error:
+                if not _asks_too_long(error) and await self._settle(file, error):
+                    return
+                if attempt == ATTEMPTS or _asks_too_long(error) or not (self.listed != listed or _passing(error)):
+                    raise self._failure(file, error) from None
+                await self._wait_for(error)
+            else:
+                self.listed += 1
+                self._done(file)
+                return
+
+    async def _settle(self, file: MigrationFile, error: ApiError) -> bool:
+        """Tell from the ledger whether ``file`` is applied after all; wait while another runner seems to be at it."""
+        await self._look_until_clear(file, error)
+        entry = self.ledger.entry(file.name)
+        if entry and entry.token == self.token and entry.origin == "applied":
+            if isinstance(error, PartialWriteError):
+                await self._reopen(file, error)
+            self._done(file)
+        elif entry:
+            self.log(f"{self.db.name}: {file.name} was applied by another run meanwhile")
+        if self.plan.adopt:
+            await self.prepare()
+        return entry is not None
+
+    async def _look_until_clear(self, file: MigrationFile, error: ApiError) -> None:
+        for seconds in (*POLLS, None):
+            try:
+                await self.look()
+            except StartedNotDoneError as stuck:
+                ours = stuck.entry.token == self.token
+                if seconds is None or (ours and not isinstance(error, NoAnswerError)):
+                    raise StartedNotDoneError(stuck.path, stuck.entry, self.db.name, error.what if ours else "") from None
+                self.log(f"{self.db.name}: {stuck.entry.name} is in progress, looking again in {seconds:.0f} s")
+                await self.pause(seconds)
+            except ApiError as unread:
+                what = f"{error.what}; and the ledger of {self.db.name} cannot be read: {unread.what}. {self._so_far()}"
+                raise MigrationError(file.path, what, GO_ON) from None
+            else:
+                return
+
+    async def _reopen(self, file: MigrationFile, error: PartialWriteError) -> None:
+        """Take the done mark back where D1 says that a statement before it did not run, so that the next run stops at it."""
+        request = reopen_request(file.name, self.token)
+        try:
+            await self._send_repeatable(request)
+        except ApiError as kept:
+            what = f"{error.what}; the ledger of {self.db.name} calls it done all the same, and taking that back failed: {kept.what}"
+            raise MigrationError(file.path, what, f"Do it by hand before anything else: {request[0].sql}, for this file's name") from None
+        await self._look_until_clear(file, error)
+
+    async def _send_repeatable(self, request: list[Statement]) -> None:
+        """Send what does nothing the second time; so one passing failure is no reason to stop."""
+        try:
+            await self._send(request)
+        except ApiError as error:
+            if not _passing(error) or _asks_too_long(error):
+                raise
+            await self._wait_for(error)
+            await self._send(request)
+
+    async def _send(self, request: list[Statement]) -> None:
+        self.wrote = True
+        await self.db.write(request)
+
+    async def _wait_for(self, error: ApiError) -> None:
+        if isinstance(error, RateLimitedError):
+            await self.pause(random.uniform(1, 5) if error.retry_after is None else error.retry_after)  # noqa: S311 - jitter
+
+    def _done(self, file: MigrationFile) -> None:
+        self.applied.append(file.name)
+        self.log(f"{self.db.name}: applied {file.name}")
+
+    def _way_back(self) -> str:
+        return f"wrangler d1 time-travel restore {self.db.name} --bookmark={self.bookmark}"
+
+    def _failure(self, file: MigrationFile, error: ApiError) -> MigrationError:
+        """Say what failed, what is done, what is pending, and how to go on; the ledger was read just before."""
+        index = error.statement - 1 if isinstance(error, PartialWriteError) else None
+        if isinstance(error, RefusedError):
+            index = find_statement(self.files, file, error.what)
+        told = " at ".join(filter(None, (f"not applied to {self.db.name}", describe(file, index))))
+        left = "The ledger has nothing of it" if isinstance(error, NoAnswerError) else "Nothing of it stays"
+        todo = (
+            GO_ON if isinstance(error, NoAnswerError) else f"{error.todo}; then run the same `pulumi up` again, it goes on with this file"
+        )
+        return MigrationError(file.path, f"{told}: {error.what}. {left}. {self._so_far()}", todo)
+
+    def _so_far(self) -> str:
+        pending = [file.name for file in self.plan.apply if file.name not in self.applied]
+        return f"Applied in this run: {', '.join(self.applied) or 'none'}. Pending: {', '.join(pending) or 'none'}"
+
+
+def _passing(error: ApiError) -> bool:
+    return isinstance(error, NoAnswerError | RateLimitedError)
+
+
+def _asks_too_long(error: ApiError) -> bool:
+    return isinstance(error, RateLimitedError) and (error.retry_after or 0) > LONGEST_WAIT

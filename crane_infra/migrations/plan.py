@@ -1,0 +1,129 @@
+"""Files x ledger -> what to take over and what to apply, or a refusal that names the file (pure, no I/O).
+
+Decides nothing about how it is done. Prevents what wrangler lets pass: a file edited, deleted, renamed or slipped in after the fact,
+and migrations run from the start over a database that has its tables already.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crane_infra.errors import MigrationError
+from crane_infra.migrations.files import MigrationFile, number_of, refuse_duplicates
+from crane_infra.migrations.ledger import OURS, WRANGLER, Ledger, LedgerEntry
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to take over from wrangler, what to apply, in order, and which of these run out of order because that was allowed."""
+
+    adopt: tuple[MigrationFile, ...] = ()
+    apply: tuple[MigrationFile, ...] = ()
+    out_of_order: tuple[MigrationFile, ...] = ()
+
+
+class StartedNotDoneError(MigrationError):
+    """A run began a file and never marked it done; ``entry`` is what the ledger says of it."""
+
+    def __init__(self, path: str, entry: LedgerEntry, database: str, cause: str = "") -> None:
+        self.path, self.entry = path, entry
+        what = f"started in {database} at {entry.started_at} and never marked done, so part of it may be there"
+        super().__init__(path, f"{what}{cause and f' ({cause})'}", _ways_out(entry, database))
+
+
+def make_plan(files: Sequence[MigrationFile], ledger: Ledger, where: str, *, out_of_order: bool = False) -> Plan:
+    """Compare the files with the ledger of the database called ``where``.
+
+    Raises MigrationError for: a duplicate number, a file edited, renamed, missing or unknown, started but never done, gone from
+    wrangler's table, pending before one that is applied (unless ``out_of_order``), pending with a trigger, and an empty ledger on a
+    populated database.
+    """
+    ordered = sorted(files, key=lambda file: (file.number, file.name))
+    refuse_duplicates(ordered)
+    entries = {entry.name: entry for entry in ledger.entries}
+    pending = [file for file in ordered if file.name not in entries]
+    _refuse_baseline(ordered, ledger, where)
+    for file in ordered:
+        if entry := entries.get(file.name):
+            _refuse_entry(file, entry, where)
+    _refuse_strangers(ordered, pending, ledger, where)
+    late = _late(pending, ledger)
+    if late and not out_of_order:
+        raise _order_error(late[0], ledger, where)
+    _refuse_triggers(pending)
+    adopt = tuple(file for file in ordered if file.name in entries and entries[file.name].sha256 is None)
+    return Plan(adopt, tuple(pending), late)
+
+
+def _refuse_baseline(files: Sequence[MigrationFile], ledger: Ledger, where: str) -> None:
+    if files and ledger.populated and not ledger.entries:
+        raise MigrationError(
+            where,
+            f"it has tables but an empty ledger, so nobody knows whether {files[0].path} was applied",
+            f"Compare its schema with the files; let `wrangler d1 migrations list {where} --remote` make the table {WRANGLER}, "
+            f"then put the name of each file that the database holds already into it: {_listing(files[0].name)}",
+        )
+
+
+def _refuse_entry(file: MigrationFile, entry: LedgerEntry, where: str) -> None:
+    if entry.started_only:
+        raise StartedNotDoneError(file.path, entry, where)
+    if entry.sha256 is not None and entry.sha256 != file.sha256:
+        recorded = f"edited after it was applied to {where} (recorded {entry.sha256[:8]}, file {file.sha256[:8]})"
+        raise MigrationError(file.path, recorded, "Restore the file, line ends included, or add a new migration")
+    if not entry.listed:
+        todo = f"Put it back: {_listing(file.name)}; to run its statements again, add a new migration"
+        raise MigrationError(file.path, f"recorded as done in {where}, but taken out of {WRANGLER}", todo)
+
+
+def _refuse_strangers(files: Sequence[MigrationFile], pending: Sequence[MigrationFile], ledger: Ledger, where: str) -> None:
+    known = {file.name for file in files}
+    for entry in ledger.entries:
+        if entry.name not in known and entry.started_only:
+            raise StartedNotDoneError(entry.name, entry, where)
+        if entry.name not in known:
+            raise _stranger(entry, files, pending, where)
+
+
+def _stranger(entry: LedgerEntry, files: Sequence[MigrationFile], pending: Sequence[MigrationFile], where: str) -> MigrationError:
+    same = next((file for file in pending if file.sha256 == entry.sha256), None)
+    if same:
+        return MigrationError(same.path, f"applied to {where} under the name {entry.name}", f"Name it {entry.name} again")
+    number, last = number_of(entry.name), max((file.number for file in files), default=0)
+    if number is None or number > last:
+        todo = "Use the files of the release that applied it, or newer ones"
+        return MigrationError(entry.name, f"unknown here, but the ledger of {where} has it: the database is ahead of these files", todo)
+    return MigrationError(
+        entry.name, f"applied to {where}, but the file is missing", "Restore the file; what is applied stays in the folder"
+    )
+
+
+def _late(pending: Sequence[MigrationFile], ledger: Ledger) -> tuple[MigrationFile, ...]:
+    last = max((number_of(entry.name) or 0 for entry in ledger.entries), default=-1)
+    return tuple(file for file in pending if file.number <= last)
+
+
+def _order_error(file: MigrationFile, ledger: Ledger, where: str) -> MigrationError:
+    what = f"pending, but sorts before {ledger.head.name}, which {where} already has"
+    return MigrationError(file.path, what, "Give it the next free number, or allow migrations out of order for this run")
+
+
+def _refuse_triggers(pending: Sequence[MigrationFile]) -> None:
+    for file in pending:
+        if file.has_trigger:
+            what = "it creates a trigger, and the query endpoint of D1 cuts trigger bodies at their semicolons"
+            raise MigrationError(file.path, what, "Move the trigger out of this file; sending such a file through import is not built yet")
+
+
+def _ways_out(entry: LedgerEntry, database: str) -> str:
+    name = entry.name.replace("'", "''")
+    back = f"wrangler d1 time-travel restore {database} --bookmark={entry.bookmark}" if entry.bookmark else "no bookmark was recorded"
+    return (
+        f"Look at the schema, then take one way: go back to before it ({back}); or, if nothing of it is there, "  # noqa: S608 - for a person
+        f"DELETE FROM {OURS} WHERE name = '{name}'; or finish it by hand, then {_listing(entry.name)} unless it is there, "
+        f"and UPDATE {OURS} SET done_at = CURRENT_TIMESTAMP WHERE name = '{name}'"
+    )
+
+
+def _listing(name: str) -> str:
+    quoted = name.replace("'", "''")
+    return f"INSERT INTO {WRANGLER} (name) VALUES ('{quoted}')"  # noqa: S608 - a text for a person

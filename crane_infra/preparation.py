@@ -1,0 +1,133 @@
+"""Everything that is read and can be refused before the first resource: files, secrets, other stacks, the gate.
+
+Registers nothing. Prevents a deployment that stops halfway for a reason that was known at its start.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pulumi
+
+from crane_infra.api import connect
+from crane_infra.catalog import Catalog
+from crane_infra.consistency import neighbours, require_consistent, require_nothing_lost
+from crane_infra.errors import CraneError
+from crane_infra.gate import Verdict, Wanted, judge
+from crane_infra.observe import require_live
+from crane_infra.redact import Redactor
+from crane_infra.release import Release, read_release
+from crane_infra.secrets.rules import fetch, fingerprint, refuse_shared
+from crane_infra.secrets.sources import fingerprint_key, source_of
+from crane_infra.settings import ENVIRONMENTS, Settings
+from crane_infra.stacks import outputs_of
+from crane_infra.steps import expectations
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One environment, read and found consistent. ``secrets`` and ``fingerprints`` are by key, ``last`` are own outputs."""
+
+    settings: Settings
+    catalog: Catalog
+    release: Release
+    secrets: Mapping[str, str]
+    fingerprints: Mapping[str, str]
+    last: Mapping[str, Any]
+    staging: Mapping[str, Any] | None
+    redact: Redactor
+
+    def secrets_of(self, worker: str) -> dict[str, str]:
+        """The secret values of a worker by binding; an optional one that is not set is left out."""
+        wanted = self.catalog.workers[worker].secrets
+        return {secret.binding: self.secrets[secret.key] for secret in wanted if secret.key in self.secrets}
+
+
+def prepare(settings: Settings, catalog: Catalog) -> Prepared:
+    """Read everything that an environment is declared from.
+
+    Raises a CraneError for the first thing that is wrong.
+    """
+    outputs: dict[str, dict[str, Any] | None] = {environment: outputs_of(settings.stack(environment)) for environment in ENVIRONMENTS}
+    last = outputs[settings.environment] or {}
+    require_consistent(catalog, settings, neighbours(settings, outputs))
+    require_nothing_lost(last.get("environment") or {}, settings)
+    release = read_release(catalog, settings.workers_dir)
+    key = fingerprint_key(settings)
+    secrets = fetch(source_of(settings), catalog.secrets)
+    fingerprints = {name: fingerprint(value, key) for name, value in secrets.items()}
+    _require_distinct(settings, catalog, fingerprints, outputs)
+    redact = Redactor({**secrets, "fingerprint-key": key, "CLOUDFLARE_API_TOKEN": settings.api_token.get_secret_value()})
+    return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact)
+
+
+def _require_distinct(
+    settings: Settings, catalog: Catalog, fingerprints: Mapping[str, str], outputs: Mapping[str, Mapping[str, Any] | None]
+) -> None:
+    for environment in ENVIRONMENTS:
+        if environment != settings.environment:
+            theirs = ((outputs[environment] or {}).get("environment") or {}).get("secrets") or {}
+            refuse_shared(catalog.secrets, fingerprints, theirs, environment)
+
+
+def pass_gate(prepared: Prepared) -> None:
+    """Let a production run go on only with a release that staging has proven.
+
+    In preview the verdict is said and the diff goes on. In an update a closed gate raises GateError; so does, for the newest
+    release, a staging that no longer is what its proof says.
+    """
+    if prepared.settings.environment != "production":
+        return
+    verdict = verdict_on(prepared)
+    if pulumi.runtime.is_dry_run():
+        _say(verdict)
+        return
+    if not verdict.is_open:
+        raise verdict.error()
+    _require_staging_live(prepared, verdict)
+    pulumi.log.info(f"production gate open: {verdict.reason}")
+
+
+def verdict_on(prepared: Prepared) -> Verdict:
+    """What the gate says of the prepared release."""
+    settings = prepared.settings
+    days = settings.proof_max_age_days
+    wanted = Wanted(
+        digest=prepared.release.digest,
+        project=settings.project,
+        account=settings.account_id,
+        proven_in="staging",
+        max_age=timedelta(days=days) if days else None,
+    )
+    return judge(prepared.staging, wanted, datetime.now(UTC))
+
+
+def _say(verdict: Verdict) -> None:
+    if verdict.is_open:
+        pulumi.log.info(f"production gate open: {verdict.reason}")
+    else:
+        pulumi.log.warn(f"{verdict.error()} An update would be refused.")
+
+
+def _require_staging_live(prepared: Prepared, verdict: Verdict) -> None:
+    if verdict.proof is None or not verdict.newest:
+        return
+    proof = verdict.proof
+
+    async def look() -> None:
+        async with connect(prepared.settings) as client:
+            await require_live(client, proof.account, *expectations(proof))
+
+    try:
+        _blocking(look())
+    except CraneError as error:
+        raise Verdict(None, f"staging is no longer what its proof says: {error.where}: {error.what}").error() from None
+
+
+def _blocking(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end from the program, which itself runs on Pulumi's event loop."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, work).result()

@@ -1,0 +1,80 @@
+"""What an environment exports: its proofs, and a readable account of what is particular to it.
+
+Only claims; the release step's hook makes sure that a claim is true before it is written. Prevents outputs that a reviewer
+cannot judge, and a secret's value among them: secrets appear as fingerprints.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from crane_infra.consistency import variables_of
+from crane_infra.migrations.ledger import head_of
+from crane_infra.preparation import Prepared
+from crane_infra.proof import PROOF_SCHEMA, Proof, ProvenDatabase, ProvenHead, ProvenWorker, extended
+from crane_infra.provenance import commit, versions
+
+
+def release_record(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str]) -> dict[str, Any]:
+    """The proofs with this release's claim in front, and the environment. ``ids`` are those of the databases."""
+    claimed = _claim(prepared, versions_by_worker, ids)
+    return {
+        "proofs": extended(list(prepared.last.get("proofs") or []), claimed),
+        "environment": _environment(prepared, ids),
+    }
+
+
+def _claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str]) -> Proof:
+    """What is claimed of this release; the release step's hook makes sure that it is true before it is written."""
+    settings, release = prepared.settings, prepared.release
+    heads = {name: head_of(files) for name, files in release.migrations.items()}
+    staging = settings.environment == "staging"
+    return Proof(
+        schema=PROOF_SCHEMA,
+        project=settings.project,
+        environment=settings.environment,
+        account=settings.account_id,
+        digest=release.digest,
+        manifest=release.manifest,
+        workers={
+            name: ProvenWorker(script=settings.script(name), version=version, tag=release.tag(name))
+            for name, version in versions_by_worker.items()
+        },
+        databases={
+            name: ProvenDatabase(
+                id=ids[name],
+                name=settings.databases[name].name,
+                head=ProvenHead(name=head.name, count=head.count, digest=head.digest),
+            )
+            for name, head in heads.items()
+        },
+        checks={
+            name: tuple(check.name for check in worker.checks if staging or not check.mutating)
+            for name, worker in prepared.catalog.workers.items()
+        },
+        commit=commit(settings.root),
+        proven_at=datetime.now(UTC),
+        versions=versions(),
+    )
+
+
+def _environment(prepared: Prepared, ids: Mapping[str, str]) -> dict[str, Any]:
+    """What is particular to this environment, for people and for the other stack to read: never a secret's value."""
+    settings = prepared.settings
+    return {
+        "databases": {
+            name: {"name": own.name, "id": ids[name], "adopted": own.adopt is not None} for name, own in settings.databases.items()
+        },
+        "workers": {
+            name: {
+                "script": settings.script(name),
+                "url": settings.url(name),
+                "adopted": own.adopt,
+                "variables": variables_of(name, prepared.catalog, settings),
+                "crons": list(own.crons),
+                "services": dict(own.services),
+            }
+            for name, own in settings.workers.items()
+        },
+        "secrets": dict(prepared.fingerprints),
+    }

@@ -1,0 +1,112 @@
+"""Where secret values come from: the stack's encrypted configuration, or environment variables.
+
+One interface for both. Does not judge the values (rules.py). Prevents the rest of the program from knowing where a secret
+lives.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pulumi.runtime import config as pulumi_config
+
+from crane_infra.errors import SecretError
+from crane_infra.settings import Settings
+
+
+class SecretSource(Protocol):
+    """Something that knows secret values by their keys."""
+
+    @property
+    def where(self) -> str:
+        """How an error names this source."""
+
+    def get(self, key: str) -> str | None:
+        """The value, or None where the source does not have the key."""
+
+    def how_to_set(self, key: str) -> str:
+        """What a user does to give it the key."""
+
+
+@dataclass(frozen=True)
+class ConfigSecrets:
+    """Pulumi config secrets: ``secrets.<KEY>`` in the stack file."""
+
+    stack: str
+    values: Mapping[str, str]
+
+    @property
+    def where(self) -> str:
+        """How an error names this source."""
+        return f"Pulumi.{self.stack}.yaml secrets"
+
+    def get(self, key: str) -> str | None:
+        """The decrypted value."""
+        return self.values.get(key)
+
+    def how_to_set(self, key: str) -> str:
+        """The command that stores it encrypted."""
+        return f"Run pulumi config set --stack {self.stack} --path --secret secrets.{key}"
+
+
+@dataclass(frozen=True)
+class EnvironmentSecrets:
+    """Environment variables named like the keys."""
+
+    environ: Mapping[str, str]
+    where: str = "environment variables"
+
+    def get(self, key: str) -> str | None:
+        """The variable's value."""
+        return self.environ.get(key)
+
+    def how_to_set(self, key: str) -> str:
+        """The variable to set."""
+        return f"Set the environment variable {key}"
+
+
+def source_of(settings: Settings) -> SecretSource:
+    """The source that the stack names with ``secret-source``.
+
+    Raises SecretError where config secrets are stored in the clear or are no map of texts.
+    """
+    if settings.secret_source == "environment":
+        return EnvironmentSecrets(os.environ)
+    key = f"{settings.project}:secrets"
+    return ConfigSecrets(settings.environment, _texts(settings.environment, _config_secret(settings, key) or "{}"))
+
+
+def fingerprint_key(settings: Settings) -> str:
+    """The key under which both stacks fingerprint their secrets, so that they can be told apart without being shown.
+
+    Raises SecretError where it is missing, empty or in the clear.
+    """
+    value = _config_secret(settings, f"{settings.project}:fingerprint-key")
+    if not value:
+        raise SecretError(
+            f"Pulumi.{settings.environment}.yaml {settings.project}:fingerprint-key",
+            "is missing",
+            "Give both stacks the same random text: pulumi config set --secret fingerprint-key",
+        )
+    return value
+
+
+def _config_secret(settings: Settings, key: str) -> str | None:
+    value: str | None = pulumi_config.get_config(key)
+    if value is not None and not pulumi_config.is_config_secret(key):
+        raise SecretError(f"Pulumi.{settings.environment}.yaml {key}", "is stored in the clear", "Set it again with --secret, and renew it")
+    return value
+
+
+def _texts(stack: str, text: str) -> dict[str, str]:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError:
+        values = None
+    if isinstance(values, dict) and all(isinstance(value, str) for value in values.values()):
+        return values
+    raise SecretError(
+        f"Pulumi.{stack}.yaml secrets", "is not a map of keys to texts", "Set each with pulumi config set --path --secret secrets.<KEY>"
+    )

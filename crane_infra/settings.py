@@ -1,0 +1,163 @@
+"""What one stack sets, parsed once into one frozen value. Nothing else reads Pulumi's configuration or the environment.
+
+Does not read secrets (crane_infra/secrets) and decides nothing. Prevents a misspelt or missing setting from being noticed
+halfway through a deployment.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pulumi
+from pulumi.runtime import config as pulumi_config
+from pydantic import Field, SecretStr, ValidationError
+
+from crane_infra.errors import SettingsError
+from crane_infra.model import Frozen, first_fault
+
+Environment = Literal["staging", "production"]
+ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
+Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+AccountId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
+
+
+class DatabaseSettings(Frozen):
+    """The name of a D1 database, and the id of an existing one that this stack takes over."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+    adopt: Uuid | None = None
+
+
+class WorkerSettings(Frozen):
+    """What an environment says of a worker."""
+
+    adopt: bool = False
+    """A worker of this name exists already and is taken over."""
+    variables: dict[str, str] = {}
+    crons: tuple[str, ...] = ()
+    services: dict[str, str] = {}
+    """Service bindings: binding to the catalog name of the worker that it calls."""
+    url: HttpUrl | None = None
+    """Where it is reached; without it, its workers.dev address."""
+
+
+class Settings(Frozen):
+    """One environment."""
+
+    environment: Environment
+    project: str
+    organization: str
+    root: Path
+    """The folder of the stack files."""
+    account_id: AccountId
+    api_token: SecretStr
+    api_url: str | None = None
+    """The API that the provider is configured for, where it is not Cloudflare's public one."""
+    workers_dir: Path
+    workers_subdomain: str
+    databases: dict[str, DatabaseSettings]
+    workers: dict[str, WorkerSettings]
+    secret_source: Literal["pulumi", "environment"] = "pulumi"
+    proof_max_age_days: Annotated[int, Field(gt=0)] | None = None
+    hook_deadline_minutes: Annotated[int, Field(gt=0, le=120)] = 15
+
+    def stack(self, environment: Environment) -> str:
+        """The full name of an environment's stack, as every backend understands it."""
+        return f"{self.organization}/{self.project}/{environment}"
+
+    def script(self, worker: str) -> str:
+        """The name under which Cloudflare knows a worker here: production keeps the plain name."""
+        return worker if self.environment == "production" else f"{worker}-{self.environment}"
+
+    def url(self, worker: str) -> str:
+        """The live address of a worker, without a slash at its end."""
+        return (self.workers[worker].url or f"https://{self.script(worker)}.{self.workers_subdomain}.workers.dev").rstrip("/")
+
+
+# Keys that are read by crane_infra/secrets, and are no part of Settings.
+_ELSEWHERE = {"secrets", "fingerprint-key"}
+_FROM_ENVIRONMENT = {"account-id": "CLOUDFLARE_ACCOUNT_ID", "api-token": "CLOUDFLARE_API_TOKEN", "api-url": "CLOUDFLARE_BASE_URL"}
+_FROM_PROVIDER = {"api-token": "cloudflare:apiToken", "api-url": "cloudflare:baseUrl"}
+_TO_DO = {
+    "workers-dir": "Say where the built workers are: pulumi config set workers-dir <folder>",
+    "account-id": "Run pulumi config set account-id <id>, or set CLOUDFLARE_ACCOUNT_ID",
+    "api-token": "Set CLOUDFLARE_API_TOKEN; README.md names its permissions",
+}
+
+
+def read() -> Settings:
+    """The settings of the stack that Pulumi runs.
+
+    Raises SettingsError with the setting's path, before anything is declared.
+    """
+    stack = pulumi.get_stack()
+    if stack not in ENVIRONMENTS:
+        raise SettingsError(f"stack {stack}", "it is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
+    return parse(
+        {
+            "environment": stack,
+            "project": pulumi.get_project(),
+            "organization": pulumi.get_organization(),
+            # A language host older than the engine does not say where the stack files are; the program runs beside them.
+            "root": pulumi.get_root_directory() or os.getcwd(),
+        },
+        pulumi_config.CONFIG.get(),
+        os.environ,
+    )
+
+
+def parse(known: Mapping[str, str], config: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
+    """Settings from what Pulumi says of the stack (``known``), its configuration and the process environment.
+
+    Configuration wins over environment variables. Raises SettingsError with file and path of the first fault.
+    """
+    where = f"Pulumi.{known['environment']}.yaml"
+    own = {key.partition(":")[2]: value for key, value in config.items() if key.startswith(f"{known['project']}:")}
+    given: dict[str, Any] = {key: _value(value) for key, value in own.items() if key not in _ELSEWHERE}
+    if intruder := sorted(key for key in given if key.replace("-", "_") in known or key in ("api-token", "api-url") or "_" in key):
+        raise SettingsError(f"{where} {known['project']}:{intruder[0]}", "is not known", f"Remove it, or correct its name: {_names()}")
+    for key, provider_key in _FROM_PROVIDER.items():
+        if provider_key in config:
+            given[key] = config[provider_key]
+    for key, variable in _FROM_ENVIRONMENT.items():
+        if key not in given and environ.get(variable):
+            given[key] = environ[variable]
+    try:
+        settings = Settings.model_validate({**known, **{key.replace("-", "_"): value for key, value in given.items()}})
+    except ValidationError as error:
+        path, what = first_fault(error)
+        raise SettingsError(f"{where} {_shown(known['project'], path)}", what, _to_do(path, what)) from None
+    return settings.model_copy(update={"workers_dir": settings.root / settings.workers_dir.expanduser()})
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds; pydantic judges it
+    """Pulumi hands objects over as JSON text and everything else as it stands."""
+    if text[:1] not in ("[", "{"):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _shown(project: str, path: str) -> str:
+    head, _, rest = path.partition(".")
+    return ".".join(filter(None, (f"{project}:{head.replace('_', '-')}", rest)))
+
+
+def _to_do(path: str, what: str) -> str:
+    head = path.partition(".")[0].replace("_", "-")
+    if what == "is missing" and "." not in path:
+        return _TO_DO.get(head, f"Run pulumi config set {head} <value>")
+    if what == "is not known":
+        return "Remove it, or correct its name" + (f": {_names()}" if "." not in path else "")
+    return "Correct it in the stack file"
+
+
+def _names() -> str:
+    own = {"environment", "project", "organization", "root", "api_token", "api_url"}
+    names = {name.replace("_", "-") for name in Settings.model_fields if name not in own} | _ELSEWHERE
+    return "known are " + ", ".join(sorted(names))

@@ -1,0 +1,88 @@
+"""What the hooks do: bring a database up to date; look at a release and check it. No Pulumi in here but the log.
+
+Prevents a record of a migration that did not run, and a proof of a release that nobody saw live.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crane_infra.api import connect
+from crane_infra.catalog import Catalog
+from crane_infra.checks.run import Target, run_checks, select
+from crane_infra.d1.client import D1
+from crane_infra.errors import CheckError
+from crane_infra.migrations.apply import migrate
+from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.ledger import LedgerHead
+from crane_infra.observe import ExpectedHead, ExpectedVersion, require_live, serving
+from crane_infra.proof import Proof
+from crane_infra.settings import Settings
+
+Log = Callable[[str], None]
+
+
+async def migrate_database(
+    settings: Settings, name: str, database_id: str, files: tuple[MigrationFile, ...], *, release: str, log: Log
+) -> None:
+    """Apply the pending migrations of one database.
+
+    Raises MigrationError that names the file, what was applied and what is pending; ApiError where D1 does not answer.
+    """
+    async with connect(settings) as client:
+        await migrate(D1(client, settings.account_id, database_id, name), files, release=release, log=log)
+
+
+@dataclass(frozen=True)
+class ReleaseStep:
+    """What the release step needs besides the proof: ``secrets`` are values by worker and binding."""
+
+    settings: Settings
+    catalog: Catalog
+    secrets: Mapping[str, Mapping[str, str]]
+    log: Log
+
+
+async def prove(step: ReleaseStep, claimed: Mapping[str, Any]) -> None:
+    """Make sure that a claimed proof is true: look at what is live, then run the checks on the live addresses.
+
+    Raises LiveError, CheckError or ApiError.
+    """
+    proof = Proof.model_validate(claimed)
+    async with connect(step.settings) as client:
+        await require_live(client, proof.account, *expectations(proof))
+    for name in step.catalog.workers:
+        await _check(step, name, proof)
+
+
+def expectations(proof: Proof) -> tuple[list[ExpectedVersion], list[ExpectedHead]]:
+    """What has to be live for a proof to be true."""
+    versions = [ExpectedVersion(name, one.script, one.version, one.tag) for name, one in proof.workers.items()]
+    heads = [ExpectedHead(one.name, one.id, LedgerHead(one.head.name, one.head.count, one.head.digest)) for one in proof.databases.values()]
+    return versions, heads
+
+
+async def _check(step: ReleaseStep, name: str, proof: Proof) -> None:
+    worker, settings = step.catalog.workers[name], step.settings
+    version = proof.workers[name].version if worker.reports_version else None
+    target = Target(proof.workers[name].script, settings.url(name), version, step.secrets[name])
+    try:
+        passed = await run_checks(target, select(worker.checks, settings.environment))
+    except CheckError as error:
+        raise await _with_way_back(step, proof.workers[name].script, error) from None
+    step.log(f"{target.worker}: {len(passed)} checks passed on {target.url}")
+
+
+async def _with_way_back(step: ReleaseStep, script: str, error: CheckError) -> CheckError:
+    """In production the release serves already: name the version that served before it and the command that returns to it."""
+    if step.settings.environment != "production":
+        return error
+    async with connect(step.settings) as client:
+        live = await serving(client, step.settings.account_id, script)
+    if live is None or len(live.before) != 1:
+        return CheckError(error.where, error.what, f"{error.todo}. No single version of {script} served before this one")
+    return CheckError(
+        error.where,
+        error.what,
+        f"{error.todo}. Before it, version {live.before[0]} served: wrangler rollback {live.before[0]} --name {script}",
+    )

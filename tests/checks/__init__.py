@@ -1,0 +1,1 @@
+"""Smoke checks, their judgement, and the redactor."""

@@ -1,0 +1,109 @@
+"""No text that passed the redactor holds a secret, however it was written."""
+
+import base64
+import html
+import json
+import re
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crane_infra.redact import Redactor
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ/EFAASC\nBKcwggSjAgEAAoIBAQ+C7VJTUt9Us8cK\n-----END PRIVATE KEY-----\n"
+VALUE = "p&ss/wörd+'1'"
+
+# Markers are made of brackets; a value of several lines is hidden line by line, which other tests show.
+characters = st.characters(exclude_characters="[]", exclude_categories=["Cs", "Cc", "Zl", "Zp"])
+texts = st.text(characters, max_size=30)
+values = st.text(characters, min_size=4, max_size=20).filter(str.strip)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        VALUE,
+        json.dumps(VALUE)[1:-1],
+        json.dumps(VALUE)[1:-1].replace("00f6", "00F6"),
+        quote(VALUE, safe=""),
+        quote(VALUE),
+        quote(VALUE).lower(),
+        quote_plus(VALUE),
+        html.escape(VALUE),
+        base64.b64encode(VALUE.encode()).decode(),
+        base64.b64encode(VALUE.encode()).decode().rstrip("="),
+        base64.urlsafe_b64encode(VALUE.encode()).decode(),
+    ],
+)
+def test_a_secret_goes_in_every_form(written: str) -> None:
+    assert Redactor({"KEY": VALUE})(f"<{written}>") == "<[secret KEY]>"
+
+
+@pytest.mark.parametrize("user", ["u", "us", "usr"])
+def test_a_secret_inside_longer_base64_goes(user: str) -> None:
+    value = "correct-horse-battery"
+    basic = base64.b64encode(f"{user}:{value}".encode()).decode()
+    shown = Redactor({"KEY": value})(f"Basic {basic}")
+    assert "[secret KEY]" in shown
+    assert len(shown.replace("[secret KEY]", "")) < len("Basic ") + 10
+
+
+@pytest.mark.parametrize(
+    "written", [PEM, PEM.strip(), PEM.replace("\n", "\r\n"), PEM.replace("\n", " "), PEM.replace("\n", "\\n"), repr(PEM)[1:-1], PEM[40:]]
+)
+def test_a_key_of_several_lines_goes_whole_or_in_lines(written: str) -> None:
+    shown = Redactor({"PEM": PEM})(f"sent {written} end")
+    assert "MII" not in shown
+    assert "BKcw" not in shown
+    assert shown.startswith("sent [secret PEM]") or written == PEM[40:]
+    assert shown.endswith(" end")
+
+
+def test_the_longest_secret_wins_where_one_holds_another() -> None:
+    redact = Redactor({"SHORT": "alpha", "LONG": "alpha-beta"})
+    assert redact("alpha-beta alpha") == "[secret LONG] [secret SHORT]"
+
+
+def test_overlapping_secrets_leave_no_rest() -> None:
+    assert Redactor({"A": "abcdef", "B": "defghi"})("<abcdefghi>") == "<[secret A]>"
+
+
+def test_a_short_value_goes_only_where_it_stands_alone() -> None:
+    """Else a secret "1" would make every text unreadable."""
+    assert Redactor({"PIN": "1"})('v1 has 12 of {"pin":"1"} 1') == 'v1 has 12 of {"pin":"[secret PIN]"} [secret PIN]'
+
+
+def test_empty_and_blank_values_are_no_secrets() -> None:
+    assert Redactor({"EMPTY": "", "BLANK": " \n "})("a \n b") == "a \n b"
+
+
+def test_what_replaces_a_secret_is_not_redacted_again() -> None:
+    assert Redactor({"A": "secret", "B": "valuable"})("valuable secret") == "[secret B] [secret A]"
+
+
+def test_a_redactor_does_not_print_its_secrets() -> None:
+    assert VALUE not in repr(Redactor({"KEY": VALUE}))
+
+
+@given(texts, st.lists(values, min_size=1, max_size=3), st.data())
+def test_no_secret_is_left_wherever_it_stood(padding: str, secrets: list[str], data: st.DataObject) -> None:
+    forms = [
+        lambda v: v,
+        lambda v: json.dumps(v)[1:-1],
+        lambda v: quote(v, safe=""),
+        lambda v: base64.b64encode(v.encode()).decode(),
+        html.escape,
+    ]
+    written = [data.draw(st.sampled_from(forms))(value) for value in data.draw(st.lists(st.sampled_from(secrets), min_size=1, max_size=4))]
+    text = padding.join(["", *written, ""])
+    left = re.split(r"\[secret N\d\]", Redactor({f"N{i}": value for i, value in enumerate(secrets)})(text))
+    assert len(left) > 1
+    assert not [form for form in (*written, *secrets) if any(form in part for part in left)]
+
+
+@given(texts, values)
+def test_other_text_stays_as_it_is(text: str, value: str) -> None:
+    redact = Redactor({"KEY": value + "~unlikely"})
+    assert redact(text) == text

@@ -1,0 +1,1 @@
+"""The D1 client, against a D1 REST API over real SQLite."""

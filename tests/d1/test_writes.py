@@ -1,0 +1,95 @@
+"""A write is sent once, whatever happens, and its error says what is known about its effect."""
+
+import pytest
+
+from crane_infra.d1 import D1, PartialWriteError, RateLimitedError, RefusedError, Statement, WriteOutcomeUnknown
+from crane_infra.errors import ApiError
+from tests.d1.server import NAME, Action, D1Server, Reply, done, drop_after_commit, drop_unread, failed, say
+
+ONE_ROW = [Statement("CREATE TABLE IF NOT EXISTS t (x)"), Statement("INSERT INTO t VALUES (?)", ("canary-value-2",))]
+RERUN = "Run the same command again: what is done is read first and not done twice."
+OK = {"success": True, "results": [], "meta": {}}
+
+
+def commit_then(status: int, body: object = "<html></html>") -> Action:
+    def action(execute: object) -> Reply:
+        assert callable(execute)
+        execute()
+        return Reply(status, body)
+
+    return action
+
+
+async def test_the_statements_run_in_order_and_all_or_none(db: D1, server: D1Server) -> None:
+    results = await db.write([*ONE_ROW, Statement("UPDATE t SET x = x || ?", ("!",))])
+    assert [result.changes for result in results] == [0, 1, 1]
+    with pytest.raises(RefusedError):
+        await db.write([*ONE_ROW, Statement("INSERT INTO nowhere VALUES (1)")])
+    assert server.sql("SELECT x FROM t") == [("canary-value-2!",)]
+
+
+UNKNOWN: dict[str, tuple[Action, str]] = {
+    "dropped before": (drop_unread, "Connection error. (RemoteProtocolError)"),
+    "dropped after commit": (drop_after_commit, "Connection error. (RemoteProtocolError)"),
+    "cut short": (lambda execute: Reply(200, execute().body, cut=True), "Connection error. (RemoteProtocolError)"),
+    "500": (say(500), "status 500"),
+    "503 after commit": (commit_then(503), "status 503"),
+    "524": (say(524, failed(7500, "internal error")), "status 524, internal error (code 7500)"),
+    "408": (say(408), "status 408"),
+    "html": (say(200), "status 200 with text/html that is no reply of the API"),
+    "no reason": (say(200, {"success": False, "errors": []}), "the reply says success: false and no reason"),
+    "no result": (say(200, {"success": True}), "a reply without a list of results"),
+    "D1 time-out": (say(400, failed(7429, "timed out")), "status 400, timed out (code 7429)"),
+    "D1 overload": (say(200, failed(7009, "reset")), "status 200, reset (code 7009)"),
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN)
+async def test_a_write_without_a_trusted_reply_has_an_unknown_outcome(db: D1, server: D1Server, case: str) -> None:
+    action, what = UNKNOWN[case]
+    server.script("write", action)
+    with pytest.raises(WriteOutcomeUnknown) as caught:
+        await db.write(ONE_ROW)
+    assert str(caught.value).replace("..", ".") == f"D1 database {NAME}: the outcome of a write is not known: {what}. {RERUN}"
+    assert server.count("write") == 1
+
+
+REFUSED: dict[str, tuple[Action, type[ApiError]]] = {
+    "429": (say(429, headers={"retry-after": "3"}), RateLimitedError),
+    "400": (say(400, failed(7500, "near FOO: syntax error")), RefusedError),
+    "401": (say(401), RefusedError),
+    "403": (say(403), RefusedError),
+    "409": (say(409), RefusedError),
+    "404": (say(404), RefusedError),
+    "200 with a reason": (say(200, failed(7500, "constraint failed")), RefusedError),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_a_refused_write_is_a_definite_no_and_not_repeated(db: D1, server: D1Server, case: str) -> None:
+    action, error = REFUSED[case]
+    server.script("write", action)
+    with pytest.raises(error) as caught:
+        await db.write(ONE_ROW)
+    assert not isinstance(caught.value, WriteOutcomeUnknown)
+    assert server.count("write") == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "what", "statement"),
+    [
+        ([OK, {"success": False, "error": "no column canary-value-2"}], "statement 2 failed: no column [hidden]", 1),
+        ([{"success": None}, OK], "statement 1 failed: no reason given", 0),
+        ([OK], "1 results for 2 statements", 1),
+        ([], "0 results for 2 statements", 0),
+    ],
+)
+async def test_success_that_leaves_a_statement_out_is_a_failure(
+    db: D1, server: D1Server, result: list[object], what: str, statement: int
+) -> None:
+    """Row 8."""
+    server.script("write", say(200, done(result)))
+    with pytest.raises(PartialWriteError) as caught:
+        await db.write(ONE_ROW)
+    assert str(caught.value) == f"D1 database {NAME}: the reply says success, yet {what}. {RERUN}"
+    assert caught.value.statement == statement

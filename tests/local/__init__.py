@@ -1,0 +1,1 @@
+"""Tests of the local cloud, through HTTP and the official SDK."""

@@ -1,0 +1,36 @@
+"""Migration files and ledgers for tests, in as few words as a sentence needs."""
+
+from pathlib import Path
+
+from crane_infra.migrations import Ledger, LedgerEntry, MigrationFile, read_migrations
+
+SHOWN = "workers/x/migrations"
+
+
+def write_files(folder: Path, files: dict[str, str | bytes]) -> tuple[MigrationFile, ...]:
+    """Make ``folder`` hold exactly these files, and read them."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    for name, content in files.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_migrations(folder, SHOWN)
+
+
+def file(name: str, sha256: str = "", statements: tuple[str, ...] = ("SELECT 1",)) -> MigrationFile:
+    """One file; its digest is made from its name where none is given."""
+    return MigrationFile(int(name.split("_")[0]), name, f"{SHOWN}/{name}", sha256 or f"sha-of-{name}", statements)
+
+
+def applied(one: MigrationFile, *, by_wrangler: bool = False) -> LedgerEntry:
+    """Build the entry of a file that is done."""
+    if by_wrangler:
+        return LedgerEntry(one.name, listed=True)
+    return LedgerEntry(
+        one.name, True, one.sha256, "applied", "token", "release", "bookmark-7", "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
+    )
+
+
+def ledger(*entries: LedgerEntry, populated: bool = True) -> Ledger:
+    """Build the ledger of a database that is in use."""
+    return Ledger(entries, populated, ready=True)

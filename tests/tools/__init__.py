@@ -1,0 +1,1 @@
+"""The tool that brings the engine, on machines that have this and lack that."""

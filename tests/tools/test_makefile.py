@@ -1,0 +1,59 @@
+"""The Makefile: what it says of itself, and what it says to a machine without Python."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MAKE = shutil.which("make")
+
+pytestmark = pytest.mark.skipif(MAKE is None, reason="there is no make on this machine")
+
+
+def make(*arguments: str, at: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run make on its own, not as a part of the make that may run these tests."""
+    inherited = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHON", "UV"}
+    environment = {name: value for name, value in os.environ.items() if name not in inherited}
+    return subprocess.run([str(MAKE), *arguments], cwd=at, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_help_lists_every_command_and_is_what_make_alone_does() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None
+    commands = set(phony[1].split()) - {"python"}
+    result = make()
+    assert {line.split()[1] for line in result.stdout.splitlines()} == commands
+    assert make("help").stdout == result.stdout
+
+
+@pytest.mark.parametrize("target", ["engine", "setup"])
+def test_a_machine_without_a_new_enough_python_is_told_so_in_one_line(tmp_path: Path, target: str) -> None:
+    for name in ("Makefile", "uv.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    old.chmod(0o755)
+    result = make(target, f"PYTHON={old}", at=tmp_path)
+    assert result.returncode != 0
+    assert result.stderr.splitlines()[0] == (
+        f"{old}: Python 3.11 or newer is needed. Install it, or name one: make PYTHON=python3.13 {target}"
+    )
+    assert result.stdout == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Makefile", "pyproject.toml", "python3", "uv.lock"]
+
+
+def test_the_ci_script_runs_the_test_command_from_anywhere(tmp_path: Path) -> None:
+    script = ROOT / ".ci" / "run"
+    stand_in = tmp_path / "make"
+    stand_in.write_text('#!/bin/sh\necho "$PWD" "$@"\n', encoding="utf-8")
+    stand_in.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    result = subprocess.run([script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout == f"{ROOT} test\n"

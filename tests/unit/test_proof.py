@@ -1,0 +1,38 @@
+"""The list of proofs grows by what is new, keeps twenty, and never shows a clock as a change."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from crane_infra.proof import KEPT, Proof, as_json, extended
+from tests.unit.conftest import NOW
+
+MakeProof = Callable[..., Proof]
+
+
+def test_the_same_state_seen_later_and_from_another_commit_leaves_the_list_as_it_is(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof())]
+    assert extended(history, make_proof(proven_at=NOW + timedelta(days=1), commit="other", versions={})) == history
+
+
+def test_another_version_of_the_same_release_is_a_new_proof_in_front(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof())]
+    later = make_proof(workers={"crane-context": {"script": "crane-context-staging", "version": "v2", "tag": "t1"}})
+    assert extended(history, later) == [as_json(later), *history]
+
+
+def test_a_release_that_comes_back_is_proven_anew(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof(digest="b" * 64)), as_json(make_proof())]
+    assert len(extended(history, make_proof())) == 3
+
+
+def test_the_twenty_newest_are_kept(make_proof: MakeProof) -> None:
+    history: list[dict[str, object]] = []
+    for number in range(KEPT + 5):
+        history = extended(history, make_proof(digest=f"{number:064x}"))
+    assert [proof["digest"] for proof in history] == [f"{number:064x}" for number in range(KEPT + 4, 4, -1)]
+
+
+def test_numbers_that_came_back_from_the_engine_as_floats_are_no_change(make_proof: MakeProof) -> None:
+    stored = as_json(make_proof())
+    stored["databases"]["crane-context-db"]["head"]["count"] = 1.0
+    assert extended([stored], make_proof()) == [stored]

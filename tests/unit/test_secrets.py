@@ -1,0 +1,64 @@
+"""Secrets: all there, none empty, none shared, none shown."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from crane_infra.catalog import Secret, crane
+from crane_infra.errors import SecretError
+from crane_infra.secrets.rules import fetch, fingerprint, refuse_shared
+from crane_infra.secrets.sources import ConfigSecrets, EnvironmentSecrets, SecretSource
+
+WANTED = (
+    Secret(binding="RELAY", key="RELAY_KEY", distinct=True),
+    Secret(binding="HOOK", key="HOOK_SECRET"),
+    Secret(binding="EXTRA", key="EXTRA_KEY", required=False),
+)
+VALUES = {"RELAY_KEY": "canary-relay", "HOOK_SECRET": "canary-hook"}
+
+
+def sources(values: dict[str, str]) -> Iterable[SecretSource]:
+    return (ConfigSecrets("staging", values), EnvironmentSecrets(values))
+
+
+def test_both_sources_give_the_same_values_and_leave_an_absent_optional_one_out() -> None:
+    for source in sources(VALUES):
+        assert fetch(source, WANTED) == VALUES
+
+
+def test_every_missing_or_empty_key_is_named_with_the_way_to_set_the_first() -> None:
+    config, environ = sources({"RELAY_KEY": "  ", "EXTRA_KEY": ""})
+    with pytest.raises(SecretError) as caught:
+        fetch(config, WANTED)
+    assert str(caught.value) == (
+        "Pulumi.staging.yaml secrets: RELAY_KEY (empty), HOOK_SECRET (missing), EXTRA_KEY (empty). "
+        "Run pulumi config set --stack staging --path --secret secrets.RELAY_KEY."
+    )
+    with pytest.raises(SecretError, match=r"^environment variables: .*Set the environment variable RELAY_KEY\.$"):
+        fetch(environ, WANTED)
+
+
+def test_a_fingerprint_tells_values_apart_without_showing_them() -> None:
+    one, again, other, other_key = (fingerprint(*pair) for pair in (("canary", "k"), ("canary", "k"), ("canary2", "k"), ("canary", "k2")))
+    assert one == again
+    assert len({one, other, other_key}) == 3
+    assert "canary" not in one
+
+
+def test_a_distinct_secret_with_the_same_value_elsewhere_is_refused_by_name_even_under_another_key() -> None:
+    own = {key: fingerprint(value, "k") for key, value in VALUES.items()}
+    with pytest.raises(SecretError) as caught:
+        refuse_shared(WANTED, own, {"ANOTHER_KEY": own["RELAY_KEY"]}, "production")
+    assert str(caught.value) == (
+        "RELAY_KEY: has the same value as in production. Give each environment its own, and renew the one that was shared."
+    )
+
+
+def test_a_shared_secret_may_have_the_same_value_elsewhere() -> None:
+    own = {key: fingerprint(value, "k") for key, value in VALUES.items()}
+    refuse_shared(WANTED, own, {"HOOK_SECRET": own["HOOK_SECRET"], "RELAY_KEY": "else"}, "production")
+
+
+def test_cranes_relay_and_admin_keys_are_the_distinct_ones() -> None:
+    assert {secret.key for secret in crane().secrets if secret.distinct} == {"CRANE_CONTEXT_KEY", "CRANE_ADMIN_KEY"}
+    assert {secret.key for secret in crane().secrets if not secret.required} == {"CLASSIFIER_API_KEY"}

@@ -1,0 +1,1 @@
+"""The reference workers on the local cloud."""

@@ -1,0 +1,96 @@
+"""Looks at engines that are there already: which version, and whether all parts are beside each other.
+
+It never changes anything. It prevents a run that starts with an engine too old for the hooks, or without the Python
+language host, and fails much later with a text that names neither.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+Version = tuple[int, int, int]
+
+PINNED: Version = (3, 259, 0)
+FLOOR: Version = (3, 238, 0)
+HOST_PARTS = ("pulumi-language-python", "pulumi-language-python-exec")
+PARTS = ("pulumi", *HOST_PARTS)
+ANSWER_SECONDS = 60
+
+
+class WayError(Exception):
+    """One way to an engine did not lead there; the text says why, in one line."""
+
+
+def text(version: Version) -> str:
+    """Write a version as Pulumi does, without the leading v."""
+    return ".".join(map(str, version))
+
+
+def parse(answer: str) -> Version | None:
+    """Read what ``pulumi version`` prints, such as ``v3.259.0``; None when that is no version."""
+    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", answer.strip())
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def version_of(program: Path) -> Version | None:
+    """Ask a pulumi program for its version; None when it cannot run or answers something else."""
+    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
+    try:
+        answer = subprocess.run(  # noqa: S603 - a pulumi the user has on PATH, or the one just brought
+            [program, "version"],
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            timeout=ANSWER_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return parse(answer.stdout)
+
+
+def check(folder: Path) -> None:
+    """Make sure that a folder holds every part of the pinned engine.
+
+    Raises WayError, which names the part that is missing or the version that is there instead.
+    """
+    for part in PARTS:
+        if not os.access(folder / part, os.X_OK):
+            raise WayError(f"the result has no {part}")
+    version = version_of(folder / "pulumi")
+    if version != PINNED:
+        found = text(version) if version else "of no known version"
+        raise WayError(f"the result is a pulumi {found}, {text(PINNED)} is needed")
+
+
+def on_path(path: str, *, but: Path) -> Path:
+    """Return the folder of a good enough pulumi on a search path, not counting the folder ``but``.
+
+    Raises WayError when there is none, when it is older than the floor, or when the Python language host is missing.
+    """
+    entries = [entry for entry in path.split(os.pathsep) if entry and Path(entry).resolve() != but.resolve()]
+    search = os.pathsep.join(entries)
+    program = shutil.which("pulumi", path=search) if entries else None
+    if program is None:
+        raise WayError("none there")
+    version = version_of(Path(program))
+    if version is None:
+        raise WayError(f"{program} does not tell its version")
+    if version < FLOOR:
+        raise WayError(f"{program} is {text(version)}, too old: {text(FLOOR)} or newer is needed")
+    _check_host(Path(program), search)
+    return Path(program).parent
+
+
+def _check_host(program: Path, search: str) -> None:
+    """Look where the engine looks for its language host: beside itself, then on the search path."""
+    beside = os.pathsep.join([str(program.parent), str(program.resolve().parent), search])
+    for part in HOST_PARTS:
+        if shutil.which(part, path=beside) is None:
+            raise WayError(f"{program} comes without {part}")

@@ -1,0 +1,56 @@
+"""The second way: Pulumi's own installer.
+
+The script is fetched to a file and then run, so that a connection that breaks off never runs half a script. It edits no
+shell profile. It prevents a long wait too: a machine without the open internet is told so after a few seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+
+from bring.found import PINNED, WayError, text
+from bring.work import run, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bring.home import Home
+
+URL = "https://get.pulumi.com"
+CONNECT_SECONDS = 5
+INSTALL_SECONDS = 600
+
+
+def install(home: Home, url: str) -> Path:
+    """Bring the pinned engine with the installer at ``url`` and return the folder of its programs.
+
+    Raises WayError when the installer cannot be had, fails, or brings something else.
+    """
+    say(f"asking the official installer ({url}) for Pulumi {text(PINNED)}; about a minute where it can be reached")
+    script = _fetch(url)
+    with home.site() as site:
+        saved = site / "install.sh"
+        saved.write_bytes(script)
+        command = ("sh", saved, "--version", text(PINNED), "--install-root", site, "--no-edit-path")
+        run(command, log=home.log, cwd=site, env=os.environ, limit=INSTALL_SECONDS)
+    return home.bin
+
+
+def _fetch(url: str) -> bytes:
+    if not url.startswith(("https://", "http://")):
+        raise WayError(f"{url} is no web address")
+    try:
+        with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:  # noqa: S310 - the scheme was just checked
+            script: bytes = answer.read()
+    except urllib.error.HTTPError as error:
+        raise WayError(f"it answered {error.code}") from error
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise WayError(f"it cannot be reached ({getattr(reason, 'strerror', None) or reason})") from error
+    if not script.startswith(b"#!"):
+        raise WayError("it answered with something that is no script")
+    return script
