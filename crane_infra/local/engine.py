@@ -39,6 +39,7 @@ def exports(project: Project, running: Running, environ: Mapping[str, str]) -> d
         "PULUMI_OPTION_CWD": str(project.folder),
         "PULUMI_CONFIG_PASSPHRASE": _passphrase(project.folder / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "NO_PROXY": "127.0.0.1,localhost",
         "CLOUDFLARE_BASE_URL": running.api_url,
         "CLOUDFLARE_API_BASE_URL": running.api_url,
         "CLOUDFLARE_API_TOKEN": running.token,

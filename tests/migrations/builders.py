@@ -19,7 +19,7 @@ def write_files(folder: Path, files: dict[str, str | bytes]) -> tuple[MigrationF
 
 def file(name: str, sha256: str = "", statements: tuple[str, ...] = ("SELECT 1",)) -> MigrationFile:
     """One file; its digest is made from its name where none is given."""
-    return MigrationFile(int(name.split("_")[0]), name, f"{SHOWN}/{name}", sha256 or f"sha-of-{name}", statements)
+    return MigrationFile(int(name.partition("_")[0]), name, f"{SHOWN}/{name}", sha256 or f"sha-of-{name}", statements)
 
 
 def applied(one: MigrationFile, *, by_wrangler: bool = False) -> LedgerEntry:

@@ -1,5 +1,50 @@
-"""Fixtures of the migrations' tests."""
+"""Fixtures of the migrations' tests: a database over HTTP, and a runner that waits for nothing."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from crane_infra.d1 import D1
+from crane_infra.migrations import MigrationFile, Outcome, migrate
 from tests.d1.fixtures import db, no_waiting, server
+from tests.migrations.builders import write_files
 
 __all__ = ["db", "no_waiting", "server"]
+
+
+@dataclass
+class Runner:
+    """Runs migrations, and keeps what was said and how long it would have waited."""
+
+    db: D1
+    log: list[str] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
+    on_pause: Callable[[], object] = lambda: None
+
+    async def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.on_pause()
+
+    def __call__(self, files: Sequence[MigrationFile], *, out_of_order: bool = False) -> Awaitable[Outcome]:
+        return migrate(self.db, files, release="release-1", log=self.log.append, out_of_order=out_of_order, pause=self.pause)
+
+
+@pytest.fixture
+def run(db: D1) -> Runner:
+    """A run of the migrations, as one `pulumi up` starts it."""
+    return Runner(db)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> tuple[MigrationFile, ...]:
+    """Three files that make a table, write to it and change it: run twice, each of them would fail or be seen."""
+    return write_files(
+        tmp_path / "three",
+        {
+            "0001_make.sql": "CREATE TABLE t (x TEXT);",
+            "0002_fill.sql": "-- two rows\nINSERT INTO t VALUES ('a;b'); INSERT INTO t VALUES ('c');",
+            "0010_widen.sql": "ALTER TABLE t ADD COLUMN y TEXT;",
+        },
+    )

@@ -1,5 +1,7 @@
 """Files and ledger agree on one way forward, or the plan refuses and names the file."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,11 +129,11 @@ HISTORIES = FILES.flatmap(lambda files: st.tuples(st.just(files), st.lists(st.bo
 
 
 @given(HISTORIES, st.randoms())
-def test_a_plan_takes_each_file_once_and_in_order(history: tuple[list[MigrationFile], list[bool]], random: st.DataObject) -> None:
+def test_a_plan_takes_each_file_once_and_in_order(history: tuple[list[MigrationFile], list[bool]], random: Random) -> None:
     files, by_wrangler = history
     entries = [applied(one, by_wrangler=flag) for one, flag in zip(files, by_wrangler, strict=False)]
     shuffled = list(files)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     plan = make_plan(shuffled, ledger(*entries, populated=bool(entries)), DB)
     assert plan.adopt == tuple(one for one, flag in zip(files, by_wrangler, strict=False) if flag)
     assert plan.apply == tuple(files[len(by_wrangler) :])

@@ -95,7 +95,9 @@ class StandIn(provider.Provider):
         """Delete a resource."""
         await self._type(request.type).delete(self._hiding(request.properties), plain(request.properties))
 
-    def _type(self, token: str) -> Resource:
+    def _type(self, urn_type: str) -> Resource:
+        """A resource below a component has the types of its parents before its own, parted by dollar signs."""
+        token = urn_type.rpartition("$")[2]
         if token not in self._types:
             todo = "Install the official Cloudflare provider, or use only: " + ", ".join(sorted(self._types))
             raise LocalCloudError(token, "the stand-in provider does not serve this type", todo)

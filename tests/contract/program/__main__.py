@@ -1,0 +1,66 @@
+"""Declares the resources of one recorded scenario, from the inputs in the file that CONTRACT_INPUTS names."""
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+ACCOUNT = "0" * 32
+
+
+def declare(inputs: dict[str, Any]) -> None:
+    """Everything that the scenario has."""
+    database = cloudflare.D1Database("db", account_id=ACCOUNT, **inputs["db"], opts=adopting(inputs, "import_db")) if "db" in inputs else None
+    worker = cloudflare.Worker("worker", account_id=ACCOUNT, **inputs["worker"], opts=adopting(inputs, "import_worker"))
+    if "version" in inputs:
+        version = declare_version(inputs, worker, database)
+        cloudflare.WorkersDeployment(
+            "deployment",
+            account_id=ACCOUNT,
+            script_name=worker.name,
+            strategy="percentage",
+            versions=[
+                {"version_id": version.id if one["version"] == "new" else one["version"], "percentage": one["percentage"]}
+                for one in inputs["deployment"]
+            ],
+        )
+    if "cron" in inputs:
+        schedules = [{"cron": cron} for cron in inputs["cron"]]
+        cloudflare.WorkersCronTrigger("cron", account_id=ACCOUNT, script_name=worker.name, schedules=schedules)
+
+
+def declare_version(inputs: dict[str, Any], worker: cloudflare.Worker, database: cloudflare.D1Database | None) -> cloudflare.WorkerVersion:
+    """The version, with the bindings in the order of the scenario."""
+    declared = dict(inputs["version"])
+    content = base64.b64encode(declared.pop("code").encode()).decode()
+    bindings = [binding(one, database) for one in declared.pop("bindings")]
+    return cloudflare.WorkerVersion(
+        "version",
+        account_id=ACCOUNT,
+        worker_id=worker.id,
+        modules=[{"name": declared["main_module"], "content_type": "application/javascript+module", "content_base64": content}],
+        bindings=bindings,
+        **declared,
+        opts=pulumi.ResourceOptions(retain_on_delete=inputs.get("retain", True)),
+    )
+
+
+def binding(declared: dict[str, Any], database: cloudflare.D1Database | None) -> dict[str, Any]:
+    """A binding; the database's id and secrecy are added here."""
+    if declared["type"] == "d1" and database:
+        return {**declared, "database_id": database.id}
+    if declared["type"] == "secret_text":
+        return {**declared, "text": pulumi.Output.secret(declared["text"])}
+    return declared
+
+
+def adopting(inputs: dict[str, Any], option: str) -> pulumi.ResourceOptions:
+    """The import option, and which changes are ignored, if the scenario says so."""
+    return pulumi.ResourceOptions(import_=inputs.get(option), ignore_changes=inputs.get("ignore_changes"))
+
+
+declare(json.loads(Path(os.environ["CONTRACT_INPUTS"]).read_text()))
