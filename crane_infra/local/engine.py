@@ -39,6 +39,8 @@ def exports(project: Project, running: Running, environ: Mapping[str, str]) -> d
         "PULUMI_OPTION_CWD": str(project.folder),
         "PULUMI_CONFIG_PASSPHRASE": _passphrase(project.folder / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        # The stand-in or an installed plugin is used; without this the engine downloads the official one at every run.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "NO_PROXY": "127.0.0.1,localhost",
         "CLOUDFLARE_BASE_URL": running.api_url,
         "CLOUDFLARE_API_BASE_URL": running.api_url,

@@ -6,6 +6,7 @@ nothing itself (cli/rehearse.py does). Prevents the flow from being believed ins
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -72,7 +73,7 @@ class Rehearsal:
         """A preview shows what would be created although the gate is closed."""
         said = self._pulumi("preview", "--stack", "production")
         creates = _line_with(said, "to create")
-        return f"{creates.lstrip('+ ').strip()}; {_line_with(said, 'gate closed')}"
+        return f"{creates.lstrip('+ ')}; {_line_with(said, 'gate closed')}"
 
     def refuse_production(self) -> str:
         """The update ends before the first resource."""
@@ -144,9 +145,9 @@ def _line_with(said: str, words: str) -> str:
     found = next((line.strip() for line in said.splitlines() if words in line), None)
     if found is None:
         raise LocalCloudError("rehearsal", f"the engine did not say '{words}'", "Read the logs of the rehearsal")
-    return found.removeprefix("error: ").removeprefix("warning: ")
+    return re.sub(r"^.*?(error|warning): ", "", found)
 
 
 def _last_error(said: str) -> str:
-    errors = [line.strip() for line in said.splitlines() if "error:" in line]
-    return errors[-1] if errors else (said.strip().splitlines() or ["no output"])[-1]
+    errors = [line.strip() for line in said.splitlines() if "error: " in line and "program exited with non-zero" not in line]
+    return errors[-1].partition("error: ")[2] if errors else (said.strip().splitlines() or ["no output"])[-1]

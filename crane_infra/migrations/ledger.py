@@ -125,9 +125,9 @@ def apply_request(file: MigrationFile, token: str, release: str, bookmark: str, 
     longer has ``listed`` rows (a name of NULL is refused): what was planned no longer holds then.
     """
     take = f"""INSERT INTO {OURS} (name, sha256, origin, token, "release", bookmark, started_at)
-    SELECT CASE WHEN (SELECT COUNT(*) FROM {WRANGLER}) = CAST(? AS INTEGER) THEN ? END, ?, 'applied', ?, ?, ?, {_NOW}"""  # noqa: S608
+    SELECT CASE WHEN (SELECT COUNT(*) FROM {WRANGLER}) = {int(listed)} THEN ? END, ?, 'applied', ?, ?, ?, {_NOW}"""  # noqa: S608
     return [
-        Statement(take, (str(listed), file.name, file.sha256, token, release, bookmark)),
+        Statement(take, (file.name, file.sha256, token, release, bookmark)),
         *map(Statement, file.statements),
         Statement(f"INSERT INTO {WRANGLER} (name) VALUES (?)", (file.name,)),  # noqa: S608
         Statement(f"UPDATE {OURS} SET done_at = {_NOW} WHERE name = ? AND token = ?", (file.name, token)),  # noqa: S608

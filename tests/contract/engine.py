@@ -21,7 +21,7 @@ TOKEN = "canary-token-9b1d"
 # The signature under which the engine writes an encrypted value.
 SECRET = "4dabf18193072939515e22adb298388d"
 # Steps that belong to another one, or change nothing.
-SILENT = {"same", "refresh", "create-replacement", "delete-replaced", "discard-replaced", "read"}
+SILENT = {"same", "refresh", "create-replacement", "import-replacement", "delete-replaced", "discard-replaced"}
 MINUTES = 3 * 60
 Json = dict[str, Any]
 

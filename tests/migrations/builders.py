@@ -1,5 +1,6 @@
 """Migration files and ledgers for tests, in as few words as a sentence needs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from crane_infra.migrations import Ledger, LedgerEntry, MigrationFile, read_migrations
@@ -7,7 +8,7 @@ from crane_infra.migrations import Ledger, LedgerEntry, MigrationFile, read_migr
 SHOWN = "workers/x/migrations"
 
 
-def write_files(folder: Path, files: dict[str, str | bytes]) -> tuple[MigrationFile, ...]:
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> tuple[MigrationFile, ...]:
     """Make ``folder`` hold exactly these files, and read them."""
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
@@ -27,7 +28,7 @@ def applied(one: MigrationFile, *, by_wrangler: bool = False) -> LedgerEntry:
     if by_wrangler:
         return LedgerEntry(one.name, listed=True)
     return LedgerEntry(
-        one.name, True, one.sha256, "applied", "token", "release", "bookmark-7", "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
+        one.name, listed=True, sha256=one.sha256, origin="applied", token="token", started_at="2026-01-01", done_at="2026-01-01"
     )
 
 

@@ -1,5 +1,7 @@
 """Files and ledger agree on one way forward, or the plan refuses and names the file."""
 
+# ruff: noqa: S608 - texts for a person, never run
+
 from random import Random
 
 import pytest
@@ -78,7 +80,7 @@ def test_a_file_that_sorts_before_the_last_applied_is_refused_unless_allowed() -
     assert make_plan([A, B, C], state, DB, out_of_order=True) == Plan(apply=(B,), out_of_order=(B,))
 
 
-STUCK = LedgerEntry("0002_o'b.sql", False, "sha", "applied", "token", "release", "bookmark-7", "2026-01-01T00:00:00Z")
+STUCK = LedgerEntry("0002_o'b.sql", listed=False, sha256="sha", origin="applied", bookmark="bookmark-7", started_at="2026-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize("present", [True, False])
@@ -97,7 +99,7 @@ def test_a_file_started_and_never_done_is_refused_with_the_ways_out(present: boo
 
 
 def test_a_file_taken_out_of_wranglers_table_is_refused() -> None:
-    gone = LedgerEntry(A.name, False, A.sha256, "applied", "token", "release", None, "2026", "2026")
+    gone = LedgerEntry(A.name, listed=False, sha256=A.sha256, origin="applied", started_at="2026", done_at="2026")
     assert refusal([A], ledger(gone)) == (
         f"{SHOWN}/0001_a.sql: recorded as done in {DB}, but taken out of d1_migrations. "
         "Put it back: INSERT INTO d1_migrations (name) VALUES ('0001_a.sql'); to run its statements again, add a new migration."

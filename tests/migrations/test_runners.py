@@ -1,5 +1,7 @@
 """Several runners, wrangler among them: every file is applied once, and everybody ends well."""
 
+# ruff: noqa: S608 - SQL of the tests themselves
+
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
