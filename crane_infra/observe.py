@@ -6,6 +6,7 @@ the API. Prevents a proof, or a promotion, of something that does not serve.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from cloudflare import APIError, AsyncCloudflare, NotFoundError
 from cloudflare.types.workers.scripts import DeploymentListResponse
@@ -50,7 +51,8 @@ async def serving(client: AsyncCloudflare, account: str, script: str) -> Serving
     try:
         # The API answers {"deployments": [...]}; the SDK's pager (5.9) looks for items and would find none.
         response = await client.workers.scripts.deployments.with_raw_response.list(script, account_id=account)
-        deployments = DeploymentListResponse.model_validate((await response.json())["result"]).deployments
+        answer: Any = await response.json()
+        deployments = DeploymentListResponse.model_validate(answer["result"]).deployments
     except NotFoundError:
         return None
     except (APIError, ValueError, TypeError, KeyError) as error:

@@ -16,7 +16,7 @@ KEPT = 20
 class ProvenHead(Frozen):
     """Where a ledger stood: its last migration, how many there were, and a digest over names and contents."""
 
-    name: str | None
+    name: str | None = None
     count: Annotated[int, Field(ge=0)]
     digest: str
 
@@ -49,7 +49,7 @@ class Proof(Frozen):
     workers: dict[str, ProvenWorker]
     databases: dict[str, ProvenDatabase]
     checks: dict[str, tuple[str, ...]]
-    commit: str | None
+    commit: str | None = None
     proven_at: AwareDatetime
     versions: dict[str, str]
     """Of the engine's SDK and the provider."""
@@ -62,8 +62,8 @@ _INCIDENTAL = {"commit", "proven_at", "versions"}
 
 
 def as_json(proof: Proof) -> dict[str, Any]:
-    """A proof as a stack exports it."""
-    return proof.model_dump(mode="json", by_alias=True)
+    """A proof as a stack exports it: without what is None, which Pulumi drops on the way to the state."""
+    return proof.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def extended(history: list[dict[str, Any]], seen: Proof) -> list[dict[str, Any]]:

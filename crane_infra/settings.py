@@ -102,7 +102,7 @@ def read() -> Settings:
             "project": pulumi.get_project(),
             "organization": pulumi.get_organization(),
             # A language host older than the engine does not say where the stack files are; the program runs beside them.
-            "root": pulumi.get_root_directory() or os.getcwd(),
+            "root": pulumi.get_root_directory() or str(Path.cwd()),
         },
         pulumi_config.CONFIG.get(),
         os.environ,

@@ -36,14 +36,11 @@ def pulumi() -> str:
 
 
 @pytest.fixture
-def make_stack(pulumi: str, tmp_path: Path) -> Iterator[Callable[..., tuple[Stack, Replay]]]:
+def make_stack(pulumi: str, tmp_path: Path) -> Iterator[Callable[[], tuple[Stack, Replay]]]:
     """Makes a stack with a provider and a replay of its own."""
     with ExitStack() as running:
 
-        def make(**config: str) -> tuple[Stack, Replay]:
-            return _start(running, pulumi, tmp_path, config)
-
-        yield make
+        yield lambda: _start(running, pulumi, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +52,10 @@ def walked(pulumi: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, W
     return {name: result for walk in walks for name, result in walk.items()}
 
 
-def _start(running: ExitStack, pulumi: str, folder: Path, config: dict[str, str] | None = None) -> tuple[Stack, Replay]:
+def _start(running: ExitStack, pulumi: str, folder: Path) -> tuple[Stack, Replay]:
     replay = running.enter_context(replaying())
     provider = running.enter_context(provider_at(replay.base_url))
-    stack = Stack(folder, pulumi, provider.port, config or {})
-    stack.init()
-    return stack, replay
+    return running.enter_context(Stack(folder, pulumi, provider.port)), replay
 
 
 def _walk(pulumi: str, folder: Path, lane: list[Scenario]) -> dict[str, Walked]:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,18 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from crane_infra.local.provider import ProviderServer, start_provider
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = Path(__file__).parent / "program"
+DRIVER = Path(__file__).parent / "program" / "driver.py"
 TOKEN = "canary-token-9b1d"
 # The signature under which the engine writes an encrypted value.
 SECRET = "4dabf18193072939515e22adb298388d"
 # Steps that belong to another one, or change nothing.
 SILENT = {"same", "refresh", "create-replacement", "import-replacement", "delete-replaced", "discard-replaced"}
-MINUTES = 3 * 60
+SECONDS = 60
 Json = dict[str, Any]
 
 
@@ -61,56 +60,51 @@ class Run:
 
 @dataclass
 class Stack:
-    """One stack of the fixture program, in a folder of its own."""
+    """One stack of the fixture program, in a folder of its own, driven by a process of its own."""
 
     folder: Path
     pulumi: str
     provider_port: int
-    config: dict[str, str] = field(default_factory=dict)
+    driver: subprocess.Popen[str] = field(init=False)
 
-    def run(self, command: str, inputs: Json) -> Run:
-        """Run up, preview, refresh or destroy."""
-        self._inputs.write_text(json.dumps(inputs))
-        events = self.folder / "events"
-        events.unlink(missing_ok=True)
-        config = [part for key, value in self.config.items() for part in ("--config", f"{key}={value}")] if command in ("up", "preview") else []
-        sure = [] if command == "preview" else ["--yes", "--skip-preview"]
-        done = self._pulumi(command, "--event-log", str(events), *sure, *config)
-        log = [json.loads(line) for line in events.read_text().splitlines()] if events.exists() else []
-        errors = [event["diagnosticEvent"]["message"] for event in log if event.get("diagnosticEvent", {}).get("severity") == "error"]
-        return Run(done.returncode, list(_steps(log)), errors, done.stdout + done.stderr)
+    def __enter__(self) -> Self:
+        """Start the driver."""
+        (self.folder / "state").mkdir()
+        self.driver = subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(DRIVER), str(self._project)],
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the driver."""
+        with self.driver:
+            pass
+
+    def run(self, command: str, inputs: Json, **config: str) -> Run:
+        """Run up, preview, refresh or destroy; ``config`` is the provider's."""
+        assert self.driver.stdin
+        assert self.driver.stdout
+        settings = {f"cloudflare:{key}": value for key, value in config.items()}
+        self.driver.stdin.write(json.dumps({"command": command, "inputs": inputs, "config": settings}) + "\n")
+        self.driver.stdin.flush()
+        done = json.loads(self.driver.stdout.readline())
+        return Run(done["exit"], list(_steps(done["steps"])), done["errors"], done["said"])
 
     def export(self) -> str:
         """The state as the engine gives it to anybody: encrypted values stay encrypted."""
-        done = self._pulumi("stack", "export")
+        command = [self.pulumi, "stack", "export", "--stack", "contract", "--non-interactive"]
+        done = subprocess.run(command, cwd=self._project, env=self._environment(), capture_output=True, text=True, timeout=SECONDS, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def init(self) -> None:
-        """Copy the program and make the stack."""
-        shutil.copytree(PROGRAM, self._program)
-        (self.folder / "state").mkdir()
-        done = self._pulumi("stack", "init", "contract")
-        assert done.returncode == 0, done.stderr
-
     @property
-    def _program(self) -> Path:
-        return self.folder / "program"
-
-    @property
-    def _inputs(self) -> Path:
-        return self.folder / "inputs.json"
-
-    def _pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.pulumi, "--non-interactive", *arguments],
-            cwd=self._program,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=MINUTES,
-            check=False,
-        )
+    def _project(self) -> Path:
+        return self.folder / "project"
 
     def _environment(self) -> dict[str, str]:
         """A machine without an account. Bytecode is wanted: without it the Cloudflare SDK takes seconds to import."""
@@ -118,23 +112,20 @@ class Stack:
         return {
             **kept,
             "PATH": search_path(),
-            "CONTRACT_INPUTS": str(self._inputs),
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "passphrase",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
-            "PULUMI_DEBUG_COMMANDS": "1",
             "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{self.provider_port}",
         }
 
 
-def _steps(log: list[Json]) -> Iterator[Json]:
+def _steps(steps: list[Json]) -> Iterator[Json]:
     """The steps as the contract writes them."""
-    for event in log:
-        step = event.get("resourcePreEvent", {}).get("metadata")
-        if step is None or step["type"].startswith("pulumi:") or step["op"] in SILENT:
+    for step in steps:
+        if step["type"].startswith("pulumi:") or step["op"] in SILENT:
             continue
-        reasons = {"replaceReasons": sorted(step.get("keys") or []), "diffReasons": sorted(step.get("diffs") or [])}
+        reasons = {"replaceReasons": sorted(step["keys"] or []), "diffReasons": sorted(step["diffs"] or [])}
         yield {"op": step["op"], "type": step["type"], **{name: keys for name, keys in reasons.items() if keys}}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pulumi
 import pytest
 import yaml
@@ -23,7 +23,7 @@ PLANTED = {
 }
 
 
-class UnknownStack(grpc.RpcError):
+class UnknownStack(grpc.RpcError):  # type: ignore[misc]
     """How the engine says that there is no such stack."""
 
     def code(self) -> grpc.StatusCode:
@@ -49,12 +49,13 @@ class Declared(pulumi.runtime.Mocks):
         self.hooks.append(hook.name)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        """Register a resource; its id is made of its name."""
+        """Register a resource; its id is the adopted one, else made of its name."""
         self.resources.append(args)
-        computed = {"uuid": f"{args.name}-id"} if args.typ.endswith("D1Database") else {}
-        return f"{args.name}-id", {**args.inputs, **computed}
+        found = (args.resource_id or "").rpartition("/")[2] or f"{args.name}-id"
+        computed = {"uuid": found} if args.typ.endswith("D1Database") else {}
+        return found, {**args.inputs, **computed}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:  # noqa: ANN401
         """Answer what the engine answers for the outputs of a stack."""
         name = args.args["name"]
         if name not in self.stacks:
@@ -64,7 +65,6 @@ class Declared(pulumi.runtime.Mocks):
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Inputs by name of every resource whose type ends so."""
         return {one.name: one.inputs for one in self.resources if one.typ.endswith(kind)}
-
 
     def request(self, kind: str, name: str) -> Any:  # noqa: ANN401
         """What was sent to register a resource: options included."""
@@ -81,7 +81,7 @@ class Monitor(pulumi_mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - named by the protocol
         """Keep the request and go on."""
         self.declared.requests.append(request)
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
 Declare = Callable[..., Declared]
@@ -121,8 +121,9 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Declare]:
             monitor=Monitor(declared),
         )
         pulumi.runtime.settings.SETTINGS.callbacks = declared
+        pulumi.runtime.settings.SETTINGS.root_directory = str(ROOT)
 
-        @pulumi.runtime.test
+        @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def declaring() -> None:
             program.declare(settings.read(), catalog.crane())
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.graph.conftest import ACCOUNT, PLANTED, Declare, Declared
+from tests.graph.conftest import ACCOUNT, PLANTED, Declare, Declared, committed
 
 STAGING = {"crane-context": "crane-context-staging", "crane-classifier": "crane-classifier-staging"}
 PRODUCTION = {"crane-context": "crane-context", "crane-classifier": "crane-classifier"}
@@ -63,8 +63,8 @@ def test_every_version_carries_its_bindings_sorted_by_name(staging: Declared) ->
 
 
 def test_a_worker_binds_the_database_of_its_own_environment(staging: Declared) -> None:
-    assert bindings(staging, "crane-context")["DB"]["databaseId"] == "crane-context-db-id"
-    assert bindings(staging, "crane-classifier")["DB"]["databaseId"] == "crane-classifier-db-id"
+    assert bindings(staging, "crane-context")["DB"]["databaseId"] == committed("staging")["databases"]["crane-context-db"]["adopt"]
+    assert bindings(staging, "crane-classifier")["DB"]["databaseId"] == committed("staging")["databases"]["crane-classifier-db"]["adopt"]
 
 
 def test_secret_bindings_take_the_value_of_their_key(staging: Declared) -> None:

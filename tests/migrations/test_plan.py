@@ -2,7 +2,9 @@
 
 # ruff: noqa: S608 - texts for a person, never run
 
+from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -169,3 +171,11 @@ def test_a_file_slipped_in_before_the_last_applied_is_always_refused(
     late = files[data.draw(st.integers(0, len(flags) - 1))]
     state = ledger(*(applied(one) for one in files[: len(flags) + 1] if one is not late))
     assert late.path in refusal(files, state)
+
+
+@pytest.mark.parametrize("change", [{"done_at": None}, {"listed": False}, {"sha256": None}, {"sha256": "other"}])
+def test_a_head_with_anything_unsettled_equals_no_files(change: dict[str, Any]) -> None:
+    """What a proof compares: half recorded is not applied."""
+    assert ledger(applied(A), applied(B)).head == head_of([B, A])
+    assert ledger(applied(A), replace(applied(B), **change)).head != head_of([A, B])
+    assert ledger(applied(A)).head != head_of([A, B])

@@ -132,3 +132,21 @@ async def test_another_runner_with_other_bytes_under_the_name_stops_the_run(run:
     server.script("write", serve, serve, theirs_first)
     with pytest.raises(MigrationError, match=f"^{SHOWN}/{three[1].name}: edited after it was applied to {NAME} "):
         await run(three)
+
+
+async def test_what_another_runner_applied_meanwhile_is_not_even_tried(run: Runner, server: D1Server, three: Files) -> None:
+    """Our first write comes when the other runner has done everything: it is refused, and the only one."""
+    await run(three[:1])
+    before = server.count("write")
+
+    def theirs_first(execute: Execute) -> Reply:
+        for file in three[1:]:
+            taken(server, file)
+            server.sql("INSERT INTO d1_migrations (name) VALUES (?)", file.name)
+        server.sql("UPDATE crane_migrations SET done_at = '2026'")
+        return execute()
+
+    server.script("write", theirs_first)
+    assert (await run(three)).applied == ()
+    assert server.count("write") == before + 1
+    assert [f"{NAME}: {three[1].name} was applied by another run meanwhile"] == run.log[-1:]

@@ -69,7 +69,9 @@ def test_the_other_environments_are_read_from_its_stack_file_and_its_outputs(mak
 
 
 @pytest.mark.parametrize("content", ["config: [", "config: [1]", "- 1", "config: {'crane-infra:databases': 3}"])
-def test_an_unreadable_stack_file_beside_ours_is_an_error_and_no_traceback(make_settings: MakeSettings, tmp_path: Path, content: str) -> None:
+def test_an_unreadable_stack_file_beside_ours_is_an_error_and_no_traceback(
+    make_settings: MakeSettings, tmp_path: Path, content: str
+) -> None:
     (tmp_path / "Pulumi.production.yaml").write_text(content, encoding="utf-8")
     with pytest.raises(SettingsError, match=r"^Pulumi\.production\.yaml: cannot be read"):
         neighbours(make_settings(), {})
@@ -80,8 +82,10 @@ def test_an_unreadable_stack_file_beside_ours_is_an_error_and_no_traceback(make_
     [
         (
             {"workers": with_worker(variables={"ENVIRONMENT": "staging", "TYPO": "1"})},
-            "Pulumi.staging.yaml workers.crane-context.variables.TYPO: the catalog has no such variable. "
-            "Remove it, or declare it in crane_infra/catalog.py.",
+            (
+                "Pulumi.staging.yaml workers.crane-context.variables.TYPO: the catalog has no such variable. "
+                "Remove it, or declare it in crane_infra/catalog.py."
+            ),
         ),
         (
             {"workers": with_worker(variables={})},
@@ -126,13 +130,17 @@ def test_what_was_declared_and_still_is_passes(make_settings: MakeSettings) -> N
     [
         (
             {"databases": with_database(name="renamed")},
-            "Pulumi.staging.yaml databases.crane-context-db: was renamed from crane-context-db-staging to renamed: that would replace or "
-            "delete the database and lose its data. Put crane-context-db-staging back.",
+            (
+                "Pulumi.staging.yaml databases.crane-context-db: was renamed from crane-context-db-staging to renamed: that would replace or "
+                "delete the database and lose its data. Put crane-context-db-staging back."
+            ),
         ),
         (
             {"databases": {"crane-classifier-db": {"name": "x"}}},
-            "Pulumi.staging.yaml databases.crane-context-db: was removed: that would replace or delete the database and lose its data. "
-            "Put crane-context-db-staging back.",
+            (
+                "Pulumi.staging.yaml databases.crane-context-db: was removed: that would replace or delete the database and lose its data. "
+                "Put crane-context-db-staging back."
+            ),
         ),
         (
             {"databases": with_database(adopt="c" * 8 + ID[8:])},

@@ -43,13 +43,17 @@ def test_an_older_proven_release_opens_it_but_is_not_the_newest(make_proof: Make
         ),
         (
             {"proofs": "yes"},
-            "production gate closed: the proofs of staging cannot be read (proofs: Input should be a valid tuple). "
-            "Run pulumi up -s staging with the same files, then try again.",
+            (
+                "production gate closed: the proofs of staging cannot be read (proofs: Input should be a valid tuple). "
+                "Run pulumi up -s staging with the same files, then try again."
+            ),
         ),
         (
             {"proofs": [{"digest": "a" * 64}]},
-            "production gate closed: the proofs of staging cannot be read (0.schema: is missing). "
-            "Run pulumi up -s staging with the same files, then try again.",
+            (
+                "production gate closed: the proofs of staging cannot be read (0.schema: is missing). "
+                "Run pulumi up -s staging with the same files, then try again."
+            ),
         ),
     ],
 )

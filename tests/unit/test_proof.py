@@ -36,3 +36,12 @@ def test_numbers_that_came_back_from_the_engine_as_floats_are_no_change(make_pro
     stored = as_json(make_proof())
     stored["databases"]["crane-context-db"]["head"]["count"] = 1.0
     assert extended([stored], make_proof()) == [stored]
+
+
+def test_a_proof_without_a_commit_or_a_migration_survives_the_engine_which_drops_what_is_none(make_proof: MakeProof) -> None:
+    empty = {"id": "d1", "name": "n", "head": {"name": None, "count": 0, "digest": "h"}}
+    proof = make_proof(commit=None, databases={"crane-context-db": empty})
+    stored = as_json(proof)
+    assert None not in (*stored.values(), *stored["databases"]["crane-context-db"]["head"].values())
+    assert Proof.model_validate(stored) == proof
+    assert extended([stored], proof) == [stored]

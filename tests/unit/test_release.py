@@ -55,7 +55,7 @@ def test_another_byte_in_a_module_or_a_migration_is_another_release(workers: Pat
     assert read_release(crane(), workers).digest != before
 
 
-def changed(**fields: Any) -> Catalog:
+def changed(**fields: object) -> Catalog:
     catalog = crane()
     worker = catalog.workers["crane-context"].model_copy(update=fields)
     return catalog.model_copy(update={"workers": {**catalog.workers, "crane-context": worker}})

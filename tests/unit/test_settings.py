@@ -46,14 +46,19 @@ def test_a_relative_workers_dir_starts_at_the_stack_files(make_settings: MakeSet
         ),
         (
             {"databases": {"crane-context-db": {"name": "n", "adopt": "b2182c5b"}}},
-            "Pulumi.staging.yaml crane-infra:databases.crane-context-db.adopt: String should match pattern "
-            "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'. Correct it in the stack file.",
+            (
+                "Pulumi.staging.yaml crane-infra:databases.crane-context-db.adopt: String should match pattern "
+                "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'. Correct it in the stack file."
+            ),
         ),
         (
             {"databases": {"crane-context-db": {"name": "n", "adpot": "x"}}},
             "Pulumi.staging.yaml crane-infra:databases.crane-context-db.adpot: is not known. Remove it, or correct its name.",
         ),
-        ({"workers": "{nonsense"}, "Pulumi.staging.yaml crane-infra:workers: Input should be a valid dictionary. Correct it in the stack file."),
+        (
+            {"workers": "{nonsense"},
+            "Pulumi.staging.yaml crane-infra:workers: Input should be a valid dictionary. Correct it in the stack file.",
+        ),
         (
             {"workers": {"crane-context": {"variables": {"TTL": 45}}}},
             "Pulumi.staging.yaml crane-infra:workers.crane-context.variables.TTL: Input should be a valid string. Correct it in the stack file.",

@@ -1,43 +1,33 @@
-"""Declares the resources of one recorded scenario, from the inputs in the file that CONTRACT_INPUTS names."""
+"""Declares the resources of one recorded scenario, from its inputs."""
 
 import base64
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_cloudflare as cloudflare
 
 ACCOUNT = "0" * 32
+Inputs = dict[str, Any]
 
 
-def declare(inputs: dict[str, Any]) -> None:
+def declare(inputs: Inputs) -> None:
     """Everything that the scenario has."""
-    database = cloudflare.D1Database("db", account_id=ACCOUNT, **inputs["db"], opts=adopting(inputs, "import_db")) if "db" in inputs else None
-    worker = cloudflare.Worker("worker", account_id=ACCOUNT, **inputs["worker"], opts=adopting(inputs, "import_worker"))
+    database = (
+        cloudflare.D1Database("db", account_id=ACCOUNT, **inputs["db"], opts=_adopting(inputs, "import_db")) if "db" in inputs else None
+    )
+    worker = cloudflare.Worker("worker", account_id=ACCOUNT, **inputs["worker"], opts=_adopting(inputs, "import_worker"))
     if "version" in inputs:
-        version = declare_version(inputs, worker, database)
-        cloudflare.WorkersDeployment(
-            "deployment",
-            account_id=ACCOUNT,
-            script_name=worker.name,
-            strategy="percentage",
-            versions=[
-                {"version_id": version.id if one["version"] == "new" else one["version"], "percentage": one["percentage"]}
-                for one in inputs["deployment"]
-            ],
-        )
+        _deploy(inputs, worker, _version(inputs, worker, database))
     if "cron" in inputs:
         schedules = [{"cron": cron} for cron in inputs["cron"]]
         cloudflare.WorkersCronTrigger("cron", account_id=ACCOUNT, script_name=worker.name, schedules=schedules)
 
 
-def declare_version(inputs: dict[str, Any], worker: cloudflare.Worker, database: cloudflare.D1Database | None) -> cloudflare.WorkerVersion:
+def _version(inputs: Inputs, worker: cloudflare.Worker, database: cloudflare.D1Database | None) -> cloudflare.WorkerVersion:
     """The version, with the bindings in the order of the scenario."""
     declared = dict(inputs["version"])
     content = base64.b64encode(declared.pop("code").encode()).decode()
-    bindings = [binding(one, database) for one in declared.pop("bindings")]
+    bindings = [_binding(one, database) for one in declared.pop("bindings")]
     return cloudflare.WorkerVersion(
         "version",
         account_id=ACCOUNT,
@@ -49,7 +39,15 @@ def declare_version(inputs: dict[str, Any], worker: cloudflare.Worker, database:
     )
 
 
-def binding(declared: dict[str, Any], database: cloudflare.D1Database | None) -> dict[str, Any]:
+def _deploy(inputs: Inputs, worker: cloudflare.Worker, version: cloudflare.WorkerVersion) -> None:
+    shares = [
+        {"version_id": version.id if one["version"] == "new" else one["version"], "percentage": one["percentage"]}
+        for one in inputs["deployment"]
+    ]
+    cloudflare.WorkersDeployment("deployment", account_id=ACCOUNT, script_name=worker.name, strategy="percentage", versions=shares)
+
+
+def _binding(declared: Inputs, database: cloudflare.D1Database | None) -> Inputs:
     """A binding; the database's id and secrecy are added here."""
     if declared["type"] == "d1" and database:
         return {**declared, "database_id": database.id}
@@ -58,9 +56,6 @@ def binding(declared: dict[str, Any], database: cloudflare.D1Database | None) ->
     return declared
 
 
-def adopting(inputs: dict[str, Any], option: str) -> pulumi.ResourceOptions:
+def _adopting(inputs: Inputs, option: str) -> pulumi.ResourceOptions:
     """The import option, and which changes are ignored, if the scenario says so."""
     return pulumi.ResourceOptions(import_=inputs.get(option), ignore_changes=inputs.get("ignore_changes"))
-
-
-declare(json.loads(Path(os.environ["CONTRACT_INPUTS"]).read_text()))

@@ -1,0 +1,1 @@
+"""The real engine: hooks, the gate, failures and retries."""
