@@ -4,6 +4,8 @@ Data only. Names, ids, variables of one environment and the values of secrets ar
 from being two descriptions that drift apart.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Annotated, Self
 
@@ -101,7 +103,7 @@ def crane() -> Catalog:
 
     Raises SettingsError with the path of the fault where the data below is not a catalog.
     """
-    try:
+    with faults_in_one_line():
         return Catalog(
             workers={"crane-context": _context(), "crane-classifier": _classifier()},
             databases={
@@ -109,9 +111,16 @@ def crane() -> Catalog:
                 "crane-classifier-db": Database(migrations="crane-classifier/migrations"),
             },
         )
+
+
+@contextmanager
+def faults_in_one_line() -> Iterator[None]:
+    """Turns pydantic's report on catalog data into one SettingsError with the path of the first fault."""
+    try:
+        yield
     except ValidationError as error:
         path, what = first_fault(error)
-        raise SettingsError("crane_infra/catalog.py", f"{error.title} {path}: {what}", "Mend it there") from None
+        raise SettingsError(f"crane_infra/catalog.py {error.title}{f'.{path}' if path else ''}", what, "Mend it there") from None
 
 
 def _context() -> Worker:

@@ -63,6 +63,8 @@ class Settings(Frozen):
     secret_source: Literal["pulumi", "environment"] = "pulumi"
     proof_max_age_days: Annotated[int, Field(gt=0)] | None = None
     hook_deadline_minutes: Annotated[int, Field(gt=0, le=120)] = 15
+    check_deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None
+    """How long any one check may go on trying here, where that is not what the catalog says."""
 
     def stack(self, environment: Environment) -> str:
         """The full name of an environment's stack, as every backend understands it."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.api import connect
-from crane_infra.catalog import Catalog
+from crane_infra.catalog import Catalog, Worker
+from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.d1.client import D1
 from crane_infra.errors import CheckError
@@ -67,10 +68,17 @@ async def _check(step: ReleaseStep, name: str, proof: Proof) -> None:
     version = proof.workers[name].version if worker.reports_version else None
     target = Target(proof.workers[name].script, settings.url(name), version, step.secrets[name])
     try:
-        passed = await run_checks(target, select(worker.checks, settings.environment))
+        passed = await run_checks(target, _due(worker, settings))
     except CheckError as error:
         raise await _with_way_back(step, proof.workers[name].script, error) from None
     step.log(f"{target.worker}: {len(passed)} checks passed on {target.url}")
+
+
+def _due(worker: Worker, settings: Settings) -> tuple[Check, ...]:
+    """The checks of this environment, with its own deadline where it sets one."""
+    due = select(worker.checks, settings.environment)
+    seconds = settings.check_deadline_seconds
+    return tuple(due) if seconds is None else tuple(check.model_copy(update={"deadline": float(seconds)}) for check in due)
 
 
 async def _with_way_back(step: ReleaseStep, script: str, error: CheckError) -> CheckError:

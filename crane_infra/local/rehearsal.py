@@ -114,7 +114,7 @@ class Rehearsal:
         said = ended.stdout + ended.stderr
         self._last_log = self._log(words, said)
         if (ended.returncode != 0) != fails:
-            what = "succeeded, which it must not" if fails else f"failed: {_last_error(said)}"
+            what = "succeeded, which it must not" if fails else f"failed: {_first_error(said)}"
             raise self._failed(f"pulumi {words[0]} {what}")
         return said
 
@@ -148,6 +148,6 @@ def _line_with(said: str, words: str) -> str:
     return re.sub(r"^.*?(error|warning): ", "", found)
 
 
-def _last_error(said: str) -> str:
-    errors = [line.strip() for line in said.splitlines() if "error: " in line and "program exited with non-zero" not in line]
-    return errors[-1].partition("error: ")[2] if errors else (said.strip().splitlines() or ["no output"])[-1]
+def _first_error(said: str) -> str:
+    first = next((line for line in said.splitlines() if "error: " in line), "")
+    return first.partition("error: ")[2] or (said.strip().splitlines() or ["no output"])[-1]

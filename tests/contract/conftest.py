@@ -39,7 +39,6 @@ def pulumi() -> str:
 def make_stack(pulumi: str, tmp_path: Path) -> Iterator[Callable[[], tuple[Stack, Replay]]]:
     """Makes a stack with a provider and a replay of its own."""
     with ExitStack() as running:
-
         yield lambda: _start(running, pulumi, tmp_path)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import Any, Self
 from crane_infra.local.provider import ProviderServer, start_provider
 
 ROOT = Path(__file__).parents[2]
-DRIVER = Path(__file__).parent / "program" / "driver.py"
+PROGRAM = Path(__file__).parent / "program"
 TOKEN = "canary-token-9b1d"
 # The signature under which the engine writes an encrypted value.
 SECRET = "4dabf18193072939515e22adb298388d"
@@ -60,51 +61,74 @@ class Run:
 
 @dataclass
 class Stack:
-    """One stack of the fixture program, in a folder of its own, driven by a process of its own."""
+    """One stack of the fixture program, in a folder of its own, with a process that hosts its program."""
 
     folder: Path
     pulumi: str
     provider_port: int
-    driver: subprocess.Popen[str] = field(init=False)
+    host: subprocess.Popen[str] = field(init=False)
+    client: str = field(init=False)
 
     def __enter__(self) -> Self:
-        """Start the driver."""
+        """Start the program's host and make the stack."""
+        shutil.copytree(PROGRAM, self._project)
         (self.folder / "state").mkdir()
-        self.driver = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(DRIVER), str(self._project)],
+        self.host = subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(self._project / "host.py"), str(self._inputs)],
             env=self._environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             text=True,
         )
+        made = self._pulumi("stack", "init", "contract")
+        assert made.returncode == 0, made.stderr
+        assert self.host.stdout
+        self.client = f"127.0.0.1:{self.host.stdout.readline().strip()}"
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the driver."""
-        with self.driver:
+        """End the host."""
+        with self.host:
             pass
 
     def run(self, command: str, inputs: Json, **config: str) -> Run:
         """Run up, preview, refresh or destroy; ``config`` is the provider's."""
-        assert self.driver.stdin
-        assert self.driver.stdout
-        settings = {f"cloudflare:{key}": value for key, value in config.items()}
-        self.driver.stdin.write(json.dumps({"command": command, "inputs": inputs, "config": settings}) + "\n")
-        self.driver.stdin.flush()
-        done = json.loads(self.driver.stdout.readline())
-        return Run(done["exit"], list(_steps(done["steps"])), done["errors"], done["said"])
+        self._inputs.write_text(json.dumps(inputs))
+        events = self.folder / "events"
+        events.unlink(missing_ok=True)
+        options = [] if command == "preview" else ["--yes", "--skip-preview"]
+        if command in ("up", "preview"):
+            settings = [f"--config=cloudflare:{key}={value}" for key, value in config.items()]
+            options += [f"--client={self.client}", "--exec-kind", "auto.inline", *settings]
+        done = self._pulumi(command, "--event-log", str(events), *options)
+        log = [json.loads(line) for line in events.read_text().splitlines()]
+        errors = [event["diagnosticEvent"]["message"] for event in log if event.get("diagnosticEvent", {}).get("severity") == "error"]
+        return Run(done.returncode, list(_steps(log)), errors, done.stdout + done.stderr)
 
     def export(self) -> str:
         """The state as the engine gives it to anybody: encrypted values stay encrypted."""
-        command = [self.pulumi, "stack", "export", "--stack", "contract", "--non-interactive"]
-        done = subprocess.run(command, cwd=self._project, env=self._environment(), capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = self._pulumi("stack", "export")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     @property
     def _project(self) -> Path:
         return self.folder / "project"
+
+    @property
+    def _inputs(self) -> Path:
+        return self.folder / "inputs.json"
+
+    def _pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.pulumi, *arguments, "--non-interactive"],
+            cwd=self._project,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
 
     def _environment(self) -> dict[str, str]:
         """A machine without an account. Bytecode is wanted: without it the Cloudflare SDK takes seconds to import."""
@@ -116,16 +140,18 @@ class Stack:
             "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "passphrase",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DEBUG_COMMANDS": "1",
             "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{self.provider_port}",
         }
 
 
-def _steps(steps: list[Json]) -> Iterator[Json]:
+def _steps(log: list[Json]) -> Iterator[Json]:
     """The steps as the contract writes them."""
-    for step in steps:
-        if step["type"].startswith("pulumi:") or step["op"] in SILENT:
+    for event in log:
+        step = event.get("resourcePreEvent", {}).get("metadata")
+        if step is None or step["type"].startswith("pulumi:") or step["op"] in SILENT:
             continue
-        reasons = {"replaceReasons": sorted(step["keys"] or []), "diffReasons": sorted(step["diffs"] or [])}
+        reasons = {"replaceReasons": sorted(step.get("keys") or []), "diffReasons": sorted(step.get("diffs") or [])}
         yield {"op": step["op"], "type": step["type"], **{name: keys for name, keys in reasons.items() if keys}}
 
 

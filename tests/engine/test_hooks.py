@@ -39,6 +39,8 @@ def hooked(folder: Path, home: Path) -> Hooked:
         "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": "passphrase",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        # Else the engine looks for plugins on the network, for two seconds a run.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_STACK": "hooked",
         "HOOKED_PLANTED": PLANTED,
     }

@@ -104,11 +104,7 @@ class StandIn(provider.Provider):
         return self._types[token]
 
     def _hiding(self, *values: _Values) -> Api:
-        found: dict[str, str] = {}
-        for index, some in enumerate(values):
-            texts = confidential(plain(some), secret_keys(some))
-            found.update({f"{name}{index or ''}": text for name, text in texts.items() if text not in found.values()})
-        return self._api.hiding(found)
+        return self._api.hiding(confidential(*values))
 
 
 async def _find(resource: Resource, api: Api, import_id: str) -> Properties | None:

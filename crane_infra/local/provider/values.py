@@ -60,12 +60,15 @@ def _has_secret_binding(value: object) -> bool:
     return isinstance(value, list) and any(isinstance(item, dict) and str(item.get("type")).startswith("secret_") for item in value)
 
 
-def confidential(values: Properties, secret: frozenset[str]) -> dict[str, str]:
+def confidential(*parts: Mapping[str, PropertyValue]) -> dict[str, str]:
     """Every text that must never be shown, by a name that may be: of a binding its value, of any other secret all texts."""
     found: dict[str, str] = {}
-    for key, value in values.items():
-        if key in secret or _has_secret_binding(value):
-            found.update(_texts(key, value))
+    for part in parts:
+        secret = secret_keys(part)
+        for key, value in plain(part).items():
+            for name, text in _texts(key, value) if key in secret or _has_secret_binding(value) else ():
+                if text not in found.values():
+                    found[name if name not in found else f"{name} ({len(found)})"] = text
     return found
 
 

@@ -1,0 +1,70 @@
+"""``crane local`` starts, tells, leads plain pulumi to this machine and nowhere else, and stops; committed files stay as they are."""
+
+from pathlib import Path
+
+import yaml
+
+from crane_infra.local.ids import ACCOUNT_ID
+from tests.cli.conftest import CRANE, ROOT, Run
+
+REAL = {"CLOUDFLARE_API_TOKEN": "canary-real-token", "CLOUDFLARE_ACCOUNT_ID": "f" * 32, "CLOUDFLARE_API_KEY": "canary-real-key"}
+
+
+def test_before_it_was_started_it_says_so(run: Run) -> None:
+    assert run(CRANE, "local", "status").returncode == 3
+    env = run(CRANE, "local", "env")
+    assert (env.returncode, env.stdout, env.stderr) == (1, "", "error: local cloud: it does not run. Start it with crane local up.\n")
+
+
+def test_it_starts_and_makes_a_project_that_leads_only_to_this_machine(run: Run, clone: Path) -> None:
+    up = run(CRANE, "local", "up", **REAL)
+    assert up.returncode == 0, up.stderr
+    assert run(CRANE, "local", "status").returncode == 0
+    for environment in ("staging", "production"):
+        written = (clone / ".crane" / "local" / f"Pulumi.{environment}.yaml").read_text(encoding="utf-8")
+        config = yaml.safe_load(written)["config"]
+        assert config["crane-infra:account-id"] == ACCOUNT_ID
+        assert config["cloudflare:baseUrl"].startswith("http://127.0.0.1:")
+        assert "adopt" not in written
+        assert all(set(secret) == {"secure"} for secret in config["crane-infra:secrets"].values())
+    project = yaml.safe_load((clone / ".crane" / "local" / "Pulumi.yaml").read_text(encoding="utf-8"))
+    assert project["backend"]["url"].startswith("file://")
+
+
+def test_a_second_start_says_that_one_is_running(run: Run) -> None:
+    second = run(CRANE, "local", "up")
+    assert second.returncode == 1
+    assert "a local cloud is running already" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_the_shell_it_makes_forgets_the_real_account_and_plain_pulumi_works_in_it(run: Run) -> None:
+    asked = f'eval "$({CRANE} local env)"; env; pulumi preview --stack staging --non-interactive --color never'
+    said = run("sh", "-c", asked, **REAL)
+    assert said.returncode == 0, said.stderr
+    assert "canary-real" not in said.stdout
+    assert f"CLOUDFLARE_ACCOUNT_ID={ACCOUNT_ID}" in said.stdout
+    assert "18 to create" in said.stdout
+
+
+def test_no_committed_file_was_written(run: Run, clone: Path) -> None:
+    run(CRANE, "local", "status")
+    for name in ("Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.production.yaml"):
+        assert (clone / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_it_stops_and_a_later_start_finds_its_project_again(run: Run, clone: Path) -> None:
+    stack_file = clone / ".crane" / "local" / "Pulumi.staging.yaml"
+    before = yaml.safe_load(stack_file.read_text(encoding="utf-8"))
+    assert run(CRANE, "local", "down").returncode == 0
+    assert run(CRANE, "local", "status").returncode == 3
+    assert run(CRANE, "local", "up").returncode == 0
+    assert yaml.safe_load(stack_file.read_text(encoding="utf-8")) == before
+    assert run(CRANE, "local", "down").stdout == "The local cloud stopped.\n"
+    assert run(CRANE, "local", "down").stdout == "The local cloud does not run.\n"
+
+
+def test_outside_of_a_clone_it_says_where_to_go(run: Run) -> None:
+    said = run("sh", "-c", f"cd / && {CRANE} local status")
+    assert said.returncode == 1
+    assert said.stderr == "error: /: is not in a clone of crane-infra. Change into the clone first.\n"
