@@ -111,6 +111,11 @@ class Stack:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def forget(self, *keys: str) -> None:
+        """Take the provider's configuration out of the stack again."""
+        for key in keys:
+            assert self._pulumi("config", "rm", f"cloudflare:{key}").returncode == 0
+
     @property
     def _project(self) -> Path:
         return self.folder / "project"

@@ -79,6 +79,7 @@ def test_configuration_wins_for_the_run_that_has_it_and_no_other(make_stack: Mad
             replay.expect([Exchange("POST", f"/accounts/{'0' * 32}/workers/workers", ANY_BODY, 403, refused)])
         assert stack.run("up", inputs, baseUrl=configured.base_url, apiToken="canary-configured").exit != 0
         assert (len(configured.served), len(started_with.served)) == (1, 0)
+    stack.forget("baseUrl", "apiToken")
     assert stack.run("up", inputs).exit != 0
     assert (configured.tokens, started_with.tokens) == ({"Bearer canary-configured"}, {f"Bearer {TOKEN}"})
 

@@ -14,6 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SECONDS = 180
 SURE = ("--yes", "--skip-preview")
+# How the engine itself ends its list of errors.
+LAST_WORDS = {"update failed", "an unhandled error occurred: program exited with non-zero exit code: 1"}
+Json = dict[str, Any]
 
 
 def search_path() -> str:
@@ -46,7 +49,7 @@ class Ended:
         """What it listed as errors, each once, without the engine's own last word."""
         lines = (line.strip() for line in self.said.splitlines())
         found = dict.fromkeys(line.removeprefix("error: ") for line in lines if line.startswith("error: "))
-        return [line for line in found if line != "update failed"]
+        return [line for line in found if line not in LAST_WORDS]
 
     def line(self, words: str) -> str:
         """The first line with these words."""
@@ -80,6 +83,3 @@ class Engine:
         ended = self.run(*words, **variables)
         assert ended.exit == 0, ended.said
         return ended.out
-
-
-Json = dict[str, Any]

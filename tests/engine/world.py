@@ -141,3 +141,14 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{path.name} does not have this once: {old}"
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@contextmanager
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
+    """Replace the one place of ``old`` in a file for a while."""
+    was = path.read_bytes()
+    edit(path, old, new)
+    try:
+        yield
+    finally:
+        path.write_bytes(was)

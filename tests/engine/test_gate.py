@@ -1,0 +1,178 @@
+"""Production takes what staging has proven and nothing else, however it is asked.
+
+One story on one local cloud: each fixture goes on from the one that it names, and the tests look at what became of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.engine.runs import Ended, Json
+from tests.engine.world import World, edited, local_world
+
+ASKED = {
+    "skip_preview": (),
+    "target": ("--target", "**release**"),
+    "exclude": ("--exclude", "**deployment**"),
+}
+NEVER_PROVEN = "production gate closed: staging has not proven any release. Run pulumi up -s staging with the same files, then try again."
+NO_STACK = "production gate closed: there is no stack staging. Run pulumi up -s staging with the same files, then try again."
+
+
+def refused(run: Ended) -> str:
+    """The one line with which an update was refused."""
+    assert run.exit != 0, run.said
+    assert "Traceback" not in run.said
+    (line,) = run.errors
+    return line
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An empty account; both stacks exist, and neither ever ran."""
+    with local_world(tmp_path_factory.mktemp("gate")) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def alone(empty: World) -> dict[str, str]:
+    """A state backend on which there is a production stack and no other."""
+    backend = empty.project.folder / "alone"
+    backend.mkdir()
+    variables = {"PULUMI_BACKEND_URL": backend.as_uri()}
+    empty.engine.well("stack", "select", "production", "--create", "--secrets-provider", "passphrase", **variables)
+    return variables
+
+
+class TestWithoutAnyProof:
+    @pytest.mark.parametrize("words", ASKED.values(), ids=ASKED)
+    def test_an_update_is_refused_where_there_is_no_staging(self, empty: World, alone: dict[str, str], words: tuple[str, ...]) -> None:
+        empty.faults.reset()
+        assert refused(empty.up("production", *words, **alone)) == NO_STACK
+        assert empty.changes() == []
+        assert empty.resources("production", **alone) == set()
+
+    def test_an_update_is_refused_where_staging_never_ran(self, empty: World) -> None:
+        empty.faults.reset()
+        assert refused(empty.up("production")) == NEVER_PROVEN
+        assert empty.changes() == []
+        assert empty.resources("production") == set()
+
+    def test_a_preview_shows_the_whole_diff_and_warns(self, empty: World) -> None:
+        empty.faults.reset()
+        preview = empty.engine.run("preview", "--stack", "production")
+        assert (preview.exit, preview.errors) == (0, [])
+        assert preview.line("warning:") == f"warning: {NEVER_PROVEN} An update would be refused."
+        assert preview.line("to create") == "+ 18 to create"
+        assert empty.changes() == []
+
+
+@pytest.fixture(scope="module")
+def proven(empty: World) -> World:
+    """Staging has proven its release."""
+    run = empty.up("staging")
+    assert run.exit == 0, run.said
+    return empty
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Staging after an edited bundle was partly deployed: the proofs before it, and how each run ended."""
+
+    before: list[Json]
+    served: str
+    target: Ended
+    exclude: Ended
+    production: Ended
+
+
+@pytest.fixture(scope="module")
+def changed(proven: World) -> Changed:
+    """The bundle of one worker is edited for a while, and the release step runs without the deployment that it speaks of."""
+    before, served = proven.proofs("staging"), proven.answering("crane-classifier-staging")
+    with edited(proven.workers / "crane-classifier" / "dist" / "index.js", "takes GitHub's deliveries", "takes deliveries"):
+        return Changed(
+            before,
+            served,
+            proven.up("staging", "--target", "**release**"),
+            proven.up("staging", "--exclude", "**WorkersDeployment**"),
+            proven.up("production"),
+        )
+
+
+class TestWithAProofOfAnotherRelease:
+    def test_a_second_update_of_staging_changes_nothing(self, proven: World) -> None:
+        again = proven.up("staging", "--expect-no-changes")
+        assert again.exit == 0, again.said
+        assert again.line("unchanged") == "18 unchanged"
+
+    def test_a_release_step_alone_does_not_prove_what_was_not_uploaded(self, proven: World, changed: Changed) -> None:
+        tag = changed.before[0]["workers"]["crane-classifier"]["tag"]
+        said = f"worker crane-classifier-staging: version {changed.served} carries the tag {tag}, not "
+        assert said in refused(changed.target)
+        assert proven.proofs("staging") == changed.before
+
+    def test_a_release_step_does_not_prove_what_does_not_serve(self, proven: World, changed: Changed) -> None:
+        newest, oldest = proven.versions("crane-classifier-staging")
+        assert oldest == changed.served
+        said = f"worker crane-classifier-staging: serves {oldest} at 100% instead of {newest} at 100%."
+        assert said in refused(changed.exclude)
+        assert proven.proofs("staging") == changed.before
+        assert proven.answering("crane-classifier-staging") == changed.served
+
+    def test_an_update_is_refused_by_digest(self, proven: World, changed: Changed) -> None:
+        said = refused(changed.production)
+        assert said.startswith("production gate closed: release ")
+        assert f" is not proven by staging, whose newest proof is {changed.before[0]['digest'][:12]}. " in said
+        assert proven.resources("production") == set()
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """An update of production while staging served what somebody had deployed by hand."""
+
+    deployed: str
+    production: Ended
+
+
+@pytest.fixture(scope="module")
+def by_hand(proven: World, changed: Changed) -> ByHand:
+    """The proven files again; but for a while staging serves another version than the proven one."""
+    newest = proven.versions("crane-classifier-staging")[0]
+    proven.deploy("crane-classifier-staging", newest)
+    try:
+        return ByHand(newest, proven.up("production"))
+    finally:
+        proven.deploy("crane-classifier-staging", changed.served)
+
+
+@pytest.fixture(scope="module")
+def promoted(proven: World, by_hand: ByHand) -> Ended:  # noqa: ARG001 - it has to come first
+    """Production takes the proven release, which staging serves again."""
+    return proven.up("production")
+
+
+class TestWithAProofOfThisRelease:
+    def test_an_update_is_refused_while_staging_serves_something_else(self, proven: World, changed: Changed, by_hand: ByHand) -> None:
+        assert refused(by_hand.production) == (
+            "production gate closed: staging is no longer what its proof says: worker crane-classifier-staging: "
+            f"serves {by_hand.deployed} at 100% instead of {changed.served} at 100%. "
+            "Run pulumi up -s staging with the same files, then try again."
+        )
+
+    def test_the_proven_release_is_accepted(self, proven: World, promoted: Ended) -> None:
+        assert promoted.exit == 0, promoted.said
+        staging, production = proven.proofs("staging"), proven.proofs("production")
+        assert [proof["digest"] for proof in production] == [staging[0]["digest"]]
+        assert promoted.line("production gate open: ").endswith(" UTC")
+
+    def test_production_serves_versions_and_databases_of_its_own(self, proven: World, promoted: Ended) -> None:  # noqa: ARG002
+        staging, production = proven.proofs("staging")[0], proven.proofs("production")[0]
+        for name, worker in production["workers"].items():
+            assert worker["script"] == name
+            assert worker["version"] == proven.answering(name) != staging["workers"][name]["version"]
+            assert worker["tag"] == staging["workers"][name]["tag"]
+        for name, database in production["databases"].items():
+            assert database["id"] != staging["databases"][name]["id"]
+            assert database["head"] == staging["databases"][name]["head"]

@@ -1,0 +1,209 @@
+"""A proof is true only of what was seen: the version at all traffic, its tag, the ledger, and every check."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crane_infra.api import connect
+from crane_infra.catalog import Catalog, Worker
+from crane_infra.checks.model import Check
+from crane_infra.errors import ApiError, CheckError, CraneError, LiveError
+from crane_infra.local import daemon
+from crane_infra.local.daemon import Running
+from crane_infra.migrations.files import read_migrations
+from crane_infra.migrations.ledger import head_of
+from crane_infra.observe import serving
+from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings
+from crane_infra.steps import ReleaseStep, migrate_database, prove
+from tests.local.conftest import Api, api_of, start
+
+REPORTS = """export default { fetch(request, env) {
+  const { id } = env.CF_VERSION_METADATA;
+  return new URL(request.url).pathname === '/version' ? Response.json({ id }) : Response.json({ status: env.STATUS });
+} };"""
+CATALOG = Catalog(
+    workers={
+        "w": Worker(
+            bundle="x",
+            compatibility_date="2026-01-01",
+            checks=(
+                Check(name="version", path="/version", version_at="id"),
+                Check(name="health", path="/health", json_includes={"status": "ok"}),
+            ),
+        )
+    },
+    databases={},
+)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("cloud")
+    yield start(folder)
+    daemon.stop(folder)
+
+
+@pytest.fixture
+def api(cloud: Running) -> Iterator[Api]:
+    calls = api_of(cloud)
+    with calls.http:
+        yield calls
+
+
+@dataclass
+class Live:
+    """A worker and a database that were deployed by hand, and the claim that is true of them."""
+
+    api: Api
+    step: ReleaseStep
+    worker: dict[str, Any]
+    claim: dict[str, Any]
+
+    def upload(self, status: str = "ok", tag: str = "t1") -> dict[str, Any]:
+        bindings = [
+            {"name": "CF_VERSION_METADATA", "type": "version_metadata"},
+            {"name": "STATUS", "type": "plain_text", "text": status},
+        ]
+        return self.api.upload(self.worker, REPORTS, bindings=bindings, annotations={"workers/tag": tag})
+
+    def release(self, **about: str) -> dict[str, Any]:
+        """Upload and deploy; the claim follows."""
+        version = self.upload(**about)
+        self.api.deploy(self.worker, (version, 100))
+        self.claim["workers"] = {"w": {"script": self.worker["name"], "version": version["id"], "tag": "t1"}}
+        return version
+
+
+MakeLive = Callable[..., Live]
+
+
+@pytest.fixture
+def make_live(cloud: Running, api: Api, tmp_path: Path) -> MakeLive:
+    def make(environment: str = "staging") -> Live:
+        worker = api.worker()
+        settings = Settings.model_validate(
+            {
+                "environment": environment,
+                "project": "crane-infra",
+                "organization": "organization",
+                "root": tmp_path,
+                "account_id": cloud.account_id,
+                "api_token": cloud.token,
+                "api_url": cloud.api_url,
+                "workers_dir": tmp_path,
+                "workers_subdomain": "s",
+                "databases": {"db": DatabaseSettings(name="db")},
+                "workers": {"w": WorkerSettings(url=f"{cloud.edge_url}/{worker['name']}")},
+                "check_deadline_seconds": 1,
+            }
+        )
+        (tmp_path / "0001_a.sql").write_text("CREATE TABLE a (id INTEGER);\n", encoding="utf-8")
+        head = head_of(read_migrations(tmp_path, shown_as="m"))
+        claim = {
+            "schema": 1,
+            "project": "crane-infra",
+            "environment": environment,
+            "account": cloud.account_id,
+            "digest": "a" * 64,
+            "manifest": {},
+            "databases": {"db": {"id": api.database(), "name": "db", "head": {"name": head.name, "count": 1, "digest": head.digest}}},
+            "checks": {},
+            "proven_at": "2026-11-24T12:00:00Z",
+            "versions": {},
+        }
+        live = Live(api, ReleaseStep(settings, CATALOG, {"w": {}}, lambda _: None), worker, claim)
+        live.release()
+        return live
+
+    return make
+
+
+@pytest.fixture
+async def live(make_live: MakeLive) -> Live:
+    made = make_live()
+    await migrate(made)
+    return made
+
+
+async def migrate(live: Live) -> None:
+    settings = live.step.settings
+    files = read_migrations(settings.workers_dir, shown_as="m")
+    await migrate_database(settings, "db", live.claim["databases"]["db"]["id"], files, release="a" * 64, log=live.step.log)
+
+
+async def fault(live: Live, kind: type[CraneError]) -> str:
+    with pytest.raises(kind) as caught:
+        await prove(live.step, live.claim)
+    return str(caught.value)
+
+
+async def test_what_is_as_claimed_is_proven(live: Live) -> None:
+    await prove(live.step, live.claim)
+
+
+async def test_another_version_in_traffic_is_no_proof_and_both_are_named(live: Live) -> None:
+    claimed = live.claim["workers"]["w"]["version"]
+    other = live.upload()
+    live.api.deploy(live.worker, (other, 100))
+    text = await fault(live, LiveError)
+    assert text.startswith(f"worker {live.worker['name']}: serves {other['id']} at 100% instead of {claimed} at 100%.")
+    assert "pulumi up --replace '**WorkersDeployment::w'" in text
+
+
+async def test_a_version_that_shares_its_traffic_is_no_proof(live: Live) -> None:
+    first, second = live.upload(), live.upload()
+    live.api.deploy(live.worker, (first, 90), (second, 10))
+    live.claim["workers"]["w"]["version"] = first["id"]
+    assert "at 90%" in await fault(live, LiveError)
+
+
+async def test_a_script_that_serves_nothing_is_no_proof(live: Live) -> None:
+    live.claim["workers"]["w"]["script"] = "nobody"
+    assert "worker nobody: serves nothing instead of" in await fault(live, LiveError)
+
+
+async def test_a_version_with_another_tag_is_no_proof(live: Live) -> None:
+    live.release(tag="forged")
+    assert "carries the tag forged, not t1" in await fault(live, LiveError)
+
+
+async def test_a_ledger_that_stands_elsewhere_is_no_proof(make_live: MakeLive) -> None:
+    text = await fault(make_live(), LiveError)
+    assert text.startswith("database db: its ledger stands at None (0 migrations), the files at 0001_a.sql (1).")
+
+
+async def test_a_check_that_fails_on_staging_says_what_came(live: Live) -> None:
+    live.release(status="broken")
+    text = await fault(live, CheckError)
+    assert "(check health)" in text
+    assert "broken" in text
+    assert "rollback" not in text
+
+
+async def test_a_check_that_fails_in_production_names_the_version_before_and_the_way_back(make_live: MakeLive) -> None:
+    live = make_live("production")
+    await migrate(live)
+    before = live.claim["workers"]["w"]["version"]
+    live.release(status="broken")
+    text = await fault(live, CheckError)
+    assert text.endswith(f"Before it, version {before} served: wrangler rollback {before} --name {live.worker['name']}.")
+
+
+async def test_a_token_that_is_refused_is_said_without_the_token(live: Live) -> None:
+    settings = live.step.settings.model_copy(update={"api_token": type(live.step.settings.api_token)("canary-token")})
+    stranger = ReleaseStep(settings, CATALOG, {"w": {}}, lambda _: None)
+    with pytest.raises(ApiError, match=r"Cloudflare's API did not tell \(HTTP 401\)") as caught:
+        await prove(stranger, live.claim)
+    assert "canary" not in str(caught.value)
+
+
+async def test_the_versions_before_are_told_apart_from_the_one_that_serves(live: Live) -> None:
+    before = live.claim["workers"]["w"]["version"]
+    now = live.release()
+    async with connect(live.step.settings) as client:
+        found = await serving(client, live.step.settings.account_id, live.worker["name"])
+    assert found is not None
+    assert (found.shares, found.before) == ({now["id"]: 100}, (before,))
