@@ -55,9 +55,9 @@ class World:
         return self.engine.well("stack", "export", "--stack", stack, **variables)
 
     def resources(self, stack: str, **variables: str) -> set[str]:
-        """The types of the resources in a stack's state, but for the stack itself."""
+        """The types of the resources in a stack's state, but for the stack itself and providers."""
         found = json.loads(self.state(stack, **variables))["deployment"].get("resources", [])
-        return {one["type"] for one in found} - {"pulumi:pulumi:Stack"}
+        return {one["type"] for one in found if not one["type"].startswith(("pulumi:pulumi:", "pulumi:providers:"))}
 
     def changes(self) -> list[str]:
         """The calls since the last reset of the injector that change something: all but reads."""

@@ -43,6 +43,6 @@ def _path(state: Properties) -> str:
 
 
 def _outputs(place: Properties, reply: dict[str, Any]) -> Properties:
-    schedules = [{key: one[key] for key in ("cron") if key in one} for one in from_api(reply)["schedules"]]
+    schedules = [{key: one[key] for key in ("createdOn", "cron", "modifiedOn") if key in one} for one in from_api(reply)["schedules"]]
     script = place["scriptName"]
     return {"accountId": place["accountId"], "id": script, "scriptName": script, "schedules": schedules}

@@ -43,7 +43,7 @@ def secret_keys(values: Mapping[str, PropertyValue]) -> frozenset[str]:
 
 def marked(values: Properties, secret: frozenset[str]) -> dict[str, PropertyValue]:
     """Plain values for the engine, those in ``secret`` and those that hold a secret binding marked as secret."""
-    return {key: _wire(value).with_secret(False) for key, value in values.items()}
+    return {key: _wire(value).with_secret(key in secret or _has_secret_binding(value)) for key, value in values.items()}
 
 
 def _wire(value: Any) -> PropertyValue:  # noqa: ANN401 (JSON)

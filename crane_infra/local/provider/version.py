@@ -22,7 +22,7 @@ class WorkerVersion(Resource):
     compared = ("accountId", "annotations", "bindings", "compatibilityDate", "compatibilityFlags", "mainModule", "modules", "workerId")
     optional = ("limits", "placement", "usageModel")
     forces = frozenset((*compared, *optional))
-    replaced_with = ()
+    replaced_with = ("bindings",)
     outputs = ("createdOn", "id", "limits", "mainScriptBase64", "migrationTag", "number", "source", "startupTimeMs", "urls")
     after_replace = (
         *("annotations", "createdOn", "limits", "mainScriptBase64", "migrationTag"),

@@ -28,7 +28,7 @@ class Worker(Resource):
         subdomain = inputs.get("subdomain", prior.get("subdomain"))
         return {
             "logpush": False,
-            
+            "tags": [],
             "tailConsumers": [],
             **inputs,
             "observability": _observability(inputs.get("observability", {}), prior.get("observability", {})),
