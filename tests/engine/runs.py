@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 180
 SURE = ("--yes", "--skip-preview")
 # How the engine itself ends its list of errors.
 LAST_WORDS = {"update failed", "an unhandled error occurred: program exited with non-zero exit code: 1"}
@@ -63,16 +62,17 @@ class Engine:
     folder: Path
     environ: Mapping[str, str]
     said: list[str] = field(default_factory=list)
+    seconds: float = 180
 
-    def run(self, *words: str, seconds: float = SECONDS, **variables: str) -> Ended:
-        """Run the engine; one that hangs fails the test."""
+    def run(self, *words: str, **variables: str) -> Ended:
+        """Run the engine with these variables besides its own; one that hangs fails the test."""
         ended = subprocess.run(
             ["pulumi", *words, "--non-interactive", "--color", "never"],
             cwd=self.folder,
             env={**self.environ, **variables},
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=self.seconds,
             check=False,
         )
         self.said.append(ended.stdout + ended.stderr)

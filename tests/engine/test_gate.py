@@ -85,6 +85,45 @@ def proven(empty: World) -> World:
 
 
 @dataclass(frozen=True)
+class ByHand:
+    """What became of a version that somebody deployed to staging by hand: how production took it, and how it was put back."""
+
+    proven: str
+    deployed: str
+    production: Ended
+    put_back: Ended
+    answered: str
+
+
+@pytest.fixture(scope="module")
+def by_hand(proven: World) -> ByHand:
+    """Somebody deploys a version of his own to staging, production is tried, and staging is put back."""
+    was = proven.answering("crane-classifier-staging")
+    version = proven.upload("crane-classifier-staging", "export default { fetch: () => new Response('by hand') };")
+    proven.deploy("crane-classifier-staging", version)
+    production = proven.up("production")
+    put_back = proven.up("staging", "--replace", "**WorkersDeployment::crane-classifier")
+    return ByHand(was, version, production, put_back, proven.answering("crane-classifier-staging"))
+
+
+class TestWithAProofThatNoLongerHolds:
+    def test_an_update_is_refused_while_staging_serves_something_else(self, by_hand: ByHand) -> None:
+        assert refused(by_hand.production).startswith(
+            "production gate closed: staging is no longer what its proof says: worker crane-classifier-staging: "
+            f"serves {by_hand.deployed} at 100% instead of {by_hand.proven} at 100%. "
+        )
+
+    @pytest.mark.xfail(reason="it names `pulumi up -s staging`, which sees no deployment made by hand and says unchanged")
+    def test_the_refusal_names_the_way_back(self, by_hand: ByHand) -> None:
+        assert "pulumi up -s staging --replace '**WorkersDeployment::crane-classifier'" in refused(by_hand.production)
+
+    def test_that_way_leads_back_to_the_proven_version(self, proven: World, by_hand: ByHand) -> None:
+        assert by_hand.put_back.exit == 0, by_hand.put_back.errors
+        assert by_hand.answered == by_hand.proven
+        assert len(proven.proofs("staging")) == 1
+
+
+@dataclass(frozen=True)
 class Changed:
     """Staging after an edited bundle was partly deployed: the proofs before it, and how each run ended."""
 
@@ -96,7 +135,7 @@ class Changed:
 
 
 @pytest.fixture(scope="module")
-def changed(proven: World) -> Changed:
+def changed(proven: World, by_hand: ByHand) -> Changed:  # noqa: ARG001 - it has to come first
     """The bundle of one worker is edited for a while, and the release step runs without the deployment that it speaks of."""
     before, served = proven.proofs("staging"), proven.answering("crane-classifier-staging")
     with edited(proven.workers / "crane-classifier" / "dist" / "index.js", "takes GitHub's deliveries", "takes deliveries"):
@@ -122,9 +161,8 @@ class TestWithAProofOfAnotherRelease:
         assert proven.proofs("staging") == changed.before
 
     def test_a_release_step_does_not_prove_what_does_not_serve(self, proven: World, changed: Changed) -> None:
-        newest, oldest = proven.versions("crane-classifier-staging")
-        assert oldest == changed.served
-        said = f"worker crane-classifier-staging: serves {oldest} at 100% instead of {newest} at 100%."
+        uploaded = proven.versions("crane-classifier-staging")[0]
+        said = f"worker crane-classifier-staging: serves {changed.served} at 100% instead of {uploaded} at 100%."
         assert said in refused(changed.exclude)
         assert proven.proofs("staging") == changed.before
         assert proven.answering("crane-classifier-staging") == changed.served
@@ -136,39 +174,13 @@ class TestWithAProofOfAnotherRelease:
         assert proven.resources("production") == set()
 
 
-@dataclass(frozen=True)
-class ByHand:
-    """An update of production while staging served what somebody had deployed by hand."""
-
-    deployed: str
-    production: Ended
-
-
 @pytest.fixture(scope="module")
-def by_hand(proven: World, changed: Changed) -> ByHand:
-    """The proven files again; but for a while staging serves another version than the proven one."""
-    newest = proven.versions("crane-classifier-staging")[0]
-    proven.deploy("crane-classifier-staging", newest)
-    try:
-        return ByHand(newest, proven.up("production"))
-    finally:
-        proven.deploy("crane-classifier-staging", changed.served)
-
-
-@pytest.fixture(scope="module")
-def promoted(proven: World, by_hand: ByHand) -> Ended:  # noqa: ARG001 - it has to come first
-    """Production takes the proven release, which staging serves again."""
+def promoted(proven: World, changed: Changed) -> Ended:  # noqa: ARG001 - it has to come first
+    """The proven files again: production takes them."""
     return proven.up("production")
 
 
 class TestWithAProofOfThisRelease:
-    def test_an_update_is_refused_while_staging_serves_something_else(self, proven: World, changed: Changed, by_hand: ByHand) -> None:
-        assert refused(by_hand.production) == (
-            "production gate closed: staging is no longer what its proof says: worker crane-classifier-staging: "
-            f"serves {by_hand.deployed} at 100% instead of {changed.served} at 100%. "
-            "Run pulumi up -s staging with the same files, then try again."
-        )
-
     def test_the_proven_release_is_accepted(self, proven: World, promoted: Ended) -> None:
         assert promoted.exit == 0, promoted.errors
         staging, production = proven.proofs("staging"), proven.proofs("production")

@@ -24,7 +24,7 @@ class Hooked(Engine):
     def up(self, behaviour: str, value: str, **variables: str) -> Ended:
         """Update the record to ``value`` behind a hook of this behaviour."""
         told = {"HOOKED_BEHAVIOUR": behaviour, "HOOKED_VALUE": value, **variables}
-        return self.run("up", *SURE, "--suppress-progress", seconds=LIMIT, **told)
+        return self.run("up", *SURE, "--suppress-progress", **told)
 
     def value(self, **variables: str) -> object:
         """The value that the stack exports; None where it exports nothing."""
@@ -44,7 +44,7 @@ def hooked(folder: Path, home: Path) -> Hooked:
         "PULUMI_STACK": "hooked",
         "HOOKED_PLANTED": PLANTED,
     }
-    return Hooked(folder / "program", clean_environment() | variables)
+    return Hooked(folder / "program", clean_environment() | variables, seconds=LIMIT)
 
 
 @pytest.fixture(scope="module")

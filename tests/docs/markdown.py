@@ -1,0 +1,56 @@
+"""What the documents hold: fenced blocks, tables, headings and links, as a Markdown parser sees them."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+ROOT = Path(__file__).parents[2]
+README, CHANGELOG, RUNBOOK, LOCAL = (ROOT / name for name in ("README.md", "CHANGELOG.md", "docs/runbook.md", "docs/local-cloud.md"))
+DOCUMENTS = (README, CHANGELOG, ROOT / "workers" / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+
+def tokens(path: Path) -> list[Token]:
+    """The block tokens of a document, in order."""
+    return MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8"))
+
+
+def lines(path: Path, language: str) -> list[str]:
+    """The lines in the fenced blocks of a language, without blank ones and comments."""
+    blocks = [token.content for token in tokens(path) if token.type == "fence" and token.info.strip() == language]
+    found = [line.strip() for block in blocks for line in block.splitlines()]
+    return [line for line in found if line and not line.startswith("#")]
+
+
+def languages(path: Path) -> set[str]:
+    """The languages of all fenced blocks."""
+    return {token.info.strip() for token in tokens(path) if token.type == "fence"}
+
+
+def rows(path: Path) -> Iterator[list[str]]:
+    """The cells of each table row, as they are written, without the heads."""
+    within, cells = False, list[str]()
+    for token in tokens(path):
+        within = (within or token.type == "tbody_open") and token.type != "tbody_close"
+        if within and token.type == "tr_open":
+            cells = []
+        elif within and token.type == "inline":
+            cells.append(token.content)
+        elif within and token.type == "tr_close":
+            yield cells
+
+
+def links(path: Path) -> list[str]:
+    """Where the links of a document lead."""
+    inner = [child for token in tokens(path) for child in token.children or ()]
+    return [str(token.attrs["href"]) for token in inner if token.type == "link_open"]
+
+
+def anchors(path: Path) -> set[str]:
+    """The names under which a document's headings can be linked to."""
+    found = tokens(path)
+    headings = [after.content for token, after in pairwise(found) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,0 +1,223 @@
+"""The documents do not drift: what they show is there, and what they quote is what the program says."""
+
+import re
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crane_infra import catalog
+from crane_infra.errors import CraneError
+from crane_infra.gate import Wanted, judge
+from crane_infra.local.app import table
+from crane_infra.proof import PROOF_SCHEMA
+from crane_infra.secrets.rules import fetch
+from crane_infra.secrets.sources import ConfigSecrets
+from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings, parse
+from tests.docs import markdown
+from tests.docs.commands import commands, fault
+from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, ROOT, RUNBOOK
+
+CHECKED = {"make", "crane", "pulumi"}
+COMMON = {"source", "eval", "export", "printf", "python3"}
+LANGUAGES = {"sh", "text", "python", ""}
+SETTINGS_FILE = {"environment": "staging", "project": "crane-infra", "organization": "organization", "root": "."}
+SHOWN = [words for path in DOCUMENTS for line in markdown.lines(path, "sh") for words in commands(line)]
+WRITTEN = [
+    words
+    for path in DOCUMENTS
+    for span in re.findall(r"`((?:make|crane|pulumi) [^`]+)`", path.read_text(encoding="utf-8"))
+    for words in commands(span)
+]
+
+
+def those_that_begin(*beginnings: list[str]) -> list[list[str]]:
+    """The commands that the documents show, each once, that begin in one of these ways."""
+    found = dict.fromkeys(tuple(words) for words in SHOWN + WRITTEN)
+    return [list(words) for words in found if any(list(words[: len(beginning)]) == beginning for beginning in beginnings)]
+
+
+def known_settings() -> set[str]:
+    """The settings that the program names when it refuses an unknown one."""
+    with pytest.raises(CraneError) as refused:
+        parse(SETTINGS_FILE, {"crane-infra:root": "x"}, {})
+    return set(str(refused.value).partition("known are ")[2].rstrip(".").split(", "))
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+# Commands
+
+
+@pytest.mark.parametrize("words", those_that_begin(*([word] for word in sorted(CHECKED))), ids=" ".join)
+def test_a_command_that_a_document_shows_exists(words: list[str]) -> None:
+    assert fault(words) is None
+
+
+def test_every_block_is_of_a_kind_that_is_checked() -> None:
+    assert {words[0] for words in SHOWN if words} <= CHECKED | COMMON
+    assert set().union(*(markdown.languages(path) for path in DOCUMENTS)) <= LANGUAGES
+    assert {"make", "crane", "pulumi"} <= {words[0] for words in SHOWN if words}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make rehearsal",
+        "crane local start",
+        "crane local up --host x",
+        "crane rehearse --port 1",
+        "pulumi",
+        "pulumi upp",
+        "pulumi up --stak staging",
+        "pulumi stack nonsense",
+        "pulumi refresh staging",
+        "pulumi preview -s",
+    ],
+)
+def test_a_command_that_does_not_exist_is_told_from_one_that_does(line: str) -> None:
+    (words,) = commands(line)
+    assert fault(words)
+
+
+def test_pipes_substitutions_and_placeholders_are_read_as_the_shell_reads_them() -> None:
+    assert list(commands('printf %s "$key" | pulumi config set --secret fingerprint-key')) == [
+        ["printf", "%s", "$key"],
+        ["pulumi", "config", "set", "--secret", "fingerprint-key"],
+    ]
+    assert list(commands('eval "$(crane local env)"')) == [["crane", "local", "env"], ["eval", "substituted"]]
+    assert list(commands("pulumi config set account-id <account id>")) == [["pulumi", "config", "set", "account-id", "account-id"]]
+    assert list(commands("pulumi config set x < <key.pem>")) == [["pulumi", "config", "set", "x"]]
+
+
+# Settings
+
+
+@pytest.mark.parametrize("words", those_that_begin(["pulumi", "config", "set"]), ids=" ".join)
+def test_a_setting_that_a_document_sets_is_one_the_program_knows(words: list[str]) -> None:
+    given = [word for before, word in pairwise(words) if before not in ("-s", "--stack")][2:]
+    key, *inner = next(word for word in given if not word.startswith("-")).split(".")
+    assert key in known_settings()
+    if key == "secrets" and inner != ["KEY"]:
+        assert inner[0] in {secret.key for secret in catalog.crane().secrets}
+
+
+def test_the_commands_for_a_real_account_set_every_required_secret() -> None:
+    set_here = {word.removeprefix("secrets.") for words in SHOWN for word in words if word.startswith("secrets.")}
+    assert {secret.key for secret in catalog.crane().secrets if secret.required} <= set_here
+
+
+def test_the_readme_explains_every_setting_and_no_other() -> None:
+    explained = [cells[0].strip("`") for cells in markdown.rows(README)]
+    inner = {
+        f"{key}.<name>.{field}"
+        for key, model in (("databases", DatabaseSettings), ("workers", WorkerSettings))
+        for field in model.model_fields
+    }
+    assert set(explained) == known_settings() | inner
+    assert len(explained) == len(set(explained))
+
+
+def test_the_readme_names_the_defaults_that_the_program_has() -> None:
+    defaults = {cells[0].strip("`"): cells[2] for cells in markdown.rows(README)}
+    for name, field in Settings.model_fields.items():
+        cell = defaults.get(name.replace("_", "-"))
+        if cell is None or field.default is None:
+            continue
+        assert (cell == "none, must be set" or "CLOUDFLARE" in cell) if field.is_required() else cell == f"`{field.default}`"
+
+
+# What is quoted
+
+
+def refusals() -> set[str]:
+    """The refusals that the README quotes, as the program says them."""
+    wanted = Wanted("d01dd561451d" + "0" * 52, "crane-infra", "10ca1" * 6 + "10", "staging")
+    proof = {
+        "schema": PROOF_SCHEMA,
+        "project": "crane-infra",
+        "environment": "staging",
+        "account": wanted.account,
+        "digest": "4a8326e4d8ea" + "0" * 52,
+        "manifest": {},
+        "workers": {},
+        "databases": {},
+        "checks": {},
+        "commit": None,
+        "proven_at": "2026-01-01T00:00:00Z",
+        "versions": {},
+    }
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    secrets = catalog.crane().secrets
+    source = ConfigSecrets("staging", {secret.key: "x" for secret in secrets if secret.key != "GEMINI_API_KEY"})
+    complete = {"workers-subdomain": "s", "databases": "{}", "workers": "{}", "account-id": wanted.account}
+    with pytest.raises(CraneError) as no_folder:
+        parse(SETTINGS_FILE, {f"crane-infra:{key}": value for key, value in complete.items()}, {"CLOUDFLARE_API_TOKEN": "t"})
+    with pytest.raises(CraneError) as no_secret:
+        fetch(source, secrets)
+    errors = [judge({}, wanted, now).error(), judge({"proofs": [proof]}, wanted, now).error(), no_folder.value, no_secret.value]
+    return {f"error: {error}" for error in errors}
+
+
+def test_the_refusals_in_the_readme_are_those_of_the_program() -> None:
+    quoted = [line for line in markdown.lines(README, "text") if line.startswith("error: ")]
+    assert set(quoted) == refusals()
+
+
+@pytest.mark.parametrize("quoted", markdown.lines(RUNBOOK, "text"))
+def test_what_the_runbook_quotes_stands_in_the_program(quoted: str) -> None:
+    """The parts between the ellipses; where a text is put together from parts, each part is looked for."""
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "crane_infra").rglob("*.py")))
+    parts = [part.strip(" .():,") for part in re.split(r"…|\. |: | \(", quoted)]
+    assert any(parts)
+    assert [part for part in parts if part not in source] == []
+
+
+def test_the_routes_of_the_local_cloud_are_all_listed() -> None:
+    assert [cells[0].strip("`") for cells in markdown.rows(LOCAL)] == list(table())
+
+
+def test_the_python_that_a_document_shows_compiles_and_names_a_route() -> None:
+    shown = "\n".join(token.content for token in markdown.tokens(LOCAL) if token.info == "python")
+    compile(shown, LOCAL, "exec")
+    assert set(re.findall(r'fail\("([^"]+)"', shown)) <= set(table())
+    assert "fail(" in shown
+
+
+# Between the documents
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in markdown.links(path):
+        target, _, anchor = link.partition("#")
+        if target.startswith("https://"):
+            continue
+        there = (path.parent / target).resolve() if target else path
+        assert there.exists(), link
+        assert not anchor or anchor in markdown.anchors(there), link
+
+
+def test_the_changelog_has_a_part_for_what_is_not_released() -> None:
+    assert "unreleased" in markdown.anchors(CHANGELOG)
+
+
+def test_every_decision_has_its_number_its_context_and_its_consequence() -> None:
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(path.name[:4]) for path in decisions] == list(range(1, len(decisions) + 1))
+    for path in decisions:
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(f"# {int(path.name[:4])}. ")
+        assert [word for word in ("**Context.**", "**Decision.**", "**Consequence.**") if word not in text] == []
+
+
+def test_commit_hooks_need_no_network() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert {repo["repo"] for repo in config["repos"]} == {"local"}
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    assert {hook["language"] for hook in hooks} == {"system"}
+    assert all(hook["entry"].startswith(".venv/bin/") for hook in hooks)
