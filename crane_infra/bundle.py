@@ -59,17 +59,30 @@ def read_bundle(folder: Path, main_module: str, worker: str) -> Bundle:
     """
     where = f"bundle of {worker} ({folder})"
     build = "Build the worker (for TypeScript: wrangler deploy --dry-run --outdir dist), or correct workers-dir"
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise BundleError(where, "the folder does not exist", build)
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in IGNORED)
-    modules = tuple(_module(path, folder, where) for path in files)
-    if main_module not in {module.name for module in modules}:
-        raise BundleError(where, f"it has no {main_module}", build)
+    try:
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in IGNORED)
+        modules = tuple(_module(path, folder, where) for path in files)
+    except OSError as error:
+        raise BundleError(where, f"cannot be read ({error.strerror})", "Make its files readable") from None
+    main = next((module for module in modules if module.name == main_module), None)
+    if main is None or not main.content:
+        raise BundleError(where, f"its {main_module} is empty" if main else f"it has no {main_module}", build)
     return Bundle(main_module, modules)
 
 
 def _module(path: Path, folder: Path, where: str) -> Module:
     name = path.relative_to(folder).as_posix()
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(where, f"{name} is a link to a file outside of it", "Put the file itself there")
     if path.suffix not in CONTENT_TYPES:
         raise BundleError(where, f"{name} is no module that a worker takes", f"Remove it; known are {', '.join(sorted(CONTENT_TYPES))}")
     return Module(name, CONTENT_TYPES[path.suffix], path.read_bytes())
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

@@ -66,9 +66,15 @@ class Worker(Frozen):
     """False: it has no way to tell which version answers, so only the deployments API identifies it."""
     checks: tuple[Check, ...] = ()
 
+    @property
+    def binding_names(self) -> list[str]:
+        """The name of every binding, in order of the fields."""
+        secrets = (secret.binding for secret in self.secrets)
+        return [self.version_metadata, *self.databases, *self.variables, *self.environment_variables, *secrets]
+
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        names = [self.version_metadata, *self.databases, *self.variables, *self.environment_variables, *(s.binding for s in self.secrets)]
+        names = self.binding_names
         if twice := sorted({name for name in names if names.count(name) > 1}):
             message = f"the binding {twice[0]} is declared twice"
             raise ValueError(message)

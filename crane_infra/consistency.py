@@ -6,11 +6,10 @@ Prevents two environments from sharing a database, and a rename or a removal fro
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from crane_infra.catalog import Catalog
 from crane_infra.errors import SettingsError
 from crane_infra.settings import ENVIRONMENTS, Settings
+from crane_infra.stackfile import stack_config
 
 
 def variables_of(name: str, catalog: Catalog, settings: Settings) -> dict[str, str]:
@@ -44,6 +43,9 @@ def require_consistent(catalog: Catalog, settings: Settings, others: Mapping[str
     for name, worker in settings.workers.items():
         variables_of(name, catalog, settings)
         for binding, service in worker.services.items():
+            if binding in catalog.workers[name].binding_names:
+                where = f"{_file(settings)} workers.{name}.services.{binding}"
+                raise SettingsError(where, "the catalog has a binding of this name", "Choose another")
             if service not in catalog.workers:
                 raise SettingsError(
                     f"{_file(settings)} workers.{name}.services.{binding}", f"there is no worker {service}", "Name one of the catalog"
@@ -76,13 +78,12 @@ def neighbours(settings: Settings, outputs: Mapping[str, Mapping[str, Any] | Non
     for other in ENVIRONMENTS:
         if other == settings.environment:
             continue
-        path = settings.root / f"Pulumi.{other}.yaml"
-        if path.is_file():
-            try:
-                config = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("config") or {}
-                found[path.name] = {name: dict(database) for name, database in (config.get(f"{settings.project}:databases") or {}).items()}
-            except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-                raise SettingsError(path.name, f"cannot be read ({type(error).__name__})", "Correct its YAML") from None
+        config = stack_config(settings.root, other)
+        try:
+            databases = config.get(f"{settings.project}:databases") or {}
+            found[f"Pulumi.{other}.yaml"] = {name: dict(database) for name, database in databases.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise SettingsError(f"Pulumi.{other}.yaml {settings.project}:databases", "cannot be read", "Correct its YAML") from None
         found[f"stack {other}"] = dict(((outputs.get(other) or {}).get("environment") or {}).get("databases") or {})
     return found
 
@@ -90,7 +91,8 @@ def neighbours(settings: Settings, outputs: Mapping[str, Mapping[str, Any] | Non
 def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:
     """Compare with what this stack declared last.
 
-    Raises SettingsError where a database or worker of then was renamed, removed, or stands for another one now.
+    Raises SettingsError where a database or worker of then was renamed or removed, stands for another one now, or where its
+    ``adopt`` was added or taken away: the engine replaces what is adopted anew.
     """
     for name, was in (last.get("databases") or {}).items():
         now = settings.databases.get(name)
@@ -98,13 +100,24 @@ def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:
         if now is None or now.name != was["name"]:
             gone = "was removed" if now is None else f"was renamed from {was['name']} to {now.name}"
             raise SettingsError(where, f"{gone}: that would replace or delete the database and lose its data", f"Put {was['name']} back")
-        if now.adopt and now.adopt != was["id"]:
+        if now.adopt and was["adopted"] and now.adopt != was["id"]:
             raise SettingsError(f"{where}.adopt", f"names {now.adopt}, but this stack has {was['id']}", f"Put {was['id']} back")
+        _require_same_adoption(where, was, adopts=now.adopt is not None, back=f"adopt: {was['id']}")
     for name, was in (last.get("workers") or {}).items():
         if name not in settings.workers:
             raise SettingsError(
                 f"{_file(settings)} workers.{name}", f"was removed, but {was['script']} is deployed", "Put it back; see docs/runbook.md"
             )
+        _require_same_adoption(f"{_file(settings)} workers.{name}", was, adopts=settings.workers[name].adopt, back="adopt: true")
+
+
+def _require_same_adoption(where: str, was: Mapping[str, Any], *, adopts: bool, back: str) -> None:
+    if adopts and not was["adopted"]:
+        raise SettingsError(f"{where}.adopt", "this stack made it and did not adopt it: adopting it now would replace it", "Remove adopt")
+    if was["adopted"] and not adopts:
+        raise SettingsError(
+            f"{where}.adopt", "was taken away; what was adopted keeps it, or a later one would replace it", f"Put back {back}"
+        )
 
 
 def _file(settings: Settings) -> str:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from crane_infra.errors import GateError
 from crane_infra.model import first_fault
-from crane_infra.proof import PROOF_SCHEMA, PROOFS, Proof
+from crane_infra.proof import PROOF_SCHEMA, Proof
 
 # Clocks of two machines that promote and prove may differ by this much.
 CLOCK_SKEW = timedelta(minutes=5)
@@ -27,6 +27,7 @@ class Wanted:
     project: str
     account: str
     proven_in: str
+    manifest: Mapping[str, Any]
     max_age: timedelta | None = None
 
 
@@ -55,24 +56,27 @@ def judge(outputs: Mapping[str, Any] | None, wanted: Wanted, now: datetime) -> V
         return Verdict(None, f"there is no stack {wanted.proven_in}")
     if not outputs.get("proofs"):
         return Verdict(None, f"{wanted.proven_in} has not proven any release")
+    proofs = outputs["proofs"]
+    if not isinstance(proofs, list) or not all(isinstance(one, dict) for one in proofs):
+        return Verdict(None, f"the proofs of {wanted.proven_in} cannot be read (proofs: is not a list of proofs)")
+    found = next((entry for entry in proofs if entry.get("digest") == wanted.digest), None)
+    if found is None:
+        last = str(proofs[0].get("digest", "of unknown digest"))[:12]
+        return Verdict(None, f"release {wanted.digest[:12]} is not proven by {wanted.proven_in}, whose newest proof is {last}")
+    return _judge_proof(found, wanted, now, newest=found is proofs[0])
+
+
+def _judge_proof(found: Mapping[str, Any], wanted: Wanted, now: datetime, *, newest: bool) -> Verdict:
+    name = f"the proof of release {wanted.digest[:12]}"
     try:
-        proofs = PROOFS.validate_python(outputs["proofs"])
+        proof = Proof.model_validate(found)
     except ValidationError as error:
         path, what = first_fault(error)
-        return Verdict(None, f"the proofs of {wanted.proven_in} cannot be read ({path or 'proofs'}: {what})")
-    found = next((proof for proof in proofs if proof.digest == wanted.digest), None)
-    if found is None:
-        return Verdict(
-            None, f"release {wanted.digest[:12]} is not proven by {wanted.proven_in}, whose newest proof is {proofs[0].digest[:12]}"
-        )
-    if objection := _objection(found, wanted, now):
-        return Verdict(None, f"the proof of release {wanted.digest[:12]} {objection}")
-    return Verdict(
-        found,
-        f"release {wanted.digest[:12]} was proven by {wanted.proven_in} at {found.proven_at:%Y-%m-%d %H:%M} UTC",
-        "",
-        found is proofs[0],
-    )
+        return Verdict(None, f"{name} cannot be read ({path}: {what})")
+    if objection := _objection(proof, wanted, now):
+        return Verdict(None, f"{name} {objection}")
+    reason = f"release {wanted.digest[:12]} was proven by {wanted.proven_in} at {proof.proven_at:%Y-%m-%d %H:%M} UTC"
+    return Verdict(proof, reason, "", newest)
 
 
 def _objection(proof: Proof, wanted: Wanted, now: datetime) -> str | None:
@@ -81,7 +85,17 @@ def _objection(proof: Proof, wanted: Wanted, now: datetime) -> str | None:
         f"is of project {proof.project}, not {wanted.project}": proof.project != wanted.project,
         f"is of environment {proof.environment}, not staging": proof.environment != "staging",
         f"is of account {proof.account}, not {wanted.account}": proof.account != wanted.account,
+        "does not speak of this release's manifest": proof.manifest != wanted.manifest,
+        "does not name each worker with its digest, and each database": not _is_complete(proof),
         f"is dated in the future ({proof.proven_at:%Y-%m-%d %H:%M} UTC)": proof.proven_at > now + CLOCK_SKEW,
         f"is older than {wanted.max_age}": wanted.max_age is not None and proof.proven_at < now - wanted.max_age,
     }
     return next((text for text, holds in objections.items() if holds), None)
+
+
+def _is_complete(proof: Proof) -> bool:
+    """Whether the proof says of every part of its manifest that it was seen."""
+    workers = {name: one.get("digest") for name, one in (proof.manifest.get("workers") or {}).items()}
+    return {name: one.tag for name, one in proof.workers.items()} == workers and set(proof.databases) == set(
+        proof.manifest.get("databases") or {}
+    )

@@ -37,7 +37,11 @@ def before(name: str, action: Action, *, deadline: float, redact: Redactor) -> p
 async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: Redactor) -> None:
     """Await ``work`` for at most ``deadline`` seconds; raises HookError with a redacted text for anything but success."""
     task = asyncio.ensure_future(_outcome(work))
-    done, _ = await asyncio.wait({task}, timeout=deadline)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=deadline)
+    except asyncio.CancelledError:
+        task.cancel()
+        _fail(f"{name}: was cancelled. Run the same command again.")
     if not done:
         task.cancel()
         _fail(f"{name}: did not end within {deadline:g} s. Look for what it waits on, then run the same command again.")
@@ -58,7 +62,11 @@ def _text(name: str, error: BaseException) -> str:
     if isinstance(error, CraneError):
         return str(error)
     kind = type(error).__name__
-    return f"{name}: failed unexpectedly with {kind}: {error}. This is a fault of crane-infra; run the same command again."
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - an exception that cannot be shown is still a failure
+        said = "it cannot be shown"
+    return f"{name}: failed unexpectedly with {kind}: {said}. This is a fault of crane-infra; run the same command again."
 
 
 def _fail(text: str) -> NoReturn:

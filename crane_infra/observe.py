@@ -103,9 +103,14 @@ async def _require_version(client: AsyncCloudflare, account: str, expected: Expe
 async def _require_head(client: AsyncCloudflare, account: str, expected: ExpectedHead) -> None:
     ledger = await read_ledger(D1(client, account, expected.id, expected.database))
     if ledger.head != expected.head:
+        stands = f"its ledger stands at {ledger.head.name} ({ledger.head.count} migrations), the files at {expected.head.name} ({expected.head.count})"
+        if (ledger.head.name, ledger.head.count) == (expected.head.name, expected.head.count):
+            stands = (
+                f"its ledger has the same names as the files up to {expected.head.name}, but recorded other contents or left one half done"
+            )
         raise LiveError(
             f"database {expected.database}",
-            f"its ledger stands at {ledger.head.name} ({ledger.head.count} migrations), the files at {expected.head.name} ({expected.head.count})",
+            stands,
             "Run pulumi up of its stack again; where it says unchanged, compare the table d1_migrations with the files",
         )
 

@@ -6,25 +6,24 @@ Registers nothing. Prevents a deployment that stops halfway for a reason that wa
 import asyncio
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pulumi
 
-from crane_infra.api import connect
 from crane_infra.catalog import Catalog
 from crane_infra.consistency import neighbours, require_consistent, require_nothing_lost
-from crane_infra.errors import CraneError
+from crane_infra.errors import CraneError, GateError
 from crane_infra.gate import Verdict, Wanted, judge
-from crane_infra.observe import require_live
+from crane_infra.proof import Proof
 from crane_infra.redact import Redactor
 from crane_infra.release import Release, read_release
-from crane_infra.secrets.rules import fetch, fingerprint, refuse_shared
+from crane_infra.secrets.rules import KEY_NAME, fetch, fingerprint, refuse_shared, require_same_key
 from crane_infra.secrets.sources import fingerprint_key, source_of
 from crane_infra.settings import ENVIRONMENTS, Settings
 from crane_infra.stacks import outputs_of
-from crane_infra.steps import expectations
+from crane_infra.steps import require_still_proven
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Prepared:
     settings: Settings
     catalog: Catalog
     release: Release
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
     fingerprints: Mapping[str, str]
     last: Mapping[str, Any]
     staging: Mapping[str, Any] | None
@@ -58,9 +57,9 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     release = read_release(catalog, settings.workers_dir)
     key = fingerprint_key(settings)
     secrets = fetch(source_of(settings), catalog.secrets)
-    fingerprints = {name: fingerprint(value, key) for name, value in secrets.items()}
+    fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
     _require_distinct(settings, catalog, fingerprints, outputs)
-    redact = Redactor({**secrets, "fingerprint-key": key, "CLOUDFLARE_API_TOKEN": settings.api_token.get_secret_value()})
+    redact = Redactor({**secrets, KEY_NAME: key, "CLOUDFLARE_API_TOKEN": settings.api_token.get_secret_value()})
     return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact)
 
 
@@ -70,25 +69,28 @@ def _require_distinct(
     for environment in ENVIRONMENTS:
         if environment != settings.environment:
             theirs = ((outputs[environment] or {}).get("environment") or {}).get("secrets") or {}
+            if settings.environment == "production":
+                require_same_key(fingerprints, theirs, environment)
             refuse_shared(catalog.secrets, fingerprints, theirs, environment)
 
 
-def pass_gate(prepared: Prepared) -> None:
-    """Let a production run go on only with a release that staging has proven.
+def pass_gate(prepared: Prepared) -> Proof | None:
+    """Let a production run go on only with a release that staging has proven; returns its proof if that is the newest one.
 
     In preview the verdict is said and the diff goes on. In an update a closed gate raises GateError; so does, for the newest
     release, a staging that no longer is what its proof says.
     """
     if prepared.settings.environment != "production":
-        return
+        return None
     verdict = verdict_on(prepared)
     if pulumi.runtime.is_dry_run():
         _say(verdict)
-        return
+        return None
     if not verdict.is_open:
         raise verdict.error()
     _require_staging_live(prepared, verdict)
     pulumi.log.info(f"production gate open: {verdict.reason}")
+    return verdict.proof if verdict.newest else None
 
 
 def verdict_on(prepared: Prepared) -> Verdict:
@@ -100,6 +102,7 @@ def verdict_on(prepared: Prepared) -> Verdict:
         project=settings.project,
         account=settings.account_id,
         proven_in="staging",
+        manifest=prepared.release.manifest,
         max_age=timedelta(days=days) if days else None,
     )
     return judge(prepared.staging, wanted, datetime.now(UTC))
@@ -115,16 +118,15 @@ def _say(verdict: Verdict) -> None:
 def _require_staging_live(prepared: Prepared, verdict: Verdict) -> None:
     if verdict.proof is None or not verdict.newest:
         return
-    proof = verdict.proof
-
-    async def look() -> None:
-        async with connect(prepared.settings) as client:
-            await require_live(client, proof.account, *expectations(proof))
-
     try:
-        _blocking(look())
+        _blocking(require_still_proven(prepared.settings, verdict.proof))
     except CraneError as error:
-        raise Verdict(None, f"staging is no longer what its proof says: {error.where}: {error.what}").error() from None
+        raise no_longer_proven(error) from None
+
+
+def no_longer_proven(error: CraneError) -> GateError:
+    """The refusal where staging was proven once and is something else now."""
+    return Verdict(None, f"staging is no longer what its proof says: {error.where}: {error.what}", error.todo).error()
 
 
 def _blocking(work: Coroutine[Any, Any, None]) -> None:

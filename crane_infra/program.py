@@ -5,20 +5,25 @@ Prevents a production that runs what staging did not, and a version that serves 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import pulumi
 
 from crane_infra.catalog import Catalog
 from crane_infra.components.database import Database, DatabaseConfig, SchemaStep, declare_schema
+from crane_infra.components.release import declare_release, written
 from crane_infra.components.routing import Routing, RoutingConfig
 from crane_infra.components.worker import Worker, WorkerConfig
 from crane_infra.consistency import variables_of
 from crane_infra.errors import CraneError
 from crane_infra.hooks import Action, before
-from crane_infra.preparation import Prepared, pass_gate, prepare
-from crane_infra.record import release_record
+from crane_infra.migrations.ledger import head_of
+from crane_infra.observe import ExpectedHead
+from crane_infra.preparation import Prepared, no_longer_proven, pass_gate, prepare
+from crane_infra.proof import Proof
+from crane_infra.record import declared_crons, release_record
 from crane_infra.settings import Settings
-from crane_infra.steps import Log, ReleaseStep, migrate_database, prove
+from crane_infra.steps import Log, ReleaseStep, migrate_database, prove, require_schemas, require_still_proven
 
 ENGINE = ">=3.238.0"  # the first in which a failing after-hook fails the run
 
@@ -43,16 +48,19 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     Raises a CraneError before the first resource where anything is wrong or the gate is closed.
     """
     prepared = prepare(settings, catalog)
-    pass_gate(prepared)
+    proof = pass_gate(prepared)
     databases = {name: Database(name, DatabaseConfig(settings.account_id, own)) for name, own in settings.databases.items()}
     workers = {name: _worker(prepared, name, databases) for name in catalog.workers}
     uploaded = [worker.version for worker in workers.values()]
     schemas = [declare_schema(database, _schema_step(prepared, name), uploaded) for name, database in databases.items()]
-    routings = {name: Routing(name, _routing(prepared, name, worker), schemas) for name, worker in workers.items()}
+    ready = _ready_for_traffic(prepared, databases, proof)
+    routings = {name: Routing(name, _routing(prepared, name, worker, ready), schemas) for name, worker in workers.items()}
     routed: list[pulumi.Resource] = [routing.deployment for routing in routings.values()]
-    release = _declare_release(prepared, databases, workers, [*schemas, *routed])
-    pulumi.export("proofs", release.input.apply(lambda given: given["proofs"]))
-    pulumi.export("environment", release.input.apply(lambda given: given["environment"]))
+    record = _record(prepared, workers, databases)
+    release = declare_release(record, _hook(prepared, "release", _prove(prepared)), [*schemas, *routed])
+    outputs = written(release, prepared.last)
+    pulumi.export("proofs", outputs.apply(lambda held: held.get("proofs") or []))
+    pulumi.export("environment", outputs.apply(lambda held: held.get("environment") or {}))
 
 
 def _worker(prepared: Prepared, name: str, databases: Mapping[str, Database]) -> Worker:
@@ -63,6 +71,7 @@ def _worker(prepared: Prepared, name: str, databases: Mapping[str, Database]) ->
             account_id=settings.account_id,
             script=settings.script(name),
             adopt=settings.workers[name].adopt,
+            workers_dev=settings.workers[name].workers_dev,
             catalog=declared,
             bundle=prepared.release.bundles[name],
             tag=prepared.release.tag(name),
@@ -82,33 +91,45 @@ def _schema_step(prepared: Prepared, name: str) -> SchemaStep:
         shown = settings.databases[name].name
         await migrate_database(settings, shown, database_id, files, release=prepared.release.digest, log=_log(prepared))
 
-    return SchemaStep(files, migrate, _deadline(settings), prepared.redact)
+    return SchemaStep(files, _hook(prepared, f"{name}-schema", migrate))
 
 
-def _routing(prepared: Prepared, name: str, worker: Worker) -> RoutingConfig:
-    """Deleting a cron resource tells Cloudflare nothing, so a worker that had crons is told of none before it is let go."""
-    crons = prepared.settings.workers[name].crons
-    had = ((prepared.last.get("environment") or {}).get("workers") or {}).get(name, {}).get("crons")
-    return RoutingConfig(prepared.settings.account_id, prepared.settings.script(name), worker.version.id, crons if crons or had else None)
+def _ready_for_traffic(prepared: Prepared, databases: Mapping[str, Database], proof: Proof | None) -> Action:
+    """Looks once more before a version gets traffic: ``--target`` may have left the schema out, staging may have moved on."""
+
+    async def look(_: pulumi.ResourceHookArgs) -> None:
+        heads = [
+            ExpectedHead(
+                prepared.settings.databases[name].name, str(await database.d1.id.future()), head_of(prepared.release.migrations[name])
+            )
+            for name, database in databases.items()
+        ]
+        await require_schemas(prepared.settings, heads)
+        if proof is not None:
+            try:
+                await require_still_proven(prepared.settings, proof)
+            except CraneError as error:
+                raise no_longer_proven(error) from None
+
+    return look
 
 
-def _declare_release(
-    prepared: Prepared, databases: Mapping[str, Database], workers: Mapping[str, Worker], after: list[pulumi.Resource]
-) -> pulumi.Stash:
-    """The release step: the proofs and the readable environment, written only once the newest proof was seen to be true."""
+def _routing(prepared: Prepared, name: str, worker: Worker, ready: Action) -> RoutingConfig:
+    return RoutingConfig(
+        account_id=prepared.settings.account_id,
+        script=prepared.settings.script(name),
+        version=worker.version.id,
+        crons=declared_crons(prepared, name),
+        ready=_hook(prepared, f"{name}-traffic", ready),
+    )
+
+
+def _record(prepared: Prepared, workers: Mapping[str, Worker], databases: Mapping[str, Database]) -> pulumi.Output[dict[str, Any]]:
     ids = pulumi.Output.all(
         workers={name: worker.version.id for name, worker in workers.items()},
         databases={name: database.d1.id for name, database in databases.items()},
     )
-    return pulumi.Stash(
-        "release",
-        input=ids.apply(lambda known: release_record(prepared, known["workers"], known["databases"])),
-        opts=pulumi.ResourceOptions(
-            protect=True,
-            depends_on=after,
-            hooks=before("release", _prove(prepared), deadline=_deadline(prepared.settings), redact=prepared.redact),
-        ),
-    )
+    return ids.apply(lambda known: release_record(prepared, known["workers"], known["databases"]))
 
 
 def _prove(prepared: Prepared) -> Action:
@@ -125,5 +146,5 @@ def _log(prepared: Prepared) -> Log:
     return lambda text: pulumi.log.info(prepared.redact(text))
 
 
-def _deadline(settings: Settings) -> float:
-    return settings.hook_deadline_minutes * 60.0
+def _hook(prepared: Prepared, name: str, action: Action) -> pulumi.ResourceHookBinding:
+    return before(name, action, deadline=prepared.settings.hook_deadline_minutes * 60.0, redact=prepared.redact)

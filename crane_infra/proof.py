@@ -3,9 +3,11 @@
 A proof says what was seen. Prevents a list of proofs from growing without end, and a clock from showing up as a change.
 """
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, Field, ValidationError
 
 from crane_infra.model import Frozen
 
@@ -55,8 +57,6 @@ class Proof(Frozen):
     """Of the engine's SDK and the provider."""
 
 
-PROOFS: TypeAdapter[tuple[Proof, ...]] = TypeAdapter(tuple[Proof, ...])
-
 # What may differ between two proofs of one and the same state.
 _INCIDENTAL = {"commit", "proven_at", "versions"}
 
@@ -66,12 +66,28 @@ def as_json(proof: Proof) -> dict[str, Any]:
     return proof.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def extended(history: list[dict[str, Any]], seen: Proof) -> list[dict[str, Any]]:
-    """The list of proofs with ``seen`` in front; unchanged where the newest one says the same but for clock and commit."""
+def readable(entry: object) -> Proof | None:
+    """The proof in an exported entry, or None where it is none that this program understands."""
+    try:
+        return Proof.model_validate(entry)
+    except ValidationError:
+        return None
+
+
+def extended(history: Sequence[object], seen: Proof, renew_after: timedelta | None = None) -> list[dict[str, Any]]:
+    """The list of proofs with ``seen`` in front; unchanged where the newest one says the same but for clock and commit.
+
+    With ``renew_after`` a newest proof that is older than that is written anew. Entries that cannot be read are dropped.
+    """
+    kept = [as_json(proof) for proof in map(readable, history) if proof]
     new = as_json(seen)
-    if history and _essence(history[0]) == _essence(new):
-        return history
-    return [new, *history][:KEPT]
+    if kept and _essence(kept[0]) == _essence(new) and not _is_old(kept[0], seen, renew_after):
+        return kept
+    return [new, *kept][:KEPT]
+
+
+def _is_old(newest: dict[str, Any], seen: Proof, renew_after: timedelta | None) -> bool:
+    return renew_after is not None and seen.proven_at - datetime.fromisoformat(newest["proven_at"]) > renew_after
 
 
 def _essence(proof: dict[str, Any]) -> dict[str, Any]:

@@ -5,30 +5,37 @@ cannot judge, and a secret's value among them: secrets appear as fingerprints.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from crane_infra.checks.run import select
 from crane_infra.consistency import variables_of
 from crane_infra.migrations.ledger import head_of
 from crane_infra.preparation import Prepared
 from crane_infra.proof import PROOF_SCHEMA, Proof, ProvenDatabase, ProvenHead, ProvenWorker, extended
 from crane_infra.provenance import commit, versions
+from crane_infra.settings import Settings
 
 
 def release_record(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str]) -> dict[str, Any]:
     """The proofs with this release's claim in front, and the environment. ``ids`` are those of the databases."""
     claimed = _claim(prepared, versions_by_worker, ids)
     return {
-        "proofs": extended(list(prepared.last.get("proofs") or []), claimed),
+        "proofs": extended(prepared.last.get("proofs") or [], claimed, _renewal(prepared.settings)),
         "environment": _environment(prepared, ids),
     }
+
+
+def _renewal(settings: Settings) -> timedelta | None:
+    """Where proofs expire, a second look renews one that has had half of its time."""
+    days = settings.proof_max_age_days
+    return timedelta(days=days) / 2 if days else None
 
 
 def _claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str]) -> Proof:
     """What is claimed of this release; the release step's hook makes sure that it is true before it is written."""
     settings, release = prepared.settings, prepared.release
     heads = {name: head_of(files) for name, files in release.migrations.items()}
-    staging = settings.environment == "staging"
     return Proof(
         schema=PROOF_SCHEMA,
         project=settings.project,
@@ -49,13 +56,23 @@ def _claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mappi
             for name, head in heads.items()
         },
         checks={
-            name: tuple(check.name for check in worker.checks if staging or not check.mutating)
+            name: tuple(check.name for check in select(worker.checks, settings.environment))
             for name, worker in prepared.catalog.workers.items()
         },
         commit=commit(settings.root),
         proven_at=datetime.now(UTC),
         versions=versions(),
     )
+
+
+def declared_crons(prepared: Prepared, worker: str) -> tuple[str, ...] | None:
+    """The schedules to declare; None where a worker never had any.
+
+    Deleting the resource tells Cloudflare nothing, so a worker that had schedules once keeps an empty list of them.
+    """
+    crons = prepared.settings.workers[worker].crons
+    had = ((prepared.last.get("environment") or {}).get("workers") or {}).get(worker, {}).get("crons")
+    return crons if crons or had is not None else None
 
 
 def _environment(prepared: Prepared, ids: Mapping[str, str]) -> dict[str, Any]:
@@ -71,7 +88,7 @@ def _environment(prepared: Prepared, ids: Mapping[str, str]) -> dict[str, Any]:
                 "url": settings.url(name),
                 "adopted": own.adopt,
                 "variables": variables_of(name, prepared.catalog, settings),
-                "crons": list(own.crons),
+                "crons": None if (crons := declared_crons(prepared, name)) is None else list(crons),
                 "services": dict(own.services),
             }
             for name, own in settings.workers.items()

@@ -8,11 +8,11 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pulumi
 from pulumi.runtime import config as pulumi_config
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
 from crane_infra.errors import SettingsError
 from crane_infra.model import Frozen, first_fault
@@ -21,7 +21,15 @@ Environment = Literal["staging", "production"]
 ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
 Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 AccountId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
+# Checks send keys there, so plain HTTP is for this machine alone.
+Address = Annotated[str, Field(pattern=r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?)(/[^\s?#]*)?$")]
+
+
+def _printable(token: SecretStr) -> SecretStr:
+    if not token.get_secret_value().isprintable() or " " in token.get_secret_value():
+        message = "it has a space or a line break in it"
+        raise ValueError(message)
+    return token
 
 
 class DatabaseSettings(Frozen):
@@ -38,10 +46,19 @@ class WorkerSettings(Frozen):
     """A worker of this name exists already and is taken over."""
     variables: dict[str, str] = {}
     crons: tuple[str, ...] = ()
-    services: dict[str, str] = {}
+    services: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
     """Service bindings: binding to the catalog name of the worker that it calls."""
-    url: HttpUrl | None = None
+    url: Address | None = None
     """Where it is reached; without it, its workers.dev address."""
+    workers_dev: Annotated[bool, Field(alias="workers-dev")] = True
+    """Whether it is served on workers.dev; one that is not needs a ``url``."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if not self.workers_dev and self.url is None:
+            message = "a worker that is not on workers.dev needs a url"
+            raise ValueError(message)
+        return self
 
 
 class Settings(Frozen):
@@ -53,15 +70,15 @@ class Settings(Frozen):
     root: Path
     """The folder of the stack files."""
     account_id: AccountId
-    api_token: SecretStr
+    api_token: Annotated[SecretStr, AfterValidator(_printable)]
     api_url: str | None = None
     """The API that the provider is configured for, where it is not Cloudflare's public one."""
     workers_dir: Path
-    workers_subdomain: str
+    workers_subdomain: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
     databases: dict[str, DatabaseSettings]
     workers: dict[str, WorkerSettings]
     secret_source: Literal["pulumi", "environment"] = "pulumi"
-    proof_max_age_days: Annotated[int, Field(gt=0)] | None = None
+    proof_max_age_days: Annotated[int, Field(gt=0, le=3650)] | None = None
     hook_deadline_minutes: Annotated[int, Field(gt=0, le=120)] = 15
     check_deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None
     """How long any one check may go on trying here, where that is not what the catalog says."""
@@ -98,6 +115,10 @@ def read() -> Settings:
     stack = pulumi.get_stack()
     if stack not in ENVIRONMENTS:
         raise SettingsError(f"stack {stack}", "it is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
+    if "cloudflare:apiToken" in pulumi_config.CONFIG.get() and not pulumi_config.is_config_secret("cloudflare:apiToken"):
+        raise SettingsError(
+            f"Pulumi.{stack}.yaml cloudflare:apiToken", "is stored in the clear", "Set it again with --secret, and renew it"
+        )
     return parse(
         {
             "environment": stack,
@@ -132,7 +153,14 @@ def parse(known: Mapping[str, str], config: Mapping[str, str], environ: Mapping[
     except ValidationError as error:
         path, what = first_fault(error)
         raise SettingsError(f"{where} {_shown(known['project'], path)}", what, _to_do(path, what)) from None
-    return settings.model_copy(update={"workers_dir": settings.root / settings.workers_dir.expanduser()})
+    return settings.model_copy(update={"workers_dir": settings.root / _expanded(settings.workers_dir, where)})
+
+
+def _expanded(folder: Path, where: str) -> Path:
+    try:
+        return folder.expanduser()
+    except RuntimeError:
+        raise SettingsError(f"{where} workers-dir", f"nobody's home is {folder}", "Write the folder's full path") from None
 
 
 def _value(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds; pydantic judges it
@@ -156,7 +184,7 @@ def _to_do(path: str, what: str) -> str:
         return _TO_DO.get(head, f"Run pulumi config set {head} <value>")
     if what == "is not known":
         return "Remove it, or correct its name" + (f": {_names()}" if "." not in path else "")
-    return "Correct it in the stack file"
+    return "Write it in quotes in the stack file" if what == "Input should be a valid string" else "Correct it in the stack file"
 
 
 def _names() -> str:

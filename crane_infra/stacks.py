@@ -8,6 +8,8 @@ from typing import Any
 
 import pulumi
 
+from crane_infra.errors import SettingsError
+
 UNKNOWN = "unknown stack"
 
 
@@ -15,8 +17,11 @@ def outputs_of(stack: str) -> dict[str, Any] | None:
     """The outputs of the stack with this full name: None where there is no such stack, {} where it never had an update."""
     try:
         result = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
-    except Exception as error:
-        if UNKNOWN in str(error):
+    except Exception as error:  # noqa: BLE001 - the SDK raises a bare Exception for whatever the engine says
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        if UNKNOWN in said:
             return None
-        raise
+        raise SettingsError(
+            f"stack {stack}", f"its outputs cannot be read ({said})", "Look at it with pulumi stack output --stack"
+        ) from None
     return dict((result.value or {}).get("outputs") or {})

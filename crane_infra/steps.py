@@ -3,8 +3,8 @@
 Prevents a record of a migration that did not run, and a proof of a release that nobody saw live.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from crane_infra.api import connect
@@ -12,7 +12,7 @@ from crane_infra.catalog import Catalog, Worker
 from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.d1.client import D1
-from crane_infra.errors import CheckError
+from crane_infra.errors import ApiError, CheckError
 from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.ledger import LedgerHead
@@ -40,7 +40,7 @@ class ReleaseStep:
 
     settings: Settings
     catalog: Catalog
-    secrets: Mapping[str, Mapping[str, str]]
+    secrets: Mapping[str, Mapping[str, str]] = field(repr=False)
     log: Log
 
 
@@ -61,6 +61,24 @@ def expectations(proof: Proof) -> tuple[list[ExpectedVersion], list[ExpectedHead
     versions = [ExpectedVersion(name, one.script, one.version, one.tag) for name, one in proof.workers.items()]
     heads = [ExpectedHead(one.name, one.id, LedgerHead(one.head.name, one.head.count, one.head.digest)) for one in proof.databases.values()]
     return versions, heads
+
+
+async def require_schemas(settings: Settings, heads: Iterable[ExpectedHead]) -> None:
+    """Make sure that databases stand where the files do, before a version that needs them gets traffic.
+
+    Raises LiveError naming the first that does not; ApiError where D1 does not answer.
+    """
+    async with connect(settings) as client:
+        await require_live(client, settings.account_id, (), heads)
+
+
+async def require_still_proven(settings: Settings, proof: Proof) -> None:
+    """Make sure that the environment of a proof still is what the proof says.
+
+    Raises LiveError or ApiError.
+    """
+    async with connect(settings) as client:
+        await require_live(client, proof.account, *expectations(proof))
 
 
 async def _check(step: ReleaseStep, name: str, proof: Proof) -> None:
@@ -85,8 +103,11 @@ async def _with_way_back(step: ReleaseStep, script: str, error: CheckError) -> C
     """In production the release serves already: name the version that served before it and the command that returns to it."""
     if step.settings.environment != "production":
         return error
-    async with connect(step.settings) as client:
-        live = await serving(client, step.settings.account_id, script)
+    try:
+        async with connect(step.settings) as client:
+            live = await serving(client, step.settings.account_id, script)
+    except ApiError:
+        return error
     if live is None or len(live.before) != 1:
         return CheckError(error.where, error.what, f"{error.todo}. No single version of {script} served before this one")
     return CheckError(

@@ -18,11 +18,13 @@ PortOption = Annotated[int, typer.Option(help="Port of the API; 0 takes a free o
 def up(port: PortOption = 0) -> None:
     """Start the local cloud and make a Pulumi project for it, with both stacks."""
     here = _project()
-    running = daemon.start(here.cloud, port=port, runtime_cache=here.root / ".crane" / "runtime")
+    engine.find(here.root, os.environ)
+    already = daemon.status(here.cloud)
+    running = already or daemon.start(here.cloud, port=port, runtime_cache=here.root / ".crane" / "runtime")
     environ = engine.environment(here, running, os.environ)
     project.write(here, running)
     project.make_stacks(here, catalog.crane(), environ)
-    typer.echo(f"The local cloud runs: {running.api_url}, account {running.account_id}")
+    typer.echo(f"The local cloud runs{' already' if already else ''}: {running.api_url}, account {running.account_id}")
     typer.echo('Next: eval "$(crane local env)", then pulumi up -s staging')
 
 
@@ -54,7 +56,7 @@ def env() -> None:
     running = daemon.status(here.cloud)
     if running is None:
         raise LocalCloudError("local cloud", "it does not run", "Start it with crane local up")
-    typer.echo(project.shell(engine.exports(here, running, os.environ), engine.UNSET))
+    typer.echo(project.shell(engine.exports(here, running, os.environ), engine.foreign(os.environ)))
 
 
 def _project() -> project.Project:

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_cloudflare as cloudflare
 
-from crane_infra.hooks import Action, before
 from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.ledger import head_of
-from crane_infra.redact import Redactor
 from crane_infra.settings import DatabaseSettings
 
 
@@ -40,27 +38,30 @@ class Database(pulumi.ComponentResource):
             # Without it the provider shows a diff after every refresh.
             read_replication={"mode": "disabled"},
             # The option stays for good: taken away and put back, it would plan a replacement.
-            opts=pulumi.ResourceOptions(parent=self, protect=True, import_=f"{config.account_id}/{adopt}" if adopt else None),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=True,
+                # The engine does not apply protect where an adoption replaces: it would delete the database it had.
+                retain_on_delete=True,
+                import_=f"{config.account_id}/{adopt}" if adopt else None,
+            ),
         )
         self.register_outputs({"id": self.d1.id})
 
 
 @dataclass(frozen=True)
 class SchemaStep:
-    """What the schema step of one database needs: its files, and the function that applies them."""
+    """What the schema step of one database needs: its files, and the hook that applies them."""
 
     files: tuple[MigrationFile, ...]
-    migrate: Action
-    deadline: float
-    redact: Redactor
+    migrate: pulumi.ResourceHookBinding
 
 
 def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.Resource]) -> pulumi.Stash:
     """The schema step: a record of the migrations, written only once ``step.migrate`` has applied the pending ones."""
-    name = f"{database.catalog_name}-schema"
     head = head_of(step.files)
     return pulumi.Stash(
-        name,
+        f"{database.catalog_name}-schema",
         input={
             "database": database.catalog_name,
             "id": database.d1.id,
@@ -71,6 +72,6 @@ def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.
             parent=database,
             protect=True,
             depends_on=list(after),
-            hooks=before(name, step.migrate, deadline=step.deadline, redact=step.redact),
+            hooks=step.migrate,
         ),
     )

@@ -19,6 +19,8 @@ class RoutingConfig:
     script: pulumi.Input[str]
     version: pulumi.Input[str]
     crons: tuple[str, ...] | None
+    ready: pulumi.ResourceHookBinding
+    """Runs before the version gets traffic; where it fails, the version before keeps it."""
 
 
 class Routing(pulumi.ComponentResource):
@@ -35,7 +37,7 @@ class Routing(pulumi.ComponentResource):
             script_name=config.script,
             strategy="percentage",
             versions=[{"version_id": config.version, "percentage": 100}],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), hooks=config.ready),
         )
         if config.crons is not None:
             self.crons = cloudflare.WorkersCronTrigger(

@@ -5,7 +5,7 @@ component of its own, since schema steps stand between the two. Prevents an adop
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_cloudflare as cloudflare
@@ -23,11 +23,12 @@ class WorkerConfig:
     account_id: str
     script: str
     adopt: bool
+    workers_dev: bool
     catalog: CatalogWorker
     bundle: Bundle
     tag: str
     variables: Mapping[str, str]
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
     databases: Mapping[str, pulumi.Input[str]]
     services: Mapping[str, pulumi.Input[str]]
 
@@ -42,10 +43,11 @@ class Worker(pulumi.ComponentResource):
             name,
             account_id=config.account_id,
             name=config.script,
-            subdomain={"enabled": True, "previews_enabled": False},
+            subdomain={"enabled": config.workers_dev, "previews_enabled": False},
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=True,
+                retain_on_delete=True,
                 ignore_changes=UNDECLARED,
                 import_=f"{config.account_id}/{config.script}" if config.adopt else None,
             ),

@@ -15,15 +15,13 @@ from crane_infra.local.daemon import Running
 from crane_infra.local.project import Project
 
 PROVIDER_PLUGIN = "resource-cloudflare-v6.17.0"
-# Other ways to say who one is at Cloudflare or where Pulumi keeps state: none may leak into a rehearsal.
-UNSET = (
-    "CLOUDFLARE_API_KEY",
-    "CLOUDFLARE_EMAIL",
-    "CLOUDFLARE_API_USER_SERVICE_KEY",
-    "PULUMI_ACCESS_TOKEN",
-    "PULUMI_STACK",
-    "PULUMI_CONFIG",
-)
+# Whatever says who one is at Cloudflare, where Pulumi keeps state or how it behaves: none of it may leak into a rehearsal.
+FOREIGN = ("CLOUDFLARE_", "CF_", "PULUMI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+def foreign(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables of an environment that a rehearsal must not see."""
+    return tuple(sorted(name for name in environ if name.startswith(FOREIGN)))
 
 
 def exports(project: Project, running: Running, environ: Mapping[str, str]) -> dict[str, str]:
@@ -33,7 +31,7 @@ def exports(project: Project, running: Running, environ: Mapping[str, str]) -> d
     """
     home = project.folder / "home"
     variables = {
-        "PATH": _path(project.root, environ),
+        "PATH": find(project.root, environ),
         "PULUMI_HOME": str(home),
         "PULUMI_BACKEND_URL": project.backend.as_uri(),
         "PULUMI_OPTION_CWD": str(project.folder),
@@ -41,7 +39,6 @@ def exports(project: Project, running: Running, environ: Mapping[str, str]) -> d
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         # The stand-in or an installed plugin is used; without this the engine downloads the official one at every run.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        "NO_PROXY": "127.0.0.1,localhost",
         "CLOUDFLARE_BASE_URL": running.api_url,
         "CLOUDFLARE_API_BASE_URL": running.api_url,
         "CLOUDFLARE_API_TOKEN": running.token,
@@ -59,11 +56,14 @@ def exports(project: Project, running: Running, environ: Mapping[str, str]) -> d
 
 def environment(project: Project, running: Running, environ: Mapping[str, str]) -> dict[str, str]:
     """A whole environment for a child process: ours without what is unset, with the exports."""
-    return {name: value for name, value in environ.items() if name not in UNSET} | exports(project, running, environ)
+    return {name: value for name, value in environ.items() if name not in foreign(environ)} | exports(project, running, environ)
 
 
-def _path(root: Path, environ: Mapping[str, str]) -> str:
-    """Python's folder first, since the engine's language host starts whatever ``python`` it meets; then the engine."""
+def find(root: Path, environ: Mapping[str, str]) -> str:
+    """A PATH that has the engine: first Python's folder, since the language host starts whatever ``python`` it meets.
+
+    Raises LocalCloudError where the engine is missing.
+    """
     folders = [str(Path(sys.executable).parent), str(root / ".crane" / "engine" / "bin")]
     path = os.pathsep.join([*folders, *(one for one in environ.get("PATH", "").split(os.pathsep) if one not in folders)])
     for program in ("pulumi", "pulumi-language-python"):

@@ -17,15 +17,15 @@ class Faults:
     def fail(self, route: str, nth: int = 1, status: int = 500, *, code: int = 10000, message: str = "injected", times: int = 1) -> None:
         """Fail the nth call of a route from now on, and the ``times - 1`` after it; raises ValueError for an unknown route."""
         rule = {"route": route, "nth": nth, "status": status, "code": code, "message": message, "times": times}
-        reply = httpx.post(f"{self._url}/fail", json=rule)
+        reply = httpx.post(f"{self._url}/fail", json=rule, trust_env=False)
         if reply.status_code != httpx.codes.OK:
             raise ValueError(reply.json()["error"])
 
     def reset(self) -> None:
         """Forget all rules and calls."""
-        httpx.post(f"{self._url}/reset").raise_for_status()
+        httpx.post(f"{self._url}/reset", trust_env=False).raise_for_status()
 
     def calls(self) -> list[dict[str, Any]]:
         """Give every call since the last reset, oldest first: method, path, route, status."""
-        calls: list[dict[str, Any]] = httpx.get(f"{self._url}/calls").raise_for_status().json()
+        calls: list[dict[str, Any]] = httpx.get(f"{self._url}/calls", trust_env=False).raise_for_status().json()
         return calls

@@ -22,6 +22,8 @@ from crane_infra.local.daemon import Running
 from crane_infra.settings import ENVIRONMENTS
 
 PROJECT = "crane-infra"
+# All that a stack file may hand on. Whatever names a real account, a token or a secret stays where it is.
+TAKEN_OVER = (f"{PROJECT}:workers-subdomain",)
 ENCRYPTED = ("encryptionsalt", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key")
 
 
@@ -113,13 +115,17 @@ def _project_file(project: Project) -> dict[str, Any]:
 def _stack_file(project: Project, environment: str, running: Running) -> dict[str, Any]:
     committed = _load(project.root / f"Pulumi.{environment}.yaml")["config"]
     databases = {name: {"name": one["name"]} for name, one in committed[f"{PROJECT}:databases"].items()}
+    kept = {key: value for key, value in committed.items() if key in TAKEN_OVER}
     suffix = "" if environment == "production" else f"-{environment}"
     workers = {
-        name: {**{key: value for key, value in one.items() if key != "adopt"}, "url": f"{running.edge_url}/{name}{suffix}"}
+        name: {
+            **{key: value for key, value in one.items() if key in ("variables", "crons", "services")},
+            "url": f"{running.edge_url}/{name}{suffix}",
+        }
         for name, one in committed[f"{PROJECT}:workers"].items()
     }
     config = {
-        **committed,
+        **kept,
         "cloudflare:baseUrl": running.api_url,
         f"{PROJECT}:account-id": running.account_id,
         f"{PROJECT}:workers-dir": str(project.root / "workers"),

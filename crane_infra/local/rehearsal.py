@@ -60,6 +60,7 @@ class Rehearsal:
 
     def start(self) -> str:
         """A fresh folder, a local cloud, a project with two stacks."""
+        engine.find(self.root, os.environ)
         self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.running = daemon.start(self.project.cloud, runtime_cache=self.root / ".crane" / "runtime")
@@ -133,9 +134,16 @@ class Rehearsal:
             raise self._failed("the local cloud does not run")
         account = f"{self.running.api_url}/accounts/{self.running.account_id}"
         for what in ("workers/workers", "d1/database"):
-            found = httpx.get(f"{account}/{what}", headers={"Authorization": f"Bearer {self.running.token}"}).json()["result"]
+            found = self._ask(f"{account}/{what}", self.running.token)
             if found:
                 raise self._failed(f"the account is not empty: {what} has {len(found)}")
+
+    def _ask(self, url: str, token: str) -> list[Any]:
+        try:
+            reply = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+            return list(reply.raise_for_status().json()["result"])
+        except (httpx.HTTPError, ValueError) as error:
+            raise self._failed(f"the local cloud did not answer ({type(error).__name__})") from None
 
     def _failed(self, what: str) -> LocalCloudError:
         return LocalCloudError("rehearsal", what, f"Read {self._last_log}" if self._last_log else "Run it again")

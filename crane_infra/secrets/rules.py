@@ -13,6 +13,8 @@ from crane_infra.errors import SecretError
 from crane_infra.secrets.sources import SecretSource
 
 FINGERPRINT_CHARACTERS = 16
+KEY_NAME = "fingerprint-key"
+"""Under which the key's own fingerprint stands among the others, so that two environments can tell that theirs are the same."""
 
 
 def fetch(source: SecretSource, wanted: Iterable[Secret]) -> dict[str, str]:
@@ -50,3 +52,12 @@ def refuse_shared(wanted: Iterable[Secret], own: Mapping[str, str], others: Mapp
         raise SecretError(
             shared[0], f"has the same value as in {other}", "Give each environment its own, and renew the one that was shared"
         )
+
+
+def require_same_key(own: Mapping[str, str], others: Mapping[str, str], other: str) -> None:
+    """Fingerprints made under different keys cannot be compared. Asked in production alone, so that staging can renew its key first.
+
+    Raises SecretError where the other environment has exported its fingerprints and used another key.
+    """
+    if others and others.get(KEY_NAME) != own[KEY_NAME]:
+        raise SecretError(KEY_NAME, f"is not the one of {other}, so shared secrets could not be noticed", "Give both stacks the same")

@@ -7,13 +7,16 @@ lives.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pulumi.runtime import config as pulumi_config
 
 from crane_infra.errors import SecretError
 from crane_infra.settings import Settings
+from crane_infra.stackfile import stack_config
+
+KEY_LENGTH = 16
 
 
 class SecretSource(Protocol):
@@ -35,7 +38,7 @@ class ConfigSecrets:
     """Pulumi config secrets: ``secrets.<KEY>`` in the stack file."""
 
     stack: str
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
 
     @property
     def where(self) -> str:
@@ -55,7 +58,7 @@ class ConfigSecrets:
 class EnvironmentSecrets:
     """Environment variables named like the keys."""
 
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     where: str = "environment variables"
 
     def get(self, key: str) -> str | None:
@@ -75,6 +78,7 @@ def source_of(settings: Settings) -> SecretSource:
     if settings.secret_source == "environment":
         return EnvironmentSecrets(os.environ)
     key = f"{settings.project}:secrets"
+    _require_each_encrypted(settings, key)
     return ConfigSecrets(settings.environment, _texts(settings.environment, _config_secret(settings, key) or "{}"))
 
 
@@ -90,6 +94,12 @@ def fingerprint_key(settings: Settings) -> str:
             "is missing",
             "Give both stacks the same random text: pulumi config set --secret fingerprint-key",
         )
+    if len(value) < KEY_LENGTH:
+        raise SecretError(
+            f"Pulumi.{settings.environment}.yaml {settings.project}:fingerprint-key",
+            f"is shorter than {KEY_LENGTH} characters, so secrets could be guessed from their fingerprints",
+            "Give both stacks the same longer random text",
+        )
     return value
 
 
@@ -98,6 +108,16 @@ def _config_secret(settings: Settings, key: str) -> str | None:
     if value is not None and not pulumi_config.is_config_secret(key):
         raise SecretError(f"Pulumi.{settings.environment}.yaml {key}", "is stored in the clear", "Set it again with --secret, and renew it")
     return value
+
+
+def _require_each_encrypted(settings: Settings, key: str) -> None:
+    """Pulumi calls a map secret as soon as one of its values is; the stack file tells which ones stand there in the clear."""
+    stored = stack_config(settings.root, settings.environment).get(key)
+    clear = [name for name, value in stored.items() if not isinstance(value, dict)] if isinstance(stored, dict) else []
+    if clear:
+        raise SecretError(
+            f"Pulumi.{settings.environment}.yaml {key}.{clear[0]}", "is stored in the clear", "Set it again with --secret, and renew it"
+        )
 
 
 def _texts(stack: str, text: str) -> dict[str, str]:

@@ -31,11 +31,12 @@ def test_it_starts_and_makes_a_project_that_leads_only_to_this_machine(run: Run,
     assert project["backend"]["url"].startswith("file://")
 
 
-def test_a_second_start_says_that_one_is_running(run: Run) -> None:
+def test_a_second_start_says_that_one_is_running_and_leaves_it_so(run: Run) -> None:
+    before = run(CRANE, "local", "status").stdout
     second = run(CRANE, "local", "up")
-    assert second.returncode == 1
-    assert "a local cloud is running already" in second.stderr
-    assert "Traceback" not in second.stderr
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.startswith("The local cloud runs already: http://127.0.0.1:")
+    assert run(CRANE, "local", "status").stdout == before
 
 
 def test_the_shell_it_makes_forgets_the_real_account_and_plain_pulumi_works_in_it(run: Run) -> None:

@@ -114,9 +114,9 @@ def test_the_commands_for_a_real_account_set_every_required_secret() -> None:
 def test_the_readme_explains_every_setting_and_no_other() -> None:
     explained = [cells[0].strip("`") for cells in markdown.rows(README)]
     inner = {
-        f"{key}.<name>.{field}"
+        f"{key}.<name>.{about.alias or field}"
         for key, model in (("databases", DatabaseSettings), ("workers", WorkerSettings))
-        for field in model.model_fields
+        for field, about in model.model_fields.items()
     }
     assert set(explained) == known_settings() | inner
     assert len(explained) == len(set(explained))
@@ -136,7 +136,7 @@ def test_the_readme_names_the_defaults_that_the_program_has() -> None:
 
 def refusals() -> set[str]:
     """The refusals that the README quotes, as the program says them."""
-    wanted = Wanted("d01dd561451d" + "0" * 52, "crane-infra", "10ca1" * 6 + "10", "staging")
+    wanted = Wanted(digest="d01dd561451d" + "0" * 52, project="crane-infra", account="10" * 16, proven_in="staging", manifest={})
     proof = {
         "schema": PROOF_SCHEMA,
         "project": "crane-infra",

@@ -1,5 +1,6 @@
 """Runs the program of one environment under Pulumi's mocks and hands over what it declared."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -97,12 +98,19 @@ def committed(environment: str) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="session")
+def loop() -> asyncio.AbstractEventLoop:
+    """Give the one loop that Pulumi's mocks run on; never closed, since their threads keep loops of their own until the end."""
+    return asyncio.new_event_loop()
+
+
 @pytest.fixture
-def declare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Declare]:
+def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop) -> Iterator[Declare]:
     """Declare an environment, as a preview or an update; raises what the program raises."""
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "canary-token")
     monkeypatch.delenv("CLOUDFLARE_BASE_URL", raising=False)
+    asyncio.set_event_loop(loop)
 
     def run(environment: str, stacks: dict[str, dict[str, Any]] | None = None, *, preview: bool = False, **changes: object) -> Declared:
         # Imported here: importing the provider's SDK takes two seconds, which the other tests need not wait for.
@@ -132,3 +140,4 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Declare]:
 
     yield run
     pulumi.runtime.set_all_config({}, [])
+    asyncio.set_event_loop(None)

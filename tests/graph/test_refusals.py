@@ -66,7 +66,7 @@ def test_bad_input_is_refused_before_anything_is_registered(
         ({}, "production gate closed: there is no stack staging."),
         ({STAGING: {}}, "production gate closed: staging has not proven any release."),
         ({STAGING: {"proofs": []}}, "production gate closed: staging has not proven any release."),
-        ({STAGING: {"proofs": [{"schema": 1}]}}, "production gate closed: the proofs of staging cannot be read"),
+        ({STAGING: {"proofs": "yes"}}, "production gate closed: the proofs of staging cannot be read"),
     ],
 )
 def test_an_update_of_production_without_a_proof_registers_nothing(

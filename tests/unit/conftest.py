@@ -12,6 +12,7 @@ from crane_infra.proof import Proof
 from crane_infra.settings import Settings, parse
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
+MANIFEST = {"schema": 1, "workers": {"crane-context": {"digest": "t1"}}, "databases": {"crane-context-db": {"migrations": []}}}
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 Config = dict[str, Any]
 
@@ -66,7 +67,7 @@ def make_proof() -> Callable[..., Proof]:
             "environment": "staging",
             "account": ACCOUNT,
             "digest": "a" * 64,
-            "manifest": {"schema": 1},
+            "manifest": MANIFEST,
             "workers": {"crane-context": {"script": "crane-context-staging", "version": "v1", "tag": "t1"}},
             "databases": {"crane-context-db": {"id": "d1", "name": "n", "head": {"name": "0001_a.sql", "count": 1, "digest": "h"}}},
             "checks": {"crane-context": ["health"]},

@@ -73,7 +73,7 @@ def test_an_unreadable_stack_file_beside_ours_is_an_error_and_no_traceback(
     make_settings: MakeSettings, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "Pulumi.production.yaml").write_text(content, encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"^Pulumi\.production\.yaml: cannot be read"):
+    with pytest.raises(SettingsError, match=r"^Pulumi\.production\.yaml.*: cannot be read"):
         neighbours(make_settings(), {})
 
 
@@ -96,6 +96,10 @@ def test_an_unreadable_stack_file_beside_ours_is_an_error_and_no_traceback(
             "Pulumi.staging.yaml workers.crane-context.services.OTHER: there is no worker crane-nobody. Name one of the catalog.",
         ),
         (
+            {"workers": with_worker(services={"DB": "crane-classifier"})},
+            "Pulumi.staging.yaml workers.crane-context.services.DB: the catalog has a binding of this name. Choose another.",
+        ),
+        (
             {"workers": config("staging")["workers"] | {"crane-nobody": {}}},
             "Pulumi.staging.yaml workers.crane-nobody: it is not in the catalog. Known are crane-classifier, crane-context.",
         ),
@@ -116,8 +120,12 @@ def test_a_stack_overrides_a_shared_variable_and_adds_its_own(make_settings: Mak
 
 
 LAST = {
-    "databases": {"crane-context-db": {"name": "crane-context-db-staging", "id": ID}},
-    "workers": {"crane-context": {"script": "crane-context-staging"}},
+    "databases": {"crane-context-db": {"name": "crane-context-db-staging", "id": ID, "adopted": False}},
+    "workers": {"crane-context": {"script": "crane-context-staging", "adopted": False}},
+}
+ADOPTED = {
+    "databases": {"crane-context-db": {"name": "crane-context-db-staging", "id": ID, "adopted": True}},
+    "workers": {"crane-context": {"script": "crane-context-staging", "adopted": True}},
 }
 
 
@@ -143,8 +151,18 @@ def test_what_was_declared_and_still_is_passes(make_settings: MakeSettings) -> N
             ),
         ),
         (
-            {"databases": with_database(adopt="c" * 8 + ID[8:])},
-            f"Pulumi.staging.yaml databases.crane-context-db.adopt: names {'c' * 8 + ID[8:]}, but this stack has {ID}. Put {ID} back.",
+            {"databases": with_database(adopt=ID)},
+            (
+                "Pulumi.staging.yaml databases.crane-context-db.adopt: this stack made it and did not adopt it: adopting it now would replace it. "
+                "Remove adopt."
+            ),
+        ),
+        (
+            {"workers": with_worker(adopt=True)},
+            (
+                "Pulumi.staging.yaml workers.crane-context.adopt: this stack made it and did not adopt it: adopting it now would replace it. "
+                "Remove adopt."
+            ),
         ),
         (
             {"workers": {"crane-classifier": {}}},
@@ -155,6 +173,39 @@ def test_what_was_declared_and_still_is_passes(make_settings: MakeSettings) -> N
 def test_a_rename_or_a_removal_is_refused_by_the_program_too(make_settings: MakeSettings, changes: dict[str, Any], text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         require_nothing_lost(LAST, make_settings(**changes))
+    assert str(caught.value) == text
+
+
+def test_what_was_adopted_and_still_is_passes(make_settings: MakeSettings) -> None:
+    require_nothing_lost(ADOPTED, make_settings(databases=with_database(adopt=ID), workers=with_worker(adopt=True)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {"databases": with_database(adopt="c" * 8 + ID[8:])},
+            f"Pulumi.staging.yaml databases.crane-context-db.adopt: names {'c' * 8 + ID[8:]}, but this stack has {ID}. Put {ID} back.",
+        ),
+        (
+            {"workers": with_worker(adopt=True)},
+            (
+                "Pulumi.staging.yaml databases.crane-context-db.adopt: was taken away; what was adopted keeps it, or a later one would replace it. "
+                f"Put back adopt: {ID}."
+            ),
+        ),
+        (
+            {"databases": with_database(adopt=ID)},
+            (
+                "Pulumi.staging.yaml workers.crane-context.adopt: was taken away; what was adopted keeps it, or a later one would replace it. "
+                "Put back adopt: true."
+            ),
+        ),
+    ],
+)
+def test_an_adoption_that_changed_is_refused(make_settings: MakeSettings, changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        require_nothing_lost(ADOPTED, make_settings(**changes))
     assert str(caught.value) == text
 
 

@@ -1,6 +1,7 @@
 """Production takes what staging has proven, and nothing else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,9 @@ from hypothesis import strategies as st
 
 from crane_infra.gate import CLOCK_SKEW, Wanted, judge
 from crane_infra.proof import Proof, as_json
-from tests.unit.conftest import ACCOUNT, NOW
+from tests.unit.conftest import ACCOUNT, MANIFEST, NOW
 
-WANTED = Wanted(digest="a" * 64, project="crane-infra", account=ACCOUNT, proven_in="staging")
+WANTED = Wanted(digest="a" * 64, project="crane-infra", account=ACCOUNT, proven_in="staging", manifest=MANIFEST)
 MakeProof = Callable[..., Proof]
 
 
@@ -44,14 +45,14 @@ def test_an_older_proven_release_opens_it_but_is_not_the_newest(make_proof: Make
         (
             {"proofs": "yes"},
             (
-                "production gate closed: the proofs of staging cannot be read (proofs: Input should be a valid tuple). "
+                "production gate closed: the proofs of staging cannot be read (proofs: is not a list of proofs). "
                 "Run pulumi up -s staging with the same files, then try again."
             ),
         ),
         (
             {"proofs": [{"digest": "a" * 64}]},
             (
-                "production gate closed: the proofs of staging cannot be read (0.schema: is missing). "
+                "production gate closed: the proof of release aaaaaaaaaaaa cannot be read (schema: is missing). "
                 "Run pulumi up -s staging with the same files, then try again."
             ),
         ),
@@ -90,15 +91,39 @@ def test_a_clock_that_is_a_little_ahead_does_not_close_it(make_proof: MakeProof)
 
 
 def test_a_proof_older_than_the_limit_is_refused_and_one_within_it_is_not(make_proof: MakeProof) -> None:
-    limited = Wanted(WANTED.digest, WANTED.project, WANTED.account, WANTED.proven_in, timedelta(days=7))
+    limited = replace(WANTED, max_age=timedelta(days=7))
     assert not judge(outputs(make_proof(proven_at=NOW - timedelta(days=8))), limited, NOW).is_open
     assert judge(outputs(make_proof(proven_at=NOW - timedelta(days=6))), limited, NOW).is_open
+
+
+def test_an_unreadable_proof_of_another_release_does_not_close_it(make_proof: MakeProof) -> None:
+    found = outputs(make_proof())
+    found["proofs"].insert(0, {"digest": "b" * 64, "schema": 7})
+    assert judge(found, WANTED, NOW).is_open
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"workers": {}},
+        {"workers": {"crane-context": {"script": "crane-context-staging", "version": "v1", "tag": "other"}}},
+        {"databases": {}},
+    ],
+)
+def test_a_proof_that_leaves_out_a_part_of_its_release_is_no_proof(make_proof: MakeProof, changes: dict[str, Any]) -> None:
+    verdict = judge(outputs(make_proof(**changes)), WANTED, NOW)
+    assert verdict.reason == "the proof of release aaaaaaaaaaaa does not name each worker with its digest, and each database"
+
+
+def test_a_proof_under_the_right_digest_with_another_manifest_is_no_proof(make_proof: MakeProof) -> None:
+    verdict = judge(outputs(make_proof(manifest={**MANIFEST, "checks": {}})), WANTED, NOW)
+    assert verdict.reason == "the proof of release aaaaaaaaaaaa does not speak of this release's manifest"
 
 
 def test_an_extra_field_makes_the_proofs_unreadable(make_proof: MakeProof) -> None:
     found = outputs(make_proof())
     found["proofs"][0]["forged"] = True
-    assert judge(found, WANTED, NOW).reason == "the proofs of staging cannot be read (0.forged: is not known)"
+    assert judge(found, WANTED, NOW).reason == "the proof of release aaaaaaaaaaaa cannot be read (forged: is not known)"
 
 
 json_values = st.recursive(

@@ -58,3 +58,23 @@ async def test_a_hook_that_never_ends_fails_at_its_deadline_even_if_it_ignores_b
         await guarded("step", stubborn(), deadline=0.05, redact=NOTHING_SECRET)
     released.set()
     await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not asyncio.current_task()))
+
+
+async def test_an_exception_that_cannot_be_shown_fails_with_a_text_all_the_same() -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    with pytest.raises(HookError, match=r"^step: failed unexpectedly with MuteError: it cannot be shown\."):
+        await run(MuteError())
+
+
+async def test_being_cancelled_itself_is_a_failure_with_a_text() -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    hook = asyncio.ensure_future(guarded("step", never(), deadline=60, redact=NOTHING_SECRET))
+    await asyncio.sleep(0)
+    hook.cancel()
+    with pytest.raises(HookError, match=r"^step: was cancelled\. Run the same command again\.$"):
+        await hook

@@ -45,3 +45,15 @@ def test_a_proof_without_a_commit_or_a_migration_survives_the_engine_which_drops
     assert None not in (*stored.values(), *stored["databases"]["crane-context-db"]["head"].values())
     assert Proof.model_validate(stored) == proof
     assert extended([stored], proof) == [stored]
+
+
+def test_where_proofs_expire_a_second_look_renews_one_that_is_old_and_leaves_a_young_one(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof())]
+    later = make_proof(proven_at=NOW + timedelta(days=4))
+    assert extended(history, later, timedelta(days=5)) == history
+    assert extended(history, later, timedelta(days=3)) == [as_json(later), *history]
+
+
+def test_an_entry_that_cannot_be_read_is_dropped(make_proof: MakeProof) -> None:
+    good = as_json(make_proof())
+    assert extended([{"forged": True}, good, 3], make_proof()) == [good]

@@ -121,3 +121,17 @@ def test_a_file_that_is_no_module_is_refused_by_name(workers: Path) -> None:
     (workers / "crane-context" / "dist" / "index.ts").write_text("", encoding="utf-8")
     with pytest.raises(BundleError, match=r"index\.ts is no module that a worker takes"):
         read_release(crane(), workers)
+
+
+def test_a_link_out_of_the_bundle_an_empty_main_module_and_an_unreadable_path_are_refused(workers: Path, tmp_path: Path) -> None:
+    folder = workers / "crane-context" / "dist"
+    (tmp_path / "outside.js").write_text("export default {}", encoding="utf-8")
+    (folder / "linked.js").symlink_to(tmp_path / "outside.js")
+    with pytest.raises(BundleError, match=r"linked\.js is a link to a file outside of it\. Put the file itself there\.$"):
+        read_bundle(folder, "index.js", "crane-context")
+    (folder / "linked.js").unlink()
+    (folder / "index.js").write_text("", encoding="utf-8")
+    with pytest.raises(BundleError, match=r"its index\.js is empty"):
+        read_bundle(folder, "index.js", "crane-context")
+    with pytest.raises(BundleError, match="the folder does not exist"):
+        read_bundle(workers / ("x" * 5000), "index.js", "crane-context")

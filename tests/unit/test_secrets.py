@@ -1,13 +1,16 @@
 """Secrets: all there, none empty, none shared, none shown."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
+import yaml
 
 from crane_infra.catalog import Secret, crane
 from crane_infra.errors import SecretError
-from crane_infra.secrets.rules import fetch, fingerprint, refuse_shared
-from crane_infra.secrets.sources import ConfigSecrets, EnvironmentSecrets, SecretSource
+from crane_infra.secrets.rules import fetch, fingerprint, refuse_shared, require_same_key
+from crane_infra.secrets.sources import ConfigSecrets, EnvironmentSecrets, SecretSource, source_of
+from crane_infra.settings import Settings
 
 WANTED = (
     Secret(binding="RELAY", key="RELAY_KEY", distinct=True),
@@ -62,3 +65,24 @@ def test_a_shared_secret_may_have_the_same_value_elsewhere() -> None:
 def test_cranes_relay_and_admin_keys_are_the_distinct_ones() -> None:
     assert {secret.key for secret in crane().secrets if secret.distinct} == {"CRANE_CONTEXT_KEY", "CRANE_ADMIN_KEY"}
     assert {secret.key for secret in crane().secrets if not secret.required} == {"CLASSIFIER_API_KEY"}
+
+
+def test_environments_whose_fingerprints_cannot_be_compared_are_refused() -> None:
+    own = {"fingerprint-key": fingerprint("one", "one")}
+    require_same_key(own, {}, "production")
+    require_same_key(own, dict(own), "production")
+    with pytest.raises(SecretError) as caught:
+        require_same_key(own, {"fingerprint-key": fingerprint("two", "two")}, "production")
+    assert str(caught.value) == (
+        "fingerprint-key: is not the one of production, so shared secrets could not be noticed. Give both stacks the same."
+    )
+
+
+def test_one_value_in_the_clear_among_encrypted_ones_is_refused_by_name(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    stored = {"config": {"crane-infra:secrets": {"RELAY_KEY": {"secure": "v1:x"}, "HOOK_SECRET": "canary"}}}
+    (tmp_path / "Pulumi.staging.yaml").write_text(yaml.safe_dump(stored), encoding="utf-8")
+    with pytest.raises(SecretError) as caught:
+        source_of(make_settings())
+    assert str(caught.value) == (
+        "Pulumi.staging.yaml crane-infra:secrets.HOOK_SECRET: is stored in the clear. Set it again with --secret, and renew it."
+    )

@@ -61,7 +61,7 @@ def test_a_relative_workers_dir_starts_at_the_stack_files(make_settings: MakeSet
         ),
         (
             {"workers": {"crane-context": {"variables": {"TTL": 45}}}},
-            "Pulumi.staging.yaml crane-infra:workers.crane-context.variables.TTL: Input should be a valid string. Correct it in the stack file.",
+            "Pulumi.staging.yaml crane-infra:workers.crane-context.variables.TTL: Input should be a valid string. Write it in quotes in the stack file.",
         ),
     ],
 )
@@ -94,3 +94,23 @@ def test_the_providers_own_configuration_wins_over_the_environment(tmp_path: Pat
 
 def test_the_token_is_not_part_of_how_settings_are_shown(make_settings: MakeSettings) -> None:
     assert "token-canary" not in repr(make_settings())
+
+
+@pytest.mark.parametrize("url", ["http://example.org", "https://user:password@example.org", "ftp://example.org", "https://", "example.org"])
+def test_an_address_that_would_send_keys_in_the_clear_or_nowhere_is_refused(make_settings: MakeSettings, url: str) -> None:
+    with pytest.raises(SettingsError, match=r"workers\.crane-context\.url: String should match pattern") as caught:
+        make_settings(workers={"crane-context": {"url": url}})
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://example.org/base", "http://127.0.0.1:8787/edge/x", "http://localhost:1"])
+def test_https_anywhere_and_http_on_this_machine_are_taken(make_settings: MakeSettings, url: str) -> None:
+    assert make_settings(workers={"crane-context": {"url": url}}).url("crane-context") == url
+
+
+def test_a_token_with_a_line_break_is_refused_without_being_shown(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="api-token: it has a space or a line break in it") as caught:
+        parse(
+            known("staging", tmp_path), as_pulumi(config("staging")), {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": "canary\n"}
+        )
+    assert "canary" not in str(caught.value)
