@@ -26,8 +26,9 @@ class Serving:
 
 @dataclass(frozen=True)
 class ExpectedVersion:
-    """The version that should serve all traffic of a script; ``tag`` is its worker digest."""
+    """The version that should serve all traffic of a script in a stack; ``tag`` is its worker digest."""
 
+    stack: str
     worker: str
     script: str
     version: str
@@ -91,7 +92,7 @@ async def require_live(client: AsyncCloudflare, account: str, versions: Iterable
 
 async def _require_version(client: AsyncCloudflare, account: str, expected: ExpectedVersion) -> None:
     live = await serving(client, account, expected.script)
-    todo = f"If somebody deployed by hand, put it back: pulumi up --replace '**WorkersDeployment::{expected.worker}'"
+    todo = f"If somebody deployed by hand, put it back: pulumi up -s {expected.stack} --replace '**WorkersDeployment::{expected.worker}'"
     if live is None or live.shares != {expected.version: 100}:
         seen = "nothing" if live is None else ", ".join(f"{version} at {share:g}%" for version, share in live.shares.items())
         raise LiveError(f"worker {expected.script}", f"serves {seen} instead of {expected.version} at 100%", todo)

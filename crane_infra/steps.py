@@ -58,7 +58,7 @@ async def prove(step: ReleaseStep, claimed: Mapping[str, Any]) -> None:
 
 def expectations(proof: Proof) -> tuple[list[ExpectedVersion], list[ExpectedHead]]:
     """What has to be live for a proof to be true."""
-    versions = [ExpectedVersion(name, one.script, one.version, one.tag) for name, one in proof.workers.items()]
+    versions = [ExpectedVersion(proof.environment, name, one.script, one.version, one.tag) for name, one in proof.workers.items()]
     heads = [ExpectedHead(one.name, one.id, LedgerHead(one.head.name, one.head.count, one.head.digest)) for one in proof.databases.values()]
     return versions, heads
 

@@ -113,7 +113,6 @@ class TestWithAProofThatNoLongerHolds:
             f"serves {by_hand.deployed} at 100% instead of {by_hand.proven} at 100%. "
         )
 
-    @pytest.mark.xfail(reason="it names `pulumi up -s staging`, which sees no deployment made by hand and says unchanged")
     def test_the_refusal_names_the_way_back(self, by_hand: ByHand) -> None:
         assert "pulumi up -s staging --replace '**WorkersDeployment::crane-classifier'" in refused(by_hand.production)
 

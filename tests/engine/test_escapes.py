@@ -1,0 +1,120 @@
+"""Ways around the order of an environment lead nowhere: a step that was left out proves nothing, and no database is lost.
+
+One story on one local cloud for the proofs, another for an adoption that changes its mind before anything was proven.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.engine.runs import Ended, Json
+from tests.engine.world import SETTINGS, World, edited, local_world
+
+NEW_FILE = "CREATE TABLE escapes (id INTEGER PRIMARY KEY);\n"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An empty account."""
+    with local_world(tmp_path_factory.mktemp("escapes")) as empty:
+        yield empty
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Staging deployed without its release step: what it exports then, and how production took it."""
+
+    staging: Ended
+    proofs: list[Json]
+    production: Ended
+
+
+@pytest.fixture(scope="module")
+def left_out(world: World) -> LeftOut:
+    """The very first update leaves the release step out."""
+    staging = world.up("staging", "--exclude", "**release**")
+    return LeftOut(staging, world.proofs("staging"), world.up("production", "--exclude", "**release**"))
+
+
+class TestAReleaseStepThatWasLeftOut:
+    def test_exports_no_proof(self, left_out: LeftOut) -> None:
+        assert left_out.staging.exit == 0, left_out.staging.errors
+        assert left_out.proofs == []
+
+    def test_leaves_production_closed(self, world: World, left_out: LeftOut) -> None:
+        assert left_out.production.exit != 0
+        assert left_out.production.errors[0].startswith("production gate closed: staging has not proven any release.")
+        assert world.resources("production") == set()
+
+
+@pytest.fixture(scope="module")
+def proven(world: World, left_out: LeftOut) -> list[Json]:
+    """A whole update proves; leaving the step out again takes no proof away and adds none."""
+    assert left_out.proofs == []
+    assert world.up("staging").exit == 0
+    proofs = world.proofs("staging")
+    assert world.up("staging", "--exclude", "**release**").exit == 0
+    assert world.proofs("staging") == proofs
+    return proofs
+
+
+@dataclass(frozen=True)
+class PastTheSchema:
+    """A new version that was sent past its schema step: how the run ended, and which version answered before and after."""
+
+    run: Ended
+    before: str
+    after: str
+    tables: list[Json]
+
+
+@pytest.fixture(scope="module")
+def past_the_schema(world: World, proven: list[Json]) -> PastTheSchema:
+    """A release with a new migration, of which only upload and routing are asked for."""
+    assert len(proven) == 1
+    before = world.answering("crane-context-staging")
+    migration = world.workers / "crane-context" / "migrations" / "0009_escapes.sql"
+    migration.write_text(NEW_FILE, encoding="utf-8")
+    with edited(world.workers / "crane-context" / "dist" / "index.js", "export default {", "// Another release.\nexport default {"):
+        run = world.up("staging", "--target", "**WorkerVersion::*", "--target", "**WorkersDeployment::*")
+    migration.unlink()
+    tables = world.rows("crane-context-db-staging", "SELECT name FROM sqlite_master WHERE name = 'escapes'")
+    return PastTheSchema(run, before, world.answering("crane-context-staging"), tables)
+
+
+class TestAVersionThatIsSentPastItsSchema:
+    def test_gets_no_traffic_and_the_one_before_keeps_it(self, past_the_schema: PastTheSchema) -> None:
+        assert past_the_schema.run.exit != 0
+        assert past_the_schema.tables == []
+        assert past_the_schema.after == past_the_schema.before
+
+    def test_is_refused_with_the_database_that_lags(self, past_the_schema: PastTheSchema) -> None:
+        said = "\n".join(past_the_schema.run.errors)
+        assert "database crane-context-db-staging: its ledger stands at 0004_create_smoke_writes.sql (4 migrations)" in said
+        assert "the files at 0009_escapes.sql (5)" in said
+
+
+@pytest.fixture(scope="module")
+def undecided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str, list[Ended]]]:
+    """A database that was there before is adopted, let go and adopted again, while no release ever passes."""
+    with local_world(tmp_path_factory.mktemp("undecided")) as world:
+        ident = str(world.api("POST", "/d1/database", {"name": "crane-context-db-staging"})["result"]["uuid"])
+        runs = []
+        for adopt in (True, False, True):
+            content = world.stack_file("staging")
+            database = {"name": "crane-context-db-staging"} | ({"adopt": ident} if adopt else {})
+            content["config"][f"{SETTINGS}:databases"]["crane-context-db"] = database
+            world.write_stack_file("staging", content)
+            world.faults.reset()
+            world.faults.fail("POST /accounts/{a}/workers/workers/{id}/versions", times=100, status=403)
+            runs.append(world.up("staging"))
+        yield world, ident, runs
+
+
+class TestAnAdoptionThatChangesItsMind:
+    def test_never_deletes_the_database(self, undecided: tuple[World, str, list[Ended]]) -> None:
+        world, ident, runs = undecided
+        assert all(run.exit != 0 for run in runs)
+        assert ident in [one["uuid"] for one in world.api("GET", "/d1/database")["result"]]
+        assert not [change for change in world.changes() if change.startswith("DELETE")]
