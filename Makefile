@@ -30,7 +30,7 @@ test: setup engine ## Check style and types, run all tests
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/pytest
+	.venv/bin/pytest -n auto --dist loadfile
 
 lint: setup ## Check the style only
 	.venv/bin/ruff check
@@ -40,7 +40,7 @@ types: setup ## Check the types only
 	.venv/bin/mypy
 
 unit: setup engine ## Run the tests only
-	.venv/bin/pytest
+	.venv/bin/pytest -n auto --dist loadfile
 
 format: setup ## Mend the style where that can be done by rule
 	.venv/bin/ruff check --fix
