@@ -66,7 +66,9 @@ def _text(name: str, error: BaseException) -> str:
         said = str(error)
     except Exception:  # noqa: BLE001 - an exception that cannot be shown is still a failure
         said = "it cannot be shown"
-    return f"{name}: failed unexpectedly with {kind}{': ' if said else ''}{said}. This is a fault of crane-infra; run the same command again."
+    return (
+        f"{name}: failed unexpectedly with {kind}{': ' if said else ''}{said}. This is a fault of crane-infra; run the same command again."
+    )
 
 
 def _fail(text: str) -> NoReturn:
