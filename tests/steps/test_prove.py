@@ -1,6 +1,6 @@
 """A proof is true only of what was seen: the version at all traffic, its tag, the ledger, and every check."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,13 @@ from crane_infra.api import connect
 from crane_infra.catalog import Catalog, Worker
 from crane_infra.checks.model import Check
 from crane_infra.errors import ApiError, CheckError, CraneError, LiveError
-from crane_infra.local import daemon
 from crane_infra.local.daemon import Running
 from crane_infra.migrations.files import read_migrations
 from crane_infra.migrations.ledger import head_of
 from crane_infra.observe import serving
 from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings
 from crane_infra.steps import ReleaseStep, migrate_database, prove
-from tests.local.conftest import Api, api_of, start
+from tests.local.conftest import Api
 
 REPORTS = """export default { fetch(request, env) {
   const { id } = env.CF_VERSION_METADATA;
@@ -37,20 +36,6 @@ CATALOG = Catalog(
     },
     databases={},
 )
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("cloud")
-    yield start(folder)
-    daemon.stop(folder)
-
-
-@pytest.fixture
-def api(cloud: Running) -> Iterator[Api]:
-    calls = api_of(cloud)
-    with calls.http:
-        yield calls
 
 
 @dataclass

@@ -1,0 +1,95 @@
+"""What ``pulumi`` gets to see in a rehearsal: our addresses and identities, nobody else's."""
+
+from pathlib import Path
+
+import pytest
+
+from crane_infra.errors import LocalCloudError
+from crane_infra.local import engine
+from crane_infra.local.daemon import Running
+from crane_infra.local.project import Project, shell
+
+RUNNING = Running(
+    folder=Path("cloud"),
+    pid=1,
+    instance_id="i",
+    port=8787,
+    api_url="http://127.0.0.1:8787/client/v4",
+    edge_url="http://127.0.0.1:8787/edge",
+    admin_url="http://127.0.0.1:8788",
+    account_id="10ca" * 8,
+    token="local-token",
+    provider_port=8789,
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A clone that has an engine."""
+    programs = tmp_path / ".crane" / "engine" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("pulumi", "pulumi-language-python"):
+        (programs / name).write_text("#!/bin/sh\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    return Project(tmp_path, tmp_path / ".crane" / "local")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CLOUDFLARE_API_KEY",
+        "CLOUDFLARE_EMAIL",
+        "CF_API_TOKEN",
+        "PULUMI_ACCESS_TOKEN",
+        "PULUMI_CONFIG_PASSPHRASE_FILE",
+        "PULUMI_OPTION_STACK",
+        "HTTPS_PROXY",
+        "https_proxy",
+    ],
+)
+def test_whatever_names_another_account_backend_or_proxy_is_left_behind(project: Project, name: str) -> None:
+    environ = {name: "canary", "LANG": "C.UTF-8"}
+    seen = engine.environment(project, RUNNING, environ)
+    assert name not in seen
+    assert seen["LANG"] == "C.UTF-8"
+    assert shell({}, engine.foreign(environ)) == f"unset {name}"
+
+
+def test_what_is_ours_replaces_what_was_there(project: Project) -> None:
+    real = {"CLOUDFLARE_API_TOKEN": "canary", "CLOUDFLARE_ACCOUNT_ID": "f" * 32, "PULUMI_BACKEND_URL": "s3://real", "PULUMI_HOME": "/real"}
+    seen = engine.environment(project, RUNNING, real)
+    assert (seen["CLOUDFLARE_API_TOKEN"], seen["CLOUDFLARE_ACCOUNT_ID"]) == ("local-token", "10ca" * 8)
+    assert seen["CLOUDFLARE_BASE_URL"] == seen["CLOUDFLARE_API_BASE_URL"] == RUNNING.api_url
+    assert seen["PULUMI_BACKEND_URL"].startswith("file://")
+    assert Path(seen["PULUMI_HOME"]).is_relative_to(project.folder)
+
+
+def test_without_the_official_plugin_the_engine_attaches_to_the_stand_in(project: Project, tmp_path: Path) -> None:
+    seen = engine.environment(project, RUNNING, {"PULUMI_HOME": str(tmp_path / "none")})
+    assert seen["PULUMI_DEBUG_PROVIDERS"] == "cloudflare:8789"
+    assert seen["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+
+
+def test_an_installed_official_plugin_is_used_instead(project: Project, tmp_path: Path) -> None:
+    plugin = tmp_path / "home" / "plugins" / engine.PROVIDER_PLUGIN
+    plugin.mkdir(parents=True)
+    for _ in range(2):
+        seen = engine.environment(project, RUNNING, {"PULUMI_HOME": str(tmp_path / "home")})
+        assert "PULUMI_DEBUG_PROVIDERS" not in seen
+        assert (Path(seen["PULUMI_HOME"]) / "plugins" / engine.PROVIDER_PLUGIN).resolve() == plugin.resolve()
+
+
+def test_the_passphrase_is_made_once_and_is_its_owners_alone(project: Project) -> None:
+    one, other = (engine.environment(project, RUNNING, {})["PULUMI_CONFIG_PASSPHRASE"] for _ in range(2))
+    assert one == other
+    assert (project.folder / "passphrase").stat().st_mode & 0o077 == 0
+
+
+def test_a_missing_engine_is_said_with_the_way_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(LocalCloudError) as caught:
+        engine.environment(Project(tmp_path, tmp_path / "local"), RUNNING, {"PATH": ""})
+    assert str(caught.value) == "pulumi: it is not on PATH nor in .crane/engine. Run make engine."
+
+
+def test_a_value_with_quotes_and_spaces_survives_the_shell() -> None:
+    assert shell({"A": 'it\'s a "b"'}, ()) == "export A='it'\"'\"'s a \"b\"'"
