@@ -11,7 +11,7 @@ from crane_infra.errors import LocalCloudError
 from crane_infra.local import daemon, engine, project
 
 app = typer.Typer(no_args_is_help=True, help="The local cloud: Workers and D1 on this machine, no account needed.")
-PortOption = Annotated[int, typer.Option(help="Port of the API; 0 takes a free one and keeps it.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one and keeps it.")]
 
 
 @app.command()
