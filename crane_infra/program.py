@@ -25,16 +25,22 @@ from crane_infra.record import declared_crons, release_record
 from crane_infra.settings import Settings
 from crane_infra.steps import Log, ReleaseStep, migrate_database, prove, require_schemas, require_still_proven
 
+USER_WAS_TOLD = 32
 ENGINE = ">=3.238.0"  # the first in which a failing after-hook fails the run
 
 
 @contextmanager
 def refusals_in_one_line() -> Iterator[None]:
-    """Turns an error that a user can mend into Pulumi's kind that is printed without a traceback."""
+    """Says an error that a user can mend in one line and ends the program.
+
+    With Pulumi's own RunError the engine adds a line of its own about an unhandled error. This exit code tells the language
+    host that the user has been told (pulumi-language-python-exec: "an error message was displayed to the user").
+    """
     try:
         yield
     except CraneError as error:
-        raise pulumi.RunError(str(error)) from None
+        pulumi.log.error(str(error))
+        raise SystemExit(USER_WAS_TOLD) from None
 
 
 def require_engine() -> None:
