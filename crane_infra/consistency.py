@@ -100,7 +100,7 @@ def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:
         if now is None or now.name != was["name"]:
             gone = "was removed" if now is None else f"was renamed from {was['name']} to {now.name}"
             raise SettingsError(where, f"{gone}: that would replace or delete the database and lose its data", f"Put {was['name']} back")
-        if now.adopt and was["adopted"] and now.adopt != was["id"]:
+        if now.adopt and was.get("adopted") and now.adopt != was["id"]:
             raise SettingsError(f"{where}.adopt", f"names {now.adopt}, but this stack has {was['id']}", f"Put {was['id']} back")
         _require_same_adoption(where, was, adopts=now.adopt is not None, back=f"adopt: {was['id']}")
     for name, was in (last.get("workers") or {}).items():
@@ -112,9 +112,9 @@ def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:
 
 
 def _require_same_adoption(where: str, was: Mapping[str, Any], *, adopts: bool, back: str) -> None:
-    if adopts and not was["adopted"]:
+    if adopts and not was.get("adopted"):
         raise SettingsError(f"{where}.adopt", "this stack made it and did not adopt it: adopting it now would replace it", "Remove adopt")
-    if was["adopted"] and not adopts:
+    if was.get("adopted") and not adopts:
         raise SettingsError(
             f"{where}.adopt", "was taken away; what was adopted keeps it, or a later one would replace it", f"Put back {back}"
         )

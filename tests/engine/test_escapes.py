@@ -95,6 +95,37 @@ class TestAVersionThatIsSentPastItsSchema:
         assert "the files at 0009_escapes.sql (5)" in said
 
 
+@dataclass(frozen=True)
+class LookedTwice:
+    """A promotion whose second look at staging found no answer, and the one after it."""
+
+    refused: Ended
+    served: int
+    promoted: Ended
+
+
+@pytest.fixture(scope="module")
+def looked_twice(world: World, past_the_schema: PastTheSchema) -> LookedTwice:
+    """The gate looks at both workers of staging and passes; from then on staging cannot be looked at."""
+    assert past_the_schema.run.exit != 0
+    world.faults.reset()
+    world.faults.fail("GET /accounts/{a}/workers/scripts/{name}/deployments", nth=3, times=100, status=403)
+    refused = world.up("production")
+    world.faults.reset()
+    served = len(world.api("GET", "/workers/scripts/crane-context/deployments")["result"]["deployments"])
+    return LookedTwice(refused, served, world.up("production"))
+
+
+class TestAStagingThatMovesOnDuringAPromotion:
+    def test_keeps_the_new_version_out_of_traffic(self, looked_twice: LookedTwice) -> None:
+        assert looked_twice.refused.exit != 0
+        assert "production gate closed: staging is no longer what its proof says: deployments of crane-" in looked_twice.refused.said
+        assert looked_twice.served == 0
+
+    def test_and_the_promotion_goes_on_once_staging_is_as_proven(self, looked_twice: LookedTwice) -> None:
+        assert looked_twice.promoted.exit == 0, looked_twice.promoted.errors
+
+
 @pytest.fixture(scope="module")
 def undecided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str, list[Ended]]]:
     """A database that was there before is adopted, let go and adopted again, while no release passes; then one does."""
