@@ -1,9 +1,11 @@
 """What each environment declares: its own names and databases, bindings in order, secrets marked, everything dear protected."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from crane_infra.catalog import crane
 from tests.graph.conftest import ACCOUNT, PLANTED, Declare, Declared, committed
 
 STAGING = {"crane-context": "crane-context-staging", "crane-classifier": "crane-classifier-staging"}
@@ -118,3 +120,47 @@ def test_nothing_but_shared_secrets_is_shared_between_the_environments(declare: 
         names = [{inputs.get(key) for inputs in declared.of(kind).values()} - {None} for declared in (one, other)]
         assert names[0], kind
         assert not names[0] & names[1], kind
+
+
+def recorded(declared: Declared) -> dict[str, Any]:
+    """What the release step exports once it has passed."""
+    outputs: dict[str, Any] = declared.of("Stash")["release"]["input"]
+    return outputs
+
+
+def test_a_worker_that_had_schedules_once_is_told_that_it_has_none_any_more(declare: Declare) -> None:
+    workers = committed("staging")["workers"]
+    workers["crane-context"]["crons"] = ["*/5 * * * *"]
+    scheduled = recorded(declare("staging", workers=workers))
+    without = declare("staging", {"organization/crane-infra/staging": scheduled})
+    assert {name: one["schedules"] for name, one in without.of("WorkersCronTrigger").items()} == {"crane-context": []}
+    again = declare("staging", {"organization/crane-infra/staging": recorded(without)})
+    assert set(again.of("WorkersCronTrigger")) == {"crane-context"}
+
+
+def test_where_proofs_expire_one_that_has_had_half_of_its_time_is_renewed_and_kept(staging: Declared, declare: Declare) -> None:
+    outputs = recorded(staging)
+    for hours, count in ((11, 1), (13, 2)):
+        outputs["proofs"][0]["proven_at"] = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+        later = declare("staging", {"organization/crane-infra/staging": outputs}, proof_max_age_days="1")
+        assert len(recorded(later)["proofs"]) == count
+    assert len(recorded(declare("staging", {"organization/crane-infra/staging": outputs}))["proofs"]) == 1
+
+
+def test_the_record_says_what_was_adopted_so_that_a_change_of_mind_is_noticed(declare: Declare) -> None:
+    databases = {"crane-context-db": {"name": "a", "adopt": "0a1b2c3d-0000-4000-8000-0123456789ab"}, "crane-classifier-db": {"name": "b"}}
+    workers = {name: {"variables": {"ENVIRONMENT": "staging"}, "adopt": name == "crane-context"} for name in STAGING}
+    environment = recorded(declare("staging", databases=databases, workers=workers))["environment"]
+    adopted = {name: one["adopted"] for kind in ("databases", "workers") for name, one in environment[kind].items()}
+    assert adopted == {"crane-context-db": True, "crane-classifier-db": False, "crane-context": True, "crane-classifier": False}
+
+
+def test_a_proof_names_the_checks_that_run_in_its_environment_and_no_other(staging: Declared, declare: Declare) -> None:
+    ran = {"staging": recorded(staging), "production": recorded(declare("production", preview=True))}
+    for environment, outputs in ran.items():
+        expected = {
+            name: [check.name for check in worker.checks if environment == "staging" or not check.mutating]
+            for name, worker in crane().workers.items()
+        }
+        assert outputs["proofs"][0]["checks"] == expected
+    assert ran["staging"]["proofs"][0]["checks"] != ran["production"]["proofs"][0]["checks"]

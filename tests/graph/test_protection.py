@@ -83,3 +83,30 @@ def test_records_are_written_only_behind_hooks_that_run_before_them(production: 
         assert list(hooks.before_create) == list(hooks.before_update) == [name]
         assert not list(hooks.after_create)
         assert not list(hooks.after_update)
+
+
+def test_what_an_adoption_replaces_is_kept_in_the_account(production: Declared) -> None:
+    for kind, names in (("D1Database", DATABASES), ("worker:Worker", WORKERS)):
+        assert all(production.request(kind, name).retainOnDelete for name in names)
+
+
+def test_no_version_gets_traffic_but_behind_a_hook_that_runs_before(production: Declared) -> None:
+    for name in WORKERS:
+        hooks = production.request("WorkersDeployment", name).hooks
+        assert list(hooks.before_create) == list(hooks.before_update) == [f"{name}-traffic"]
+
+
+def test_schedules_wait_for_the_deployment(declare: Declare) -> None:
+    workers = committed("staging")["workers"]
+    workers["crane-context"]["crons"] = ["*/5 * * * *"]
+    declared = declare("staging", workers=workers)
+    assert "cloudflare:index/workersDeployment:WorkersDeployment:crane-context" in waits_for(
+        declared, "WorkersCronTrigger", "crane-context"
+    )
+
+
+def test_a_worker_that_is_not_to_be_on_workers_dev_is_not_put_there(declare: Declare) -> None:
+    workers = committed("staging")["workers"]
+    workers["crane-context"] |= {"workers-dev": False, "url": "https://context.example.org"}
+    request = declare("staging", workers=workers).request("worker:Worker", "crane-context")
+    assert dict(request.object["subdomain"]) == {"enabled": False, "previewsEnabled": False}

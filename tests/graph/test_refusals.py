@@ -1,11 +1,16 @@
 """What is wrong is refused before the first resource, in one line, and the gate stands before everything else."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
+from pulumi.runtime.mocks import set_mocks
 
 from crane_infra.errors import CraneError
+from crane_infra.settings import Settings, read
 from tests.graph.conftest import ACCOUNT, Declare, Declared, committed
 
 STAGING, PRODUCTION = "organization/crane-infra/staging", "organization/crane-infra/production"
@@ -123,3 +128,45 @@ def test_a_migration_that_cannot_be_read_is_refused(declare: Declare, nothing_re
     (tmp_path / "crane-context" / "migrations" / "first.sql").write_text("SELECT 1;", encoding="utf-8")
     assert "first.sql" in refusal(declare, workers_dir=str(tmp_path))
     assert nothing_registered == []
+
+
+def test_production_is_refused_while_its_fingerprints_cannot_be_compared_with_staging_s(
+    declare: Declare, nothing_registered: list[str]
+) -> None:
+    outputs = proven(declare("staging"))
+    nothing_registered.clear()
+    assert "fingerprint-key: is not the one of staging" in refusal(
+        declare, "production", {STAGING: outputs}, fingerprint_key="canary-of-another-key"
+    )
+    assert nothing_registered == []
+
+
+def test_staging_can_renew_its_fingerprint_key_first(declare: Declare) -> None:
+    outputs = {"environment": {"secrets": {"fingerprint-key": "0" * 16}}}
+    assert "release" in declare("staging", {PRODUCTION: outputs}, fingerprint_key="canary-of-another-key").of("Stash")
+
+
+@pytest.fixture
+def read_settings(declare: Declare) -> Callable[..., Settings]:  # noqa: ARG001
+    """Reads the settings of a stack with the provider's token in its configuration; ``declare`` clears up afterwards."""
+
+    def read_of(stack: str, *, encrypted: bool) -> Settings:
+        own = {f"crane-infra:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in committed("staging").items()}
+        token = {"cloudflare:apiToken": "canary-configured"}
+        pulumi.runtime.set_all_config(own | token, [*token] if encrypted else [])
+        set_mocks(Declared(), project="crane-infra", stack=stack, organization="organization")
+        return read()
+
+    return read_of
+
+
+def test_a_token_in_the_clear_is_refused_and_an_encrypted_one_is_taken(read_settings: Callable[..., Settings]) -> None:
+    assert read_settings("staging", encrypted=True).api_token.get_secret_value() == "canary-configured"
+    with pytest.raises(CraneError) as caught:
+        read_settings("staging", encrypted=False)
+    assert str(caught.value) == "Pulumi.staging.yaml cloudflare:apiToken: is stored in the clear. Set it again with --secret, and renew it."
+
+
+def test_a_stack_that_is_no_environment_is_refused_by_its_name(read_settings: Callable[..., Settings]) -> None:
+    with pytest.raises(CraneError, match=r"^stack sandbox: it is not an environment\. Use one of staging, production\.$"):
+        read_settings("sandbox", encrypted=True)

@@ -1,7 +1,7 @@
 """A proof is true only of what was seen: the version at all traffic, its tag, the ledger, and every check."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from crane_infra.local.daemon import Running
 from crane_infra.migrations.files import read_migrations
 from crane_infra.migrations.ledger import head_of
 from crane_infra.observe import serving
+from crane_infra.proof import Proof
 from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings
-from crane_infra.steps import ReleaseStep, migrate_database, prove
+from crane_infra.steps import ReleaseStep, expectations, migrate_database, prove, require_schemas, require_still_proven
 from tests.local.conftest import Api
 
 REPORTS = """export default { fetch(request, env) {
@@ -192,3 +193,38 @@ async def test_the_versions_before_are_told_apart_from_the_one_that_serves(live:
         found = await serving(client, live.step.settings.account_id, live.worker["name"])
     assert found is not None
     assert (found.shares, found.before) == ({now["id"]: 100}, (before,))
+
+
+async def test_a_check_that_writes_is_run_on_staging_and_never_in_production(make_live: MakeLive) -> None:
+    writes = Check(name="write", method="POST", path="/health", status=201, mutating=True)
+    catalog = Catalog(
+        workers={"w": CATALOG.workers["w"].model_copy(update={"checks": (*CATALOG.workers["w"].checks, writes)})}, databases={}
+    )
+    production, staging = make_live("production"), make_live()
+    for live in (production, staging):
+        await migrate(live)
+        live.step = replace(live.step, catalog=catalog)
+    await prove(production.step, production.claim)
+    assert "write" in await fault(staging, CheckError)
+
+
+async def test_a_ledger_with_the_same_names_and_other_contents_is_no_proof(live: Live) -> None:
+    live.claim["databases"]["db"]["head"]["digest"] = "f" * 64
+    assert "but recorded other contents" in await fault(live, LiveError)
+
+
+async def test_a_version_waits_while_a_schema_lags(make_live: MakeLive) -> None:
+    lagging = make_live()
+    _, heads = expectations(Proof.model_validate(lagging.claim))
+    with pytest.raises(LiveError, match="its ledger stands at None"):
+        await require_schemas(lagging.step.settings, heads)
+    await migrate(lagging)
+    await require_schemas(lagging.step.settings, heads)
+
+
+async def test_a_proof_no_longer_holds_once_something_else_was_deployed(live: Live) -> None:
+    proof = Proof.model_validate(live.claim)
+    await require_still_proven(live.step.settings, proof)
+    live.release()
+    with pytest.raises(LiveError, match=f"instead of {proof.workers['w'].version} at 100%"):
+        await require_still_proven(live.step.settings, proof)

@@ -45,6 +45,7 @@ def project(tmp_path: Path) -> Project:
         "PULUMI_OPTION_STACK",
         "HTTPS_PROXY",
         "https_proxy",
+        "http_proxy",
     ],
 )
 def test_whatever_names_another_account_backend_or_proxy_is_left_behind(project: Project, name: str) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from crane_infra.bundle import read_bundle
+from crane_infra.bundle import Bundle, read_bundle
 from crane_infra.catalog import Catalog, crane
 from crane_infra.errors import BundleError
-from crane_infra.release import read_release
+from crane_infra.release import make_manifest, read_release
 
 
 @pytest.fixture
@@ -135,3 +135,12 @@ def test_a_link_out_of_the_bundle_an_empty_main_module_and_an_unreadable_path_ar
         read_bundle(folder, "index.js", "crane-context")
     with pytest.raises(BundleError, match="the folder does not exist"):
         read_bundle(workers / ("x" * 5000), "index.js", "crane-context")
+
+
+def test_a_binding_to_another_database_is_another_worker() -> None:
+    digests = set()
+    for bound in ("one", "two"):
+        worker = crane().workers["crane-context"].model_copy(update={"databases": {"DB": bound}})
+        catalog = Catalog.model_construct(workers={"w": worker}, databases={})
+        digests.add(make_manifest(catalog, {"w": Bundle("index.js", ())}, {})["workers"]["w"]["digest"])
+    assert len(digests) == 2

@@ -1,15 +1,16 @@
 """Secrets: all there, none empty, none shared, none shown."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from pulumi.runtime.config import set_all_config
 
 from crane_infra.catalog import Secret, crane
 from crane_infra.errors import SecretError
 from crane_infra.secrets.rules import fetch, fingerprint, refuse_shared, require_same_key
-from crane_infra.secrets.sources import ConfigSecrets, EnvironmentSecrets, SecretSource, source_of
+from crane_infra.secrets.sources import ConfigSecrets, EnvironmentSecrets, SecretSource, fingerprint_key, source_of
 from crane_infra.settings import Settings
 
 WANTED = (
@@ -86,3 +87,50 @@ def test_one_value_in_the_clear_among_encrypted_ones_is_refused_by_name(make_set
     assert str(caught.value) == (
         "Pulumi.staging.yaml crane-infra:secrets.HOOK_SECRET: is stored in the clear. Set it again with --secret, and renew it."
     )
+
+
+@pytest.fixture
+def configured() -> Iterator[Callable[..., None]]:
+    """Give Pulumi's configuration values, all of them in the clear but for those named as encrypted."""
+
+    def set_config(values: dict[str, str], *, encrypted: bool) -> None:
+        set_all_config(
+            {f"crane-infra:{key}": value for key, value in values.items()}, [f"crane-infra:{key}" for key in values if encrypted]
+        )
+
+    yield set_config
+    set_all_config({}, [])
+
+
+def test_a_fingerprint_key_or_secrets_in_the_clear_are_refused(
+    make_settings: Callable[..., Settings], configured: Callable[..., None]
+) -> None:
+    configured({"fingerprint-key": "canary-fingerprint-key", "secrets": '{"RELAY_KEY": "canary"}'}, encrypted=False)
+    for read, name in ((fingerprint_key, "fingerprint-key"), (source_of, "secrets")):
+        with pytest.raises(SecretError) as caught:
+            read(make_settings())
+        assert str(caught.value) == (
+            f"Pulumi.staging.yaml crane-infra:{name}: is stored in the clear. Set it again with --secret, and renew it."
+        )
+
+
+def test_a_fingerprint_key_that_could_be_guessed_is_refused_without_being_shown(
+    make_settings: Callable[..., Settings], configured: Callable[..., None]
+) -> None:
+    configured({"fingerprint-key": "x" * 16}, encrypted=True)
+    assert fingerprint_key(make_settings()) == "x" * 16
+    configured({"fingerprint-key": "canary-of-fifte"}, encrypted=True)
+    with pytest.raises(SecretError, match="is shorter than 16 characters") as caught:
+        fingerprint_key(make_settings())
+    assert "canary" not in str(caught.value)
+
+
+def test_secrets_that_are_not_texts_are_refused(make_settings: Callable[..., Settings], configured: Callable[..., None]) -> None:
+    configured({"secrets": '{"RELAY_KEY": 12345}'}, encrypted=True)
+    with pytest.raises(SecretError, match="is not a map of keys to texts"):
+        source_of(make_settings())
+
+
+def test_an_environment_that_exported_fingerprints_without_a_key_s_own_is_refused() -> None:
+    with pytest.raises(SecretError, match="is not the one of staging"):
+        require_same_key({"fingerprint-key": "one"}, {"RELAY_KEY": "two"}, "staging")

@@ -114,3 +114,17 @@ def test_a_token_with_a_line_break_is_refused_without_being_shown(tmp_path: Path
             known("staging", tmp_path), as_pulumi(config("staging")), {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": "canary\n"}
         )
     assert "canary" not in str(caught.value)
+
+
+def test_a_worker_that_is_nowhere_reachable_is_refused(make_settings: MakeSettings) -> None:
+    with pytest.raises(SettingsError, match=r"a worker that is not on workers\.dev needs a url"):
+        make_settings(workers={"crane-context": {"workers-dev": False}})
+
+
+@pytest.mark.parametrize("key", ["api-token", "api-url", "api_token", "environment", "project", "organization", "workers_dir"])
+def test_what_a_stack_must_not_say_itself_is_no_setting(tmp_path: Path, key: str) -> None:
+    given = as_pulumi(config("staging")) | {f"crane-infra:{key}": "canary"}
+    environ = {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": "t"}
+    with pytest.raises(SettingsError, match=f"crane-infra:{key}: is not known") as caught:
+        parse(known("staging", tmp_path), given, environ)
+    assert "canary" not in str(caught.value)

@@ -1,0 +1,79 @@
+"""What the registered hooks refuse when the engine calls them, and what they never say."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import pulumi
+import pytest
+
+from crane_infra.hooks import HookError
+from tests.graph.conftest import PLANTED, Declare, Declared
+
+Hooks = dict[str, pulumi.ResourceHook]
+
+
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> Hooks:
+    """Every hook that is registered, by name."""
+    found: Hooks = {}
+    monkeypatch.setattr(Declared, "register_resource_hook", lambda _, hook: found.update({hook.name: hook}))
+    return found
+
+
+def said(hook: pulumi.ResourceHook, inputs: dict[str, Any], loop: asyncio.AbstractEventLoop) -> str:
+    """What the engine gets to hear of a hook that fails."""
+    callback: Any = hook.callback
+    with pytest.raises(HookError) as caught:
+        loop.run_until_complete(callback(SimpleNamespace(new_inputs=inputs)))
+    return str(caught.value)
+
+
+class Unreadable:
+    """An input that tells every secret when it is read."""
+
+    def __getitem__(self, key: str) -> NoReturn:
+        """Fail, and say too much."""
+        raise ValueError(" ".join((*(f"{value}-staging" for value in PLANTED.values()), "canary-fingerprint-key", "canary-token")))
+
+
+@pytest.mark.parametrize("name", ["release", "crane-context-db-schema"])
+def test_a_hook_that_fails_tells_no_secret_and_no_token(declare: Declare, hooks: Hooks, loop: asyncio.AbstractEventLoop, name: str) -> None:
+    declare("staging")
+    text = said(hooks[name], {"input": Unreadable()}, loop)
+    assert "failed unexpectedly with ValueError" in text
+    assert "canary" not in text
+
+
+@pytest.fixture
+def bare_account() -> Iterator[str]:
+    """The address of an API that knows of no database."""
+
+    class Nothing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", ["crane-context", "crane-classifier"])
+def test_a_version_gets_no_traffic_where_a_ledger_cannot_be_seen(
+    declare: Declare, hooks: Hooks, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, bare_account: str, name: str
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", bare_account)
+    declare("staging")
+    assert "crane-context-db-staging" in said(hooks[f"{name}-traffic"], {}, loop)

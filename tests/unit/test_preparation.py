@@ -1,0 +1,102 @@
+"""Production goes on only with what staging has proven and, for the newest release, still is."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from crane_infra.catalog import Catalog
+from crane_infra.errors import GateError
+from crane_infra.preparation import Prepared, pass_gate
+from crane_infra.proof import Proof, as_json
+from crane_infra.redact import Redactor
+from crane_infra.release import Release
+from crane_infra.settings import Settings
+
+MakeSettings = Callable[..., Settings]
+MakeProof = Callable[..., Proof]
+EMPTY: dict[str, object] = {"manifest": {}, "workers": {}, "databases": {}, "checks": {}}
+
+
+def prepared(settings: Settings, *proofs: Proof, of: Proof) -> Prepared:
+    """A run that brings the release of one proof, beside a staging that exports all of them."""
+    release = Release({}, {}, of.manifest, of.digest)
+    outputs = {"proofs": [as_json(proof) for proof in proofs]}
+    return Prepared(settings, Catalog(workers={}, databases={}), release, {}, {}, {}, outputs, Redactor({}))
+
+
+def refusal(run: Prepared) -> str:
+    with pytest.raises(GateError) as caught:
+        pass_gate(run)
+    return str(caught.value)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def bare_account() -> Iterator[str]:
+    """The address of an API that knows of nothing."""
+
+    class Nothing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_newest_proof_is_handed_on_so_that_traffic_can_be_held_to_it(
+    make_settings: MakeSettings, make_proof: MakeProof, now: datetime
+) -> None:
+    proof = make_proof(proven_at=now, **EMPTY)
+    assert pass_gate(prepared(make_settings("production"), proof, of=proof)) == proof
+
+
+def test_an_older_proof_is_not_held_against_what_staging_is_now(
+    make_settings: MakeSettings, make_proof: MakeProof, now: datetime, bare_account: str
+) -> None:
+    settings = make_settings("production").model_copy(update={"api_url": bare_account})
+    manifest = {"workers": {"crane-context": {"digest": "t1"}}}
+    older, newer = make_proof(proven_at=now, manifest=manifest, databases={}), make_proof(proven_at=now, digest="b" * 64)
+    assert pass_gate(prepared(settings, newer, older, of=older)) is None
+
+
+def test_a_staging_that_no_longer_serves_what_it_has_proven_closes_the_gate(
+    make_settings: MakeSettings, make_proof: MakeProof, now: datetime, bare_account: str
+) -> None:
+    settings = make_settings("production").model_copy(update={"api_url": bare_account})
+    proof = make_proof(proven_at=now, manifest={"workers": {"crane-context": {"digest": "t1"}}}, databases={})
+    assert "staging is no longer what its proof says: worker crane-context-staging: serves nothing instead of v1" in refusal(
+        prepared(settings, proof, of=proof)
+    )
+
+
+def test_a_proof_older_than_the_stack_allows_closes_the_gate(make_settings: MakeSettings, make_proof: MakeProof, now: datetime) -> None:
+    proof = make_proof(proven_at=now - timedelta(hours=25), **EMPTY)
+    assert pass_gate(prepared(make_settings("production"), proof, of=proof)) == proof
+    assert "is older than 1 day" in refusal(prepared(make_settings("production", proof_max_age_days="1"), proof, of=proof))
+
+
+def test_a_proof_of_another_manifest_under_the_release_s_digest_closes_the_gate(
+    make_settings: MakeSettings, make_proof: MakeProof, now: datetime
+) -> None:
+    proof = make_proof(proven_at=now, **EMPTY)
+    run = prepared(make_settings("production"), proof, of=proof)
+    other = replace(run, release=Release({}, {}, {"schema": 2}, proof.digest))
+    assert "does not speak of this release's manifest" in refusal(other)
