@@ -22,6 +22,6 @@ def outputs_of(stack: str) -> dict[str, Any] | None:
         if UNKNOWN in said:
             return None
         raise SettingsError(
-            f"stack {stack}", f"its outputs cannot be read ({said})", "Look at it with pulumi stack output --stack"
+            f"stack {stack}", f"its outputs cannot be read ({said})", f"Look at them with pulumi stack output --stack {stack}"
         ) from None
     return dict((result.value or {}).get("outputs") or {})

@@ -1,6 +1,37 @@
-"""What all tests share: Hypothesis without timing verdicts, since a busy machine is no fault of the code."""
+"""What all tests share: Hypothesis without timing verdicts, since a busy machine is no fault of the code; an API that knows nothing."""
 
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("crane", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("crane")
+
+
+class Nothing(BaseHTTPRequestHandler):
+    """Answers 404 to whatever it is asked."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815 - named by the protocol
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def bare_account() -> Iterator[str]:
+    """The address of an API that knows of no worker and no database."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

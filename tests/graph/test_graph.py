@@ -164,3 +164,7 @@ def test_a_proof_names_the_checks_that_run_in_its_environment_and_no_other(stagi
         }
         assert outputs["proofs"][0]["checks"] == expected
     assert ran["staging"]["proofs"][0]["checks"] != ran["production"]["proofs"][0]["checks"]
+
+
+def test_read_replication_is_declared_off_since_without_it_every_refresh_shows_a_diff(staging: Declared) -> None:
+    assert [inputs["readReplication"] for inputs in staging.of("D1Database").values()] == [{"mode": "disabled"}] * 2

@@ -1,9 +1,6 @@
 """What the registered hooks refuse when the engine calls them, and what they never say."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -46,28 +43,6 @@ def test_a_hook_that_fails_tells_no_secret_and_no_token(declare: Declare, hooks:
     text = said(hooks[name], {"input": Unreadable()}, loop)
     assert "failed unexpectedly with ValueError" in text
     assert "canary" not in text
-
-
-@pytest.fixture
-def bare_account() -> Iterator[str]:
-    """The address of an API that knows of no database."""
-
-    class Nothing(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.send_response(404)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.mark.parametrize("name", ["crane-context", "crane-classifier"])

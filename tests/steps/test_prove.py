@@ -228,3 +228,13 @@ async def test_a_proof_no_longer_holds_once_something_else_was_deployed(live: Li
     live.release()
     with pytest.raises(LiveError, match=f"instead of {proof.workers['w'].version} at 100%"):
         await require_still_proven(live.step.settings, proof)
+
+
+async def test_where_two_versions_shared_the_traffic_before_no_single_way_back_is_named(make_live: MakeLive) -> None:
+    live = make_live("production")
+    await migrate(live)
+    live.api.deploy(live.worker, (live.upload(), 50), (live.upload(), 50))
+    live.release(status="broken")
+    text = await fault(live, CheckError)
+    assert text.endswith(f"No single version of {live.worker['name']} served before this one.")
+    assert "rollback" not in text

@@ -1,10 +1,8 @@
 """Production goes on only with what staging has proven and, for the newest release, still is."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -37,28 +35,6 @@ def refusal(run: Prepared) -> str:
 @pytest.fixture
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-@pytest.fixture
-def bare_account() -> Iterator[str]:
-    """The address of an API that knows of nothing."""
-
-    class Nothing(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(404)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_the_newest_proof_is_handed_on_so_that_traffic_can_be_held_to_it(

@@ -57,3 +57,9 @@ def test_where_proofs_expire_a_second_look_renews_one_that_is_old_and_leaves_a_y
 def test_an_entry_that_cannot_be_read_is_dropped(make_proof: MakeProof) -> None:
     good = as_json(make_proof())
     assert extended([{"forged": True}, good, 3], make_proof()) == [good]
+
+
+def test_the_same_release_seen_with_other_checks_is_a_new_proof(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof())]
+    more = make_proof(checks={"crane-context": ["health", "version"]})
+    assert extended(history, more) == [as_json(more), *history]
