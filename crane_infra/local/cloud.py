@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from crane_infra.local.behaviour import Behaviour
 from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
+    from starlette.responses import Response
 
-    from crane_infra.local.injector import Injector
+    from crane_infra.local.faults.injector import Injector
     from crane_infra.local.store import Body, Store
-    from crane_infra.local.workerd import Workerd
+    from crane_infra.local.workerd.runtime import Workerd
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cloud:
     """One running local cloud."""
 
@@ -27,6 +31,7 @@ class Cloud:
     store: Store
     workerd: Workerd
     injector: Injector
+    behaviour: Behaviour = field(default_factory=Behaviour)
 
     def worker(self, id_or_name: str) -> Body:
         """Give a worker by id or name; refuse an unknown one as Cloudflare does (404, 10007)."""
@@ -34,6 +39,9 @@ class Cloud:
         if found is None:
             raise Refusal(NOT_FOUND, NO_SUCH_WORKER, "This Worker does not exist on your account.")
         return found
+
+
+Handler: TypeAlias = "Callable[[Cloud, Request], Awaitable[Response]]"
 
 
 def stamp() -> str:

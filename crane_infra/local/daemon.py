@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from crane_infra.errors import LocalCloudError
-from crane_infra.local.install import ensure_modules
 from crane_infra.local.lock import is_free_within
+from crane_infra.local.workerd.install import ensure_modules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +106,7 @@ def _spawn(folder: Path, modules: Path, port: int, subdomain: str) -> int:
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
         actions = [(os.POSIX_SPAWN_DUP2, nothing, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
-        command = [sys.executable, "-m", "crane_infra.local.serve", *arguments]
+        command = [sys.executable, "-m", "crane_infra.local.server.serve", *arguments]
         return os.posix_spawn(sys.executable, command, os.environ, file_actions=actions)
     finally:
         os.close(nothing)

@@ -11,7 +11,7 @@ import yaml
 from crane_infra import catalog
 from crane_infra.errors import CraneError
 from crane_infra.gate import Wanted, judge
-from crane_infra.local.app import table
+from crane_infra.local.server.app import table
 from crane_infra.proof import PROOF_SCHEMA
 from crane_infra.secrets.rules import fetch
 from crane_infra.secrets.sources import ConfigSecrets

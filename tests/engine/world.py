@@ -14,7 +14,7 @@ import yaml
 
 from crane_infra import catalog
 from crane_infra.local import daemon, engine, project
-from crane_infra.local.faults import Faults
+from crane_infra.local.faults.client import Faults
 from crane_infra.settings import ENVIRONMENTS
 from tests.engine.runs import ROOT, SURE, Ended, Engine, Json, clean_environment, require_engine
 

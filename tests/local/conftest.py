@@ -12,7 +12,7 @@ import pytest
 
 from crane_infra.local import daemon
 from crane_infra.local.daemon import Running
-from crane_infra.local.faults import Faults
+from crane_infra.local.faults.client import Faults
 
 CACHE = Path(__file__).parents[2] / ".crane" / "runtime"
 Body = dict[str, Any]

@@ -13,8 +13,8 @@ import pytest
 from crane_infra.errors import LocalCloudError
 from crane_infra.local import daemon
 from crane_infra.local.daemon import Running
-from crane_infra.local.install import ensure_modules
 from crane_infra.local.lock import is_free_within
+from crane_infra.local.workerd.install import ensure_modules
 from tests.local.conftest import Api, api_of
 
 Begin = Callable[..., Running]

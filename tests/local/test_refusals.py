@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from crane_infra.local.faults import Faults
+from crane_infra.local.faults.client import Faults
 from tests.local.conftest import Api
 
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from crane_infra.local.cloud import Cloud
+    from crane_infra.local.cloud import Cloud, Handler
 
 _TOKEN_ID = "10ca1000000040008000000000000001"  # noqa: S105 (a name, not a token)
 
@@ -31,3 +31,10 @@ async def accounts(_cloud: Cloud, request: Request) -> Response:
 async def subdomain(cloud: Cloud, _: Request) -> Response:
     """GET /workers/subdomain."""
     return ok({"subdomain": cloud.subdomain})
+
+
+ROUTES: dict[str, Handler] = {
+    "GET /user/tokens/verify": verify,
+    "GET /accounts": accounts,
+    "GET /accounts/{a}/workers/subdomain": subdomain,
+}

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from crane_infra.local import routes_account, routes_d1, routes_scripts, routes_workers
-from crane_infra.local.auth import admit
-from crane_infra.local.edge import PREFIX, Edge
+from crane_infra.local.d1 import databases
 from crane_infra.local.envelope import INTERNAL, UNKNOWN_ROUTE, Refusal
+from crane_infra.local.server import account
+from crane_infra.local.server.auth import admit
+from crane_infra.local.workers import scripts, workers
+from crane_infra.local.workers.edge import PREFIX, Edge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,50 +24,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from crane_infra.local.cloud import Cloud
-
-    Handler = Callable[[Cloud, Request], Awaitable[Response]]
+    from crane_infra.local.cloud import Cloud, Handler
 
 API = "/client/v4"
-_DATABASE = "/accounts/{a}/d1/database"
-_WORKER = "/accounts/{a}/workers/workers"
-_SCRIPT = "/accounts/{a}/workers/scripts"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def table() -> dict[str, Handler]:
     """Give every emulated route, as ``METHOD template``, with its handler."""
-    return {
-        "GET /user/tokens/verify": routes_account.verify,
-        "GET /accounts": routes_account.accounts,
-        "GET /accounts/{a}/workers/subdomain": routes_account.subdomain,
-        f"POST {_DATABASE}": routes_d1.create,
-        f"GET {_DATABASE}": routes_d1.listing,
-        f"GET {_DATABASE}/{{id}}": routes_d1.show,
-        f"PATCH {_DATABASE}/{{id}}": routes_d1.change,
-        f"PUT {_DATABASE}/{{id}}": routes_d1.change,
-        f"DELETE {_DATABASE}/{{id}}": routes_d1.delete,
-        f"POST {_DATABASE}/{{id}}/query": routes_d1.query,
-        f"POST {_DATABASE}/{{id}}/raw": routes_d1.raw,
-        f"GET {_DATABASE}/{{id}}/time_travel/bookmark": routes_d1.bookmark,
-        f"POST {_WORKER}": routes_workers.create,
-        f"GET {_WORKER}": routes_workers.listing,
-        f"GET {_WORKER}/{{id}}": routes_workers.show,
-        f"PUT {_WORKER}/{{id}}": routes_workers.replace,
-        f"PATCH {_WORKER}/{{id}}": routes_workers.patch,
-        f"DELETE {_WORKER}/{{id}}": routes_workers.delete,
-        f"POST {_WORKER}/{{id}}/versions": routes_workers.upload,
-        f"GET {_WORKER}/{{id}}/versions": routes_workers.versions,
-        f"GET {_WORKER}/{{id}}/versions/{{vid}}": routes_workers.version,
-        f"GET {_SCRIPT}": routes_scripts.scripts,
-        f"POST {_SCRIPT}/{{name}}/deployments": routes_scripts.deploy,
-        f"GET {_SCRIPT}/{{name}}/deployments": routes_scripts.deployments,
-        f"GET {_SCRIPT}/{{name}}/deployments/{{id}}": routes_scripts.deployment,
-        f"GET {_SCRIPT}/{{name}}/schedules": routes_scripts.schedules,
-        f"PUT {_SCRIPT}/{{name}}/schedules": routes_scripts.schedule,
-        f"GET {_SCRIPT}/{{name}}/versions": routes_scripts.versions,
-        f"GET {_SCRIPT}/{{name}}/versions/{{id}}": routes_scripts.version,
-    }
+    return {**account.ROUTES, **databases.ROUTES, **workers.ROUTES, **scripts.ROUTES}
 
 
 def public_app(cloud: Cloud) -> Starlette:

@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from crane_infra.local.envelope import BAD_REQUEST, BAD_WORKER, Refusal
-from crane_infra.local.live import MODULE_TYPES, database_id
+from crane_infra.local.workers.live import MODULE_TYPES, database_id
 
 if TYPE_CHECKING:
     from crane_infra.local.store import Body, Store

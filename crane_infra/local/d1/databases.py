@@ -8,13 +8,13 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from crane_infra.local.cloud import Cloud, body_of, stamp
+from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
+from crane_infra.local.d1.sql import split
 from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, NAME_TAKEN, NO_SUCH_DATABASE, NOT_FOUND, SQL_ERROR, Refusal, ok, page
-from crane_infra.local.files import remove_database
 from crane_infra.local.ids import new_uuid
-from crane_infra.local.sql import split
 from crane_infra.local.store import NameTakenError
-from crane_infra.local.workerd import QueryError
+from crane_infra.local.workerd.files import remove_database
+from crane_infra.local.workerd.runtime import QueryError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -157,3 +157,17 @@ def _meta(meta: Body) -> Body:
 
 def _objects(results: Body) -> list[Body]:
     return [dict(zip(results["columns"], row, strict=True)) for row in results["rows"]]
+
+
+_DATABASE = "/accounts/{a}/d1/database"
+ROUTES: dict[str, Handler] = {
+    f"POST {_DATABASE}": create,
+    f"GET {_DATABASE}": listing,
+    f"GET {_DATABASE}/{{id}}": show,
+    f"PATCH {_DATABASE}/{{id}}": change,
+    f"PUT {_DATABASE}/{{id}}": change,
+    f"DELETE {_DATABASE}/{{id}}": delete,
+    f"POST {_DATABASE}/{{id}}/query": query,
+    f"POST {_DATABASE}/{{id}}/raw": raw,
+    f"GET {_DATABASE}/{{id}}/time_travel/bookmark": bookmark,
+}

@@ -1,7 +1,7 @@
 """The local cloud's process: Node with workerd, the REST API and the edge on one port, the admin API on another, the stand-in provider.
 
 It holds a lock on its folder, which Node inherits: a second cloud cannot start on the same files, not even while the Node of a
-killed one is still ending. ``python -m crane_infra.local.serve`` is started by daemon.py.
+killed one is still ending. ``python -m crane_infra.local.server.serve`` is started by daemon.py.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from crane_infra.errors import LocalCloudError
-from crane_infra.local.admin import admin_app
-from crane_infra.local.app import API, public_app, table
 from crane_infra.local.cloud import Cloud
+from crane_infra.local.faults.injector import Injector
 from crane_infra.local.ids import ACCOUNT_ID, new_uuid
-from crane_infra.local.injector import Injector
-from crane_infra.local.live import running
 from crane_infra.local.lock import hold
-from crane_infra.local.node import NodeError
+from crane_infra.local.server.admin import admin_app
+from crane_infra.local.server.app import API, public_app, table
 from crane_infra.local.store import Store
-from crane_infra.local.workerd import Workerd
+from crane_infra.local.workerd.node import NodeError
+from crane_infra.local.workerd.runtime import Workerd
+from crane_infra.local.workers.live import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from crane_infra.local.cloud import Cloud, body_of, stamp
+from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
 from crane_infra.local.envelope import BAD_REQUEST, CONFLICT, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, UNKNOWN_ROUTE, Refusal, ok, page
 from crane_infra.local.ids import new_hex, new_uuid
-from crane_infra.local.live import trial
 from crane_infra.local.store import NameTakenError
-from crane_infra.local.uploads import examine, refusal
+from crane_infra.local.workers.live import trial
+from crane_infra.local.workers.uploads import examine, refusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -179,3 +179,17 @@ def _public(cloud: Cloud, worker: Body, version: Body, *, modules: bool) -> Body
     hidden = {"worker_id"} if modules else {"worker_id", "modules"}
     shown = {key: value for key, value in version.items() if key not in hidden}
     return {**shown, "urls": urls, "bindings": public_bindings(version)}
+
+
+_WORKER = "/accounts/{a}/workers/workers"
+ROUTES: dict[str, Handler] = {
+    f"POST {_WORKER}": create,
+    f"GET {_WORKER}": listing,
+    f"GET {_WORKER}/{{id}}": show,
+    f"PUT {_WORKER}/{{id}}": replace,
+    f"PATCH {_WORKER}/{{id}}": patch,
+    f"DELETE {_WORKER}/{{id}}": delete,
+    f"POST {_WORKER}/{{id}}/versions": upload,
+    f"GET {_WORKER}/{{id}}/versions": versions,
+    f"GET {_WORKER}/{{id}}/versions/{{vid}}": version,
+}

@@ -1,7 +1,7 @@
 """Workers and databases, running: the Python side of Miniflare.
 
 ``describe`` says what should run, and workerd is brought there one change at a time, without cutting off replies. Requests go
-straight to the one worker (runtime/gate.mjs) that knows every database and version by id. It keeps no state of its own.
+straight to the one worker (gate.mjs) that knows every database and version by id. It keeps no state of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from crane_infra.local.node import Node, NodeError
-from crane_infra.local.traffic import Traffic
+from crane_infra.local.workerd.node import Node, NodeError
+from crane_infra.local.workerd.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

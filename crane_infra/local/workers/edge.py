@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.websockets import WebSocketClose
 
-from crane_infra.local.node import NodeError
+from crane_infra.local.workerd.node import NodeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from crane_infra.local.cloud import Cloud
-    from crane_infra.local.workerd import Headers
+    from crane_infra.local.workerd.runtime import Headers
 
 PREFIX = "/edge"
 _HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"expect", b"proxy-connection", b"host"}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from crane_infra.errors import LocalCloudError
 
-RUNTIME = Path(__file__).parent / "runtime"
+RUNTIME = Path(__file__).parent
 _INSTALL_SECONDS = 900
 
 

@@ -15,7 +15,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from crane_infra.errors import LocalCloudError
-from crane_infra.local.install import RUNTIME, node
+from crane_infra.local.workerd.install import RUNTIME, node
 
 if TYPE_CHECKING:
     from pathlib import Path

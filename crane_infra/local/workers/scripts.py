@@ -6,12 +6,12 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from crane_infra.local.cloud import Cloud, body_of, stamp
+from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
 from crane_infra.local.envelope import BAD_REQUEST, BAD_WORKER, INTERNAL, NO_SUCH_WORKER, NOT_FOUND, Refusal, ok, page
 from crane_infra.local.ids import new_uuid
-from crane_infra.local.live import OLDEST_DATE
-from crane_infra.local.node import NodeError
-from crane_infra.local.routes_workers import public_bindings, version_of
+from crane_infra.local.workerd.node import NodeError
+from crane_infra.local.workers.live import OLDEST_DATE
+from crane_infra.local.workers.workers import public_bindings, version_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -175,3 +175,16 @@ def _listed(worker: Body, newest: Body) -> Body:
 
 def _etag(version: Body) -> str:
     return hashlib.sha256(json.dumps(version["modules"], sort_keys=True).encode()).hexdigest()
+
+
+_SCRIPT = "/accounts/{a}/workers/scripts"
+ROUTES: dict[str, Handler] = {
+    f"GET {_SCRIPT}": scripts,
+    f"POST {_SCRIPT}/{{name}}/deployments": deploy,
+    f"GET {_SCRIPT}/{{name}}/deployments": deployments,
+    f"GET {_SCRIPT}/{{name}}/deployments/{{id}}": deployment,
+    f"GET {_SCRIPT}/{{name}}/schedules": schedules,
+    f"PUT {_SCRIPT}/{{name}}/schedules": schedule,
+    f"GET {_SCRIPT}/{{name}}/versions": versions,
+    f"GET {_SCRIPT}/{{name}}/versions/{{id}}": version,
+}

@@ -1,0 +1,1 @@
+"""D1 as the local cloud serves it."""
