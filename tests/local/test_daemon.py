@@ -119,7 +119,7 @@ def test_a_failed_install_leaves_nothing_and_says_why(monkeypatch: pytest.Monkey
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
     monkeypatch.setenv("npm_config_fetch_retries", "0")
-    with pytest.raises(LocalCloudError, match="cannot install miniflare: npm"):
+    with pytest.raises(LocalCloudError, match="cannot install its Node modules: npm"):
         ensure_modules(tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 

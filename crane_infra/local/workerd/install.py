@@ -1,4 +1,4 @@
-"""The Node modules of the runtime: installed once into a cache, by the lock file, without install scripts.
+"""Node modules, such as the runtime's: installed once into a cache, by a lock file, without install scripts.
 
 An install goes into a temporary folder and is renamed when whole: an interrupted or a parallel one never leaves half of it behind.
 """
@@ -24,9 +24,12 @@ def node() -> Path:
     return _wheel() / ("node.exe" if sys.platform == "win32" else "bin/node")
 
 
-def ensure_modules(cache: Path) -> Path:
-    """Give the folder with the runtime's ``node_modules``, installing them at first use; raises LocalCloudError."""
-    digest = hashlib.sha256((RUNTIME / "package-lock.json").read_bytes()).hexdigest()[:16]
+def ensure_modules(cache: Path, wanted: Path = RUNTIME) -> Path:
+    """Give the folder with the ``node_modules`` that the lock file in ``wanted`` names, installing them at first use.
+
+    Raises LocalCloudError where npm fails.
+    """
+    digest = hashlib.sha256((wanted / "package-lock.json").read_bytes()).hexdigest()[:16]
     target = cache.resolve() / f"node-{digest}"
     if target.is_dir():
         return target
@@ -35,7 +38,7 @@ def ensure_modules(cache: Path) -> Path:
         folder = Path(temporary) / "runtime"
         folder.mkdir()
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(RUNTIME / name, folder)
+            shutil.copy(wanted / name, folder)
         _npm_ci(folder)
         try:
             folder.rename(target)
@@ -58,7 +61,7 @@ def _npm_ci(folder: Path) -> None:
 
 
 def _failed(what: str) -> LocalCloudError:
-    return LocalCloudError("the local cloud's runtime", f"cannot install miniflare: {what}", "Check npm's registry, then start again")
+    return LocalCloudError("the local cloud's runtime", f"cannot install its Node modules: {what}", "Check npm's registry, then start again")
 
 
 def _wheel() -> Path:

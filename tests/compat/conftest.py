@@ -1,0 +1,19 @@
+"""The session's local cloud, and wrangler with a home of its own for each test."""
+
+from pathlib import Path
+
+import pytest
+
+from crane_infra.local.daemon import Running
+from tests.local.conftest import api, begin, cloud, faults
+from tests.wrangler import Wrangler
+
+__all__ = ["api", "begin", "cloud", "faults"]
+
+
+@pytest.fixture
+def wrangler(cloud: Running, tmp_path: Path) -> Wrangler:
+    """Wrangler, logged in to the session's cloud."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Wrangler(cloud, home)

@@ -1,0 +1,15 @@
+"""wrangler knows who it is."""
+
+from tests.wrangler import Wrangler
+
+
+def test_whoami_names_the_account(wrangler: Wrangler) -> None:
+    said = wrangler("whoami").stdout
+    assert wrangler.running.account_id in said
+    assert wrangler.running.token not in said
+
+
+def test_a_wrong_token_is_refused_with_cloudflares_code(wrangler: Wrangler) -> None:
+    done = wrangler("d1", "list", token="wrong", check=False)
+    assert done.returncode == 1
+    assert "Authentication error [code: 10000]" in done.stdout + done.stderr
