@@ -8,15 +8,15 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 
 from crane_infra.catalog import Catalog
 from crane_infra.consistency import neighbours, require_consistent, require_nothing_lost
-from crane_infra.errors import CraneError, GateError
+from crane_infra.errors import CraneError, GateError, SettingsError
 from crane_infra.gate import Verdict, Wanted, judge
-from crane_infra.proof import Proof
+from crane_infra.proof import readable
 from crane_infra.redact import Redactor
 from crane_infra.release import Release, read_release
 from crane_infra.secrets.rules import KEY_NAME, fetch, fingerprint, refuse_shared, require_same_key
@@ -24,6 +24,8 @@ from crane_infra.secrets.sources import fingerprint_key, source_of
 from crane_infra.settings import ENVIRONMENTS, Settings
 from crane_infra.stacks import outputs_of
 from crane_infra.steps import require_still_proven
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,26 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     require_consistent(catalog, settings, neighbours(settings, outputs))
     require_nothing_lost(last.get("environment") or {}, settings)
     release = read_release(catalog, settings.workers_dir)
+    _require_meant(settings, release, outputs["staging"] or {})
     key = fingerprint_key(settings)
     secrets = fetch(source_of(settings), catalog.secrets)
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
     _require_distinct(settings, catalog, fingerprints, outputs)
     redact = Redactor({**secrets, KEY_NAME: key, "CLOUDFLARE_API_TOKEN": settings.api_token.get_secret_value()})
     return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact)
+
+
+def _require_meant(settings: Settings, release: Release, staging: Mapping[str, Any]) -> None:
+    wanted, where = settings.rollback_to, f"Pulumi.{settings.environment}.yaml rollback-to"
+    if wanted is None:
+        return
+    if settings.environment != "production":
+        raise SettingsError(where, f"{settings.environment} proves releases, it does not go back to one", "Remove it, and deploy the files")
+    if not release.digest.startswith(wanted):
+        proofs = [proof for entry in staging.get("proofs") or [] if (proof := readable(entry))]
+        commit = next((proof.commit for proof in proofs if proof.digest.startswith(wanted) and proof.commit), None)
+        todo = f"Check out {commit or 'the commit of its proof'} with the bundles of then, or remove rollback-to"
+        raise SettingsError(where, f"names {wanted[:12]}, but these files are release {release.digest[:12]}", todo)
 
 
 def _require_distinct(
@@ -74,8 +90,8 @@ def _require_distinct(
             refuse_shared(catalog.secrets, fingerprints, theirs, environment)
 
 
-def pass_gate(prepared: Prepared) -> Proof | None:
-    """Let a production run go on only with a release that staging has proven; returns its proof if that is the newest one.
+def pass_gate(prepared: Prepared) -> Verdict | None:
+    """Let a production run go on only with a release that staging has proven; returns the verdict, None where there is no gate.
 
     In preview the verdict is said and the diff goes on. In an update a closed gate raises GateError; so does, for the newest
     release, a staging that no longer is what its proof says.
@@ -85,12 +101,12 @@ def pass_gate(prepared: Prepared) -> Proof | None:
     verdict = verdict_on(prepared)
     if pulumi.runtime.is_dry_run():
         _say(verdict)
-        return None
+        return verdict
     if not verdict.is_open:
         raise verdict.error()
     _require_staging_live(prepared, verdict)
     pulumi.log.info(f"production gate open: {verdict.reason}")
-    return verdict.proof if verdict.newest else None
+    return verdict
 
 
 def verdict_on(prepared: Prepared) -> Verdict:
@@ -119,7 +135,7 @@ def _require_staging_live(prepared: Prepared, verdict: Verdict) -> None:
     if verdict.proof is None or not verdict.newest:
         return
     try:
-        _blocking(require_still_proven(prepared.settings, verdict.proof))
+        blocking(require_still_proven(prepared.settings, verdict.proof))
     except CraneError as error:
         raise no_longer_proven(error) from None
 
@@ -129,7 +145,7 @@ def no_longer_proven(error: CraneError) -> GateError:
     return Verdict(None, f"staging is no longer what its proof says: {error.where}: {error.what}", error.todo).error()
 
 
-def _blocking(work: Coroutine[Any, Any, None]) -> None:
+def blocking(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine to its end from the program, which itself runs on Pulumi's event loop."""
     with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(asyncio.run, work).result()
+        return thread.submit(asyncio.run, work).result()

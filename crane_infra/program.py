@@ -3,7 +3,7 @@
 Prevents a production that runs what staging did not, and a version that serves before its schema is there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,12 +16,15 @@ from crane_infra.components.routing import Routing, RoutingConfig
 from crane_infra.components.worker import Worker, WorkerConfig
 from crane_infra.consistency import variables_of
 from crane_infra.errors import CraneError
+from crane_infra.gate import Verdict
 from crane_infra.hooks import Action, before
+from crane_infra.live import ExpectedHead
+from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.ledger import head_of
-from crane_infra.observe import ExpectedHead
+from crane_infra.notice import returned
 from crane_infra.preparation import Prepared, no_longer_proven, pass_gate, prepare
-from crane_infra.proof import Proof
-from crane_infra.record import declared_crons, release_record
+from crane_infra.record import Standing, declared_crons, release_record
+from crane_infra.rollback import Held, held_migrations
 from crane_infra.settings import Settings
 from crane_infra.steps import Log, ReleaseStep, migrate_database, prove, require_schemas, require_still_proven
 
@@ -54,15 +57,18 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     Raises a CraneError before the first resource where anything is wrong or the gate is closed.
     """
     prepared = prepare(settings, catalog)
-    proof = pass_gate(prepared)
+    verdict = pass_gate(prepared)
+    held, anew = held_migrations(prepared, verdict), returned(prepared)
     databases = {name: Database(name, DatabaseConfig(settings.account_id, own)) for name, own in settings.databases.items()}
     workers = {name: _worker(prepared, name, databases) for name in catalog.workers}
     uploaded = [worker.version for worker in workers.values()]
-    schemas = [declare_schema(database, _schema_step(prepared, name), uploaded) for name, database in databases.items()]
-    ready = _ready_for_traffic(prepared, databases, proof)
-    routings = {name: Routing(name, _routing(prepared, name, worker, ready), schemas) for name, worker in workers.items()}
+    schemas = [declare_schema(database, _schema_step(prepared, name, held[name]), uploaded) for name, database in databases.items()]
+    ready = _ready_for_traffic(prepared, _heads(prepared, databases, held), verdict)
+    routings = {
+        name: Routing(name, _routing(prepared, name, worker, ready, anew.get(name, "never")), schemas) for name, worker in workers.items()
+    }
     routed: list[pulumi.Resource] = [routing.deployment for routing in routings.values()]
-    record = _record(prepared, workers, databases)
+    record = _record(prepared, workers, databases, Standing(held, anew))
     release = declare_release(record, _hook(prepared, "release", _prove(prepared)), [*schemas, *routed])
     outputs = written(release, prepared.last)
     pulumi.export("proofs", outputs.apply(lambda held: held.get("proofs") or []))
@@ -89,53 +95,65 @@ def _worker(prepared: Prepared, name: str, databases: Mapping[str, Database]) ->
     )
 
 
-def _schema_step(prepared: Prepared, name: str) -> SchemaStep:
-    settings, files = prepared.settings, prepared.release.migrations[name]
+def _schema_step(prepared: Prepared, name: str, held: tuple[MigrationFile, ...]) -> SchemaStep:
+    settings, shown = prepared.settings, prepared.settings.databases[name].name
 
     async def migrate(args: pulumi.ResourceHookArgs) -> None:
         database_id = (args.new_inputs or {})["input"]["id"]
-        shown = settings.databases[name].name
-        await migrate_database(settings, shown, database_id, files, release=prepared.release.digest, log=_log(prepared))
+        if settings.rollback_to:
+            await require_schemas(settings, [ExpectedHead(shown, database_id, head_of(held))])
+        else:
+            await migrate_database(settings, shown, database_id, held, release=prepared.release.digest, log=_log(prepared))
 
-    return SchemaStep(files, _hook(prepared, f"{name}-schema", migrate))
+    return SchemaStep(held, _hook(prepared, f"{name}-schema", migrate))
 
 
-def _ready_for_traffic(prepared: Prepared, databases: Mapping[str, Database], proof: Proof | None) -> Action:
+Heads = Callable[[], Awaitable[list[ExpectedHead]]]
+
+
+def _heads(prepared: Prepared, databases: Mapping[str, Database], held: Held) -> Heads:
+    async def known() -> list[ExpectedHead]:
+        return [
+            ExpectedHead(prepared.settings.databases[name].name, str(await database.d1.id.future()), head_of(held[name]))
+            for name, database in databases.items()
+        ]
+
+    return known
+
+
+def _ready_for_traffic(prepared: Prepared, heads: Heads, verdict: Verdict | None) -> Action:
     """Looks once more before a version gets traffic: ``--target`` may have left the schema out, staging may have moved on."""
 
     async def look(_: pulumi.ResourceHookArgs) -> None:
-        heads = [
-            ExpectedHead(
-                prepared.settings.databases[name].name, str(await database.d1.id.future()), head_of(prepared.release.migrations[name])
-            )
-            for name, database in databases.items()
-        ]
-        await require_schemas(prepared.settings, heads)
-        if proof is not None:
+        await require_schemas(prepared.settings, await heads())
+        if verdict is not None and verdict.proof is not None and verdict.newest:
             try:
-                await require_still_proven(prepared.settings, proof)
+                await require_still_proven(prepared.settings, verdict.proof)
             except CraneError as error:
                 raise no_longer_proven(error) from None
 
     return look
 
 
-def _routing(prepared: Prepared, name: str, worker: Worker, ready: Action) -> RoutingConfig:
+def _routing(prepared: Prepared, name: str, worker: Worker, ready: Action, anew: str) -> RoutingConfig:
     return RoutingConfig(
         account_id=prepared.settings.account_id,
         script=prepared.settings.script(name),
         version=worker.version.id,
         crons=declared_crons(prepared, name),
         ready=_hook(prepared, f"{name}-traffic", ready),
+        anew=anew,
     )
 
 
-def _record(prepared: Prepared, workers: Mapping[str, Worker], databases: Mapping[str, Database]) -> pulumi.Output[dict[str, Any]]:
+def _record(
+    prepared: Prepared, workers: Mapping[str, Worker], databases: Mapping[str, Database], standing: Standing
+) -> pulumi.Output[dict[str, Any]]:
     ids = pulumi.Output.all(
         workers={name: worker.version.id for name, worker in workers.items()},
         databases={name: database.d1.id for name, database in databases.items()},
     )
-    return ids.apply(lambda known: release_record(prepared, known["workers"], known["databases"]))
+    return ids.apply(lambda known: release_record(prepared, known["workers"], known["databases"], standing))
 
 
 def _prove(prepared: Prepared) -> Action:

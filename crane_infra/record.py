@@ -5,6 +5,7 @@ cannot judge, and a secret's value among them: secrets appear as fingerprints.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,15 +15,24 @@ from crane_infra.migrations.ledger import head_of
 from crane_infra.preparation import Prepared
 from crane_infra.proof import PROOF_SCHEMA, Proof, ProvenDatabase, ProvenHead, ProvenWorker, extended
 from crane_infra.provenance import commit, versions
+from crane_infra.rollback import Held
 from crane_infra.settings import Settings
 
 
-def release_record(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Standing:
+    """What each ledger is to hold, and for which workers the deployment was made anew, with the mark of the one it was made anew for."""
+
+    held: Held
+    anew: Mapping[str, str]
+
+
+def release_record(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str], standing: Standing) -> dict[str, Any]:
     """The proofs with this release's claim in front, and the environment. ``ids`` are those of the databases."""
-    claimed = _claim(prepared, versions_by_worker, ids)
+    claimed = _claim(prepared, versions_by_worker, ids, standing.held)
     return {
         "proofs": extended(prepared.last.get("proofs") or [], claimed, _renewal(prepared.settings)),
-        "environment": _environment(prepared, ids),
+        "environment": _environment(prepared, ids, standing.anew),
     }
 
 
@@ -32,10 +42,10 @@ def _renewal(settings: Settings) -> timedelta | None:
     return timedelta(days=days) / 2 if days else None
 
 
-def _claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str]) -> Proof:
+def _claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str], held: Held) -> Proof:
     """What is claimed of this release; the release step's hook makes sure that it is true before it is written."""
     settings, release = prepared.settings, prepared.release
-    heads = {name: head_of(files) for name, files in release.migrations.items()}
+    heads = {name: head_of(files) for name, files in held.items()}
     return Proof(
         schema=PROOF_SCHEMA,
         project=settings.project,
@@ -75,7 +85,7 @@ def declared_crons(prepared: Prepared, worker: str) -> tuple[str, ...] | None:
     return crons if crons or had is not None else None
 
 
-def _environment(prepared: Prepared, ids: Mapping[str, str]) -> dict[str, Any]:
+def _environment(prepared: Prepared, ids: Mapping[str, str], anew: Mapping[str, str]) -> dict[str, Any]:
     """What is particular to this environment, for people and for the other stack to read: never a secret's value."""
     settings = prepared.settings
     return {
@@ -90,6 +100,7 @@ def _environment(prepared: Prepared, ids: Mapping[str, str]) -> dict[str, Any]:
                 "variables": variables_of(name, prepared.catalog, settings),
                 "crons": None if (crons := declared_crons(prepared, name)) is None else list(crons),
                 "services": dict(own.services),
+                **({"redeployed": anew[name]} if name in anew else {}),
             }
             for name, own in settings.workers.items()
         },

@@ -52,6 +52,8 @@ class WorkerSettings(Frozen):
     """Where it is reached; without it, its workers.dev address."""
     workers_dev: Annotated[bool, Field(alias="workers-dev")] = True
     """Whether it is served on workers.dev; one that is not needs a ``url``."""
+    replace_deployment: Annotated[str | None, Field(alias="replace-deployment")] = None
+    """The id of a deployment made by hand in production that the next run may replace."""
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -78,6 +80,8 @@ class Settings(Frozen):
     databases: dict[str, DatabaseSettings]
     workers: dict[str, WorkerSettings]
     secret_source: Literal["pulumi", "environment"] = "pulumi"
+    rollback_to: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
+    """The digest, or its beginning, of an older proven release that these files are: databases may be ahead of it."""
     proof_max_age_days: Annotated[int, Field(gt=0, le=3650)] | None = None
     hook_deadline_minutes: Annotated[int, Field(gt=0, le=120)] = 15
     check_deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None

@@ -13,10 +13,11 @@ from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, CheckError
+from crane_infra.live import ExpectedHead, ExpectedVersion, require_live
 from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.ledger import LedgerHead
-from crane_infra.observe import ExpectedHead, ExpectedVersion, require_live, serving
+from crane_infra.observe import deployments
 from crane_infra.proof import Proof
 from crane_infra.settings import Settings
 
@@ -105,13 +106,11 @@ async def _with_way_back(step: ReleaseStep, script: str, error: CheckError) -> C
         return error
     try:
         async with connect(step.settings) as client:
-            live = await serving(client, step.settings.account_id, script)
+            _, before, *_ = [*await deployments(client, step.settings.account_id, script), None, None]
     except ApiError:
         return error
-    if live is None or len(live.before) != 1:
+    if before is None or len(before.shares) != 1:
         return CheckError(error.where, error.what, f"{error.todo}. No single version of {script} served before this one")
-    return CheckError(
-        error.where,
-        error.what,
-        f"{error.todo}. Before it, version {live.before[0]} served: wrangler rollback {live.before[0]} --name {script}",
-    )
+    (version,) = before.shares
+    way_back = f"Before it, version {version} served: wrangler rollback {version} --name {script}"
+    return CheckError(error.where, error.what, f"{error.todo}. {way_back}")

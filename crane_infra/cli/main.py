@@ -6,6 +6,7 @@ import typer
 
 from crane_infra.cli import local
 from crane_infra.cli.rehearse import rehearse
+from crane_infra.cli.verify import verify
 from crane_infra.errors import CraneError
 
 app = typer.Typer(
@@ -13,6 +14,7 @@ app = typer.Typer(
 )
 app.add_typer(local.app, name="local")
 app.command()(rehearse)
+app.command()(verify)
 
 
 def main() -> None:

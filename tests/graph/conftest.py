@@ -105,11 +105,11 @@ def loop() -> asyncio.AbstractEventLoop:
 
 
 @pytest.fixture
-def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop) -> Iterator[Declare]:
+def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, bare_account: str) -> Iterator[Declare]:
     """Declare an environment, as a preview or an update; raises what the program raises."""
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "canary-token")
-    monkeypatch.delenv("CLOUDFLARE_BASE_URL", raising=False)
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", bare_account)
     asyncio.set_event_loop(loop)
 
     def run(environment: str, stacks: dict[str, dict[str, Any]] | None = None, *, preview: bool = False, **changes: object) -> Declared:

@@ -14,7 +14,7 @@ from crane_infra.errors import ApiError, CheckError, CraneError, LiveError
 from crane_infra.local.daemon import Running
 from crane_infra.migrations.files import read_migrations
 from crane_infra.migrations.ledger import head_of
-from crane_infra.observe import serving
+from crane_infra.observe import deployments
 from crane_infra.proof import Proof
 from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings
 from crane_infra.steps import ReleaseStep, expectations, migrate_database, prove, require_schemas, require_still_proven
@@ -186,13 +186,12 @@ async def test_a_token_that_is_refused_is_said_without_the_token(live: Live) -> 
     assert "canary" not in str(caught.value)
 
 
-async def test_the_versions_before_are_told_apart_from_the_one_that_serves(live: Live) -> None:
+async def test_the_deployments_before_follow_the_active_one(live: Live) -> None:
     before = live.claim["workers"]["w"]["version"]
     now = live.release()
     async with connect(live.step.settings) as client:
-        found = await serving(client, live.step.settings.account_id, live.worker["name"])
-    assert found is not None
-    assert (found.shares, found.before) == ({now["id"]: 100}, (before,))
+        found = await deployments(client, live.step.settings.account_id, live.worker["name"])
+    assert [one.shares for one in found] == [{now["id"]: 100}, {before: 100}]
 
 
 async def test_a_check_that_writes_is_run_on_staging_and_never_in_production(make_live: MakeLive) -> None:

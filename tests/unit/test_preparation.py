@@ -26,6 +26,13 @@ def prepared(settings: Settings, *proofs: Proof, of: Proof) -> Prepared:
     return Prepared(settings, Catalog(workers={}, databases={}), release, {}, {}, {}, outputs, Redactor({}))
 
 
+def passed(run: Prepared) -> tuple[Proof | None, bool]:
+    """The proof that opened the gate, and whether it is the newest one."""
+    verdict = pass_gate(run)
+    assert verdict is not None
+    return verdict.proof, verdict.newest
+
+
 def refusal(run: Prepared) -> str:
     with pytest.raises(GateError) as caught:
         pass_gate(run)
@@ -41,7 +48,7 @@ def test_the_newest_proof_is_handed_on_so_that_traffic_can_be_held_to_it(
     make_settings: MakeSettings, make_proof: MakeProof, now: datetime
 ) -> None:
     proof = make_proof(proven_at=now, **EMPTY)
-    assert pass_gate(prepared(make_settings("production"), proof, of=proof)) == proof
+    assert passed(prepared(make_settings("production"), proof, of=proof)) == (proof, True)
 
 
 def test_an_older_proof_is_not_held_against_what_staging_is_now(
@@ -50,7 +57,7 @@ def test_an_older_proof_is_not_held_against_what_staging_is_now(
     settings = make_settings("production").model_copy(update={"api_url": bare_account})
     manifest = {"workers": {"crane-context": {"digest": "t1"}}}
     older, newer = make_proof(proven_at=now, manifest=manifest, databases={}), make_proof(proven_at=now, digest="b" * 64)
-    assert pass_gate(prepared(settings, newer, older, of=older)) is None
+    assert passed(prepared(settings, newer, older, of=older)) == (older, False)
 
 
 def test_a_staging_that_no_longer_serves_what_it_has_proven_closes_the_gate(
@@ -58,14 +65,14 @@ def test_a_staging_that_no_longer_serves_what_it_has_proven_closes_the_gate(
 ) -> None:
     settings = make_settings("production").model_copy(update={"api_url": bare_account})
     proof = make_proof(proven_at=now, manifest={"workers": {"crane-context": {"digest": "t1"}}}, databases={})
-    assert "staging is no longer what its proof says: worker crane-context-staging: serves nothing instead of v1" in refusal(
+    assert "staging is no longer what its proof says: worker crane-context-staging: does not exist." in refusal(
         prepared(settings, proof, of=proof)
     )
 
 
 def test_a_proof_older_than_the_stack_allows_closes_the_gate(make_settings: MakeSettings, make_proof: MakeProof, now: datetime) -> None:
     proof = make_proof(proven_at=now - timedelta(hours=25), **EMPTY)
-    assert pass_gate(prepared(make_settings("production"), proof, of=proof)) == proof
+    assert passed(prepared(make_settings("production"), proof, of=proof)) == (proof, True)
     assert "is older than 1 day" in refusal(prepared(make_settings("production", proof_max_age_days="1"), proof, of=proof))
 
 

@@ -11,7 +11,7 @@ from tests.unit.conftest import ACCOUNT, as_pulumi, config, known
 
 MakeSettings = Callable[..., Settings]
 KNOWN_KEYS = (
-    "known are account-id, check-deadline-seconds, databases, environment-only, fingerprint-key, hook-deadline-minutes, proof-max-age-days, secret-source, "
+    "known are account-id, check-deadline-seconds, databases, environment-only, fingerprint-key, hook-deadline-minutes, proof-max-age-days, rollback-to, secret-source, "
     "secrets, workers, workers-dir, workers-subdomain"
 ).replace("environment-only, ", "")
 

@@ -1,0 +1,43 @@
+"""What Pulumi knows of a stack, for commands that run without it: the last outputs and the plain configuration."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crane_infra.errors import SettingsError
+from crane_infra.settings import ENVIRONMENTS, Settings, parse
+
+
+def outputs_of(stack: str) -> dict[str, Any]:
+    """The last outputs of a stack; raises SettingsError where Pulumi cannot tell."""
+    return dict(_ask(stack, "stack", "output", "--json"))
+
+
+def settings_of(stack: str, root: Path) -> Settings:
+    """The settings of a stack, as a run would read them; its secrets stay encrypted, so the API token comes from the environment.
+
+    Raises SettingsError.
+    """
+    if stack not in ENVIRONMENTS:
+        raise SettingsError(f"stack {stack}", "it is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
+    project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
+    known = {"environment": stack, "project": str(project), "organization": "organization", "root": str(root)}
+    config = {key: str(one["value"]) for key, one in _ask(stack, "config", "--json").items() if "value" in one}
+    return parse(known, config, os.environ)
+
+
+def _ask(stack: str, *words: str) -> Mapping[str, Any]:
+    command = ["pulumi", "--non-interactive", "--color", "never", *words, "--stack", stack]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise SettingsError("pulumi", "is not on PATH", "Run make engine, or open the shell of crane local env") from None
+    if ended.returncode:
+        said = (ended.stderr.strip() or ended.stdout.strip() or "no output").splitlines()[0].removeprefix("error: ")
+        raise SettingsError(f"stack {stack}", f"Pulumi cannot tell ({said})", "Log in to its backend, and name the stack as it is there")
+    return dict(json.loads(ended.stdout))

@@ -1,0 +1,83 @@
+"""Is what is live what it should be? Every worker's active deployment and its tag, every ledger's head.
+
+Asks observe.py and the ledger, and changes nothing. Prevents a proof, or a promotion, of something that does not serve.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cloudflare import AsyncCloudflare
+
+from crane_infra.d1.client import D1
+from crane_infra.errors import LiveError
+from crane_infra.migrations.ledger import LedgerHead, read_ledger
+from crane_infra.observe import deployments, tag_of, worker_exists
+
+
+@dataclass(frozen=True)
+class ExpectedVersion:
+    """The version that should serve all traffic of a script in a stack; ``tag`` is its worker digest."""
+
+    stack: str
+    worker: str
+    script: str
+    version: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class ExpectedHead:
+    """Where the ledger of a database should stand."""
+
+    database: str
+    id: str
+    head: LedgerHead
+
+
+async def require_live(client: AsyncCloudflare, account: str, versions: Iterable[ExpectedVersion], heads: Iterable[ExpectedHead]) -> None:
+    """Look at every worker and ledger.
+
+    Raises LiveError naming the first that is not as expected; ApiError where the API does not answer.
+    """
+    for expected in versions:
+        if fault := await version_fault(client, account, expected):
+            raise fault
+    for head in heads:
+        if fault := await head_fault(client, account, head):
+            raise fault
+
+
+async def version_fault(client: AsyncCloudflare, account: str, expected: ExpectedVersion) -> LiveError | None:
+    """What is wrong with the deployment of one worker, if anything; raises ApiError where the API does not answer."""
+    where = f"worker {expected.script}"
+    todo = f"If somebody deployed by hand, put it back: pulumi up -s {expected.stack} --replace '**WorkersDeployment::{expected.worker}'"
+    found = await deployments(client, account, expected.script)
+    if not found and not await worker_exists(client, account, expected.script):
+        return LiveError(
+            where, "does not exist", f"Run pulumi refresh -s {expected.stack}, then pulumi up -s {expected.stack}, which makes it anew"
+        )
+    if not found or found[0].shares != {expected.version: 100}:
+        seen = found[0].told if found else "nothing"
+        return LiveError(where, f"serves {seen} instead of {expected.version} at 100%", todo)
+    tag = await tag_of(client, account, expected.script, expected.version)
+    if tag != expected.tag:
+        return LiveError(where, f"version {expected.version} carries the tag {tag}, not {expected.tag}", todo)
+    return None
+
+
+async def head_fault(client: AsyncCloudflare, account: str, expected: ExpectedHead) -> LiveError | None:
+    """What is wrong with the ledger of one database, if anything.
+
+    Raises ApiError where D1 does not answer, MigrationError where the ledger cannot be read.
+    """
+    head = (await read_ledger(D1(client, account, expected.id, expected.database))).head
+    if head == expected.head:
+        return None
+    stands = f"its ledger stands at {head.name} ({head.count} migrations), the files at {expected.head.name} ({expected.head.count})"
+    if (head.name, head.count) == (expected.head.name, expected.head.count):
+        stands = f"its ledger has the same names as the files up to {head.name}, but recorded other contents or left one half done"
+    return LiveError(
+        f"database {expected.database}",
+        stands,
+        "Run pulumi up of its stack again; where it says unchanged, compare the table d1_migrations with the files",
+    )

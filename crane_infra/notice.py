@@ -1,0 +1,89 @@
+"""At the start of a run: looks for deployments made by hand, says them, and refuses or returns what handmade.py decides.
+
+Changes nothing itself: what is returned makes the deployment of a worker be made anew. Prevents a run that says "unchanged" over
+a worker that serves something else.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import pulumi
+from cloudflare import AsyncCloudflare
+
+from crane_infra.api import connect
+from crane_infra.errors import ApiError
+from crane_infra.handmade import Deployed, Handmade, answer_to, made_by_hand
+from crane_infra.observe import deployments, tag_of
+from crane_infra.preparation import Prepared, blocking
+from crane_infra.proof import readable
+
+
+def returned(prepared: Prepared) -> dict[str, str]:
+    """The workers whose deployment is to be made anew, with the mark of the one that it is made anew for.
+
+    A mark stays for good: where it went away again, the engine would make the deployment anew once more. In preview what is found is
+    said and the diff goes on; in an update raises LiveError for a deployment that the run must not undo, ApiError where the API does not
+    answer.
+    """
+    marks = _marks_of(prepared.last)
+    last = _last(prepared)
+    if not last:
+        return marks
+    try:
+        found = blocking(_look(prepared, last))
+    except ApiError as error:
+        if not pulumi.runtime.is_dry_run():
+            raise
+        pulumi.log.warn(f"Deployments made by hand would go unseen here: {error}")
+        return marks
+    for one in found:
+        _say(one, prepared)
+    return marks | {one.worker: one.mark for one in found if one.answer == "redeploys"}
+
+
+def _say(found: Handmade, prepared: Prepared) -> None:
+    settings = prepared.settings
+    if found.answer == "refuses" and not pulumi.runtime.is_dry_run():
+        raise found.error(settings.environment)
+    pulumi.log.warn(str(found.error(settings.environment)) if found.answer == "refuses" else f"{found.told}.")
+
+
+def _last(prepared: Prepared) -> dict[str, Deployed]:
+    """What this stack deployed last, of the workers that it still has."""
+    proofs = [proof for entry in prepared.last.get("proofs") or [] if (proof := readable(entry))]
+    if not proofs:
+        return {}
+    newest, *older = proofs
+    return {
+        name: Deployed(
+            one.script, one.version, one.tag, {proof.workers[name].version for proof in older if name in proof.workers} - {one.version}
+        )
+        for name, one in newest.workers.items()
+        if name in prepared.catalog.workers
+    }
+
+
+def _marks_of(last: Mapping[str, object]) -> dict[str, str]:
+    environment = last.get("environment")
+    workers = environment.get("workers") if isinstance(environment, Mapping) else None
+    return {name: str(one["redeployed"]) for name, one in (workers or {}).items() if "redeployed" in one}
+
+
+async def _look(prepared: Prepared, last: Mapping[str, Deployed]) -> list[Handmade]:
+    async with connect(prepared.settings) as client:
+        found = await asyncio.gather(*(_look_at(client, prepared, name, one) for name, one in last.items()))
+    return [one for one in found if one is not None]
+
+
+async def _look_at(client: AsyncCloudflare, prepared: Prepared, name: str, last: Deployed) -> Handmade | None:
+    settings = prepared.settings
+    found = await deployments(client, settings.account_id, last.script)
+    if not found:
+        return Handmade(name, last.script, None, "redeploys")
+    (version, *others) = found[0].shares
+    known = others or version == last.version
+    tag = None if known else await tag_of(client, settings.account_id, last.script, version)
+    if (active := made_by_hand(found, last, tag)) is None:
+        return None
+    consent = settings.workers[name].replace_deployment
+    return Handmade(name, last.script, active, answer_to(active, last, prepared.release.tag(name), settings.environment, consent))

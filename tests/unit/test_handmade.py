@@ -1,0 +1,70 @@
+"""A deployment that the stack did not make is told from its own, and production's is never undone unasked."""
+
+import pytest
+
+from crane_infra.handmade import Deployed, Handmade, answer_to, made_by_hand
+from crane_infra.observe import Deployment
+
+TAG, OTHER = "a" * 64, "b" * 64
+LAST = Deployed("crane-context", "v2", TAG, earlier=("v0",))
+
+
+def deployments(*shares: str | dict[str, float]) -> list[Deployment]:
+    """The active one first; a version alone has all traffic."""
+    return [
+        Deployment(f"d{number}", {share: 100.0} if isinstance(share, str) else share, "wrangler someone@example.com", "2026-11-24")
+        for number, share in enumerate(shares)
+    ]
+
+
+class TestTheStacksOwnAreNoHandwork:
+    def test_the_version_of_the_last_proof(self) -> None:
+        assert made_by_hand(deployments("v2", "v1"), LAST, None) is None
+
+    def test_a_newer_version_with_a_digest_is_of_a_run_that_did_not_end_well(self) -> None:
+        assert made_by_hand(deployments("v3", "v2"), LAST, OTHER) is None
+
+    def test_no_deployment_at_all(self) -> None:
+        assert made_by_hand([], LAST, None) is None
+
+
+class TestHandworkIsSeen:
+    @pytest.mark.parametrize(
+        ("shares", "tag"),
+        [
+            pytest.param(("v1", "v2", "v1"), TAG, id="a rollback to a version that served before"),
+            pytest.param(("v0",), TAG, id="a rollback to the version of an older proof"),
+            pytest.param(("v9", "v2"), None, id="a version without a tag"),
+            pytest.param(("v9", "v2"), "v1.2.3", id="a version with somebody's own tag"),
+            pytest.param(({"v2": 90.0, "v3": 10.0}, "v2"), OTHER, id="a share of the traffic"),
+            pytest.param(({"v2": 100.0, "v3": 0.0}, "v2"), OTHER, id="a candidate"),
+        ],
+    )
+    def test_it_is_the_active_deployment(self, shares: tuple[str, ...], tag: str | None) -> None:
+        found = deployments(*shares)
+        assert made_by_hand(found, LAST, tag) is found[0]
+
+
+class TestWhatIsDone:
+    (ACTIVE,) = deployments("v1")
+
+    def test_a_run_with_another_version_replaces_it_anyway(self) -> None:
+        for environment in ("staging", "production"):
+            assert answer_to(self.ACTIVE, LAST, OTHER, environment, None) == "goes on"
+
+    def test_staging_is_returned_to_what_it_should_be(self) -> None:
+        assert answer_to(self.ACTIVE, LAST, TAG, "staging", None) == "redeploys"
+
+    def test_production_is_left_as_somebody_made_it(self) -> None:
+        assert answer_to(self.ACTIVE, LAST, TAG, "production", None) == "refuses"
+
+    def test_a_consent_holds_for_the_deployment_that_it_names_alone(self) -> None:
+        assert answer_to(self.ACTIVE, LAST, TAG, "production", "d0") == "redeploys"
+        assert answer_to(self.ACTIVE, LAST, TAG, "production", "d1") == "refuses"
+
+    def test_the_refusal_says_who_what_and_how_to_go_on(self) -> None:
+        assert str(Handmade("crane-context", "crane-context", self.ACTIVE, "refuses").error("production")) == (
+            "worker crane-context: serves v1 at 100%, deployed by hand by wrangler someone@example.com on 2026-11-24, and this release would "
+            "leave or undo that. If this release shall replace what serves now: pulumi config set -s production --path "
+            "workers.crane-context.replace-deployment d0, then run the same command again."
+        )

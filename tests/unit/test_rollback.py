@@ -1,0 +1,70 @@
+"""A rollback applies nothing, and keeps exactly what a newer proof lists."""
+
+from collections.abc import Callable
+
+import pytest
+
+from crane_infra.errors import MigrationError
+from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.ledger import Ledger, LedgerEntry
+from crane_infra.proof import Proof, as_json
+from crane_infra.rollback import hold, migrations_after
+
+MakeProof = Callable[..., Proof]
+
+
+def file(number: int, sha256: str = "") -> MigrationFile:
+    name = f"{number:04}_m.sql"
+    return MigrationFile(number, name, name, sha256 or f"sha{number}", ("SELECT 1;",))
+
+
+def ledger(*files: MigrationFile) -> Ledger:
+    entries = (
+        LedgerEntry(one.name, listed=True, sha256=one.sha256, origin="applied", token="t", release="r", started_at="then", done_at="then")
+        for one in files
+    )
+    return Ledger(tuple(entries), populated=True, ready=True)
+
+
+def manifest(*files: MigrationFile) -> dict[str, object]:
+    migrations = [{"name": one.name, "sha256": one.sha256} for one in files]
+    return {"workers": {}, "databases": {"db": {"migrations": migrations}}}
+
+
+ONE, TWO, THREE = map(file, (1, 2, 3))
+
+
+class TestWhatNewerProofsList:
+    def test_all_that_are_newer_count_and_none_that_is_older(self, make_proof: MakeProof) -> None:
+        oldest, wanted = make_proof(digest="0" * 64, manifest=manifest(file(9))), make_proof(digest="1" * 64, manifest=manifest(ONE))
+        newer, newest = (
+            make_proof(digest="2" * 64, manifest=manifest(ONE, TWO)),
+            make_proof(digest="3" * 64, manifest=manifest(ONE, TWO, THREE)),
+        )
+        outputs = {"proofs": [as_json(proof) for proof in (newest, newer, wanted, oldest)]}
+        found = migrations_after(outputs, wanted)["db"]
+        assert [(one.name, one.sha256, one.statements) for one in found] == [(one.name, one.sha256, ()) for one in (ONE, TWO, THREE)]
+
+    def test_the_newest_release_has_nothing_after_it(self, make_proof: MakeProof) -> None:
+        newest = make_proof(manifest=manifest(ONE))
+        assert migrations_after({"proofs": [as_json(newest)]}, newest) == {}
+
+
+class TestWhatALedgerMayHold:
+    def test_the_files_and_what_came_after_them(self) -> None:
+        assert hold([ONE], [ONE, TWO, THREE], ledger(ONE, TWO), "db-prod") == (ONE, TWO)
+
+    def test_the_files_alone(self) -> None:
+        assert hold([ONE], [ONE, TWO], ledger(ONE), "db-prod") == (ONE,)
+
+    def test_what_no_newer_proof_lists_is_refused(self) -> None:
+        with pytest.raises(MigrationError, match=r"0003_m.sql: unknown here, but the ledger of db-prod has it"):
+            hold([ONE], [ONE, TWO], ledger(ONE, TWO, THREE), "db-prod")
+
+    def test_the_same_name_with_other_content_is_refused(self) -> None:
+        with pytest.raises(MigrationError, match=r"0002_m.sql: edited after it was applied to db-prod"):
+            hold([ONE], [ONE, TWO], ledger(ONE, file(2, "other")), "db-prod")
+
+    def test_a_pending_file_is_refused_since_nothing_is_applied(self) -> None:
+        with pytest.raises(MigrationError, match=r"0002_m.sql: is not recorded as done in db-prod, and a rollback applies nothing"):
+            hold([ONE, TWO], [], ledger(ONE), "db-prod")
