@@ -79,6 +79,52 @@ async def worker_exists(client: AsyncCloudflare, account: str, script: str) -> b
     return True
 
 
+@dataclass(frozen=True)
+class LiveWorker:
+    """A worker as it is deployed, in words that can be compared. ``bindings``: type and readable value (none of a secret) by name."""
+
+    bindings: dict[str, tuple[str, str]]
+    compatibility_date: str
+    compatibility_flags: tuple[str, ...]
+    workers_dev: bool
+    previews: bool
+    crons: tuple[str, ...]
+
+
+async def live_worker(client: AsyncCloudflare, account: str, script: str) -> LiveWorker | None:
+    """The worker of this name and its active version (the one with the most traffic); None where there is no such worker.
+
+    Raises ApiError where the API does not answer.
+    """
+    try:
+        worker = await client.workers.beta.workers.get(script, account_id=account)
+        active = await deployments(client, account, script)
+        version: dict[str, Any] = {}
+        if active:
+            newest = max(active[0].shares, key=lambda one: active[0].shares[one])
+            response = await client.workers.beta.workers.versions.with_raw_response.get(newest, account_id=account, worker_id=script)
+            version = (await response.json())["result"]
+        schedules = await client.workers.scripts.schedules.get(script, account_id=account)
+    except NotFoundError:
+        return None
+    except (APIError, ValueError, TypeError, KeyError) as error:
+        raise _unanswered(f"worker {script}", error) from None
+    return LiveWorker(
+        {str(one.get("name")): _binding(one) for one in version.get("bindings") or []},
+        str(version.get("compatibility_date") or ""),
+        tuple(version.get("compatibility_flags") or ()),
+        bool(worker.subdomain.enabled),
+        bool(worker.subdomain.previews_enabled),
+        tuple(one.cron for one in schedules.schedules),
+    )
+
+
+def _binding(one: dict[str, Any]) -> tuple[str, str]:
+    values = [one.get(key) for key in ("text", "database_id", "id", "service", "namespace_id", "bucket_name", "json")]
+    readable = next((str(value) for value in values if value is not None), "")
+    return str(one.get("type")), "" if one.get("type") == "secret_text" else readable
+
+
 async def database_name(client: AsyncCloudflare, account: str, database_id: str) -> str | None:
     """The name of the database with this id; None where there is none.
 

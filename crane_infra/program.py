@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 
+from crane_infra.adopting import announce_adoptions
 from crane_infra.catalog import Catalog
 from crane_infra.components.database import Database, DatabaseConfig, SchemaStep, declare_schema
 from crane_infra.components.release import declare_release, written
@@ -58,6 +59,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     """
     prepared = prepare(settings, catalog)
     verdict = pass_gate(prepared)
+    announce_adoptions(prepared)
     held, anew = held_migrations(prepared, verdict), returned(prepared)
     databases = {name: Database(name, DatabaseConfig(settings.account_id, own)) for name, own in settings.databases.items()}
     workers = {name: _worker(prepared, name, databases) for name in catalog.workers}

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from pulumi.runtime import mocks as pulumi_mocks
 
+from tests.graph.account import Account, serving
+
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 PLANTED = {
@@ -105,11 +107,18 @@ def loop() -> asyncio.AbstractEventLoop:
 
 
 @pytest.fixture
-def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, bare_account: str) -> Iterator[Declare]:
+def account() -> Iterator[Account]:
+    """An account that has whatever is adopted."""
+    with serving(Account()) as served:
+        yield served
+
+
+@pytest.fixture
+def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, account: Account) -> Iterator[Declare]:
     """Declare an environment, as a preview or an update; raises what the program raises."""
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "canary-token")
-    monkeypatch.setenv("CLOUDFLARE_BASE_URL", bare_account)
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", account.url)
     asyncio.set_event_loop(loop)
 
     def run(environment: str, stacks: dict[str, dict[str, Any]] | None = None, *, preview: bool = False, **changes: object) -> Declared:
@@ -117,6 +126,7 @@ def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, ba
         from crane_infra import catalog, program, settings  # noqa: PLC0415
 
         values = committed(environment) | {key.replace("_", "-"): value for key, value in changes.items()}
+        account.databases |= {one["adopt"]: one["name"] for one in values["databases"].values() if "adopt" in one}
         texts = {f"crane-infra:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
         pulumi.runtime.set_all_config(texts, ["crane-infra:secrets", "crane-infra:fingerprint-key"])
         declared = Declared(stacks or {})

@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from crane_infra.hooks import HookError
+from tests.graph.account import Account
 from tests.graph.conftest import PLANTED, Declare, Declared
 
 Hooks = dict[str, pulumi.ResourceHook]
@@ -47,8 +48,8 @@ def test_a_hook_that_fails_tells_no_secret_and_no_token(declare: Declare, hooks:
 
 @pytest.mark.parametrize("name", ["crane-context", "crane-classifier"])
 def test_a_version_gets_no_traffic_where_a_ledger_cannot_be_seen(
-    declare: Declare, hooks: Hooks, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, bare_account: str, name: str
+    declare: Declare, hooks: Hooks, loop: asyncio.AbstractEventLoop, account: Account, name: str
 ) -> None:
-    monkeypatch.setenv("CLOUDFLARE_BASE_URL", bare_account)
     declare("staging")
+    account.answers_queries = False
     assert "crane-context-db-staging" in said(hooks[f"{name}-traffic"], {}, loop)
