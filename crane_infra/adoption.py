@@ -27,7 +27,7 @@ class WantedWorker:
 def changes(live: LiveWorker, wanted: WantedWorker) -> list[str]:
     """What will change, each in a few words; loss first."""
     told = [f"the {kind} binding {name} goes away" for name, (kind, _) in live.bindings.items() if name not in wanted.bindings]
-    told += [told for name in wanted.bindings if (told := _binding(name, live.bindings.get(name), wanted.bindings[name]))]
+    told += [change for name in wanted.bindings if (change := _binding(name, live.bindings.get(name), wanted.bindings[name]))]
     if secrets := sorted(name for name, (kind, _) in wanted.bindings.items() if kind == "secret_text" and name in live.bindings):
         told.append(f"the secrets {', '.join(secrets)} are set from this stack")
     for what, now, then in (

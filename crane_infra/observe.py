@@ -103,7 +103,8 @@ async def live_worker(client: AsyncCloudflare, account: str, script: str) -> Liv
         if active:
             newest = max(active[0].shares, key=lambda one: active[0].shares[one])
             response = await client.workers.beta.workers.versions.with_raw_response.get(newest, account_id=account, worker_id=script)
-            version = (await response.json())["result"]
+            answer: Any = await response.json()
+            version = answer["result"]
         schedules = await client.workers.scripts.schedules.get(script, account_id=account)
     except NotFoundError:
         return None

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crane_infra.local.behaviour import Behaviour
+from crane_infra.local.d1.rooms import Rooms
 from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
+from crane_infra.local.tokens import Tokens
+from crane_infra.local.workers.live import running
+from crane_infra.local.workers.previews import Previews
+from crane_infra.local.workers.propagation import Propagation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from crane_infra.local.faults.injector import Injector
+    from crane_infra.local.faults.log import CallLog
     from crane_infra.local.store import Body, Store
     from crane_infra.local.workerd.runtime import Workerd
 
@@ -31,7 +38,20 @@ class Cloud:
     store: Store
     workerd: Workerd
     injector: Injector
+    log: CallLog
     behaviour: Behaviour = field(default_factory=Behaviour)
+    rooms: Rooms = field(default_factory=Rooms)
+    propagation: Propagation = field(default_factory=Propagation)
+    previews: Previews = field(default_factory=Previews)
+
+    def __post_init__(self) -> None:
+        """From now on what runs depends on what the edge sees and on the previews too."""
+        self.workerd.describe = lambda: running(self.store, self.propagation, self.previews.ids)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens that are known here."""
+        return Tokens(self.store, self.token)
 
     def worker(self, id_or_name: str) -> Body:
         """Give a worker by id or name; refuse an unknown one as Cloudflare does (404, 10007)."""
@@ -39,6 +59,33 @@ class Cloud:
         if found is None:
             raise Refusal(NOT_FOUND, NO_SUCH_WORKER, "This Worker does not exist on your account.")
         return found
+
+    def settle(self) -> None:
+        """Let the deployments through to the edge that have waited long enough."""
+        if self.propagation.settle(self.behaviour.propagation_seconds):
+            self.workerd.touch()
+
+    def seen(self, worker: str) -> Body | None:
+        """Give the deployment of a worker that the edge sees."""
+        return self.propagation.seen(worker, self.store.last_child("deployment", worker))
+
+    def serving(self, worker: Body) -> list[Body]:
+        """Give the deployments of a worker whose versions the edge needs: the newest, and those before it that it still sees."""
+        newest = self.store.last_child("deployment", worker["id"])
+        return [*self.propagation.formers(worker["id"]), *([newest] if newest else [])]
+
+    @contextmanager
+    def propagating(self, worker: str, deployment: str, former: Body | None) -> Iterator[None]:
+        """Bring a deployment that was just stored to the edge; the former one stays there for the lag, and if the block raises."""
+        self.settle()
+        if self.behaviour.propagation_seconds > 0:
+            self.propagation.begin(worker, deployment, former)
+        self.workerd.touch()
+        try:
+            yield
+        except BaseException:
+            self.propagation.forget(worker, deployment)
+            raise
 
 
 Handler: TypeAlias = "Callable[[Cloud, Request], Awaitable[Response]]"

@@ -1,10 +1,16 @@
 """The process: what was acknowledged outlives it, one runs per folder, and nothing of it is left behind."""
 
+import contextlib
 import json
 import os
+import select
+import shutil
 import signal
 import socket
 import stat
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +21,18 @@ from crane_infra.local import daemon
 from crane_infra.local.daemon import Running
 from crane_infra.local.lock import is_free_within
 from crane_infra.local.workerd.install import ensure_modules
-from tests.local.conftest import Api, api_of
+from tests.local.conftest import CACHE, Api, api_of
+from tests.local.load import children
 
 Begin = Callable[..., Running]
+UP = "import sys, pathlib; from crane_infra.local import daemon; daemon.start(pathlib.Path(sys.argv[1]), runtime_cache=pathlib.Path(sys.argv[2]))"
+DOWN = "import sys, pathlib; from crane_infra.local import daemon; daemon.stop(pathlib.Path(sys.argv[1]))"
+UNENDING = """export default { fetch() {
+  const { readable, writable } = new TransformStream();
+  const writer = writable.getWriter();
+  writer.write(new TextEncoder().encode("begun"));
+  return new Response(readable);
+} };"""
 
 
 def _filled(api: Api) -> tuple[str, dict[str, object]]:
@@ -53,9 +68,9 @@ def test_a_killed_runtime_is_started_again_by_the_requests_that_need_it(begin: B
     with api_of(running).http as http:
         api = Api(running, http)
         _, worker = _filled(api)
-        killed = _children(running.pid)
+        killed = list(children(running.pid))
         os.kill(killed[0], signal.SIGKILL)
-        replies = iter(lambda: (api.edge(worker), _children(running.pid)), None)
+        replies = iter(lambda: (api.edge(worker), list(children(running.pid))), None)
         reply = next(reply for reply, children in replies if reply.status_code == 200 and children not in ([], killed))
         assert reply.json() == ["key", "kept"]
 
@@ -124,5 +139,103 @@ def test_a_failed_install_leaves_nothing_and_says_why(monkeypatch: pytest.Monkey
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def test_of_two_starts_at_the_same_moment_one_wins_and_the_other_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "cloud"
+    begun = [_python(UP, folder, CACHE) for _ in range(2)]
+    said = [process.communicate()[1].splitlines() for process in begun]
+    running = daemon.status(folder)
+    daemon.stop(folder)
+    assert running
+    assert sorted(process.returncode for process in begun) == [0, 1]
+    what = f"{folder}: a local cloud is running already (pid {running.pid}). Use it, or stop it with 'crane local down'."
+    assert sorted(lines[-1:] for lines in said) == [[], [f"crane_infra.errors.LocalCloudError: {what}"]]
+
+
+def test_two_stops_at_the_same_moment_both_end_well(begin: Begin, tmp_path: Path) -> None:
+    running = begin(tmp_path / "cloud")
+    stops = [_python(DOWN, running.folder) for _ in range(2)]
+    assert [(process.communicate()[1], process.returncode) for process in stops] == [("", 0)] * 2
+    assert _gone([running.pid])
+
+
+def test_two_folders_cannot_have_the_same_port_and_the_first_one_keeps_it(begin: Begin, cloud: Running, tmp_path: Path) -> None:
+    with pytest.raises(LocalCloudError) as refused:
+        begin(tmp_path / "cloud", cloud.port)
+    assert str(refused.value) == (
+        f"the local cloud does not start: 127.0.0.1:{cloud.port}: the port is taken. End what listens there, or start the local cloud "
+        f"with another port. The whole log is {tmp_path / 'cloud' / 'cloud.log'}."
+    )
+    assert daemon.status(cloud.folder) == cloud
+
+
+def test_a_stop_ends_everything_while_a_reply_never_does(begin: Begin, tmp_path: Path) -> None:
+    running = begin(tmp_path / "cloud")
+    with api_of(running).http as http:
+        api = Api(running, http)
+        worker = api.worker()
+        api.deploy(worker, (api.upload(worker, UNENDING), 100))
+        started = _family(running.pid)
+        assert len(started) == 3
+        with http.stream("GET", f"{running.edge_url}/{worker['name']}/") as reply:
+            assert next(reply.iter_text()) == "begun"
+            daemon.stop(running.folder)
+    assert _gone(started)
+
+
+def test_a_cloud_whose_folder_was_removed_ends_by_itself(begin: Begin, tmp_path: Path) -> None:
+    running = begin(tmp_path / "cloud")
+    started = _family(running.pid)
+    shutil.rmtree(running.folder)
+    assert _gone(started)
+    daemon.stop(running.folder)
+    assert not running.folder.exists()
+
+
+def test_a_runtime_that_lost_both_its_parents_is_ended_by_the_next_stop(begin: Begin, tmp_path: Path) -> None:
+    running = begin(tmp_path / "cloud")
+    cloud, node, workerd = _family(running.pid)
+    for pid in (cloud, node):
+        os.kill(pid, signal.SIGKILL)
+    assert is_free_within(running.folder, 10)
+    daemon.stop(running.folder)
+    assert _gone([workerd])
+
+
+@pytest.mark.parametrize("name", ["cloud", "-".join(["long"] * 45)])
+def test_temporary_files_stay_in_the_folder_and_go_with_a_stop_or_the_next_start(begin: Begin, tmp_path: Path, name: str) -> None:
+    """Miniflare leaves its own behind when it is killed; the longer name would not do for a socket's path."""
+    running = begin(tmp_path / name)
+    temporary = running.folder / "temporary"
+    (first,) = temporary.iterdir()
+    for pid in _family(running.pid):
+        os.kill(pid, signal.SIGKILL)
+    assert is_free_within(running.folder, 10)
+    assert first.exists()
+    begin(running.folder)
+    (second,) = temporary.iterdir()
+    assert first != second
+    daemon.stop(running.folder)
+    assert not temporary.exists()
+    assert not {first.name, second.name} & {path.name for path in Path(tempfile.gettempdir()).iterdir()}
+
+
+def _python(code: str, *arguments: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CACHE.parents[1])
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that it started, in that order."""
+    return [pid, *(other for child in children(pid) for other in _family(child))]
+
+
+def _gone(pids: list[int]) -> bool:
+    """Wait until none of these runs; a process that waits to be reaped by us does not run."""
+    with contextlib.ExitStack() as stack:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                ended = os.pidfd_open(pid)
+                stack.callback(os.close, ended)
+                if not select.select([ended], [], [], 15)[0]:
+                    return False
+    return True

@@ -1,39 +1,11 @@
 """The official SDK, with its typed models, on the local cloud."""
 
-from collections.abc import Iterator
-
 import cloudflare
 import pytest
 from cloudflare import AsyncCloudflare, Cloudflare
 
 from crane_infra.local.daemon import Running
 from tests.local.conftest import HELLO, modules
-
-
-@pytest.fixture
-def sdk(cloud: Running) -> Iterator[Cloudflare]:
-    with Cloudflare(api_token=cloud.token, base_url=cloud.api_url, max_retries=0) as client:
-        yield client
-
-
-def test_databases_through_the_sdk(sdk: Cloudflare, cloud: Running) -> None:
-    account = cloud.account_id
-    made = sdk.d1.database.create(account_id=account, name="through-the-sdk")
-    assert made.uuid
-    assert [found.uuid for found in sdk.d1.database.list(account_id=account, name="through-the-sdk")] == [made.uuid]
-    results = sdk.d1.database.query(made.uuid, account_id=account, sql="CREATE TABLE t(a); SELECT 1 AS a")
-    (only,) = sdk.d1.database.query(made.uuid, account_id=account, sql="SELECT ? AS a", params=["x"])
-    assert [result.success for result in results] == [True, True]
-    assert only.results == [{"a": "x"}]
-    assert only.meta
-    assert only.meta.rows_read == 0
-    got = sdk.d1.database.get(made.uuid, account_id=account)
-    assert (got.num_tables, got.created_at) == (1, made.created_at)
-    assert sdk.d1.database.time_travel.get_bookmark(made.uuid, account_id=account).bookmark
-    sdk.d1.database.delete(made.uuid, account_id=account)
-    with pytest.raises(cloudflare.NotFoundError) as refused:
-        sdk.d1.database.get(made.uuid, account_id=account)
-    assert refused.value.errors[0].code == 7404
 
 
 async def test_workers_through_the_async_sdk(cloud: Running) -> None:

@@ -164,25 +164,6 @@ def test_an_upload_answers_in_the_shape_that_the_provider_was_recorded_with(api:
     assert [listed["number"] for listed in (api.upload(worker), *api.result("GET", path))] == [2, 2, 1]
 
 
-def test_a_secret_never_comes_back(api: Api) -> None:
-    worker = api.worker()
-    version = api.upload(worker, bindings=[{"name": "KEY", "type": "secret_text", "text": "canary-5417"}])
-    api.deploy(worker, (version, 100))
-    paths = [
-        f"/workers/workers/{worker['id']}/versions",
-        f"/workers/workers/{worker['id']}/versions/{version['id']}?include=modules",
-        f"/workers/scripts/{worker['name']}/versions",
-        f"/workers/scripts/{worker['name']}/versions/{version['id']}",
-        f"/workers/scripts/{worker['name']}/deployments",
-        "/workers/scripts",
-    ]
-    texts = [json.dumps(version), *(api.call("GET", path).text for path in paths)]
-    assert [text for text in texts if "canary" in text] == []
-    assert "canary" not in (api.running.folder / "cloud.log").read_text()
-    resources = api.result("GET", paths[3])["resources"]
-    assert resources["bindings"] == [{"name": "KEY", "type": "secret_text"}]
-
-
 @pytest.mark.parametrize(
     ("code", "words"),
     [
@@ -204,8 +185,6 @@ def test_a_module_that_does_not_start_is_refused(api: Api, code: str, words: str
     [
         ({"bindings": [{"name": "X", "type": "teapot"}]}, "binding X of type teapot is invalid"),
         ({"bindings": [{"name": "X", "type": "plain_text"}]}, "binding X of type plain_text is invalid: text is missing"),
-        ({"bindings": [{"name": "X", "type": "d1", "database_id": UNKNOWN}]}, f"references database '{UNKNOWN}' which was not found"),
-        ({"bindings": [{"name": "X", "type": "service", "service": "nobody"}]}, "references Worker 'nobody' which was not found"),
         ({"bindings": [{"name": "X", "type": "plain_text", "text": "a"}] * 2}, "binding name 'X' already in use"),
         ({"bindings": ["X"]}, "A binding is an object"),
         ({"compatibility_date": "2099-01-01"}, "Can't set compatibility date in the future"),
@@ -220,6 +199,15 @@ def test_an_upload_that_cannot_become_a_version_is_refused(api: Api, more: dict[
     status, number, text = api.refusal("POST", f"/workers/workers/{api.worker()['id']}/versions", upload_body(**more))
     assert (status, number) == (400, 10021)
     assert words in text
+
+
+def test_a_binding_of_what_is_not_there_is_refused_with_its_own_code(api: Api) -> None:
+    path = f"/workers/workers/{api.worker()['id']}/versions"
+    database = upload_body(bindings=[{"name": "X", "type": "d1", "database_id": UNKNOWN}])
+    service = upload_body(bindings=[{"name": "X", "type": "service", "service": "nobody"}])
+    assert api.refusal("POST", path, database) == (400, 10181, f"D1 binding 'X' references database '{UNKNOWN}' which was not found.")
+    text = "Service binding 'X' references environment 'production' on Worker 'nobody' which was not found."
+    assert api.refusal("POST", path, service) == (400, 10144, text)
 
 
 def test_deployments_are_listed_newest_first_and_found_by_id(api: Api) -> None:
@@ -248,7 +236,7 @@ def test_percentages_that_make_no_whole_are_refused_and_the_old_version_serves_o
 def test_a_version_of_another_worker_cannot_be_deployed(api: Api) -> None:
     worker, other = api.worker(), api.worker()
     body = {"strategy": "percentage", "versions": [{"version_id": api.upload(other)["id"], "percentage": 100}]}
-    assert api.refusal("POST", f"/workers/scripts/{worker['name']}/deployments", body)[0] == 400
+    assert api.refusal("POST", f"/workers/scripts/{worker['name']}/deployments", body)[:2] == (404, 100146)
 
 
 def test_schedules_are_kept_as_a_whole_list(api: Api) -> None:
@@ -268,6 +256,17 @@ def test_a_put_resets_what_it_does_not_name_and_a_patch_leaves_it(api: Api) -> N
     replaced = api.result("PUT", path, {"name": worker["name"], "tags": ["u"]})
     assert (replaced["logpush"], replaced["tags"], replaced["subdomain"]["enabled"]) == (False, ["u"], False)
     assert api.result("GET", f"/workers/workers/{worker['name']}") == replaced
+
+
+def test_a_worker_says_when_it_was_deployed_and_who_binds_it(api: Api) -> None:
+    back, front = api.worker(), api.worker()
+    assert back["deployed_on"] is None
+    deployed = api.deploy(back, (api.upload(back), 100))
+    bindings = [{"name": "BACK", "type": "service", "service": back["name"]}]
+    api.deploy(front, (api.upload(front, bindings=bindings), 100))
+    shown = api.result("GET", f"/workers/workers/{back['name']}")
+    assert shown["deployed_on"] == deployed["created_on"]
+    assert shown["references"]["workers"] == [{"id": front["id"], "name": front["name"]}]
 
 
 def test_a_deleted_worker_is_gone_with_all_it_had(api: Api) -> None:

@@ -146,9 +146,14 @@ async def test_a_version_that_shares_its_traffic_is_no_proof(live: Live) -> None
     assert "at 90%" in await fault(live, LiveError)
 
 
-async def test_a_script_that_serves_nothing_is_no_proof(live: Live) -> None:
+async def test_a_script_that_does_not_exist_is_no_proof(live: Live) -> None:
     live.claim["workers"]["w"]["script"] = "nobody"
-    assert "worker nobody: serves nothing instead of" in await fault(live, LiveError)
+    assert "worker nobody: does not exist." in await fault(live, LiveError)
+
+
+async def test_a_script_that_was_never_deployed_is_no_proof(live: Live) -> None:
+    script = live.claim["workers"]["w"]["script"] = live.api.worker()["name"]
+    assert f"worker {script}: serves nothing instead of" in await fault(live, LiveError)
 
 
 async def test_a_version_with_another_tag_is_no_proof(live: Live) -> None:

@@ -1,20 +1,19 @@
-"""D1's routes: databases and their queries. One request is one transaction, as the documentation says of production."""
+"""D1's routes for databases themselves: made, listed, shown, changed and deleted.
+
+They run no SQL of the caller. Prevents a database that is acknowledged and gone after a restart, and one that is deleted but still there.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import re
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
-from crane_infra.local.d1.sql import split
-from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, NAME_TAKEN, NO_SUCH_DATABASE, NOT_FOUND, SQL_ERROR, Refusal, ok, page
+from crane_infra.local.d1.rooms import database_of
+from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, NAME_TAKEN, NO_SUCH_DATABASE, NOT_FOUND, Refusal, ok, page
 from crane_infra.local.ids import new_uuid
 from crane_infra.local.store import NameTakenError
 from crane_infra.local.workerd.files import remove_database
-from crane_infra.local.workerd.runtime import QueryError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -23,9 +22,10 @@ if TYPE_CHECKING:
     from crane_infra.local.store import Body
 
 _EMPTY_FILE = 12288
+_REGIONS = {"wnam", "enam", "weur", "eeur", "apac", "oc"}
+_JURISDICTIONS = {"eu", "fedramp", "us"}
 _SHAPE = """SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"""
-_COUNTER = itertools.count()
 
 
 async def create(cloud: Cloud, request: Request) -> Response:
@@ -33,18 +33,19 @@ async def create(cloud: Cloud, request: Request) -> Response:
     body = await body_of(request)
     name = body.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
-        raise Refusal(BAD_REQUEST, MALFORMED, "The request is malformed: invalid property: name")
+        raise _invalid("name")
+    uuid = new_uuid()
     database = {
-        "uuid": new_uuid(),
+        "uuid": uuid,
         "name": name,
         "version": "production",
         "created_at": stamp(),
-        "running_in_region": "WEUR",
-        "jurisdiction": body.get("jurisdiction"),
-        "read_replication": body.get("read_replication") or {"mode": "disabled"},
+        "running_in_region": _one_of(body, "primary_location_hint", _REGIONS, "weur").upper(),
+        "jurisdiction": _one_of(body, "jurisdiction", _JURISDICTIONS, "") or None,
+        "read_replication": _replication(body) or {"mode": "disabled"},
     }
     try:
-        cloud.store.add("database", database["uuid"], database, name=name)
+        cloud.store.add("database", uuid, database, name=name)
     except NameTakenError as error:
         raise Refusal(BAD_REQUEST, NAME_TAKEN, f"Database with name '{name}' already exists") from error
     cloud.workerd.touch()
@@ -60,54 +61,39 @@ async def listing(cloud: Cloud, request: Request) -> Response:
 
 
 async def show(cloud: Cloud, request: Request) -> Response:
-    """GET /d1/database/{id}."""
-    return ok(await _described(cloud, _database(cloud, request)))
+    """GET /d1/database/{id}: by id, or by name as wrangler 4.160 asks; ``?fields=`` names what it should tell."""
+    asked = request.path_params["id"]
+    database = cloud.store.get("database", asked) or cloud.store.named("database", asked)
+    if database is None:
+        raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, f"The database {asked} could not be found")
+    told = await _described(cloud, database)
+    fields = request.query_params.get("fields")
+    return ok(told if fields is None else {key: value for key, value in told.items() if key in fields.split(",")})
 
 
 async def change(cloud: Cloud, request: Request) -> Response:
-    """PATCH and PUT /d1/database/{id}: read replication is all that can be changed."""
-    database = _database(cloud, request)
-    body = await body_of(request)
-    database["read_replication"] = body.get("read_replication") or database["read_replication"]
+    """PATCH and PUT /d1/database/{id}: read replication is all that can be changed, and a PUT must name it."""
+    database = database_of(cloud, request)
+    wanted = _replication(await body_of(request))
+    if wanted is None and request.method == "PUT":
+        raise _invalid("read_replication")
+    database["read_replication"] = wanted or database["read_replication"]
     cloud.store.put(database["uuid"], database, name=database["name"])
     return ok(await _described(cloud, database))
 
 
 async def delete(cloud: Cloud, request: Request) -> Response:
-    """DELETE /d1/database/{id}."""
-    database = _database(cloud, request)
-    cloud.store.remove(database["uuid"])
-    cloud.workerd.touch()
-    await cloud.workerd.apply()
-    remove_database(cloud.workerd.databases, database["uuid"])
+    """DELETE /d1/database/{id}: waits for queries under way."""
+    database = database_of(cloud, request)
+    uuid, room = database["uuid"], cloud.rooms.of(cloud.workerd.databases, database)
+    async with room.alone():
+        cloud.store.remove(uuid)
+        room.is_gone = True
+        cloud.workerd.touch()
+        await cloud.workerd.apply()
+        remove_database(cloud.workerd.databases, uuid)
+    cloud.rooms.forget(uuid)
     return ok(None)
-
-
-async def query(cloud: Cloud, request: Request) -> Response:
-    """POST /d1/database/{id}/query: rows as objects."""
-    results = await _run(cloud, request)
-    return ok([{**result, "results": _objects(result["results"])} for result in results])
-
-
-async def raw(cloud: Cloud, request: Request) -> Response:
-    """POST /d1/database/{id}/raw: columns and rows."""
-    return ok(await _run(cloud, request))
-
-
-async def bookmark(cloud: Cloud, request: Request) -> Response:
-    """GET /d1/database/{id}/time_travel/bookmark: a later call gives a greater one. Nothing can be restored to it yet."""
-    uuid = _database(cloud, request)["uuid"]
-    seconds, nanos = divmod(time.time_ns(), 10**9)
-    tail = hashlib.md5(uuid.encode(), usedforsecurity=False).hexdigest()
-    return ok({"bookmark": f"{seconds:08x}-{nanos:08x}-{next(_COUNTER):08x}-{tail}"})
-
-
-def _database(cloud: Cloud, request: Request) -> Body:
-    uuid = request.path_params["id"]
-    found = cloud.store.get("database", uuid)
-    if found is None:
-        raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, f"The database {uuid} could not be found")
-    return found
 
 
 async def _described(cloud: Cloud, database: Body) -> Body:
@@ -116,47 +102,26 @@ async def _described(cloud: Cloud, database: Body) -> Body:
     return {**database, "num_tables": shape["results"]["rows"][0][0], "file_size": size}
 
 
-async def _run(cloud: Cloud, request: Request) -> list[Body]:
-    database = _database(cloud, request)
-    statements = _statements(await body_of(request))
-    try:
-        results = await cloud.workerd.query(database["uuid"], statements)
-    except QueryError as error:
-        raise Refusal(BAD_REQUEST, SQL_ERROR, str(error)) from error
-    return [{"results": result["results"], "success": True, "meta": _meta(result["meta"])} for result in results]
+def _replication(body: Body) -> Body | None:
+    given = body.get("read_replication")
+    if given is None:
+        return None
+    if not isinstance(given, dict) or given.get("mode") not in {"auto", "disabled"}:
+        raise _invalid("read_replication")
+    return {"mode": given["mode"]}
 
 
-def _statements(body: Body) -> list[Body]:
-    wanted = body.get("batch", [body])
-    if not isinstance(wanted, list) or not all(isinstance(one, dict) and isinstance(one.get("sql"), str) for one in wanted):
-        raise Refusal(BAD_REQUEST, MALFORMED, "The request is malformed: Error: sql is required")
-    statements = [statement for one in wanted for statement in _split(one["sql"], _params(one.get("params")))]
-    if not statements:
-        raise Refusal(BAD_REQUEST, SQL_ERROR, "No SQL statements detected.")
-    return statements
+def _one_of(body: Body, name: str, allowed: set[str], default: str) -> str:
+    given = body.get(name)
+    if given is None:
+        return default
+    if given not in allowed:
+        raise _invalid(name)
+    return str(given)
 
 
-def _split(sql: str, params: list[Any]) -> list[Body]:
-    parts = split(sql)
-    if params and len(parts) > 1:
-        raise Refusal(BAD_REQUEST, SQL_ERROR, "Wrong number of parameter bindings for SQL query.: SQLITE_ERROR")
-    return [{"sql": part, "params": params} for part in parts]
-
-
-def _params(given: object) -> list[Any]:
-    params = [] if given is None else given
-    if not isinstance(params, list) or not all(isinstance(value, str | int | float | None) for value in params):
-        raise Refusal(BAD_REQUEST, MALFORMED, "The request is malformed: params must be a list of strings, numbers and nulls")
-    return [int(value) if isinstance(value, bool) else value for value in params]
-
-
-def _meta(meta: Body) -> Body:
-    timings = {"sql_duration_ms": meta["duration"]}
-    return {**meta, "served_by_region": "WEUR", "served_by_primary": True, "timings": timings}
-
-
-def _objects(results: Body) -> list[Body]:
-    return [dict(zip(results["columns"], row, strict=True)) for row in results["rows"]]
+def _invalid(name: str) -> Refusal:
+    return Refusal(BAD_REQUEST, MALFORMED, f"The request is malformed: invalid property: {name}")
 
 
 _DATABASE = "/accounts/{a}/d1/database"
@@ -167,7 +132,4 @@ ROUTES: dict[str, Handler] = {
     f"PATCH {_DATABASE}/{{id}}": change,
     f"PUT {_DATABASE}/{{id}}": change,
     f"DELETE {_DATABASE}/{{id}}": delete,
-    f"POST {_DATABASE}/{{id}}/query": query,
-    f"POST {_DATABASE}/{{id}}/raw": raw,
-    f"GET {_DATABASE}/{{id}}/time_travel/bookmark": bookmark,
 }

@@ -1,73 +1,95 @@
-"""Faults on purpose: fail the n-th call of a route, and a log of every call.
+"""The rules in force: which call of which route meets a fault.
 
-Calls are counted from when the rule was made. Route names are the templates of the REST API; the names of their parts do not matter.
+Calls are counted from when a rule was made, in the order in which they reach the route; refused tokens and accounts never reach it.
+Route names are the templates of the REST API; the names of their parts do not matter. It decides and does nothing: perform.py does.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from crane_infra.local.envelope import Refusal
+from crane_infra.local.faults.model import FailStatement, FewerResults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_KEPT_CALLS = 10_000
+    from crane_infra.local.faults.model import Rule, Then
 
 
 @dataclass
-class _Rule:
+class _Counted:
+    rule: Rule
     route: str
-    nth: int
-    status: int
-    code: int
-    message: str
-    times: int
     seen: int = 0
+    fired: int = 0
 
-    def hits(self, route: str) -> bool:
+    def is_due(self, route: str) -> bool:
         if route != self.route:
             return False
         self.seen += 1
-        return self.nth <= self.seen < self.nth + self.times
+        return self.rule.nth <= self.seen < self.rule.nth + self.rule.times
 
 
 class Injector:
-    """The rules in force and the calls seen."""
+    """The faults and latencies in force."""
 
     def __init__(self, routes: Iterable[str]) -> None:
         """Know the routes, so that a misspelled one is refused and not silently ignored."""
         self._known = {_plain(route) for route in routes}
-        self._rules: list[_Rule] = []
-        self.calls: deque[dict[str, Any]] = deque(maxlen=_KEPT_CALLS)
+        self._rules: dict[int, _Counted] = {}
+        self._numbers = itertools.count(1)
+        self._latencies: dict[str | None, float] = {}
 
-    def fail(self, wanted: dict[str, Any]) -> None:
-        """Add a rule; a malformed one raises ValueError."""
-        route, nth, status, times = _plain(str(wanted.get("route"))), wanted.get("nth", 1), wanted.get("status"), wanted.get("times", 1)
-        if route not in self._known:
-            raise ValueError(f"no such route: {wanted.get('route')}")
-        if not (isinstance(nth, int) and isinstance(times, int) and isinstance(status, int)) or min(nth, times) < 1:
-            raise ValueError("nth and times are numbers from 1, status is a number")
-        code, message = int(wanted.get("code", 10000)), str(wanted.get("message", "injected"))
-        self._rules.append(_Rule(route, nth, status, code, message, times))
+    def add(self, rule: Rule) -> int:
+        """Put a rule in force and give its number; raises ValueError where it could never happen."""
+        route = self._route(rule.route)
+        if isinstance(rule.then, FailStatement | FewerResults) and not route.endswith(("/query", "/raw")):
+            raise ValueError(f"{rule.route}: its reply has no results of statements")
+        number = next(self._numbers)
+        self._rules[number] = _Counted(rule, route)
+        return number
+
+    def fired(self, number: int) -> int | None:
+        """Tell how often a rule has fired; None when it is not in force."""
+        counted = self._rules.get(number)
+        return None if counted is None else counted.fired
+
+    def end(self, number: int) -> int | None:
+        """End a rule and tell how often it fired; None when it was not in force."""
+        counted = self._rules.pop(number, None)
+        return None if counted is None else counted.fired
+
+    def step(self, route: str) -> Then | None:
+        """Count a call and give what is to happen to it: of the rules that are due, the oldest."""
+        due = [counted for counted in self._rules.values() if counted.is_due(_plain(route))]
+        if not due:
+            return None
+        due[0].fired += 1
+        return due[0].rule.then
+
+    def slow(self, route: str | None, seconds: float) -> float:
+        """Let each call of a route (None: of every route) wait; give what it was before. Raises ValueError for an unknown route."""
+        key = None if route is None else self._route(route)
+        before = self._latencies.get(key, 0.0)
+        self._latencies[key] = seconds
+        return before
+
+    def latency(self, route: str) -> float:
+        """Give the seconds that a call of this route waits: its own, and that of every route."""
+        return self._latencies.get(_plain(route), 0.0) + self._latencies.get(None, 0.0)
 
     def reset(self) -> None:
-        """Forget every rule and call."""
+        """End every rule and latency."""
         self._rules.clear()
-        self.calls.clear()
+        self._latencies.clear()
 
-    def step(self, route: str) -> None:
-        """Count a call; raise the injected refusal if one is due."""
-        hits = [rule for rule in self._rules if rule.hits(_plain(route))]
-        if hits:
-            raise Refusal(hits[0].status, hits[0].code, hits[0].message)
-
-    def log(self, method: str, path: str, route: str, status: int) -> None:
-        """Remember a call."""
-        self.calls.append({"method": method, "path": path, "route": route, "status": status})
+    def _route(self, route: str) -> str:
+        if _plain(route) not in self._known:
+            raise ValueError(f"no such route: {route}")
+        return _plain(route)
 
 
 def _plain(route: str) -> str:

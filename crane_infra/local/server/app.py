@@ -5,17 +5,26 @@ A route that is not in the table answers 501 and says so; it never pretends.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import traceback
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route
 
-from crane_infra.local.d1 import databases
+from crane_infra.local.d1 import analytics, databases, exports, imports, queries, timetravel
+from crane_infra.local.d1.transfer import PREFIX as FILES
+from crane_infra.local.d1.transfer import transfer_app
 from crane_infra.local.envelope import INTERNAL, UNKNOWN_ROUTE, Refusal
+from crane_infra.local.faults.connection import Silence
+from crane_infra.local.faults.model import Drop
+from crane_infra.local.faults.perform import perform
 from crane_infra.local.server import account
 from crane_infra.local.server.auth import admit
-from crane_infra.local.workers import scripts, workers
+from crane_infra.local.workers import deployments, schedules, scripts, secrets, services, settings, subdomain, versions, workers
 from crane_infra.local.workers.edge import PREFIX, Edge
 
 if TYPE_CHECKING:
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from crane_infra.local.cloud import Cloud, Handler
+    from crane_infra.local.faults.model import Then
 
 API = "/client/v4"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -32,14 +42,31 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 def table() -> dict[str, Handler]:
     """Give every emulated route, as ``METHOD template``, with its handler."""
-    return {**account.ROUTES, **databases.ROUTES, **workers.ROUTES, **scripts.ROUTES}
+    return {
+        **account.ROUTES,
+        **databases.ROUTES,
+        **queries.ROUTES,
+        **imports.ROUTES,
+        **exports.ROUTES,
+        **timetravel.ROUTES,
+        **analytics.ROUTES,
+        **workers.ROUTES,
+        **versions.ROUTES,
+        **scripts.ROUTES,
+        **deployments.ROUTES,
+        **schedules.ROUTES,
+        **secrets.ROUTES,
+        **settings.ROUTES,
+        **subdomain.ROUTES,
+        **services.ROUTES,
+    }
 
 
 def public_app(cloud: Cloud) -> Starlette:
     """Build the application of the public port: the REST API and the edge."""
     routes = [_route(cloud, route, handler) for route, handler in table().items()]
     unknown = Route(API + "/{path:path}", _endpoint(cloud, "unknown", _refuse_unknown), methods=_METHODS)
-    return Starlette(routes=[*routes, unknown, Mount(PREFIX, app=Edge(cloud))])
+    return Starlette(routes=[*routes, unknown, Mount(FILES, app=transfer_app(cloud)), Mount(PREFIX, app=Edge(cloud))])
 
 
 def _route(cloud: Cloud, route: str, handler: Handler) -> Route:
@@ -50,23 +77,48 @@ def _route(cloud: Cloud, route: str, handler: Handler) -> Route:
 def _endpoint(cloud: Cloud, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         path = request.url.path.removeprefix(API)
-        response = await _answer(cloud, route, handler, request, path)
-        cloud.injector.log(request.method, path, route, response.status_code)
+        call = cloud.log.begin(request, route, path)
+        refused = _admitted(cloud, request, path)
+        fault = None if refused else cloud.injector.step(route)
+        call.fault = fault.kind if fault else None
+        try:
+            body = b"" if fault == Drop("before-read") else await request.body()
+        except ClientDisconnect:
+            return Silence()
+        response = refused or await _answer(cloud, route, fault, partial(_handled, handler, request))
+        cloud.log.end(call, request, body, response)
         return response
 
     return endpoint
 
 
-async def _answer(cloud: Cloud, route: str, handler: Handler, request: Request, path: str) -> Response:
+def _admitted(cloud: Cloud, request: Request, path: str) -> Response | None:
     try:
-        admit(request, cloud.token, path)
-        cloud.injector.step(route)
+        admit(request, cloud.tokens, path)
+    except Refusal as refused:
+        return refused.response()
+    return None
+
+
+async def _answer(cloud: Cloud, route: str, fault: Then | None, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
+    await asyncio.sleep(cloud.injector.latency(route))
+    return await perform(fault, cloud, run)
+
+
+async def _handled(handler: Handler, request: Request, cloud: Cloud) -> Response:
+    try:
         return await handler(cloud, request)
     except Refusal as refused:
         return refused.response()
-    except Exception:
-        logging.getLogger(__name__).exception("%s failed", route)
+    except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets a reply)
+        _log_without_values(error)
         return Refusal(500, INTERNAL, "internal error").response()
+
+
+def _log_without_values(error: Exception) -> None:
+    """The text of an error may quote the request, and so a secret: only its kind and its place are written."""
+    place = "".join(traceback.format_tb(error.__traceback__))
+    logging.getLogger(__name__).error("a handler failed with %s\n%s", type(error).__name__, place)
 
 
 async def _refuse_unknown(_: Cloud, request: Request) -> Response:

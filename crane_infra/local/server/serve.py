@@ -24,23 +24,28 @@ import uvicorn
 
 from crane_infra.errors import LocalCloudError
 from crane_infra.local.cloud import Cloud
+from crane_infra.local.faults.connection import Severable
 from crane_infra.local.faults.injector import Injector
-from crane_infra.local.ids import ACCOUNT_ID, new_uuid
+from crane_infra.local.faults.log import CallLog
+from crane_infra.local.ids import ACCOUNT_ID
 from crane_infra.local.lock import hold
 from crane_infra.local.server.admin import admin_app
 from crane_infra.local.server.app import API, public_app, table
 from crane_infra.local.store import Store
+from crane_infra.local.workerd.files import remove_strays
 from crane_infra.local.workerd.node import NodeError
 from crane_infra.local.workerd.runtime import Workerd
 from crane_infra.local.workers.live import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from types import ModuleType
 
     from starlette.applications import Starlette
 
 HOST = "127.0.0.1"
-_LOCK_SECONDS = 10.0
+_LOCK_SECONDS, _LOOK_SECONDS = 10.0, 1.0
+_IDLE_SECONDS = 600  # longer than clients keep a connection: who closes it first can lose a request that is on its way
 
 
 def main() -> None:
@@ -48,19 +53,23 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--modules", type=Path, required=True)
+    parser.add_argument("--instance", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--subdomain", required=True)
     given = parser.parse_args()
     with contextlib.suppress(PermissionError):  # already the leader of a session
         os.setsid()
     try:
-        asyncio.run(serve(given.folder, given.modules, given.port, given.subdomain))
+        asyncio.run(serve(given.folder, given.modules, given.instance, given.port, given.subdomain))
     except (LocalCloudError, NodeError) as error:
         sys.exit(str(error))
 
 
-async def serve(folder: Path, modules: Path, port: int, subdomain: str) -> None:
-    """Serve the cloud whose state is in ``folder`` until SIGTERM or SIGINT; raises LocalCloudError when it cannot start."""
+async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain: str) -> None:
+    """Serve the cloud whose state is in ``folder`` until SIGTERM, SIGINT, or the folder's removal.
+
+    Raises LocalCloudError when it cannot start.
+    """
     stopping = _stop_signal()
     async with contextlib.AsyncExitStack() as stack:
         lock = stack.enter_context(hold(folder, _LOCK_SECONDS))
@@ -69,26 +78,39 @@ async def serve(folder: Path, modules: Path, port: int, subdomain: str) -> None:
         listener, admin = stack.enter_context(_listen(port or int(store.fact("port") or 0))), stack.enter_context(_listen(0))
         workerd = Workerd(modules, folder / "d1", lambda: running(store), keep_open=lock)
         stack.push_async_callback(workerd.stop)
+        remove_strays(workerd.databases, {database["uuid"] for database in store.all("database")})
+        provider = asyncio.create_task(asyncio.to_thread(_import_provider))  # takes about as long as Node does
         await workerd.start()
         token = store.fact("token") or store.remember("token", secrets.token_hex(20))
-        cloud = Cloud(new_uuid(), token, subdomain, store, workerd, Injector(table()))
+        cloud = Cloud(instance, token, subdomain, store, workerd, Injector(table()), CallLog())
         await stack.enter_async_context(_serving(public_app(cloud), listener))
         await stack.enter_async_context(_serving(admin_app(cloud), admin))
         base = f"http://{HOST}:{_port(listener)}"
-        provider_port = await stack.enter_async_context(_provider(base + API, token))
+        provider_port = await stack.enter_async_context(_serving_provider(await provider, base + API, token))
         store.remember("port", str(_port(listener)))
         _announce(folder, cloud, base, f"http://{HOST}:{_port(admin)}", provider_port)
-        await stopping.wait()
+        await _stopped(stopping, lock)
+
+
+async def _stopped(stopping: asyncio.Event, lock: int) -> None:
+    """Wait for the end: a signal, or a lock file that is no longer there, as after the removal of the whole folder."""
+    while not stopping.is_set() and os.fstat(lock).st_nlink:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), _LOOK_SECONDS)
+
+
+def _import_provider() -> ModuleType | None:
+    name = "crane_infra.local.provider"
+    return None if importlib.util.find_spec(name) is None else importlib.import_module(name)
 
 
 @contextlib.asynccontextmanager
-async def _provider(base_url: str, token: str) -> AsyncIterator[int]:
+async def _serving_provider(provider: ModuleType | None, base_url: str, token: str) -> AsyncIterator[int]:
     """Run the stand-in provider and give its port; 0 where this tree has none."""
-    name = "crane_infra.local.provider"
-    if importlib.util.find_spec(name) is None:
+    if provider is None:
         yield 0
         return
-    server = await importlib.import_module(name).start_provider(base_url, token)
+    server = await provider.start_provider(base_url, token)
     try:
         yield int(server.port)
     finally:
@@ -105,7 +127,16 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def _serving(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
-    config = uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False)
+    config = uvicorn.Config(
+        app,
+        http=Severable,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=_IDLE_SECONDS,
+        server_header=False,
+    )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not task.done():  # noqa: ASYNC110 (uvicorn has no event for it)

@@ -6,8 +6,13 @@ const clean = ["crane-key", "crane-database", "crane-version", "crane-url"];
 // A list of statements is one transaction, as with batch().
 async function query(database, request) {
   const body = await request.text();
-  const reply = await database.fetcher.fetch("http://d1/query?resultsFormat=ROWS_AND_COLUMNS", { method: "POST", body });
-  return new Response(await reply.text(), { status: reply.status });
+  try {
+    const reply = await database.fetcher.fetch("http://d1/query?resultsFormat=ROWS_AND_COLUMNS", { method: "POST", body });
+    return new Response(await reply.text(), { status: reply.status });
+  } catch (error) {
+    // The transaction did not hold at its end: a foreign key whose check was put off.
+    return Response.json({ success: false, error: String(error?.message ?? error) });
+  }
 }
 
 async function run(version, url, request) {

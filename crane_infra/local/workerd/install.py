@@ -61,7 +61,9 @@ def _npm_ci(folder: Path) -> None:
 
 
 def _failed(what: str) -> LocalCloudError:
-    return LocalCloudError("the local cloud's runtime", f"cannot install its Node modules: {what}", "Check npm's registry, then start again")
+    return LocalCloudError(
+        "the local cloud's runtime", f"cannot install its Node modules: {what}", "Check npm's registry, then start again"
+    )
 
 
 def _wheel() -> Path:

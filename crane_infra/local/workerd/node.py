@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from crane_infra.errors import LocalCloudError
 from crane_infra.local.workerd.install import RUNTIME, node
+from crane_infra.local.workerd.leftovers import remove_leftovers, temporary_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +31,9 @@ class NodeError(Exception):
 class Node:
     """A running Node program; made by ``Node.start``."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Wrap a started process."""
-        self._process = process
+    def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
+        """Wrap a started process of the cloud in ``folder``."""
+        self._process, self._folder = process, folder
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._listener: asyncio.Task[None] | None = None
@@ -40,7 +41,13 @@ class Node:
 
     @classmethod
     async def start(cls, modules: Path, databases: Path, *, keep_open: int) -> Node:
-        """Start node on these modules; ``keep_open`` is a descriptor the child holds as long as it lives."""
+        """Start node on these modules; ``keep_open`` is a descriptor the child holds as long as it lives.
+
+        What an earlier one left is removed first: a killed Miniflare leaves its temporary files, which lie beside the databases.
+        """
+        remove_leftovers(databases.parent)
+        temporary = temporary_folder(databases.parent)
+        temporary.mkdir(mode=0o700)
         process = await asyncio.create_subprocess_exec(
             *(str(node()), str(RUNTIME / "main.mjs"), str(modules), str(databases)),
             stdin=asyncio.subprocess.PIPE,
@@ -48,8 +55,9 @@ class Node:
             limit=_LONGEST_LINE,
             process_group=0,
             pass_fds=(keep_open,),
+            env={**os.environ, "TMPDIR": str(temporary), "NODE_COMPILE_CACHE": str(modules / "compiled")},
         )
-        self = cls(process)
+        self = cls(process, databases.parent)
         try:
             hello = json.loads(await asyncio.wait_for(self._line(), _START_SECONDS) or "{}")
             self.compatibility_date = hello["compatibilityDate"]
@@ -94,6 +102,7 @@ class Node:
         await self._process.wait()
         if self._listener is not None:
             await self._listener
+        remove_leftovers(self._folder)
 
     async def _line(self) -> bytes:
         return b"" if self._process.stdout is None else await self._process.stdout.readline()

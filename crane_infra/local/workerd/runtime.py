@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 Options = dict[str, Any]
 Headers = list[tuple[bytes, bytes]]
 _QUERY_SECONDS, _FETCH_SECONDS = 30.0, 120.0
+_IDLE_SECONDS = 1.0  # well under workerd's own 5, or a request may go into a connection that it closes at that moment
+_DUMP = "PRAGMA miniflare_d1_export(?,?,?);"
 
 
 class QueryError(Exception):
     """D1's own words about a statement."""
+
+
+class QueryTimeoutError(Exception):
+    """A query took too long; what ran it was ended, so nothing of it stays."""
 
 
 class Workerd:
@@ -36,12 +42,14 @@ class Workerd:
     def __init__(self, modules: Path, databases: Path, describe: Callable[[], Options], *, keep_open: int) -> None:
         """``describe`` gives ``{databases: [id], workers: [options]}``; ``keep_open`` is a descriptor node holds while it lives."""
         self.databases = databases
-        self._modules, self._describe, self._keep_open = modules, describe, keep_open
+        self.describe = describe
+        self._modules, self._keep_open = modules, keep_open
         self._key = secrets.token_hex(16)
         self._node: Node | None = None
         self._url, self._applied, self._stale = "", Options(), True
-        self._changing, self._checking, self._traffic = asyncio.Lock(), asyncio.Lock(), Traffic()
-        self._http = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=200, max_keepalive_connections=20))
+        self._changing, self._checking, self._starting, self._traffic = asyncio.Lock(), asyncio.Lock(), asyncio.Lock(), Traffic()
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS)
+        self._http = httpx.AsyncHTTPTransport(limits=limits)
 
     async def start(self) -> None:
         """Start what should run."""
@@ -65,7 +73,7 @@ class Workerd:
     async def apply(self) -> None:
         """Bring workerd to what should run; raises NodeError when it cannot, and then tries again with the next request."""
         async with self._changing:
-            if self._node is not None and self._node.alive and not self._stale:
+            if self._is_fresh:
                 return
             async with self._traffic.stopped():
                 await self._configure()
@@ -77,51 +85,107 @@ class Workerd:
         error: str | None = reply["error"]
         return error
 
-    async def query(self, database: str, statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Run statements as one transaction; give columns, rows and meta of each. Raises QueryError."""
-        headers = [(b"crane-database", database.encode())]
-        async with self._send("POST", headers, json.dumps(statements).encode(), _QUERY_SECONDS) as reply:
-            text = await reply.aread()
-        try:
-            results = json.loads(text)
-        except ValueError as error:
-            raise QueryError("internal error") from error
+    async def query(self, database: str, statements: list[dict[str, Any]], seconds: float = _QUERY_SECONDS) -> list[dict[str, Any]]:
+        """Run statements as one transaction; give columns, rows and meta of each. Raises QueryError and QueryTimeoutError."""
+        results = await self._d1(database, statements, seconds)
         if not isinstance(results, list):
             raise QueryError(results.get("error", "internal error"))
         return results
 
-    @contextlib.asynccontextmanager
-    async def fetch(
-        self, version: str, url: str, method: str, headers: Headers, body: AsyncIterator[bytes] | None
-    ) -> AsyncIterator[httpx.Response]:
-        """Have a version answer a request; the reply's body is still to be read, raw."""
-        target = [(b"crane-version", version.encode()), (b"crane-url", url.encode())]
-        async with self._send(method, [*headers, *target], body, _FETCH_SECONDS) as reply:
-            yield reply
+    async def dump(self, database: str, *, no_schema: bool, no_data: bool, tables: list[str]) -> list[str]:
+        """Give a database as statements of SQL, in D1's own order and form. Raises QueryError and QueryTimeoutError."""
+        asked = [{"sql": _DUMP, "params": [int(no_schema), int(no_data), *tables]}]
+        reply = await self._d1(database, asked, _FETCH_SECONDS)
+        if not isinstance(reply, dict) or "results" not in reply:
+            raise QueryError(reply.get("error", "internal error") if isinstance(reply, dict) else "internal error")
+        lines: list[str] = reply["results"][0]
+        return lines
 
     @contextlib.asynccontextmanager
-    async def _send(
-        self, method: str, headers: Headers, body: AsyncIterator[bytes] | bytes | None, seconds: float
-    ) -> AsyncIterator[httpx.Response]:
-        if self._stale or self._node is None or not self._node.alive:
-            await self.apply()
-        await self._traffic.enter()
+    async def fetch(
+        self, choose: Callable[[], str | None], url: str, method: str, headers: Headers, body: AsyncIterator[bytes] | None
+    ) -> AsyncIterator[httpx.Response | None]:
+        """Have a version answer a request; the reply's body is still to be read, raw.
+
+        ``choose`` names the version once the request is let through: what then runs cannot be taken away under it. None gives None.
+        """
+        await self._pass()
         try:
-            timeout = {"timeout": httpx.Timeout(seconds).as_dict()}
-            keyed = [*headers, (b"crane-key", self._key.encode())]
-            request = httpx.Request(method, self._url, headers=keyed, content=body, extensions=timeout)
-            reply = await self._http.handle_async_request(request)
-            reply.request = request
-            try:
+            version = choose()
+            if version is None:
+                yield None
+                return
+            target = [(b"crane-version", version.encode()), (b"crane-url", url.encode())]
+            async with self._sent(method, [*headers, *target], body, _FETCH_SECONDS) as reply:
                 yield reply
-            finally:
-                await reply.aclose()
         finally:
             self._traffic.leave()
 
+    @contextlib.asynccontextmanager
+    async def _send(self, method: str, headers: Headers, body: bytes, seconds: float) -> AsyncIterator[httpx.Response]:
+        await self._pass()
+        try:
+            async with self._sent(method, headers, body, seconds) as reply:
+                yield reply
+        finally:
+            self._traffic.leave()
+
+    async def _pass(self) -> None:
+        """Wait until what should run does, and nothing changes it; ``leave`` must follow."""
+        while True:
+            if not self._is_fresh:
+                await self.apply()
+            await self._traffic.enter()
+            if self._is_fresh:
+                return
+            self._traffic.leave()
+
+    @property
+    def _is_fresh(self) -> bool:
+        return not self._stale and self._node is not None and self._node.alive
+
+    @contextlib.asynccontextmanager
+    async def _sent(
+        self, method: str, headers: Headers, body: AsyncIterator[bytes] | bytes | None, seconds: float
+    ) -> AsyncIterator[httpx.Response]:
+        timeout = {"timeout": httpx.Timeout(seconds).as_dict()}
+        keyed = [*headers, (b"crane-key", self._key.encode())]
+        request = httpx.Request(method, self._url, headers=keyed, content=body, extensions=timeout)
+        reply = await self._http.handle_async_request(request)
+        reply.request = request
+        try:
+            yield reply
+        finally:
+            await reply.aclose()
+
+    async def _d1(self, database: str, statements: list[dict[str, Any]], seconds: float) -> Any:  # noqa: ANN401 (JSON)
+        headers = [(b"crane-database", database.encode())]
+        await self._ready()
+        node = self._node
+        try:
+            async with self._send("POST", headers, json.dumps(statements).encode(), seconds) as reply:
+                text = await reply.aread()
+        except httpx.ReadTimeout as error:
+            await self._end(node)
+            raise QueryTimeoutError from error
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise QueryError("internal error") from error
+
+    async def _end(self, node: Node | None) -> None:
+        """End node if it still is this one: a statement that runs on would hold every database. The next request starts another."""
+        async with self._changing:
+            if node is not None and node is self._node:
+                await node.stop()
+
+    async def _ready(self) -> None:
+        if self._stale or self._node is None or not self._node.alive:
+            await self.apply()
+
     async def _configure(self) -> None:
         self._stale = False
-        node, wanted = self._node, self._describe()
+        node, wanted = self._node, self.describe()
         if node is not None and node.alive and wanted == self._applied:
             return
         try:
@@ -132,6 +196,7 @@ class Workerd:
         self._url, self._applied = reply["url"], wanted
 
     async def _running(self) -> Node:
-        if self._node is None or not self._node.alive:
-            self._node = await Node.start(self._modules, self.databases, keep_open=self._keep_open)
-        return self._node
+        async with self._starting:
+            if self._node is None or not self._node.alive:
+                self._node = await Node.start(self._modules, self.databases, keep_open=self._keep_open)
+            return self._node

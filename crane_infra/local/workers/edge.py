@@ -1,11 +1,12 @@
-"""The edge: ``/edge/{script}/{path}`` is what ``https://{script}.{subdomain}.workers.dev/{path}`` would be.
+"""The edge: ``/edge/{label}/{path}`` is what ``https://{label}.{subdomain}.workers.dev/{path}`` would be.
 
-Each request is answered by a version of the active deployment, drawn by percentage. Custom domains and routes are not emulated.
+A label is a script, answered by a version of the deployment that has reached the edge; or it names one version of a script (previews.py).
+Custom domains, routes and WebSockets are not emulated. The version is chosen when the request is let through to the runtime, so no answer
+comes from a version that has just been taken away.
 """
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,6 +15,8 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.websockets import WebSocketClose
 
 from crane_infra.local.workerd.node import NodeError
+from crane_infra.local.workers.overrides import chosen
+from crane_infra.local.workers.previews import previewed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,38 +43,47 @@ class Edge:
             await WebSocketClose()(scope, receive, send)
             return
         request = Request(scope, receive)
-        script, url = self._target(request)
-        version = self._version(script)
-        if version is None:
-            await PlainTextResponse("There is nothing here yet", 404)(scope, receive, send)
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            await PlainTextResponse("The local cloud does not emulate WebSockets", 501)(scope, receive, send)
             return
-        headers = [(name, value) for name, value in request.headers.raw if name not in _HOP and not name.startswith(b"crane-")]
-        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
-        body = request.stream() if has_body else None
         try:
-            async with self._cloud.workerd.fetch(version, url, request.method, headers, body) as reply:
-                await _relayed(reply)(scope, receive, send)
+            await self._answer(request, scope, receive, send)
         except (httpx.TransportError, NodeError):
             await PlainTextResponse("error code: 1102", 503)(scope, receive, send)
 
+    async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        label, url = self._target(request)
+        headers = [(name, value) for name, value in request.headers.raw if name not in _HOP and not name.startswith(b"crane-")]
+        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+        body = request.stream() if has_body else None
+        self._cloud.settle()
+        self._wake(label)
+        async with self._cloud.workerd.fetch(lambda: self._version(label, request), url, request.method, headers, body) as reply:
+            await (_relayed(reply) if reply else PlainTextResponse("There is nothing here yet", 404))(scope, receive, send)
+
     def _target(self, request: Request) -> tuple[str, str]:
         raw = request.scope["raw_path"].decode("ascii").removeprefix(f"{PREFIX}/")
-        script, _, rest = raw.partition("/")
+        label, _, rest = raw.partition("/")
         query = request.scope["query_string"].decode("ascii")
-        return script, f"https://{script}.{self._cloud.subdomain}.workers.dev/{rest}{'?' if query else ''}{query}"
+        return label, f"https://{label}.{self._cloud.subdomain}.workers.dev/{rest}{'?' if query else ''}{query}"
 
-    def _version(self, script: str) -> str | None:
-        worker = self._cloud.store.named("worker", script)
-        if worker is None or not worker["subdomain"]["enabled"]:
+    def _wake(self, label: str) -> None:
+        """Have a version run whose own address is asked for."""
+        store = self._cloud.store
+        found = previewed(store, label) if store.named("worker", label) is None else None
+        if found is not None and self._cloud.previews.use(found["id"]):
+            self._cloud.workerd.touch()
+
+    def _version(self, label: str, request: Request) -> str | None:
+        store = self._cloud.store
+        worker = store.named("worker", label)
+        if worker is None:
+            found = previewed(store, label)
+            return found["id"] if found and found["id"] in self._cloud.previews.ids else None
+        deployment = self._cloud.seen(worker["id"])
+        if deployment is None or not worker["subdomain"]["enabled"]:
             return None
-        deployment = self._cloud.store.last_child("deployment", worker["id"])
-        return draw(deployment["versions"]) if deployment else None
-
-
-def draw(shares: list[dict[str, object]]) -> str:
-    """Draw a version id by percentage; one with 0 is never drawn."""
-    weights = [float(str(share["percentage"])) for share in shares]
-    return str(random.choices(shares, weights)[0]["version_id"])  # noqa: S311 (no secret)
+        return chosen(deployment, label, request.headers, lambda ident: int((store.get("version", ident) or {}).get("number", 0)))
 
 
 def _relayed(reply: httpx.Response) -> StreamingResponse:

@@ -1,7 +1,8 @@
 """What should run, out of what is stored: a pure translation into Miniflare's options.
 
-A version runs under its id while its script's newest deployment names it. Nothing is decided here that a handler has acknowledged
-otherwise, so a restart from the same records runs the same workers.
+A version runs under its id while its script's newest deployment names it, while the edge still sees an older deployment that does, or while
+its own address is in use. Nothing is decided here that a handler has acknowledged otherwise, so a restart from the same records runs the
+same workers.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from crane_infra.local.workers.propagation import Propagation
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from crane_infra.local.store import Body, Store
 
@@ -36,16 +39,18 @@ _ABSENT = {
 }
 
 
-def running(store: Store) -> dict[str, Any]:
-    """Give what should run: every database, and every version of an active deployment."""
-    workers = [_ABSENT]
+def running(store: Store, propagation: Propagation | None = None, previews: Iterable[str] = ()) -> dict[str, Any]:
+    """Give what should run: every database, and every version that a deployment on the edge or a preview needs."""
+    seen = propagation or Propagation()
+    wanted: dict[str, None] = {}
     for worker in store.all("worker"):
-        deployment = store.last_child("deployment", worker["id"])
-        for share in deployment["versions"] if deployment else []:
-            version = store.get("version", share["version_id"])
-            if version is not None:
-                workers.append(options(version, lambda name: active_version(store, name)))
-    return {"databases": [database["uuid"] for database in store.all("database")], "workers": workers}
+        newest = store.last_child("deployment", worker["id"])
+        for deployment in (*([newest] if newest else []), *seen.formers(worker["id"])):
+            wanted.update(dict.fromkeys(share["version_id"] for share in deployment["versions"]))
+    wanted.update(dict.fromkeys(previews))
+    versions = filter(None, (store.get("version", ident) for ident in wanted))
+    workers = [options(version, lambda name: active_version(store, seen, name)) for version in versions]
+    return {"databases": [database["uuid"] for database in store.all("database")], "workers": [_ABSENT, *workers]}
 
 
 def trial(version: Body) -> list[dict[str, Any]]:
@@ -53,10 +58,10 @@ def trial(version: Body) -> list[dict[str, Any]]:
     return [options(version, lambda _: None), _ABSENT]
 
 
-def active_version(store: Store, script: str) -> str | None:
+def active_version(store: Store, seen: Propagation, script: str) -> str | None:
     """Give the id of the version that gets most of a script's traffic."""
     worker = store.named("worker", script)
-    deployment = store.last_child("deployment", worker["id"]) if worker else None
+    deployment = seen.seen(worker["id"], store.last_child("deployment", worker["id"])) if worker else None
     if deployment is None:
         return None
     return str(max(deployment["versions"], key=lambda share: share["percentage"])["version_id"])

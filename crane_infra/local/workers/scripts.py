@@ -1,190 +1,119 @@
-"""The scripts routes: deployments, schedules, and versions as wrangler reads them."""
+"""The scripts routes: a whole script uploaded as a form, listed, read back and deleted, as wrangler and the SDKs do it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import base64
 from typing import TYPE_CHECKING
 
-from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
-from crane_infra.local.envelope import BAD_REQUEST, BAD_WORKER, INTERNAL, NO_SUCH_WORKER, NOT_FOUND, Refusal, ok, page
-from crane_infra.local.ids import new_uuid
-from crane_infra.local.workerd.node import NodeError
+from starlette.responses import Response
+
+from crane_infra.local.cloud import Cloud, Handler, stamp
+from crane_infra.local.envelope import BAD_REQUEST, Refusal, ok
+from crane_infra.local.workers import forms, records, settings
+from crane_infra.local.workers.deployments import activate_only
+from crane_infra.local.workers.intake import Origin, judge, keep
 from crane_infra.local.workers.live import OLDEST_DATE
-from crane_infra.local.workers.workers import public_bindings, version_of
+from crane_infra.local.workers.versions import etag
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from crane_infra.local.store import Body
 
-AUTHOR = "local@crane.invalid"
-_BAD_CRON, _MOST_VERSIONS, _CRON_FIELDS = 10100, 2, 5
+_REFERENCED = 10142
+_BOUNDARY = "crane-module-boundary"
 
 
-async def deploy(cloud: Cloud, request: Request) -> Response:
-    """POST /workers/scripts/{name}/deployments: acknowledged once the versions really serve."""
-    worker, body = _script(cloud, request), await body_of(request)
-    deployment: Body = {
-        "id": new_uuid(),
-        "created_on": stamp(),
-        "source": "api",
-        "author_email": AUTHOR,
-        "annotations": {"workers/triggered_by": "deployment", **(body.get("annotations") or {})},
-        "strategy": "percentage",
-        "versions": _shares(cloud, worker, body),
-    }
-    cloud.store.add("deployment", deployment["id"], deployment, parent=worker["id"])
-    cloud.workerd.touch()
-    try:
-        await cloud.workerd.apply()
-    except NodeError as error:
-        cloud.store.remove(deployment["id"])
-        cloud.workerd.touch()
-        raise Refusal(500, INTERNAL, f"The deployment does not start: {error}") from error
-    return ok(deployment)
-
-
-async def deployments(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/deployments, newest first."""
-    newest_first = cloud.store.children("deployment", _script(cloud, request)["id"])[::-1]
-    return page(newest_first, request.query_params, under="deployments")
-
-
-async def deployment(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/deployments/{id}."""
-    for found in cloud.store.children("deployment", _script(cloud, request)["id"]):
-        if found["id"] == request.path_params["id"]:
-            return ok(found)
-    raise Refusal(NOT_FOUND, NO_SUCH_WORKER, f"The deployment {request.path_params['id']} does not exist on this Worker.")
-
-
-async def schedules(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/schedules."""
-    return ok({"schedules": _schedules(cloud, _script(cloud, request))})
-
-
-async def schedule(cloud: Cloud, request: Request) -> Response:
-    """PUT /workers/scripts/{name}/schedules: the whole list. They are kept, not run."""
-    worker, wanted = _script(cloud, request), await body_of(request, list)
-    crons = [entry.get("cron") if isinstance(entry, dict) else None for entry in wanted]
-    for cron in crons:
-        if not isinstance(cron, str) or len(cron.split()) != _CRON_FIELDS:
-            raise Refusal(BAD_REQUEST, _BAD_CRON, f"invalid cron string: {cron}")
-    now, before = stamp(), {entry["cron"]: entry for entry in _schedules(cloud, worker)}
-    entries = [before.get(cron, {"cron": cron, "created_on": now, "modified_on": now}) for cron in crons]
-    ident = f"{worker['id']}/schedules"
-    with cloud.store.together():
-        cloud.store.remove(ident)
-        cloud.store.add("schedules", ident, {"schedules": entries}, parent=worker["id"])
-    return ok({"schedules": entries})
-
-
-async def versions(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/versions, newest first."""
-    newest_first = cloud.store.children("version", _script(cloud, request)["id"])[::-1]
-    return page([_summary(version) for version in newest_first], request.query_params, under="items")
-
-
-async def version(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/versions/{id}."""
-    found = version_of(cloud, _script(cloud, request), request.path_params["id"])
-    runtime = {key: found[key] for key in ("compatibility_flags", "usage_model")}
-    resources = {
-        "bindings": public_bindings(found),
-        "script": {"etag": _etag(found), "handlers": ["fetch"], "last_deployed_from": "api"},
-        "script_runtime": {"compatibility_date": found.get("compatibility_date", OLDEST_DATE), **runtime},
-    }
-    return ok({**_summary(found), "resources": resources})
-
-
-async def scripts(cloud: Cloud, _: Request) -> Response:
+async def listing(cloud: Cloud, _: Request) -> Response:
     """GET /workers/scripts: the workers that have a version."""
     found = [(worker, cloud.store.last_child("version", worker["id"])) for worker in cloud.store.all("worker")]
-    return ok([_listed(worker, newest) for worker, newest in found if newest])
+    return ok([described(worker, newest) for worker, newest in found if newest])
 
 
-def _script(cloud: Cloud, request: Request) -> Body:
-    found = cloud.store.named("worker", request.path_params["name"])
-    if found is None:
-        raise Refusal(NOT_FOUND, NO_SUCH_WORKER, "This Worker does not exist on your account.")
-    return found
+async def put(cloud: Cloud, request: Request) -> Response:
+    """PUT /workers/scripts/{name}: a form; a new version with all traffic, of a worker that is made if there is none."""
+    name = request.path_params["name"]
+    metadata, body = await forms.uploaded(request)
+    origin = Origin(records.source(request), "upload")
+    fresh = records.new_worker({"name": name}, stamp())
+    present = cloud.store.named("worker", name)
+    before = cloud.store.last_child("version", present["id"]) if present else None
+    strict = request.query_params.get("bindings_inherit") == "strict"
+    version = await judge(cloud, body, before, origin, keep=forms.kept(metadata), strict=strict)
+    worker = settings.with_script_level(cloud.store.named("worker", name) or fresh, metadata)
+    if worker["id"] == fresh["id"]:
+        cloud.store.add("worker", worker["id"], worker, name=name)
+    else:
+        cloud.store.put(worker["id"], worker, name=name)
+    stored = keep(cloud, worker, version)
+    await activate_only(
+        cloud,
+        worker,
+        stored,
+        origin,
+        {key: body["annotations"].get(key) for key in ("workers/message",)} if body.get("annotations") else None,
+    )
+    times = {"startup_time_ms": stored["startup_time_ms"], "deployment_id": stored["id"].replace("-", "")}
+    return ok({**described(worker, stored), "entry_point": stored["main_module"], **times})
 
 
-def _shares(cloud: Cloud, worker: Body, body: Body) -> list[Body]:
-    shares = body.get("versions")
-    if body.get("strategy", "percentage") != "percentage" or not isinstance(shares, list) or not 1 <= len(shares) <= _MOST_VERSIONS:
-        raise Refusal(BAD_REQUEST, BAD_WORKER, "A deployment has the strategy percentage and one or two versions")
-    kept: list[Body] = [
-        {"percentage": share.get("percentage"), "version_id": share.get("version_id")} for share in shares if isinstance(share, dict)
-    ]
-    known = {version["id"] for version in cloud.store.children("version", worker["id"])}
-    for share in kept:
-        if share["version_id"] not in known:
-            raise Refusal(BAD_REQUEST, BAD_WORKER, f"Version {share['version_id']} does not exist on this Worker")
-    if len({share["version_id"] for share in kept}) != len(shares):
-        raise Refusal(BAD_REQUEST, BAD_WORKER, "A deployment names each version once")
-    percentages = [share["percentage"] for share in kept]
-    if not all(map(_is_percentage, percentages)) or sum(percentages) != 100:  # noqa: PLR2004
-        raise Refusal(BAD_REQUEST, BAD_WORKER, "The percentages of a deployment's versions must add up to 100")
-    return kept
+async def content(cloud: Cloud, request: Request) -> Response:
+    """GET /workers/scripts/{name} and …/content/v2: the modules of the latest version, as a form."""
+    version = records.latest(cloud, records.script(cloud, request))
+    parts = b"".join(_part(module) for module in version["modules"])
+    headers = {"cf-entrypoint": version["main_module"], "etag": etag(version)}
+    body = parts + f"--{_BOUNDARY}--\r\n".encode()
+    return Response(body, media_type=f"multipart/form-data; boundary={_BOUNDARY}", headers=headers)
 
 
-def _is_percentage(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100  # noqa: PLR2004
+async def delete(cloud: Cloud, request: Request) -> Response:
+    """DELETE /workers/scripts/{name} and /workers/services/{name}: refused while another worker binds it, but for ``?force=true``."""
+    worker = records.script(cloud, request)
+    by = [other["name"] for other in records.binders(cloud.store, worker["name"])]
+    if by and not records.flag(request, "force"):
+        what = f"Cannot delete service '{worker['name']}' because it is still referenced by service bindings in Workers '{', '.join(by)}'."
+        raise Refusal(BAD_REQUEST, _REFERENCED, f"{what} Please remove bindings pointing to it and try again.")
+    remove(cloud, worker)
+    return ok(None)
 
 
-def _schedules(cloud: Cloud, worker: Body) -> list[Body]:
-    found = cloud.store.last_child("schedules", worker["id"])
-    return list(found["schedules"]) if found else []
+def remove(cloud: Cloud, worker: Body) -> None:
+    """Remove a worker with its versions, deployments and schedules; what ran of it ends before the next request is answered."""
+    cloud.store.remove(worker["id"])
+    cloud.propagation.forget(worker["id"])
+    cloud.workerd.touch()
 
 
-def _summary(version: Body) -> Body:
-    created = version["created_on"]
-    metadata = {
-        "created_on": created,
-        "modified_on": created,
-        "source": "api",
-        "author_id": "",
-        "author_email": AUTHOR,
-        "hasPreview": False,
-    }
-    return {"id": version["id"], "number": version["number"], "metadata": metadata, "annotations": version["annotations"]}
-
-
-def _listed(worker: Body, newest: Body) -> Body:
+def described(worker: Body, version: Body) -> Body:
+    """Give a script as the lists show it."""
     return {
         "id": worker["name"],
         "tag": worker["id"],
-        "etag": _etag(newest),
+        "etag": etag(version),
         "handlers": ["fetch"],
         "created_on": worker["created_on"],
-        "modified_on": newest["created_on"],
+        "modified_on": version["created_on"],
         "has_modules": True,
         "has_assets": False,
-        "last_deployed_from": "api",
-        "compatibility_date": newest.get("compatibility_date", OLDEST_DATE),
-        "compatibility_flags": newest["compatibility_flags"],
-        "logpush": worker["logpush"],
-        "tags": worker["tags"],
-        "tail_consumers": worker["tail_consumers"],
-        "usage_model": newest["usage_model"],
+        "last_deployed_from": version["source"],
+        "compatibility_date": version.get("compatibility_date", OLDEST_DATE),
+        "compatibility_flags": version["compatibility_flags"],
+        "usage_model": version["usage_model"],
+        **settings.script_level(worker),
     }
 
 
-def _etag(version: Body) -> str:
-    return hashlib.sha256(json.dumps(version["modules"], sort_keys=True).encode()).hexdigest()
+def _part(module: Body) -> bytes:
+    disposition = f'form-data; name="{module["name"]}"; filename="{module["name"]}"'
+    head = f"--{_BOUNDARY}\r\nContent-Disposition: {disposition}\r\nContent-Type: {module['content_type']}\r\n\r\n"
+    return head.encode() + base64.b64decode(module["content_base64"]) + b"\r\n"
 
 
 _SCRIPT = "/accounts/{a}/workers/scripts"
 ROUTES: dict[str, Handler] = {
-    f"GET {_SCRIPT}": scripts,
-    f"POST {_SCRIPT}/{{name}}/deployments": deploy,
-    f"GET {_SCRIPT}/{{name}}/deployments": deployments,
-    f"GET {_SCRIPT}/{{name}}/deployments/{{id}}": deployment,
-    f"GET {_SCRIPT}/{{name}}/schedules": schedules,
-    f"PUT {_SCRIPT}/{{name}}/schedules": schedule,
-    f"GET {_SCRIPT}/{{name}}/versions": versions,
-    f"GET {_SCRIPT}/{{name}}/versions/{{id}}": version,
+    f"GET {_SCRIPT}": listing,
+    f"PUT {_SCRIPT}/{{name}}": put,
+    f"GET {_SCRIPT}/{{name}}": content,
+    f"GET {_SCRIPT}/{{name}}/content/v2": content,
+    f"DELETE {_SCRIPT}/{{name}}": delete,
 }

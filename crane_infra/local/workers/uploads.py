@@ -1,4 +1,4 @@
-"""Judging an uploaded version before anything is stored: what Cloudflare would refuse, with code 10021.
+"""Judging an uploaded version before anything is stored: what Cloudflare would refuse, with code 10021 or one of the binding's own.
 
 It looks at the upload's form, and that what it binds exists. Whether the modules start is for workerd to say.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NEEDS = {"plain_text": "text", "secret_text": "text", "json": "json", "version_metadata": None, "d1": None, "service": "service"}
 _IGNORED_MODULES = {"application/source-map"}
+_NO_DATABASE, _NO_SERVICE = 10181, 10144
 
 
 def examine(body: Body, store: Store, newest_date: str) -> None:
@@ -81,13 +82,9 @@ def _examine_binding(binding: Body, store: Store) -> None:
     field = _NEEDS[str(kind)]
     _demand(field is None or field in binding, f"binding {name} of type {kind} is invalid: {field} is missing")
     _demand(not kind or "text" not in str(kind) or isinstance(binding["text"], str), f"binding {name} of type {kind} is invalid: text")
-    if kind == "d1":
-        _demand(
-            store.get("database", database_id(binding)),
-            f"D1 binding '{name}' references database '{database_id(binding)}' which was not found",
-        )
-    if kind == "service":
-        _demand(
-            store.named("worker", str(binding["service"])),
-            f"Service binding '{name}' references Worker '{binding['service']}' which was not found",
-        )
+    if kind == "d1" and not store.get("database", database_id(binding)):
+        what = f"D1 binding '{name}' references database '{database_id(binding)}' which was not found."
+        raise Refusal(BAD_REQUEST, _NO_DATABASE, what)
+    if kind == "service" and not store.named("worker", str(binding["service"])):
+        what = f"Service binding '{name}' references environment 'production' on Worker '{binding['service']}' which was not found."
+        raise Refusal(BAD_REQUEST, _NO_SERVICE, what)

@@ -1,0 +1,115 @@
+"""Time Travel's states: whole copies of a database's file, one for each bookmark, and the way back to one of them.
+
+A copy is made through SQLite's own backup while workerd goes on, and a restore writes a copy back the same way: one transaction of the
+live file, so a kill leaves the state before or the state after. The newest 100 states are kept, of at most 256 MB together; a state that
+only a worker wrote is seen with the next call to the API. It knows nothing of HTTP. Prevents a rehearsed restore that differs from what
+was there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import sqlite3
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEPT_STATES, KEPT_BYTES = 100, 256 * 2**20
+_NAME = re.compile(r"(?P<bookmark>(?P<number>[0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{32})\.(?P<at>\d+)\.sqlite")
+_BUSY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class State:
+    """A state that can be restored; ``at`` is when it was seen first, in nanoseconds since 1970."""
+
+    bookmark: str
+    at: int
+    file: Path
+
+
+class History:
+    """The states of one database; bookmarks grow as texts with each state."""
+
+    def __init__(self, live: Path, folder: Path, created_at: str) -> None:
+        """Keep the states of ``live`` in ``folder``; the first one counts from ``created_at`` (ISO 8601)."""
+        self.live, self._folder, self._created_at = live, folder, created_at
+
+    def states(self) -> list[State]:
+        """Give every kept state, oldest first."""
+        names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
+        found = [match for match in map(_NAME.fullmatch, names) if match]
+        return [State(match["bookmark"], int(match["at"]), self._folder / match[0]) for match in found]
+
+    def find(self, bookmark: str) -> State | None:
+        """Give the state of a bookmark."""
+        return next((state for state in self.states() if state.bookmark == bookmark), None)
+
+    def at(self, moment: datetime) -> State | None:
+        """Give the state at a moment: the last one that began before it."""
+        limit = int(moment.timestamp() * 10**9)
+        return next((state for state in reversed(self.states()) if state.at <= limit), None)
+
+    def record(self, *, written: bool) -> State:
+        """Keep the present state and give it; without ``written`` the last one is given if nothing changed since."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        copy = self._folder / "new"
+        _remove(copy)
+        _copy(self.live, copy, "OFF")
+        states = self.states()
+        if states and not written and _content(states[-1].file) == _content(copy):
+            _remove(copy)
+            return states[-1]
+        state = self._next(states[-1] if states else None)
+        copy.rename(state.file)
+        self._drop([*states, state])
+        return state
+
+    def restore(self, state: State) -> State:
+        """Make the live file what it was at ``state``, in one transaction; give the new state that this is."""
+        _copy(state.file, self.live, "FULL")
+        return self.record(written=True)
+
+    def _next(self, last: State | None) -> State:
+        number = int(last.bookmark[:8], 16) + 1 if last else 0
+        at = time.time_ns() if last else int(datetime.fromisoformat(self._created_at).timestamp() * 10**9)
+        tail = hashlib.md5(f"{self.live.name} {number}".encode(), usedforsecurity=False).hexdigest()
+        bookmark = f"{number:08x}-{0:08x}-{at // 10**9:08x}-{tail}"
+        return State(bookmark, at, self._folder / f"{bookmark}.{at}.sqlite")
+
+    def _drop(self, states: list[State]) -> None:
+        size = 0
+        for place, state in enumerate(reversed(states)):
+            size += state.file.stat().st_size
+            if place and (place >= KEPT_STATES or size > KEPT_BYTES):
+                state.file.unlink()
+
+
+def _copy(source: Path, target: Path, synchronous: str) -> None:
+    with (
+        contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as reader,
+        contextlib.closing(sqlite3.connect(target, timeout=_BUSY_SECONDS)) as writer,
+    ):
+        writer.execute(f"PRAGMA synchronous={synchronous}")
+        reader.backup(writer)
+
+
+def _content(file: Path) -> str:
+    """Give a digest of all but workerd's own counter, which grows with each read (``_cf_METADATA``, one page)."""
+    data = bytearray(file.read_bytes())
+    size = {1: 65536}.get(found := int.from_bytes(data[16:18], "big"), found)
+    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)) as reader:
+        for (page,) in reader.execute("SELECT rootpage FROM sqlite_master WHERE name = '_cf_METADATA'"):
+            data[(page - 1) * size : page * size] = bytes(size)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _remove(file: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)

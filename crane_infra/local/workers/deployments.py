@@ -1,0 +1,129 @@
+"""Deployments: which versions of a script get its traffic, one or two, by percentage.
+
+A deployment is acknowledged once its versions really run. It is stored before that, so a kill cannot lose an acknowledged one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
+from crane_infra.local.envelope import BAD_REQUEST, BAD_WORKER, INTERNAL, NOT_FOUND, Refusal, ok, page
+from crane_infra.local.ids import new_uuid
+from crane_infra.local.workerd.node import NodeError
+from crane_infra.local.workers import records
+from crane_infra.local.workers.bindings import changed_secrets
+from crane_infra.local.workers.intake import VERSION_NOT_FOUND, Origin, deployable
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from crane_infra.local.store import Body
+
+_MOST_VERSIONS, _WHOLE, _KEPT = 2, 100, 1000
+_SECRETS_CHANGED, _NO_SUCH_DEPLOYMENT = 10220, 10336
+
+
+async def create(cloud: Cloud, request: Request) -> Response:
+    """POST /workers/scripts/{name}/deployments; ``?force=true`` takes a version back although secrets changed since."""
+    worker, body = records.script(cloud, request), await body_of(request)
+    shares = _shares(cloud, worker, body)
+    if not records.flag(request, "force"):
+        _refuse_changed_secrets(cloud, worker, shares)
+    return ok(await activate(cloud, worker, shares, Origin(records.source(request), "deployment"), body.get("annotations")))
+
+
+async def listing(cloud: Cloud, request: Request) -> Response:
+    """GET /workers/scripts/{name}/deployments, newest first."""
+    newest_first = cloud.store.children("deployment", records.script(cloud, request)["id"])[::-1]
+    return page(newest_first, request.query_params, under="deployments")
+
+
+async def show(cloud: Cloud, request: Request) -> Response:
+    """GET /workers/scripts/{name}/deployments/{id}."""
+    for found in cloud.store.children("deployment", records.script(cloud, request)["id"]):
+        if found["id"] == request.path_params["id"]:
+            return ok(found)
+    raise Refusal(NOT_FOUND, _NO_SUCH_DEPLOYMENT, f"The deployment {request.path_params['id']} does not exist on this Worker.")
+
+
+async def activate(cloud: Cloud, worker: Body, shares: list[Body], origin: Origin, annotations: object = None) -> Body:
+    """Make a deployment of these versions and wait until they run; raises Refusal when they do not, and nothing changed."""
+    deployment: Body = {
+        "id": new_uuid(),
+        "created_on": stamp(),
+        "source": origin.source,
+        "author_email": records.AUTHOR,
+        "annotations": records.annotated(annotations, origin.triggered_by),
+        "strategy": "percentage",
+        "versions": shares,
+    }
+    former = cloud.store.last_child("deployment", worker["id"])
+    cloud.store.add("deployment", deployment["id"], deployment, parent=worker["id"])
+    with cloud.propagating(worker["id"], deployment["id"], former):
+        try:
+            await cloud.workerd.apply()
+        except NodeError as error:
+            cloud.store.remove(deployment["id"])
+            cloud.workerd.touch()
+            raise Refusal(500, INTERNAL, f"The deployment does not start: {error}") from error
+    _forget_oldest(cloud, worker)
+    return deployment
+
+
+async def activate_only(cloud: Cloud, worker: Body, version: Body, origin: Origin, annotations: object = None) -> Body:
+    """Give one version all traffic; raises Refusal."""
+    return await activate(cloud, worker, [{"percentage": _WHOLE, "version_id": version["id"]}], origin, annotations)
+
+
+def is_deployed(cloud: Cloud, worker: Body, version: Body) -> bool:
+    """Tell whether a version has all the traffic."""
+    deployment = cloud.store.last_child("deployment", worker["id"])
+    return bool(deployment) and deployment["versions"] == [{"percentage": _WHOLE, "version_id": version["id"]}]  # type: ignore[index]
+
+
+def _shares(cloud: Cloud, worker: Body, body: Body) -> list[Body]:
+    shares = body.get("versions")
+    if body.get("strategy", "percentage") != "percentage" or not isinstance(shares, list) or not 1 <= len(shares) <= _MOST_VERSIONS:
+        raise Refusal(BAD_REQUEST, BAD_WORKER, "A deployment has the strategy percentage and one or two versions")
+    kept: list[Body] = [
+        {"percentage": share.get("percentage"), "version_id": share.get("version_id")} for share in shares if isinstance(share, dict)
+    ]
+    known = {version["id"] for version in deployable(cloud, worker)}
+    if any(share["version_id"] not in known for share in kept):
+        what = "The requested Worker version could not be found, please check the ID being passed and try again."
+        raise Refusal(NOT_FOUND, VERSION_NOT_FOUND, what)
+    if len({share["version_id"] for share in kept}) != len(shares):
+        raise Refusal(BAD_REQUEST, BAD_WORKER, "A deployment names each version once")
+    percentages = [share["percentage"] for share in kept]
+    if not all(map(_is_percentage, percentages)) or sum(percentages) != _WHOLE:
+        raise Refusal(BAD_REQUEST, BAD_WORKER, "The percentages of a deployment's versions must add up to 100")
+    return kept
+
+
+def _is_percentage(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _WHOLE
+
+
+def _refuse_changed_secrets(cloud: Cloud, worker: Body, shares: list[Body]) -> None:
+    """Refuse to take back a version that was active before, when a secret changed since (10220; the words are from wrangler's tests)."""
+    earlier = cloud.store.children("deployment", worker["id"])
+    now = records.active(cloud.store, worker)
+    been = {share["version_id"] for deployment in earlier for share in deployment["versions"]} - {version["id"] for version in now}
+    for version in deployable(cloud, worker):
+        if version["id"] in been & {share["version_id"] for share in shares}:
+            changed = changed_secrets(version, max(now, key=lambda other: int(other["number"])))
+            if changed:
+                why = "If you are sure this is ok, add a ?force=true query parameter to allow the rollback."
+                what = f"A secret has changed since this version was active. {why} The following secrets have changed: {', '.join(changed)}"
+                raise Refusal(BAD_REQUEST, _SECRETS_CHANGED, what)
+
+
+def _forget_oldest(cloud: Cloud, worker: Body) -> None:
+    for old in cloud.store.children("deployment", worker["id"])[:-_KEPT]:
+        cloud.store.remove(old["id"])
+
+
+_SCRIPT = "/accounts/{a}/workers/scripts/{name}/deployments"
+ROUTES: dict[str, Handler] = {f"POST {_SCRIPT}": create, f"GET {_SCRIPT}": listing, f"GET {_SCRIPT}/{{id}}": show}

@@ -1,0 +1,104 @@
+"""Secrets of a script: each change is a new version with all traffic, as on Cloudflare. Their values never come back.
+
+While the latest version is not the one that serves, a change is refused (10215): it would deploy that version by accident.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crane_infra.local.cloud import Cloud, Handler, body_of
+from crane_infra.local.envelope import BAD_REQUEST, NOT_FOUND, UNKNOWN_ROUTE, Refusal, ok
+from crane_infra.local.workers import records
+from crane_infra.local.workers.bindings import replaced, secrets
+from crane_infra.local.workers.deployments import activate_only, is_deployed
+from crane_infra.local.workers.forms import demand_objects
+from crane_infra.local.workers.intake import Origin, changed, take
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from crane_infra.local.store import Body
+
+_NO_SUCH_SECRET, _NOT_DEPLOYED, _BAD_SECRET = 10056, 10215, 10021
+_NOT_DEPLOYED_TEXT = (
+    "Secret edit failed. You attempted to modify a secret, but the latest version of your Worker isn't currently deployed. "
+    "Please ensure that the latest version of your Worker is fully deployed (wrangler versions deploy) before modifying secrets."
+)
+
+
+async def listing(cloud: Cloud, request: Request) -> Response:
+    """GET /workers/scripts/{name}/secrets: names, of the latest version."""
+    version = cloud.store.last_child("version", records.script(cloud, request)["id"])
+    return ok([_shown(name) for name in secrets(version)] if version else [])
+
+
+async def show(cloud: Cloud, request: Request) -> Response:
+    """GET /workers/scripts/{name}/secrets/{secret}: that there is one."""
+    version = records.latest(cloud, records.script(cloud, request))
+    return ok(_shown(_known(version, request.path_params["secret"])))
+
+
+async def put(cloud: Cloud, request: Request) -> Response:
+    """PUT /workers/scripts/{name}/secrets."""
+    worker, body = records.script(cloud, request), await body_of(request)
+    binding = _secret(body)
+    await _change(cloud, request, worker, {binding["name"]: binding})
+    return ok(_shown(binding["name"]))
+
+
+async def put_all(cloud: Cloud, request: Request) -> Response:
+    """PATCH /workers/scripts/{name}/secrets-bulk: all in one version; null takes one away."""
+    worker, body = records.script(cloud, request), await body_of(request)
+    demand_objects(body.get("secrets"), "secrets")
+    changes = {name: None if value is None else _secret({**value, "name": name}) for name, value in body["secrets"].items()}
+    version = await _change(cloud, request, worker, changes)
+    return ok([_shown(name) for name in secrets(version)])
+
+
+async def delete(cloud: Cloud, request: Request) -> Response:
+    """DELETE /workers/scripts/{name}/secrets/{secret}."""
+    worker = records.script(cloud, request)
+    name = _known(records.latest(cloud, worker), request.path_params["secret"])
+    await _change(cloud, request, worker, {name: None})
+    return ok(None)
+
+
+async def _change(cloud: Cloud, request: Request, worker: Body, changes: dict[str, Body | None]) -> Body:
+    latest = records.latest(cloud, worker)
+    if not is_deployed(cloud, worker, latest):
+        raise Refusal(BAD_REQUEST, _NOT_DEPLOYED, _NOT_DEPLOYED_TEXT)
+    origin = Origin(records.source(request), "secret")
+    version = await take(cloud, worker, changed(latest, bindings=replaced(latest, changes)), origin)
+    await activate_only(cloud, worker, version, origin)
+    return version
+
+
+def _secret(body: Body) -> Body:
+    name, text, kind = body.get("name"), body.get("text"), body.get("type", "secret_text")
+    if kind != "secret_text":
+        raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate secrets of type {kind}")
+    if not isinstance(name, str) or not name or not isinstance(text, str):
+        raise Refusal(BAD_REQUEST, _BAD_SECRET, "A secret has a name and a text")
+    return {"name": name, "type": kind, "text": text}
+
+
+def _known(version: Body, name: str) -> str:
+    if name not in secrets(version):
+        raise Refusal(NOT_FOUND, _NO_SUCH_SECRET, f"Secret '{name}' not found")
+    return name
+
+
+def _shown(name: str) -> Body:
+    return {"name": name, "type": "secret_text"}
+
+
+_SECRETS = "/accounts/{a}/workers/scripts/{name}/secrets"
+ROUTES: dict[str, Handler] = {
+    f"GET {_SECRETS}": listing,
+    f"PUT {_SECRETS}": put,
+    f"GET {_SECRETS}/{{secret}}": show,
+    f"DELETE {_SECRETS}/{{secret}}": delete,
+    f"PATCH {_SECRETS}-bulk": put_all,
+}

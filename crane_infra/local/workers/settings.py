@@ -1,0 +1,95 @@
+"""Settings of a script: those of the script itself, and those of its latest version, which can only be changed by a new version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
+from crane_infra.local.envelope import BAD_REQUEST, BAD_WORKER, Refusal, ok
+from crane_infra.local.workers import forms, records
+from crane_infra.local.workers.bindings import shown
+from crane_infra.local.workers.deployments import activate_only, is_deployed
+from crane_infra.local.workers.intake import Origin, changed, take
+from crane_infra.local.workers.live import OLDEST_DATE
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from crane_infra.local.store import Body
+
+NOT_DEPLOYED = 10214
+_NOT_DEPLOYED_TEXT = (
+    "Script edit failed. You attempted to deploy the latest version with modified settings, but the latest version isn't currently deployed. "
+    "Either upload a new version to edit the version settings, or use the script-level settings API "
+    '(/workers/scripts/{script_name}/script-settings) to modify the "logpush" and "tail_consumers" settings.'
+)
+
+
+async def show(cloud: Cloud, request: Request) -> Response:
+    """GET /workers/scripts/{name}/settings: of the script and its latest version."""
+    worker = records.script(cloud, request)
+    return ok(_settings(worker, records.latest(cloud, worker)))
+
+
+async def change(cloud: Cloud, request: Request) -> Response:
+    """PATCH /workers/scripts/{name}/settings: a new version with all traffic, if the latest one has it (else 10214)."""
+    worker, wanted = records.script(cloud, request), await forms.settings(request)
+    forms.refuse_unemulated(wanted)
+    latest = records.latest(cloud, worker)
+    versioned = {key: wanted[key] for key in forms.VERSIONED if wanted.get(key) is not None and key != "main_module"}
+    if versioned:
+        if not is_deployed(cloud, worker, latest):
+            raise Refusal(BAD_REQUEST, NOT_DEPLOYED, _NOT_DEPLOYED_TEXT)
+        origin = Origin(records.source(request), "settings")
+        strict = request.query_params.get("bindings_inherit") == "strict"
+        latest = await take(cloud, worker, changed(latest, **versioned), origin, strict=strict)
+        await activate_only(cloud, worker, latest, origin)
+    worker = with_script_level(cloud.worker(worker["id"]), wanted)
+    cloud.store.put(worker["id"], worker, name=worker["name"])
+    return ok(_settings(worker, latest))
+
+
+async def show_script(cloud: Cloud, request: Request) -> Response:
+    """GET /workers/scripts/{name}/script-settings."""
+    return ok(script_level(records.script(cloud, request)))
+
+
+async def change_script(cloud: Cloud, request: Request) -> Response:
+    """PATCH /workers/scripts/{name}/script-settings: no new version."""
+    worker = with_script_level(records.script(cloud, request), await body_of(request))
+    cloud.store.put(worker["id"], worker, name=worker["name"])
+    return ok(script_level(worker))
+
+
+def script_level(worker: Body) -> Body:
+    """Give the settings of the script itself, in the words of the scripts routes."""
+    consumers = [{"service": consumer.get("name")} for consumer in worker["tail_consumers"]]
+    return {**{key: worker[key] for key in forms.SCRIPT_LEVEL}, "tail_consumers": consumers}
+
+
+def with_script_level(worker: Body, wanted: Body) -> Body:
+    """Give the worker with the script-level settings that a body names; what it does not name stays."""
+    given = {key: wanted[key] for key in forms.SCRIPT_LEVEL if wanted.get(key) is not None}
+    if not all(isinstance(one, dict) for one in given.get("tail_consumers", [])):
+        raise Refusal(BAD_REQUEST, BAD_WORKER, "A tail consumer is an object with a service")
+    if "tail_consumers" in given:
+        given["tail_consumers"] = [{"name": consumer.get("service")} for consumer in given["tail_consumers"]]
+    return {**worker, **records.merge({key: worker[key] for key in given}, given), "updated_on": stamp()} if given else worker
+
+
+def _settings(worker: Body, version: Body) -> Body:
+    kept: Body = {
+        key: version[key] for key in ("compatibility_flags", "usage_model", "limits", "placement", "annotations") if key in version
+    }
+    date = version.get("compatibility_date", OLDEST_DATE)
+    return {"bindings": shown(version), "compatibility_date": date, **kept, **script_level(worker)}
+
+
+_SETTINGS, _SCRIPT_SETTINGS = "/accounts/{a}/workers/scripts/{name}/settings", "/accounts/{a}/workers/scripts/{name}/script-settings"
+ROUTES: dict[str, Handler] = {
+    f"GET {_SETTINGS}": show,
+    f"PATCH {_SETTINGS}": change,
+    f"GET {_SCRIPT_SETTINGS}": show_script,
+    f"PATCH {_SCRIPT_SETTINGS}": change_script,
+}
