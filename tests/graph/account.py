@@ -26,7 +26,7 @@ class Account:
             return {"uuid": name, "name": self.databases[name]} if name in self.databases else None
         if name == "query":
             return [{"results": [], "success": True, "meta": {}}] if self.answers_queries else None
-        found = {"deployments": {"deployments": []}, "schedules": {"schedules": []}}
+        found: dict[str, Any] = {"deployments": {"deployments": []}, "schedules": {"schedules": []}}
         return found.get(name, {"id": name, "name": name, **WORKER})
 
 

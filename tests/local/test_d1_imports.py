@@ -16,6 +16,7 @@ import pytest
 from crane_infra.local.d1.transfer import signed
 from crane_infra.local.daemon import Running
 from crane_infra.local.faults.client import Faults
+from crane_infra.local.faults.model import Drop
 from crane_infra.local.workerd.files import database_file
 from tests.local.conftest import Api, Body, api_of
 
@@ -146,6 +147,15 @@ def test_an_address_admits_one_upload_only_while_it_is_valid(api: Api) -> None:
         assert httpx.put(wrong, content=b"x", trust_env=False).status_code == 403
     assert httpx.get(url, trust_env=False).status_code == 403
     assert httpx.put(url, content=b"x", trust_env=False).status_code == 200
+
+
+def test_an_upload_meets_faults_and_is_logged_like_every_other_call(api: Api, faults: Faults) -> None:
+    database, text = api.database(), "-- planted-in-a-file"
+    with faults.fault("PUT /d1-files/{uuid}/{name}", Drop("after-read")) as dropped, pytest.raises(httpx.TransportError):
+        upload(api, database, text)
+    assert dropped.fired == 1
+    assert faults.seen("planted-in-a-file")[0].part == "request body"
+    assert run(api, database, text + "\nSELECT 1;")["status"] == "complete"
 
 
 def test_the_database_is_held_until_the_import_says_that_it_is_done(api: Api, faults: Faults) -> None:

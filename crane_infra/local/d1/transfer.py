@@ -6,6 +6,7 @@ token where production needs none, or that goes on with an address that has run 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -15,9 +16,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from starlette.applications import Starlette
-from starlette.responses import FileResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
 from crane_infra.local.workerd.files import side_folder
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from crane_infra.local.cloud import Cloud
+    from crane_infra.local.cloud import Cloud, Handler
 
 PREFIX = "/d1-files"
 VALID_SECONDS = 3600
@@ -43,25 +42,24 @@ def signed(key: str, method: str, path: str, expires: int) -> str:
     return f"expires={expires}&signature={_signature(key, method, path, expires)}"
 
 
-def transfer_app(cloud: Cloud) -> Starlette:
-    """Build what serves the signed addresses."""
+async def upload(cloud: Cloud, request: Request) -> Response:
+    """PUT /d1-files/{uuid}/{name}: the file of an import."""
+    if not _is_admitted(cloud.token, "PUT", request.path_params, request.query_params):
+        return _denied()
+    if cloud.store.get("database", request.path_params["uuid"]) is None:
+        return Response("NoSuchBucket", 404)
+    etag = await _store(request, _file(cloud, request, "imports"))
+    return Response(headers={"etag": f'"{etag}"'})
 
-    async def upload(request: Request) -> Response:
-        if not _is_admitted(cloud.token, "PUT", request.path_params, request.query_params):
-            return _denied()
-        if cloud.store.get("database", request.path_params["uuid"]) is None:
-            return Response("NoSuchBucket", 404)
-        etag = await _store(request, _file(cloud, request, "imports"))
-        return Response(headers={"etag": f'"{etag}"'})
 
-    async def download(request: Request) -> Response:
-        if not _is_admitted(cloud.token, "GET", request.path_params, request.query_params):
-            return _denied()
-        file = _file(cloud, request, "exports")
-        return FileResponse(file, media_type="application/sql") if file.is_file() else Response("NoSuchKey", 404)
-
-    path = "/{uuid}/{name}"
-    return Starlette(routes=[Route(path, upload, methods=["PUT"]), Route(path, download, methods=["GET"])])
+async def download(cloud: Cloud, request: Request) -> Response:
+    """GET /d1-files/{uuid}/{name}: the file of an export."""
+    if not _is_admitted(cloud.token, "GET", request.path_params, request.query_params):
+        return _denied()
+    file = _file(cloud, request, "exports")
+    if not await asyncio.to_thread(file.is_file):
+        return Response("NoSuchKey", 404)
+    return Response(await asyncio.to_thread(file.read_bytes), media_type="application/sql")
 
 
 def _file(cloud: Cloud, request: Request, kind: Literal["imports", "exports"]) -> Path:
@@ -106,3 +104,6 @@ def _signature(key: str, method: str, path: str, expires: int) -> str:
 def _denied() -> Response:
     text = "<?xml version='1.0' encoding='UTF-8'?><Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>"
     return Response(text, 403, media_type="application/xml")
+
+
+ROUTES: dict[str, Handler] = {f"PUT {PREFIX}/{{uuid}}/{{name}}": upload, f"GET {PREFIX}/{{uuid}}/{{name}}": download}

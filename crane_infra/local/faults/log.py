@@ -3,7 +3,7 @@
 It lives in memory alone: nothing of it is ever written to a file. It holds the last 20,000 calls, of these the last 64 MiB of
 headers and bodies, and counts of 100,000 different statements. Once it had to forget something, a question about it raises
 OverflowedError instead of answering "never". The Authorization header is left out; so are calls to workers at
-the edge, and the files that imports and exports move over signed addresses.
+the edge.
 """
 
 from __future__ import annotations

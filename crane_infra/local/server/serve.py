@@ -30,7 +30,7 @@ from crane_infra.local.faults.log import CallLog
 from crane_infra.local.ids import ACCOUNT_ID
 from crane_infra.local.lock import hold
 from crane_infra.local.server.admin import admin_app
-from crane_infra.local.server.app import API, public_app, table
+from crane_infra.local.server.app import API, public_app, routes
 from crane_infra.local.store import Store
 from crane_infra.local.workerd.files import remove_strays
 from crane_infra.local.workerd.node import NodeError
@@ -82,7 +82,7 @@ async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain
         provider = asyncio.create_task(asyncio.to_thread(_import_provider))  # takes about as long as Node does
         await workerd.start()
         token = store.fact("token") or store.remember("token", secrets.token_hex(20))
-        cloud = Cloud(instance, token, subdomain, store, workerd, Injector(table()), CallLog())
+        cloud = Cloud(instance, token, subdomain, store, workerd, Injector(routes()), CallLog())
         await stack.enter_async_context(_serving(public_app(cloud), listener))
         await stack.enter_async_context(_serving(admin_app(cloud), admin))
         base = f"http://{HOST}:{_port(listener)}"
