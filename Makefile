@@ -13,7 +13,7 @@ export PULUMI_SKIP_UPDATE_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup engine rehearse test lint types unit format clean python
+.PHONY: help setup engine rehearse test lint types unit bench format clean python
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ types: setup ## Check the types only
 
 unit: setup engine ## Run the tests only
 	.venv/bin/pytest -n auto --dist loadfile
+
+bench: setup ## Measure the local cloud on this machine
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m bench
 
 format: setup ## Mend the style where that can be done by rule
 	.venv/bin/ruff check --fix

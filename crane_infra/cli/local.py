@@ -32,11 +32,9 @@ def up(port: PortOption = 0) -> None:
 def down() -> None:
     """Stop the local cloud; its databases and workers stay for the next start."""
     here = _project()
-    if daemon.status(here.cloud) is None:
-        typer.echo("The local cloud does not run.")
-        return
+    ran = daemon.status(here.cloud) is not None
     daemon.stop(here.cloud)
-    typer.echo("The local cloud stopped.")
+    typer.echo("The local cloud stopped." if ran else "The local cloud does not run.")
 
 
 @app.command()

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from crane_infra.errors import LocalCloudError
-from crane_infra.local.lock import is_free_within
+from crane_infra.local.ids import new_uuid
+from crane_infra.local.lock import hold, is_free_within
 from crane_infra.local.workerd.install import ensure_modules
+from crane_infra.local.workerd.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,33 +59,24 @@ def start(folder: Path, *, port: int = 0, subdomain: str = "automation-ab6", run
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    already = status(folder)
-    if already is not None:
-        raise LocalCloudError(
-            str(folder), f"a local cloud is running already (pid {already.pid})", "Use it, or stop it with 'crane local down'"
-        )
-    modules = ensure_modules(runtime_cache or folder.parent / "runtime")
-    pid = _spawn(folder, modules, port, subdomain)
-    return _ready(folder, pid)
+    with hold(folder, _READY_SECONDS, "changing"):
+        already = status(folder)
+        if already is not None:
+            raise LocalCloudError(
+                str(folder), f"a local cloud is running already (pid {already.pid})", "Use it, or stop it with 'crane local down'"
+            )
+        modules, instance = ensure_modules(runtime_cache or folder.parent / "runtime"), new_uuid()
+        return _ready(folder, instance, _spawn(folder, modules, instance, port, subdomain))
 
 
 def stop(folder: Path) -> None:
     """End the local cloud that runs on ``folder``, if one does; raises LocalCloudError when it cannot be ended or found."""
     folder = folder.resolve()
-    found = status(folder)
-    if found is None:
-        if not is_free_within(folder, _KILL_SECONDS):
-            raise LocalCloudError(
-                str(folder), "a local cloud holds this folder and does not answer", f"End it by hand; {folder / 'cloud.json'} has its pid"
-            )
-        return
-    for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(found.pid, number)
-        if is_free_within(folder, seconds):
-            _reap(found.pid)
-            return
-    raise LocalCloudError(str(folder), f"the local cloud (pid {found.pid}) does not end", "End it by hand")
+    with contextlib.suppress(FileNotFoundError), hold(folder, _READY_SECONDS, "changing"):
+        found = status(folder)
+        if found is not None:
+            _end(found)
+        _remove_leftovers(folder)
 
 
 def status(folder: Path) -> Running | None:
@@ -99,9 +92,27 @@ def status(folder: Path) -> Running | None:
     return found if mine else None
 
 
-def _spawn(folder: Path, modules: Path, port: int, subdomain: str) -> int:
-    arguments = ["--folder", str(folder), "--modules", str(modules), "--port", str(port), "--subdomain", subdomain]
-    (folder / "cloud.json").unlink(missing_ok=True)
+def _end(found: Running) -> None:
+    for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(found.pid, number)
+        if is_free_within(found.folder, seconds):
+            _reap(found.pid)
+            return
+    raise LocalCloudError(str(found.folder), f"the local cloud (pid {found.pid}) does not end", "End it by hand")
+
+
+def _remove_leftovers(folder: Path) -> None:
+    try:
+        with hold(folder, _KILL_SECONDS):
+            remove_leftovers(folder)
+    except LocalCloudError as error:
+        todo = f"End it by hand; {folder / 'cloud.json'} has its pid"
+        raise LocalCloudError(str(folder), "a local cloud holds this folder and does not answer", todo) from error
+
+
+def _spawn(folder: Path, modules: Path, instance: str, port: int, subdomain: str) -> int:
+    arguments = ["--folder", str(folder), "--modules", str(modules), "--instance", instance, "--port", str(port), "--subdomain", subdomain]
     log = os.open(folder / "cloud.log", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
@@ -113,11 +124,11 @@ def _spawn(folder: Path, modules: Path, port: int, subdomain: str) -> int:
         os.close(log)
 
 
-def _ready(folder: Path, pid: int) -> Running:
+def _ready(folder: Path, instance: str, pid: int) -> Running:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         found = _announced(folder)
-        if found is not None and found.pid == pid:
+        if found is not None and found.instance_id == instance:
             return found
         if _reap(pid):
             raise LocalCloudError("the local cloud does not start", _last_line(folder), f"The whole log is {folder / 'cloud.log'}")

@@ -1,4 +1,8 @@
-"""One cloud per folder: a lock that the system lets go of when the last process that holds it ends, however it ends."""
+"""One cloud per folder: locks that the system lets go of when the last process that holds one ends, however it ends.
+
+``lock`` is held by the cloud as long as it lives, ``changing`` by the command that starts or stops it: of two starts at the same
+moment one wins, and the other sees what the first one did.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import contextlib
 import fcntl
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from crane_infra.errors import LocalCloudError
 
@@ -18,9 +22,9 @@ _PAUSE_SECONDS = 0.02
 
 
 @contextlib.contextmanager
-def hold(folder: Path, seconds: float) -> Iterator[int]:
-    """Hold the folder's lock and give its descriptor; raises LocalCloudError when another keeps it for ``seconds``."""
-    descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+def hold(folder: Path, seconds: float, name: Literal["lock", "changing"] = "lock") -> Iterator[int]:
+    """Hold one of the folder's locks and give its descriptor; raises LocalCloudError when another keeps it for ``seconds``."""
+    descriptor = os.open(folder / name, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         if not _taken_within(descriptor, seconds):
             raise LocalCloudError(str(folder), "another local cloud holds this folder", "Stop it with 'crane local down', then start again")

@@ -1,0 +1,68 @@
+"""What a query costs through the REST API: one after the other, and 200 at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+
+from bench import bare, machine
+from bench.rows import Row, median, p95, timed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TIMES, _DATABASES, _EACH, _ROUNDS = 300, 20, 10, 5
+_STATEMENTS = ("SELECT 1", "INSERT INTO t VALUES(1)")
+
+
+def latency(folder: Path) -> list[Row]:
+    """Send single statements one after the other; beside them our framework with a constant answer, and D1 inside bare Miniflare."""
+    d1 = bare.d1_milliseconds(machine.modules(), folder / "bare", _TIMES)
+    with bare.constant_server() as url, machine.client("none") as http:
+        floor = timed(lambda: http.post(url, json={"sql": _STATEMENTS[0]}), _TIMES)
+    rows: list[Row] = []
+    with machine.cloud(folder / "cloud") as api:
+        url = api.url(f"/d1/database/{api.database('bench')}/query")
+        for sql in _STATEMENTS:
+            figures = timed(lambda sql=sql: api.http.post(url, json={"sql": sql}).raise_for_status(), _TIMES)  # type: ignore[misc]
+            rows += [
+                Row(f"{sql}, median", median(figures), "ms", median(floor), "constant answer, same framework"),
+                Row(f"{sql}, median", median(figures), "ms", d1[sql], "the same inside bare Miniflare, mean"),
+                Row(f"{sql}, p95", p95(figures), "ms", p95(floor), "constant answer, same framework"),
+            ]
+    return rows
+
+
+def at_once(folder: Path) -> list[Row]:
+    """Send 200 queries at once to 20 databases, in rounds of reads and of writes; any error fails the measurement."""
+    with machine.cloud(folder / "cloud") as api:
+        urls = [api.url(f"/d1/database/{api.database(f'bench-{number}')}/query") for number in range(_DATABASES)]
+        return [Row(f"200 at once on 20 databases, {sql}", asyncio.run(_rate(api, urls, sql)), "queries/s") for sql in _STATEMENTS]
+
+
+async def _rate(api: machine.Api, urls: list[str], sql: str) -> float:
+    """Give the median rate of the rounds; raises RuntimeError when a query fails.
+
+    Each database has a client of its own: one with 200 connections spends most of the time on choosing among them.
+    """
+    rates = []
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(_client(api)) for _ in urls]
+        for _ in range(_ROUNDS + 1):
+            began = time.perf_counter()
+            calls = zip(clients * _EACH, urls * _EACH, strict=True)
+            replies = await asyncio.gather(*(http.post(url, json={"sql": sql}) for http, url in calls))
+            rates.append(len(replies) / (time.perf_counter() - began))
+            errors = [reply.text for reply in replies if reply.status_code != httpx.codes.OK]
+            if errors:
+                raise RuntimeError(f"{len(errors)} of {len(replies)} queries failed; the first said: {errors[0][:300]}")
+    return median(rates[1:])
+
+
+def _client(api: machine.Api) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=_EACH, max_keepalive_connections=_EACH)
+    return httpx.AsyncClient(headers=api.http.headers, timeout=60, trust_env=False, limits=limits)
