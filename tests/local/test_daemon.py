@@ -109,6 +109,15 @@ def test_two_clouds_live_side_by_side_and_stopping_one_leaves_the_other(begin: B
     assert daemon.status(cloud.folder) == cloud
 
 
+def test_what_runs_deployed_code_knows_no_real_account(begin: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "planted-token")
+    running = begin(tmp_path / "cloud")
+    started = list(children(running.pid))
+    assert started
+    for child in started:
+        assert b"planted-token" not in Path(f"/proc/{child}/environ").read_bytes()
+
+
 def test_stopping_what_does_not_run_does_nothing(tmp_path: Path) -> None:
     daemon.stop(tmp_path / "nothing")
     assert daemon.status(tmp_path / "nothing") is None

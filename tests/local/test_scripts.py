@@ -49,7 +49,7 @@ def test_what_the_newer_api_made_is_a_script(api: Api) -> None:
 def test_wrangler_is_known_by_its_user_agent(api: Api) -> None:
     script = put_script(api)
     path = f"/workers/scripts/{script['name']}"
-    version = sent(api, "POST", f"{path}/versions", files(), **{"user-agent": "wrangler/4.160.0"})
+    version = sent(api, "POST", f"{path}/versions", files(), **{"user-agent": "wrangler/4.156.0"})
     assert (version["metadata"]["source"], version["annotations"]) == ("wrangler", {"workers/triggered_by": "version_upload"})
     assert version["resources"]["script"]["last_deployed_from"] == "wrangler"
     assert api.result("GET", f"{path}/versions/{version['id']}") == {key: version[key] for key in version if key != "startup_time_ms"}

@@ -20,7 +20,7 @@ _GROUPS = "d1AnalyticsAdaptiveGroups"
 
 
 async def graphql(_: Cloud, request: Request) -> Response:
-    """POST /graphql; the reply is GraphQL's, without Cloudflare's envelope (wrangler 4.160 reads it)."""
+    """POST /graphql; the reply is GraphQL's, without Cloudflare's envelope (wrangler 4.156 reads it)."""
     body = await body_of(request)
     if _GROUPS not in str(body.get("query")):
         raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud answers {_GROUPS} alone")

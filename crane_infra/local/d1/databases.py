@@ -61,7 +61,7 @@ async def listing(cloud: Cloud, request: Request) -> Response:
 
 
 async def show(cloud: Cloud, request: Request) -> Response:
-    """GET /d1/database/{id}: by id, or by name as wrangler 4.160 asks; ``?fields=`` names what it should tell."""
+    """GET /d1/database/{id}: by id, or by name as wrangler 4.156 asks; ``?fields=`` names what it should tell."""
     asked = request.path_params["id"]
     database = cloud.store.get("database", asked) or cloud.store.named("database", asked)
     if database is None:

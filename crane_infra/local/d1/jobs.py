@@ -58,7 +58,7 @@ async def poll(room: Room, kind: Kind, bookmark: object) -> Response:
 
 
 def none(kind: Kind, text: str) -> Response:
-    """Reply that there is no job, and why; the API's reply itself is a success (wrangler 4.160 shows ``error``)."""
+    """Reply that there is no job, and why; the API's reply itself is a success (wrangler 4.156 shows ``error``)."""
     return ok({"type": kind, "messages": [], **failed(text)})
 
 

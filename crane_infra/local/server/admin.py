@@ -102,6 +102,7 @@ async def behaviour(cloud: Cloud, _: Request) -> dict[str, Any]:
 async def behave(cloud: Cloud, request: Request) -> dict[str, Any]:
     """PUT /behaviour: a switch that is not named goes back to its default."""
     cloud.behaviour = Behaviour.model_validate_json(await request.body())
+    cloud.settle()
     return cloud.behaviour.model_dump(mode="json")
 
 

@@ -55,7 +55,7 @@ class Node:
             limit=_LONGEST_LINE,
             process_group=0,
             pass_fds=(keep_open,),
-            env={**os.environ, "TMPDIR": str(temporary), "NODE_COMPILE_CACHE": str(modules / "compiled")},
+            env={**_environment(), "TMPDIR": str(temporary), "NODE_COMPILE_CACHE": str(modules / "compiled")},
         )
         self = cls(process, databases.parent)
         try:
@@ -122,3 +122,8 @@ class Node:
     def _end_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _environment() -> dict[str, str]:
+    """Deployed code runs below this process, so nothing of a real account comes along."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
