@@ -42,7 +42,7 @@ types: setup ## Check the types only
 unit: setup engine ## Run the tests only
 	.venv/bin/pytest -n auto --dist loadfile
 
-bench: setup ## Measure the local cloud on this machine
+bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 5 minutes)
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m bench
 
 format: setup ## Mend the style where that can be done by rule

@@ -1,0 +1,46 @@
+"""Workers for releases to be measured with: small, each with a database, one migration to begin with and one more later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crane_infra.catalog import Catalog, Database, Worker
+from crane_infra.checks.model import Check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DATE = "2026-01-01"
+_CODE = """export default { fetch(request, env) {
+  if (new URL(request.url).pathname === "/version") return Response.json({ id: env.CF_VERSION_METADATA.id });
+  return Response.json({ status: "ok" }); // RELEASE
+} };
+"""
+
+
+def names(count: int) -> list[str]:
+    """The workers' names; a worker's database is called like it."""
+    return [f"bench-{number:02}" for number in range(count)]
+
+
+def catalog_of(count: int) -> Catalog:
+    """That many workers, checked for health and version."""
+    checks = (Check(name="health", path="/health"), Check(name="version", path="/version", version_at="id"))
+    return Catalog(
+        workers={
+            name: Worker(bundle=f"{name}/dist", compatibility_date=DATE, databases={"DB": f"{name}-db"}, checks=checks)
+            for name in names(count)
+        },
+        databases={f"{name}-db": Database(migrations=f"{name}/migrations") for name in names(count)},
+    )
+
+
+def write_release(folder: Path, count: int, release: int) -> None:
+    """Write every worker as of a release: other code than in the one before, and one migration more."""
+    for name in names(count):
+        code, migrations = folder / name / "dist" / "index.js", folder / name / "migrations"
+        for parent in (code.parent, migrations):
+            parent.mkdir(parents=True, exist_ok=True)
+        code.write_text(_CODE.replace("RELEASE", f"release {release}"), encoding="utf-8")
+        table = f"CREATE TABLE t{release} (id INTEGER PRIMARY KEY, note TEXT NOT NULL);\n"
+        (migrations / f"{release:04}_t{release}.sql").write_text(table, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The program that shows the engine's own cost."""

@@ -1,0 +1,1 @@
+"""The program whose releases and previews are measured."""

@@ -1,0 +1,11 @@
+"""An environment of as many workers as the benchmark asks for, each with a database of its own, declared as crane's own are."""
+
+import os
+
+from bench.catalog import catalog_of
+from crane_infra import program, settings
+
+if __name__ == "__main__":
+    with program.refusals_in_one_line():
+        program.require_engine()
+        program.declare(settings.read(), catalog_of(int(os.environ["BENCH_WORKERS"])))
