@@ -50,7 +50,7 @@ async def require_live(client: AsyncCloudflare, account: str, versions: Iterable
 async def version_fault(client: AsyncCloudflare, account: str, expected: ExpectedVersion) -> LiveError | None:
     """What is wrong with the deployment of one worker, if anything; raises ApiError where the API does not answer."""
     where = f"worker {expected.script}"
-    todo = f"If somebody deployed by hand, put it back: pulumi up -s {expected.stack} --replace '**WorkersDeployment::{expected.worker}'"
+    todo = f"If somebody deployed by hand, put it back: pulumi up -s {expected.stack} --replace '**WorkerVersion::{expected.worker}'"
     found = await deployments(client, account, expected.script)
     if not found and not await worker_exists(client, account, expected.script):
         return LiveError(

@@ -1,6 +1,7 @@
 """At the start of a run: looks for deployments made by hand, says them, and refuses or returns what handmade.py decides.
 
-Changes nothing itself: what is returned makes the deployment of a worker be made anew. Prevents a run that says "unchanged" over
+Changes nothing itself: what is returned makes a worker's version be uploaded and deployed anew. The old version would not do: Cloudflare
+takes none back whose secrets differ from those that serve (10220), and the provider has no way to insist. Prevents a run that says "unchanged" over
 a worker that serves something else.
 """
 
@@ -19,9 +20,9 @@ from crane_infra.proof import readable
 
 
 def returned(prepared: Prepared) -> dict[str, str]:
-    """The workers whose deployment is to be made anew, with the mark of the one that it is made anew for.
+    """The workers whose version is to be uploaded anew, with the mark of the deployment that it is to replace.
 
-    A mark stays for good: where it went away again, the engine would make the deployment anew once more. In preview what is found is
+    A mark stays for good: where it went away again, the engine would upload the version once more. In preview what is found is
     said and the diff goes on; in an update raises LiveError for a deployment that the run must not undo, ApiError where the API does not
     answer.
     """
@@ -66,7 +67,7 @@ def _last(prepared: Prepared) -> dict[str, Deployed]:
 def _marks_of(last: Mapping[str, object]) -> dict[str, str]:
     environment = last.get("environment")
     workers = environment.get("workers") if isinstance(environment, Mapping) else None
-    return {name: str(one["redeployed"]) for name, one in (workers or {}).items() if "redeployed" in one}
+    return {name: str(one["uploaded-anew-for"]) for name, one in (workers or {}).items() if "uploaded-anew-for" in one}
 
 
 async def _look(prepared: Prepared, last: Mapping[str, Deployed]) -> list[Handmade]:

@@ -62,13 +62,11 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     announce_adoptions(prepared)
     held, anew = held_migrations(prepared, verdict), returned(prepared)
     databases = {name: Database(name, DatabaseConfig(settings.account_id, own)) for name, own in settings.databases.items()}
-    workers = {name: _worker(prepared, name, databases) for name in catalog.workers}
+    workers = {name: _worker(prepared, name, databases, anew.get(name, "never")) for name in catalog.workers}
     uploaded = [worker.version for worker in workers.values()]
     schemas = [declare_schema(database, _schema_step(prepared, name, held[name]), uploaded) for name, database in databases.items()]
     ready = _ready_for_traffic(prepared, _heads(prepared, databases, held), verdict)
-    routings = {
-        name: Routing(name, _routing(prepared, name, worker, ready, anew.get(name, "never")), schemas) for name, worker in workers.items()
-    }
+    routings = {name: Routing(name, _routing(prepared, name, worker, ready), schemas) for name, worker in workers.items()}
     routed: list[pulumi.Resource] = [routing.deployment for routing in routings.values()]
     record = _record(prepared, workers, databases, Standing(held, anew))
     release = declare_release(record, _hook(prepared, "release", _prove(prepared)), [*schemas, *routed])
@@ -77,7 +75,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     pulumi.export("environment", outputs.apply(lambda held: held.get("environment") or {}))
 
 
-def _worker(prepared: Prepared, name: str, databases: Mapping[str, Database]) -> Worker:
+def _worker(prepared: Prepared, name: str, databases: Mapping[str, Database], anew: str) -> Worker:
     settings, declared = prepared.settings, prepared.catalog.workers[name]
     return Worker(
         name,
@@ -93,6 +91,7 @@ def _worker(prepared: Prepared, name: str, databases: Mapping[str, Database]) ->
             secrets=prepared.secrets_of(name),
             databases={binding: databases[database].d1.id for binding, database in declared.databases.items()},
             services={binding: settings.script(service) for binding, service in settings.workers[name].services.items()},
+            anew=anew,
         ),
     )
 
@@ -137,14 +136,13 @@ def _ready_for_traffic(prepared: Prepared, heads: Heads, verdict: Verdict | None
     return look
 
 
-def _routing(prepared: Prepared, name: str, worker: Worker, ready: Action, anew: str) -> RoutingConfig:
+def _routing(prepared: Prepared, name: str, worker: Worker, ready: Action) -> RoutingConfig:
     return RoutingConfig(
         account_id=prepared.settings.account_id,
         script=prepared.settings.script(name),
         version=worker.version.id,
         crons=declared_crons(prepared, name),
         ready=_hook(prepared, f"{name}-traffic", ready),
-        anew=anew,
     )
 
 

@@ -21,7 +21,7 @@ from crane_infra.settings import Settings
 
 @dataclass(frozen=True)
 class Standing:
-    """What each ledger is to hold, and for which workers the deployment was made anew, with the mark of the one it was made anew for."""
+    """What each ledger is to hold, and for which workers the version was uploaded anew, with the mark of the deployment it replaced."""
 
     held: Held
     anew: Mapping[str, str]
@@ -100,7 +100,7 @@ def _environment(prepared: Prepared, ids: Mapping[str, str], anew: Mapping[str, 
                 "variables": variables_of(name, prepared.catalog, settings),
                 "crons": None if (crons := declared_crons(prepared, name)) is None else list(crons),
                 "services": dict(own.services),
-                **({"redeployed": anew[name]} if name in anew else {}),
+                **({"uploaded-anew-for": anew[name]} if name in anew else {}),
             }
             for name, own in settings.workers.items()
         },

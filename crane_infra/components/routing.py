@@ -21,8 +21,6 @@ class RoutingConfig:
     crons: tuple[str, ...] | None
     ready: pulumi.ResourceHookBinding
     """Runs before the version gets traffic; where it fails, the version before keeps it."""
-    anew: str
-    """Another value than the last makes the deployment anew, though nothing of it changed; from none to one would not (measured)."""
 
 
 class Routing(pulumi.ComponentResource):
@@ -39,7 +37,7 @@ class Routing(pulumi.ComponentResource):
             script_name=config.script,
             strategy="percentage",
             versions=[{"version_id": config.version, "percentage": 100}],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), hooks=config.ready, replacement_trigger=config.anew),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), hooks=config.ready),
         )
         if config.crons is not None:
             self.crons = cloudflare.WorkersCronTrigger(

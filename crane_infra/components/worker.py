@@ -31,6 +31,8 @@ class WorkerConfig:
     secrets: Mapping[str, str] = field(repr=False)
     databases: Mapping[str, pulumi.Input[str]]
     services: Mapping[str, pulumi.Input[str]]
+    anew: str
+    """Another value than the last uploads a version anew, though nothing of it changed; from none to one would not (measured)."""
 
 
 class Worker(pulumi.ComponentResource):
@@ -65,7 +67,7 @@ class Worker(pulumi.ComponentResource):
             compatibility_flags=list(config.catalog.compatibility_flags),
             bindings=bindings(config),
             annotations={"workers_tag": config.tag},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, replacement_trigger=config.anew),
         )
         self.register_outputs({"version": self.version.id})
 

@@ -102,7 +102,7 @@ def by_hand(proven: World) -> ByHand:
     version = proven.upload("crane-classifier-staging", "export default { fetch: () => new Response('by hand') };")
     proven.deploy("crane-classifier-staging", version)
     production = proven.up("production")
-    put_back = proven.up("staging", "--replace", "**WorkersDeployment::crane-classifier")
+    put_back = proven.up("staging")
     return ByHand(was, version, production, put_back, proven.answering("crane-classifier-staging"))
 
 
@@ -114,12 +114,13 @@ class TestWithAProofThatNoLongerHolds:
         )
 
     def test_the_refusal_names_the_way_back(self, by_hand: ByHand) -> None:
-        assert "pulumi up -s staging --replace '**WorkersDeployment::crane-classifier'" in refused(by_hand.production)
+        assert "pulumi up -s staging --replace '**WorkerVersion::crane-classifier'" in refused(by_hand.production)
 
-    def test_that_way_leads_back_to_the_proven_version(self, proven: World, by_hand: ByHand) -> None:
+    def test_the_next_update_of_staging_returns_it_to_the_proven_release(self, proven: World, by_hand: ByHand) -> None:
         assert by_hand.put_back.exit == 0, by_hand.put_back.errors
-        assert by_hand.answered == by_hand.proven
-        assert len(proven.proofs("staging")) == 1
+        newest, first = proven.proofs("staging")
+        assert newest["digest"] == first["digest"]
+        assert by_hand.answered == newest["workers"]["crane-classifier"]["version"] != by_hand.proven
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ async def test_another_version_in_traffic_is_no_proof_and_both_are_named(live: L
     live.api.deploy(live.worker, (other, 100))
     text = await fault(live, LiveError)
     assert text.startswith(f"worker {live.worker['name']}: serves {other['id']} at 100% instead of {claimed} at 100%.")
-    assert "pulumi up -s staging --replace '**WorkersDeployment::w'" in text
+    assert "pulumi up -s staging --replace '**WorkerVersion::w'" in text
 
 
 async def test_a_version_that_shares_its_traffic_is_no_proof(live: Live) -> None:

@@ -55,7 +55,8 @@ async function check({ workers }) {
     await trial.ready;
     return { error: null };
   } catch (error) {
-    return { error: (text || String(error)).slice(0, 8000) };
+    if (!text) throw error; // workerd was ended, the workers are not to blame
+    return { error: text.slice(0, 8000) };
   } finally {
     await trial.dispose().catch(() => {});
   }
