@@ -5,6 +5,7 @@ lost reply). What a reply means is decided in ``reply``; what to do about an unk
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, cast
 
 import httpx
@@ -15,6 +16,7 @@ from cloudflare.types.d1.database_query_params import MultipleQueriesBatch
 from crane_infra.d1 import reply
 from crane_infra.d1.database import Param, Result, Row, Statement
 from crane_infra.d1.errors import NoAnswerError, RateLimitedError
+from crane_infra.d1.imports import Importer
 
 # The longest Retry-After that is obeyed, in seconds; a token that used up its budget is told 300, and nobody waits that long unasked.
 LONGEST_WAIT = 60.0
@@ -67,6 +69,14 @@ class D1:
         call = self._call("write", params, len(statements))
         return reply.read_results(call, *await self._query(call, statements))
 
+    async def run_file(self, sql: str) -> None:
+        """Run one SQL file through D1's import, which blocks the database meanwhile.
+
+        Raises RefusedError (nothing of it stays), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
+        """
+        call = self._call("write", ())
+        await Importer(_Imports(self._client, call), call).run(sql)
+
     async def bookmark(self) -> str:
         """Return the Time Travel bookmark of the present state; a read, retried as such. Raises ApiError."""
         call = self._call("bookmark", ())
@@ -87,6 +97,27 @@ class D1:
         batch = [MultipleQueriesBatch(sql=sql, params=cast("list[str]", list(params))) for sql, params in statements]
         query = self._client.d1.database.with_raw_response.query
         return await _raw(call, query(self._database_id, account_id=self._account_id, batch=batch))
+
+
+@dataclass(frozen=True)
+class _Imports:
+    """The import endpoint of one database."""
+
+    client: AsyncCloudflare
+    call: reply.Call
+
+    async def again(self, body: dict[str, str]) -> reply.Import:
+        """Call it, up to five times; losing a reply here leaves nothing in doubt."""
+        call = replace(self.call, kind="read")
+        return await _again(lambda: self._send(call, body))
+
+    async def once(self, body: dict[str, str]) -> reply.Import:
+        """Call it once."""
+        return await self._send(self.call, body)
+
+    async def _send(self, call: reply.Call, body: dict[str, str]) -> reply.Import:
+        sent = self.client.d1.database.with_raw_response.import_
+        return reply.read_import(call, *await _raw(call, sent(call.database_id, account_id=call.account_id, **body)))  # type: ignore[call-overload]
 
 
 def backoff(error: Exception) -> bool | float:

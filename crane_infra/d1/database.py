@@ -39,5 +39,8 @@ class Database(Protocol):
     async def write(self, statements: Sequence[Statement]) -> list[Result]:
         """Run the statements in order as one request, sent once and never again."""
 
+    async def run_file(self, sql: str) -> None:
+        """Run one SQL file as it is, all of it or nothing, sent once and never again."""
+
     async def bookmark(self) -> str:
         """Name the present state, so that Time Travel can return to it."""

@@ -3,6 +3,7 @@
     ApiError
     ├── RefusedError            the API said no: nothing was done
     │   └── RateLimitedError    not now: nothing was done, and when to come back
+    │       └── BusyError       an import or an export holds the database
     ├── NoAnswerError           no answer that can be trusted
     │   └── WriteOutcomeUnknown a write may or may not have been done: read, then decide
     └── PartialWriteError       the API said yes, but not for every statement
@@ -23,6 +24,10 @@ class RateLimitedError(RefusedError):
     def __init__(self, where: str, what: str, todo: str, retry_after: float | None) -> None:
         super().__init__(where, what, todo)
         self.retry_after = retry_after
+
+
+class BusyError(RateLimitedError):
+    """An import or an export holds the database; it takes as long as it takes."""
 
 
 class NoAnswerError(ApiError):

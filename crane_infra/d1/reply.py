@@ -14,13 +14,15 @@ from http import HTTPStatus
 from typing import Literal
 
 from crane_infra.d1.database import Result
-from crane_infra.d1.errors import NoAnswerError, PartialWriteError, RateLimitedError, RefusedError, WriteOutcomeUnknown
+from crane_infra.d1.errors import BusyError, NoAnswerError, PartialWriteError, RateLimitedError, RefusedError, WriteOutcomeUnknown
 from crane_infra.errors import ApiError
 
 # D1's own time-outs: the statement may still be running, whatever the HTTP status says.
 TIMEOUT_CODES = frozenset({"7009", "7429"})
 NO_SUCH_DATABASE = "7404"
 LONGEST_TEXT = 500
+# While an import or export holds a database, whatever else is sent to it is refused with the general code 7500 and these words.
+BUSY = "Currently processing a long-running"
 Kind = Literal["read", "write", "bookmark"]
 RERUN = "Run the same command again: what is done is read first and not done twice"
 
@@ -82,6 +84,28 @@ def read_bookmark(call: Call, status: int, headers: Mapping[str, str], body: byt
     return bookmark
 
 
+@dataclass(frozen=True)
+class Import:
+    """What the import endpoint says: where to upload to, or how far an import is."""
+
+    status: str
+    filename: str = ""
+    upload_url: str = ""
+    bookmark: str = ""
+    error: str = ""
+
+
+def read_import(call: Call, status: int, headers: Mapping[str, str], body: bytes) -> Import:
+    """Return what a reply of the import endpoint says; raise as ``read_results`` does."""
+    found = read_envelope(call, status, headers, body)
+    if not isinstance(found, dict):
+        raise call.unanswered("a reply of the import that says nothing")
+    text = {key: str(found.get(key) or "") for key in ("status", "filename", "upload_url", "at_bookmark")}
+    failed = found.get("success") is not True or text["status"] == "error"
+    error = call.clean(str(found.get("error") or "no reason given")) if failed else ""
+    return Import("error" if failed else text["status"], text["filename"], text["upload_url"], text["at_bookmark"], error)
+
+
 def read_envelope(call: Call, status: int, headers: Mapping[str, str], body: bytes) -> object:
     """Return the ``result`` of a successful reply; raise the error that any other reply amounts to."""
     envelope = _parse(body)
@@ -90,6 +114,8 @@ def read_envelope(call: Call, status: int, headers: Mapping[str, str], body: byt
         raise _rate_limited(call, headers)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT or TIMEOUT_CODES & {code for code, _ in errors}:
         raise call.unanswered(f"status {status}{_told(errors)}")
+    if any(BUSY in message for _, message in errors):
+        raise BusyError(call.where, f"the database is busy{_told(errors)}", "Wait, then run the same command again", None)
     if status >= HTTPStatus.BAD_REQUEST:
         raise _refusal(call, status, errors)
     if envelope is None:

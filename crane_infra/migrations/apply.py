@@ -13,11 +13,11 @@ from uuid import uuid4
 
 from crane_infra.d1.client import LONGEST_WAIT
 from crane_infra.d1.database import Database, Statement
-from crane_infra.d1.errors import NoAnswerError, PartialWriteError, RateLimitedError, RefusedError
+from crane_infra.d1.errors import BusyError, NoAnswerError, PartialWriteError, RateLimitedError, RefusedError
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.blame import describe, find_statement
 from crane_infra.migrations.files import MigrationFile
-from crane_infra.migrations.ledger import Ledger, LedgerHead, apply_request, prepare_request, read_ledger, reopen_request
+from crane_infra.migrations.ledger import Ledger, LedgerHead, apply_file, apply_request, prepare_request, read_ledger, reopen_request
 from crane_infra.migrations.plan import Plan, StartedNotDoneError, make_plan
 
 Pause = Callable[[float], Awaitable[None]]
@@ -112,7 +112,7 @@ class _Run:
         for attempt in range(1, ATTEMPTS + 1):
             listed = self.listed
             try:
-                await self._send(apply_request(file, self.token, self.release, self.bookmark, listed))
+                await self._send_file(file, listed)
             except ApiError as error:
                 if not _asks_too_long(error) and await self._settle(file, error):
                     return
@@ -148,6 +148,11 @@ class _Run:
                     raise StartedNotDoneError(stuck.path, stuck.entry, self.db.name, error.what if ours else "") from None
                 self.log(f"{self.db.name}: {stuck.entry.name} is in progress, looking again in {seconds:.0f} s")
                 await self.pause(seconds)
+            except BusyError as busy:
+                if seconds is None:
+                    raise MigrationError(file.path, f"{error.what}; and {busy.what}. {self._so_far()}", GO_ON) from None
+                self.log(f"{self.db.name}: busy, looking again in {seconds:.0f} s")
+                await self.pause(seconds)
             except ApiError as unread:
                 what = f"{error.what}; and the ledger of {self.db.name} cannot be read: {unread.what}. {self._so_far()}"
                 raise MigrationError(file.path, what, GO_ON) from None
@@ -173,6 +178,14 @@ class _Run:
                 raise
             await self._wait_for(error)
             await self._send(request)
+
+    async def _send_file(self, file: MigrationFile, listed: int) -> None:
+        self.wrote = True
+        if file.needs_import:
+            self.log(f"{self.db.name}: {file.name} goes through import, which blocks the database meanwhile")
+            await self.db.run_file(apply_file(file, self.token, self.release, self.bookmark, listed))
+        else:
+            await self.db.write(apply_request(file, self.token, self.release, self.bookmark, listed))
 
     async def _send(self, request: list[Statement]) -> None:
         self.wrote = True

@@ -29,9 +29,9 @@ class MigrationFile:
     statements: tuple[str, ...] = field(repr=False)
 
     @property
-    def has_trigger(self) -> bool:
-        """Whether a statement creates a trigger."""
-        return any(map(sql.creates_trigger, self.statements))
+    def needs_import(self) -> bool:
+        """Whether D1's query endpoint may cut a statement at a ``;`` inside of it, so that the file has to go through import."""
+        return any(map(sql.is_split_wrongly, self.statements))
 
 
 def read_migrations(folder: Path, shown_as: str) -> tuple[MigrationFile, ...]:

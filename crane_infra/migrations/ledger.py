@@ -6,12 +6,14 @@ done, and two runners that both think it is their turn.
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from crane_infra.d1.database import Database, Row, Statement
 from crane_infra.errors import MigrationError
+from crane_infra.migrations import sql
 from crane_infra.migrations.files import MigrationFile, number_of
 
 Origin = Literal["applied", "adopted"]
@@ -132,6 +134,21 @@ def apply_request(file: MigrationFile, token: str, release: str, bookmark: str, 
         Statement(f"INSERT INTO {WRANGLER} (name) VALUES (?)", (file.name,)),  # noqa: S608
         Statement(f"UPDATE {OURS} SET done_at = {_NOW} WHERE name = ? AND token = ?", (file.name, token)),  # noqa: S608
     ]
+
+
+def apply_file(file: MigrationFile, token: str, release: str, bookmark: str, listed: int) -> str:
+    """Build the same as one SQL file for import, where nothing can be bound."""
+    first, *statements, listing, done = apply_request(file, token, release, bookmark, listed)
+    own = (_inlined(first), *(statement.sql for statement in statements), _inlined(listing), _inlined(done))
+    # A statement may end in a comment, so its semicolon stands on a line of its own.
+    return "".join(f"{statement}\n;\n" for statement in own)
+
+
+def _inlined(statement: Statement) -> str:
+    """A statement of ours with its values in place; its text has no other question mark."""
+    parts = statement.sql.split("?")
+    values = [sql.literal(str(value)) for value in statement.params]
+    return "".join(part for pair in itertools.zip_longest(parts, values, fillvalue="") for part in pair)
 
 
 def reopen_request(name: str, token: str) -> list[Statement]:

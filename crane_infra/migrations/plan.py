@@ -34,8 +34,7 @@ def make_plan(files: Sequence[MigrationFile], ledger: Ledger, where: str, *, out
     """Compare the files with the ledger of the database called ``where``.
 
     Raises MigrationError for: a duplicate number, a file edited, renamed, missing or unknown, started but never done, gone from
-    wrangler's table, pending before one that is applied (unless ``out_of_order``), pending with a trigger, and an empty ledger on a
-    populated database.
+    wrangler's table, pending before one that is applied (unless ``out_of_order``), and an empty ledger on a populated database.
     """
     ordered = sorted(files, key=lambda file: (file.number, file.name))
     refuse_duplicates(ordered)
@@ -49,7 +48,6 @@ def make_plan(files: Sequence[MigrationFile], ledger: Ledger, where: str, *, out
     late = _late(pending, ledger)
     if late and not out_of_order:
         raise _order_error(late[0], ledger, where)
-    _refuse_triggers(pending)
     adopt = tuple(file for file in ordered if file.name in entries and entries[file.name].sha256 is None)
     return Plan(adopt, tuple(pending), late)
 
@@ -105,13 +103,6 @@ def _late(pending: Sequence[MigrationFile], ledger: Ledger) -> tuple[MigrationFi
 def _order_error(file: MigrationFile, ledger: Ledger, where: str) -> MigrationError:
     what = f"pending, but sorts before {ledger.head.name}, which {where} already has"
     return MigrationError(file.path, what, "Give it the next free number, or allow migrations out of order for this run")
-
-
-def _refuse_triggers(pending: Sequence[MigrationFile]) -> None:
-    for file in pending:
-        if file.has_trigger:
-            what = "it creates a trigger, and the query endpoint of D1 cuts trigger bodies at their semicolons"
-            raise MigrationError(file.path, what, "Move the trigger out of this file; sending such a file through import is not built yet")
 
 
 def _ways_out(entry: LedgerEntry, database: str) -> str:

@@ -70,6 +70,16 @@ def creates_trigger(statement: str) -> bool:
     return head[:2] == ["CREATE", "TRIGGER"]
 
 
+def is_split_wrongly(statement: str) -> bool:
+    """Tell whether D1's query endpoint may cut a statement: it has a ``;`` inside (a trigger's body, a string, a comment)."""
+    return ";" in statement or creates_trigger(statement)
+
+
+def literal(value: str) -> str:
+    """Return a text as an SQL literal, for where nothing can be bound."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def _head(statement: str) -> list[str]:
     # Eight words reach past quotes and a schema: PRAGMA "main" . "foreign_keys".
     return [word for word, _ in zip(words(statement), range(8), strict=False)] or [""]

@@ -44,7 +44,7 @@ def three(tmp_path: Path) -> tuple[MigrationFile, ...]:
         tmp_path / "three",
         {
             "0001_make.sql": "CREATE TABLE t (x TEXT);",
-            "0002_fill.sql": "-- two rows\nINSERT INTO t VALUES ('a;b'); INSERT INTO t VALUES ('c');",
+            "0002_fill.sql": "-- two rows\nINSERT INTO t VALUES ('a-b'); INSERT INTO t VALUES ('c');",
             "0010_widen.sql": "ALTER TABLE t ADD COLUMN y TEXT;",
         },
     )

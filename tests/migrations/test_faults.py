@@ -19,7 +19,7 @@ def settled(server: D1Server, files: Files) -> None:
     """The three checks of every case, after the last run."""
     assert server.names() == server.names("crane_migrations") == [file.name for file in files]
     assert server.sql("SELECT count(*) FROM crane_migrations WHERE done_at IS NULL") == [(0,)]
-    assert server.sql("SELECT x, y FROM t") == [("a;b", None), ("c", None)]
+    assert server.sql("SELECT x, y FROM t") == [("a-b", None), ("c", None)]
 
 
 def commit_then(reply: Reply) -> Action:
@@ -148,7 +148,7 @@ async def test_a_partial_reply_with_nothing_done_is_a_failure(run: Runner, serve
     server.script("write", serve, serve, say(200, done([{"success": True}, {"success": False, "error": "disk full"}])))
     with pytest.raises(MigrationError) as caught:
         await run(three)
-    assert f"not applied to {NAME} at statement 1 of 2 (INSERT INTO t VALUES ('a;b')): the reply says success, yet statement 2" in str(
+    assert f"not applied to {NAME} at statement 1 of 2 (INSERT INTO t VALUES ('a-b')): the reply says success, yet statement 2" in str(
         caught.value
     )
     assert (await run(three)).applied == (NAMES[1], NAMES[2])

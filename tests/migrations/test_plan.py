@@ -118,13 +118,9 @@ def test_an_empty_ledger_on_a_populated_database_is_refused() -> None:
     assert make_plan([], Ledger(populated=True), DB) == Plan()
 
 
-def test_a_pending_trigger_is_refused_and_an_applied_one_is_not() -> None:
+def test_a_trigger_is_planned_like_any_other_file() -> None:
     trigger = file("0002_b.sql", statements=("CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END",))
-    assert refusal([A, trigger], ledger(applied(A))) == (
-        f"{SHOWN}/0002_b.sql: it creates a trigger, and the query endpoint of D1 cuts trigger bodies at their semicolons. "
-        "Move the trigger out of this file; sending such a file through import is not built yet."
-    )
-    assert make_plan([A, trigger], ledger(applied(A), applied(trigger, by_wrangler=True)), DB) == Plan(adopt=(trigger,))
+    assert make_plan([A, trigger], ledger(applied(A)), DB) == Plan(apply=(trigger,))
 
 
 # Random histories: some files, a first part of them applied by us or by wrangler, the rest pending.

@@ -65,7 +65,7 @@ async def test_wrangler_applying_the_file_in_between_is_noticed_by_the_token(run
     outcome = await run(three)
     assert (outcome.applied, outcome.adopted) == ((three[0].name, three[2].name), (three[1].name,))
     assert outcome.head == head_of(three)
-    assert server.sql("SELECT x FROM t") == [("a;b",), ("c",)]
+    assert server.sql("SELECT x FROM t") == [("a-b",), ("c",)]
     assert f"{NAME}: {three[1].name} was applied by another run meanwhile" in run.log
 
 

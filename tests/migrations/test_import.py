@@ -1,0 +1,135 @@
+"""A file that D1's query endpoint might cut goes through import, in one piece with its token and done mark; on the local cloud at its strictest."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cloudflare import AsyncCloudflare
+
+from crane_infra.d1 import D1
+from crane_infra.errors import MigrationError
+from crane_infra.local.daemon import Running
+from crane_infra.local.faults.client import Faults
+from crane_infra.local.faults.model import Drop, Error
+from crane_infra.migrations import MigrationFile, Outcome, migrate
+from tests.local.conftest import Api, api, cloud, faults
+from tests.migrations.builders import write_files
+
+__all__ = ["api", "cloud", "faults"]
+
+IMPORT, UPLOAD = "POST /accounts/{a}/d1/database/{id}/import", "PUT /d1-files/{uuid}/{name}"
+TABLE = "CREATE TABLE t (a INTEGER, b TEXT);"
+TRIGGER = (
+    "CREATE TRIGGER tr AFTER INSERT ON t\r\nbegin\r\n  UPDATE t SET b = CASE WHEN a = 3 THEN ';' END -- ;\r\n  WHERE a = new.a;\r\nend;"
+)
+FILES = {"0001_t.sql": TABLE, "0002_trigger.sql": TRIGGER, "0003_row.sql": "INSERT INTO t VALUES (3, 'x');"}
+
+
+@dataclass
+class Live:
+    """A database of the local cloud, and runs of migrations on it that never wait long."""
+
+    api: Api
+    id: str
+    db: D1
+    log: list[str] = field(default_factory=list)
+
+    async def run(self, files: Sequence[MigrationFile]) -> Outcome:
+        """Run the migrations as one update does."""
+        return await migrate(self.db, files, release="release-1", log=self.log.append, pause=_no_pause)
+
+    def rows(self, sql: str) -> list[dict[str, object]]:
+        """Ask the database."""
+        return self.api.query(self.id, sql)[0]
+
+    @property
+    def ledger(self) -> list[str]:
+        """The names in wrangler's table."""
+        return [str(row["name"]) for row in self.rows("SELECT name FROM d1_migrations ORDER BY id")]
+
+
+async def _no_pause(_: float) -> None:
+    """Go on at once."""
+
+
+@pytest.fixture
+async def live(cloud: Running, api: Api) -> AsyncIterator[Live]:
+    """An empty database."""
+    database = api.database()
+    async with AsyncCloudflare(api_token=cloud.token, base_url=cloud.api_url) as client:
+        yield Live(api, database, D1(client, cloud.account_id, database, "db-staging"))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[MigrationFile, ...]:
+    """A table, a trigger that every known fault of the splitter breaks, and a row that sets it off."""
+    return write_files(tmp_path / "migrations", FILES)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(faults: Faults) -> Iterator[None]:
+    faults.reset()
+    yield
+    faults.reset()
+
+
+async def test_a_trigger_is_applied_as_it_is_written_and_works(live: Live, files: tuple[MigrationFile, ...], faults: Faults) -> None:
+    outcome = await live.run(files)
+    assert outcome.applied == tuple(FILES)
+    assert live.rows("SELECT a, b FROM t") == [{"a": 3, "b": ";"}]
+    assert live.ledger == list(FILES)
+    assert faults.executed(TRIGGER.rstrip(";")) == 1
+    assert "db-staging: 0002_trigger.sql goes through import, which blocks the database meanwhile" in live.log
+
+
+async def test_only_such_files_go_through_import(live: Live, tmp_path: Path, faults: Faults) -> None:
+    await live.run(write_files(tmp_path / "plain", {"0001_t.sql": TABLE, "0002_row.sql": "INSERT INTO t VALUES (1, 'a, b');"}))
+    assert not [call for call in faults.calls() if call["route"] == IMPORT]
+    await live.run(
+        write_files(
+            tmp_path / "inner",
+            {"0001_t.sql": TABLE, "0002_row.sql": "INSERT INTO t VALUES (1, 'a, b');", "0003_c.sql": "INSERT INTO t VALUES (2, ';');"},
+        )
+    )
+    assert [call for call in faults.calls() if call["route"] == IMPORT]
+
+
+async def test_a_file_that_fails_leaves_nothing_and_names_its_statement(live: Live, tmp_path: Path) -> None:
+    broken = write_files(tmp_path / "broken", {"0001_t.sql": TABLE, "0002_b.sql": f"{TRIGGER}\nINSERT INTO nowhere VALUES (1);"})
+    with pytest.raises(
+        MigrationError, match=r"0002_b\.sql: not applied to db-staging at statement 2 of 2 .*no such table: nowhere.*Nothing of it stays"
+    ):
+        await live.run(broken)
+    assert live.ledger == ["0001_t.sql"]
+    assert live.rows("SELECT name FROM sqlite_master WHERE type = 'trigger'") == []
+    assert live.rows("SELECT name FROM crane_migrations") == [{"name": "0001_t.sql"}]
+
+
+@pytest.mark.parametrize("nth", [1, 2], ids=["init", "ingest"])
+@pytest.mark.parametrize("when", ["before-read", "after-read", "after-commit", "mid-body"])
+async def test_a_lost_reply_is_settled_by_the_ledger(
+    live: Live, files: tuple[MigrationFile, ...], faults: Faults, when: str, nth: int
+) -> None:
+    with faults.fault(IMPORT, Drop(when), nth=nth) as lost:  # type: ignore[arg-type]
+        outcome = await live.run(files)
+    assert lost.fired == 1
+    assert outcome.applied == tuple(FILES)
+    assert faults.executed(TRIGGER.rstrip(";")) == 1
+
+
+async def test_an_upload_is_sent_again_and_leaves_nothing_where_it_never_arrives(
+    live: Live, files: tuple[MigrationFile, ...], faults: Faults, tmp_path: Path
+) -> None:
+    with faults.fault(UPLOAD, Drop("after-read")):
+        assert (await live.run(files[:2])).applied == ("0001_t.sql", "0002_trigger.sql")
+    other = write_files(tmp_path / "other", {**FILES, "0004_c.sql": "SELECT ';';"})
+    with faults.fault(UPLOAD, Error(503), times=9), pytest.raises(MigrationError, match="cannot be uploaded: status 503"):
+        await live.run(other)
+    assert live.ledger == list(FILES)
+
+
+async def test_a_database_that_is_held_is_waited_for(live: Live, files: tuple[MigrationFile, ...], faults: Faults) -> None:
+    with faults.behaviour(polls_until_done=2):
+        outcome = await live.run(files)
+    assert outcome.applied == tuple(FILES)
