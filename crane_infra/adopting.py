@@ -93,6 +93,6 @@ async def _database(client: AsyncCloudflare, prepared: Prepared, name: str) -> s
     if found != own.name:
         raise SettingsError(f"{where}.name", f"the database {own.adopt} is called {found}, not {own.name}", f"Write name: {found}")
     ledger = await read_ledger(D1(client, settings.account_id, own.adopt or "", own.name))
-    plan = make_plan(prepared.release.migrations[name], ledger, own.name)
+    plan = make_plan(prepared.release.migrations[name], ledger, own.name, base=prepared.release.bases.get(name))
     pending = ", ".join(file.name for file in plan.apply) or "none"
     return f"adopts database {own.name}: its data stays; migrations taken over from wrangler: {len(plan.adopt)}, pending: {pending}"

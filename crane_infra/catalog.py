@@ -45,6 +45,17 @@ class Database(Frozen):
     """A D1 database, by the name that the catalog gives it; ``migrations`` is a folder below the workers folder."""
 
     migrations: str
+    base: str | None = None
+    """A file below the workers folder: the base schema that an empty database gets before the migrations after ``baseline``."""
+    baseline: Annotated[int, Field(ge=0)] = 0
+    """The number of the last migration whose work the base schema contains."""
+
+    @model_validator(mode="after")
+    def _baseline_has_a_base(self) -> Self:
+        if self.baseline and self.base is None:
+            message = "a baseline needs a base, the schema that contains these migrations"
+            raise ValueError(message)
+        return self
 
 
 class Worker(Frozen):

@@ -27,7 +27,7 @@ from crane_infra.preparation import Prepared, no_longer_proven, pass_gate, prepa
 from crane_infra.record import Standing, declared_crons, release_record
 from crane_infra.rollback import Held, held_migrations
 from crane_infra.settings import Settings
-from crane_infra.steps import Log, ReleaseStep, migrate_database, prove, require_schemas, require_still_proven
+from crane_infra.steps import Log, ReleaseStep, SchemaFiles, migrate_database, prove, require_schemas, require_still_proven
 
 USER_WAS_TOLD = 32
 ENGINE = ">=3.238.0"  # the first in which a failing after-hook fails the run
@@ -104,7 +104,8 @@ def _schema_step(prepared: Prepared, name: str, held: tuple[MigrationFile, ...])
         if settings.rollback_to:
             await require_schemas(settings, [ExpectedHead(shown, database_id, head_of(held))])
         else:
-            await migrate_database(settings, shown, database_id, held, release=prepared.release.digest, log=_log(prepared))
+            wanted = SchemaFiles(held, prepared.release.bases.get(name))
+            await migrate_database(settings, shown, database_id, wanted, release=prepared.release.digest, log=_log(prepared))
 
     return SchemaStep(held, _hook(prepared, f"{name}-schema", migrate))
 

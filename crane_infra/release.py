@@ -13,7 +13,7 @@ from typing import Any
 
 from crane_infra.bundle import Bundle, read_bundle
 from crane_infra.catalog import Catalog, Worker
-from crane_infra.migrations.files import MigrationFile, read_migrations
+from crane_infra.migrations.files import MigrationFile, read_base, read_migrations
 
 MANIFEST_SCHEMA = 1
 
@@ -24,6 +24,7 @@ class Release:
 
     bundles: Mapping[str, Bundle]
     migrations: Mapping[str, tuple[MigrationFile, ...]]
+    bases: Mapping[str, MigrationFile]
     manifest: dict[str, Any]
     digest: str
 
@@ -43,17 +44,31 @@ def read_release(catalog: Catalog, workers_dir: Path) -> Release:
         name: read_migrations(workers_dir / database.migrations, shown_as=str(workers_dir / database.migrations))
         for name, database in catalog.databases.items()
     }
-    manifest = make_manifest(catalog, bundles, migrations)
-    return Release(bundles, migrations, manifest, digest_of(manifest))
+    bases = {
+        name: read_base(workers_dir / database.base, str(workers_dir / database.base), database.baseline)
+        for name, database in catalog.databases.items()
+        if database.base is not None
+    }
+    manifest = make_manifest(catalog, bundles, migrations, bases)
+    return Release(bundles, migrations, bases, manifest, digest_of(manifest))
 
 
-def make_manifest(catalog: Catalog, bundles: Mapping[str, Bundle], migrations: Mapping[str, tuple[MigrationFile, ...]]) -> dict[str, Any]:
+def make_manifest(
+    catalog: Catalog,
+    bundles: Mapping[str, Bundle],
+    migrations: Mapping[str, tuple[MigrationFile, ...]],
+    bases: Mapping[str, MigrationFile],
+) -> dict[str, Any]:
     """What a release consists of, as JSON that a person can read."""
     return {
         "schema": MANIFEST_SCHEMA,
         "workers": {name: _worker(worker, bundles[name]) for name, worker in catalog.workers.items()},
         "databases": {
-            name: {"migrations": [{"name": file.name, "sha256": file.sha256} for file in files]} for name, files in migrations.items()
+            name: {
+                "migrations": [{"name": file.name, "sha256": file.sha256} for file in files],
+                **({"base": {"sha256": bases[name].sha256, "baseline": bases[name].number}} if name in bases else {}),
+            }
+            for name, files in migrations.items()
         },
         "checks": {name: digest_of([check.definition() for check in worker.checks]) for name, worker in catalog.workers.items()},
     }

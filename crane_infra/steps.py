@@ -24,15 +24,21 @@ from crane_infra.settings import Settings
 Log = Callable[[str], None]
 
 
-async def migrate_database(
-    settings: Settings, name: str, database_id: str, files: tuple[MigrationFile, ...], *, release: str, log: Log
-) -> None:
-    """Apply the pending migrations of one database.
+@dataclass(frozen=True)
+class SchemaFiles:
+    """What one database is to hold: its migrations, and the base schema under them, if there is one."""
+
+    files: tuple[MigrationFile, ...]
+    base: MigrationFile | None = None
+
+
+async def migrate_database(settings: Settings, name: str, database_id: str, wanted: SchemaFiles, *, release: str, log: Log) -> None:
+    """Apply the pending migrations of one database, called ``name``.
 
     Raises MigrationError that names the file, what was applied and what is pending; ApiError where D1 does not answer.
     """
     async with connect(settings) as client:
-        await migrate(D1(client, settings.account_id, database_id, name), files, release=release, log=log)
+        await migrate(D1(client, settings.account_id, database_id, name), wanted.files, base=wanted.base, release=release, log=log)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from crane_infra.checks.run import Target, run_checks
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live import ExpectedHead, ExpectedVersion, head_fault, version_fault
-from crane_infra.migrations.files import MigrationFile, read_migrations
+from crane_infra.migrations.files import MigrationFile, from_empty, read_base, read_migrations
 from crane_infra.migrations.schema import differences, expected_schema, live_schema
 from crane_infra.observe import database_name
 from crane_infra.proof import Proof, readable
@@ -129,7 +129,7 @@ class _Look:
         self.report.add(f"database {expected.database}: its schema is what its migrations make", fault)
 
     def _files_of_release(self, name: str) -> tuple[MigrationFile, ...] | None:
-        """The files that the ledger's head was made of, if they are all here, byte by byte."""
+        """What the ledger's head was made of, the base schema first, if all of it is here, byte by byte."""
         if name not in self.catalog.databases:
             return None
         folder = self.settings.workers_dir / self.catalog.databases[name].migrations
@@ -138,7 +138,16 @@ class _Look:
         files = read_migrations(folder, shown_as=str(folder))
         listed = {(one["name"], one["sha256"]) for one in self.proof.manifest["databases"].get(name, {}).get("migrations", [])}
         kept = tuple(file for file in files if (file.name, file.sha256) in listed)
-        return kept if len(kept) == len(listed) == self.proof.databases[name].head.count else None
+        if not len(kept) == len(listed) == self.proof.databases[name].head.count:
+            return None
+        base = self._base(name)
+        wanted = self.proof.manifest["databases"][name].get("base", {}).get("sha256")
+        return from_empty(kept, base) if (base.sha256 if base else None) == wanted else None
+
+    def _base(self, name: str) -> MigrationFile | None:
+        database = self.catalog.databases[name]
+        path = None if database.base is None else self.settings.workers_dir / database.base
+        return read_base(path, str(path), database.baseline) if path and path.is_file() else None
 
 
 async def _fault(look: Awaitable[LiveError | None]) -> CraneError | None:

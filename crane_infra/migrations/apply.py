@@ -16,8 +16,17 @@ from crane_infra.d1.database import Database, Statement
 from crane_infra.d1.errors import BusyError, NoAnswerError, PartialWriteError, RateLimitedError, RefusedError
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.blame import describe, find_statement
-from crane_infra.migrations.files import MigrationFile
-from crane_infra.migrations.ledger import Ledger, LedgerHead, apply_file, apply_request, prepare_request, read_ledger, reopen_request
+from crane_infra.migrations.files import MigrationFile, from_empty
+from crane_infra.migrations.ledger import (
+    Ledger,
+    LedgerHead,
+    apply_request,
+    as_file,
+    base_request,
+    prepare_request,
+    read_ledger,
+    reopen_request,
+)
 from crane_infra.migrations.plan import Plan, StartedNotDoneError, make_plan
 
 Pause = Callable[[float], Awaitable[None]]
@@ -36,26 +45,29 @@ class Outcome:
     head: LedgerHead
 
 
-async def migrate(
+async def migrate(  # noqa: PLR0913 - all but the first two by name
     db: Database,
     files: Sequence[MigrationFile],
     *,
     release: str,
     log: Callable[[str], None],
+    base: MigrationFile | None = None,
     out_of_order: bool = False,
     pause: Pause = asyncio.sleep,
 ) -> Outcome:
-    """Apply every pending file to ``db``, each exactly once, and say so with ``log``.
+    """Apply every pending file to ``db``, each exactly once, and say so with ``log``; an empty database gets ``base`` first.
 
     ``out_of_order`` allows a file that sorts before the last applied one. Raises MigrationError (files and ledger disagree, or a
     file failed) and ApiError (the database cannot be read, or gives no bookmark).
     """
-    run = _Run(db, files, release, log, out_of_order, pause)
+    run = _Run(db, files, release, log, out_of_order, pause, base)
     await run.look()
-    if run.plan.adopt or (run.plan.apply and not run.ledger.ready):
+    if run.plan.adopt or (run.plan.pending and not run.ledger.ready):
         await run.prepare()
-    if run.plan.apply:
+    if run.plan.pending:
         await run.take_bookmark()
+    if run.plan.base:
+        await run.apply(run.plan.base)
     for file in run.plan.apply:
         if run.still_pending(file):
             await run.apply(file)
@@ -72,6 +84,7 @@ class _Run:
     log: Callable[[str], None]
     out_of_order: bool
     pause: Pause
+    base: MigrationFile | None
     token: str = field(default_factory=lambda: uuid4().hex)
     bookmark: str = ""
     ledger: Ledger = field(default_factory=Ledger)
@@ -85,7 +98,7 @@ class _Run:
         """Read the ledger and plan anew; every refusal of the plan ends the run."""
         self.ledger = await read_ledger(self.db)
         self.listed = self.ledger.listed
-        self.plan = make_plan(self.files, self.ledger, self.db.name, out_of_order=self.out_of_order)
+        self.plan = make_plan(self.files, self.ledger, self.db.name, base=self.base, out_of_order=self.out_of_order)
 
     def still_pending(self, file: MigrationFile) -> bool:
         """Tell whether the newest plan has this file: another runner may have applied it since the run began."""
@@ -103,7 +116,7 @@ class _Run:
     async def take_bookmark(self) -> None:
         """Remember the present state, as the way back."""
         self.bookmark = await self.db.bookmark()
-        self.log(f"{self.db.name}: {len(self.plan.apply)} pending; back to before them: {self._way_back()}")
+        self.log(f"{self.db.name}: {len(self.plan.pending)} pending; back to before them: {self._way_back()}")
         for file in self.plan.out_of_order:
             self.log(f"{self.db.name}: {file.name} runs out of order, as this run allows")
 
@@ -120,7 +133,7 @@ class _Run:
                     raise self._failure(file, error) from None
                 await self._wait_for(error)
             else:
-                self.listed += 1
+                self.listed += len(self.plan.contains) if file is self.base else 1
                 self._done(file)
                 return
 
@@ -128,7 +141,7 @@ class _Run:
         """Tell from the ledger whether ``file`` is applied after all; wait while another runner seems to be at it."""
         await self._look_until_clear(file, error)
         entry = self.ledger.entry(file.name)
-        if entry and entry.token == self.token and entry.origin == "applied":
+        if entry and entry.token == self.token and entry.origin in {"applied", "base"}:
             if isinstance(error, PartialWriteError):
                 await self._reopen(file, error)
             self._done(file)
@@ -180,12 +193,16 @@ class _Run:
             await self._send(request)
 
     async def _send_file(self, file: MigrationFile, listed: int) -> None:
-        self.wrote = True
-        if file.needs_import:
-            self.log(f"{self.db.name}: {file.name} goes through import, which blocks the database meanwhile")
-            await self.db.run_file(apply_file(file, self.token, self.release, self.bookmark, listed))
+        if file is self.base:
+            request = base_request(file, self.plan.contains, self.token, self.release, self.bookmark)
         else:
-            await self.db.write(apply_request(file, self.token, self.release, self.bookmark, listed))
+            request = apply_request(file, self.token, self.release, self.bookmark, listed)
+        if file.needs_import:
+            self.wrote = True
+            self.log(f"{self.db.name}: {file.name} goes through import, which blocks the database meanwhile")
+            await self.db.run_file(as_file(request))
+        else:
+            await self._send(request)
 
     async def _send(self, request: list[Statement]) -> None:
         self.wrote = True
@@ -206,7 +223,7 @@ class _Run:
         """Say what failed, what is done, what is pending, and how to go on; the ledger was read just before."""
         index = error.statement - 1 if isinstance(error, PartialWriteError) else None
         if isinstance(error, RefusedError):
-            index = find_statement(self.files, file, error.what)
+            index = find_statement(() if file is self.base else from_empty(self.files, self.base), file, error.what)
         told = " at ".join(filter(None, (f"not applied to {self.db.name}", describe(file, index))))
         left = "The ledger has nothing of it" if isinstance(error, NoAnswerError) else "Nothing of it stays"
         todo = (
@@ -215,7 +232,7 @@ class _Run:
         return MigrationError(file.path, f"{told}: {error.what}. {left}. {self._so_far()}", todo)
 
     def _so_far(self) -> str:
-        pending = [file.name for file in self.plan.apply if file.name not in self.applied]
+        pending = [file.name for file in self.plan.pending if file.name not in self.applied]
         return f"Applied in this run: {', '.join(self.applied) or 'none'}. Pending: {', '.join(pending) or 'none'}"
 
 

@@ -7,12 +7,13 @@ cut short (``DELETE FROM t`` of ``DELETE FROM t WHERE …``) looks just the same
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crane_infra.errors import MigrationError
 from crane_infra.migrations import sql
+from crane_infra.migrations.header import Header, parse_header
 
 _NAME = re.compile(r"([0-9]+)_.+\.sql", re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
@@ -27,6 +28,7 @@ class MigrationFile:
     path: str
     sha256: str
     statements: tuple[str, ...] = field(repr=False)
+    header: Header = field(default_factory=Header)
 
     @property
     def needs_import(self) -> bool:
@@ -46,6 +48,24 @@ def read_migrations(folder: Path, shown_as: str) -> tuple[MigrationFile, ...]:
     files = sorted((_read(path, f"{shown_as}/{path.name}") for path in paths), key=lambda file: (file.number, file.name))
     refuse_duplicates(files)
     return tuple(files)
+
+
+def read_base(path: Path, shown_as: str, baseline: int) -> MigrationFile:
+    """Read a base schema: what an empty database gets before the migrations after number ``baseline``, whose work it contains.
+
+    Raises MigrationError as ``read_migrations`` does.
+    """
+    if not path.is_file():
+        raise MigrationError(shown_as, "there is no such file", "Create it, or correct the path of the schema in the catalog")
+    content = _content(path, shown_as)
+    return MigrationFile(
+        baseline, path.name, shown_as, hashlib.sha256(content).hexdigest(), _statements(_text(content, shown_as), shown_as)
+    )
+
+
+def from_empty(files: Sequence[MigrationFile], base: MigrationFile | None) -> tuple[MigrationFile, ...]:
+    """Return what an empty database gets, in order: the base and the files after it, or all files."""
+    return (base, *(file for file in files if file.number > base.number)) if base else tuple(files)
 
 
 def number_of(name: str) -> int | None:
@@ -68,8 +88,9 @@ def refuse_duplicates(files: Iterable[MigrationFile]) -> None:
 def _read(path: Path, shown: str) -> MigrationFile:
     number = _number(path, shown)
     content = _content(path, shown)
-    statements = _statements(_text(content, shown), shown)
-    return MigrationFile(number, path.name, shown, hashlib.sha256(content).hexdigest(), statements)
+    text = _text(content, shown)
+    statements = _statements(text, shown)
+    return MigrationFile(number, path.name, shown, hashlib.sha256(content).hexdigest(), statements, parse_header(text, shown))
 
 
 def _number(path: Path, shown: str) -> int:

@@ -16,7 +16,7 @@ from crane_infra.errors import MigrationError
 from crane_infra.migrations import sql
 from crane_infra.migrations.files import MigrationFile, number_of
 
-Origin = Literal["applied", "adopted"]
+Origin = Literal["applied", "adopted", "base", "baseline"]
 WRANGLER, OURS = "d1_migrations", "crane_migrations"
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 _CREATE = (
@@ -72,11 +72,15 @@ class LedgerHead:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was read. ``ready``: both tables exist; ``populated``: the database has tables that are not bookkeeping."""
+    """What was read. ``ready``: both tables exist; ``populated``: the database has tables that are not bookkeeping.
+
+    ``base`` is the record of a base schema, which is no migration and is in our table only.
+    """
 
     entries: tuple[LedgerEntry, ...] = ()
     populated: bool = False
     ready: bool = False
+    base: LedgerEntry | None = None
 
     @property
     def listed(self) -> int:
@@ -89,8 +93,9 @@ class Ledger:
         return _head((entry.name, (entry.sha256 or "") if entry.settled else "") for entry in self.entries)
 
     def entry(self, name: str) -> LedgerEntry | None:
-        """Return the entry of that name."""
-        return next((entry for entry in self.entries if entry.name == name), None)
+        """Return the entry of that name, the base schema's included."""
+        every = (*self.entries, self.base) if self.base else self.entries
+        return next((entry for entry in every if entry.name == name), None)
 
 
 def head_of(files: Iterable[MigrationFile]) -> LedgerHead:
@@ -108,7 +113,9 @@ async def read_ledger(db: Database) -> Ledger:
     query = " UNION ALL ".join(_READ[table] for table in present)
     rows = await db.read(f"{query} ORDER BY source, id, started_at, name") if present else []
     populated = any(name != OURS and not name.startswith(("_cf_", "sqlite_", "d1_")) for name in tables)
-    return Ledger(_entries(rows, db.name), populated, len(present) == len(_READ))
+    entries = _entries(rows, db.name)
+    base = next((entry for entry in entries if entry.origin == "base"), None)
+    return Ledger(tuple(entry for entry in entries if entry is not base), populated, len(present) == len(_READ), base)
 
 
 def prepare_request(adopt: Sequence[MigrationFile], token: str, release: str) -> list[Statement]:
@@ -126,26 +133,52 @@ def apply_request(file: MigrationFile, token: str, release: str, bookmark: str, 
     The first statement fails, and with it the request, where another runner has taken the file (primary key) or where the ledger no
     longer has ``listed`` rows (a name of NULL is refused): what was planned no longer holds then.
     """
-    take = f"""INSERT INTO {OURS} (name, sha256, origin, token, "release", bookmark, started_at)
-    SELECT CASE WHEN (SELECT COUNT(*) FROM {WRANGLER}) = {int(listed)} THEN ? END, ?, 'applied', ?, ?, ?, {_NOW}"""  # noqa: S608
     return [
-        Statement(take, (file.name, file.sha256, token, release, bookmark)),
+        _take(file, "applied", (token, release, bookmark), listed),
         *map(Statement, file.statements),
         Statement(f"INSERT INTO {WRANGLER} (name) VALUES (?)", (file.name,)),  # noqa: S608
-        Statement(f"UPDATE {OURS} SET done_at = {_NOW} WHERE name = ? AND token = ?", (file.name, token)),  # noqa: S608
+        _done(file, token),
     ]
 
 
-def apply_file(file: MigrationFile, token: str, release: str, bookmark: str, listed: int) -> str:
-    """Build the same as one SQL file for import, where nothing can be bound."""
-    first, *statements, listing, done = apply_request(file, token, release, bookmark, listed)
-    own = (_inlined(first), *(statement.sql for statement in statements), _inlined(listing), _inlined(done))
+def base_request(base: MigrationFile, contains: Sequence[MigrationFile], token: str, release: str, bookmark: str) -> list[Statement]:
+    """Build the one request that makes a base schema in an empty database and records the migrations that it contains."""
+    return [
+        _take(base, "base", (token, release, bookmark), 0),
+        *map(Statement, base.statements),
+        *baseline_request(contains, token, release),
+        _done(base, token),
+    ]
+
+
+def baseline_request(files: Sequence[MigrationFile], token: str, release: str) -> list[Statement]:
+    """Build what records migrations as done that did not run here, because the database holds their work already."""
+    record = f"INSERT INTO {OURS} (name, {_COLUMNS}) VALUES (?, ?, 'baseline', ?, ?, NULL, {_NOW}, {_NOW})"  # noqa: S608
+    listing = f"INSERT INTO {WRANGLER} (name) VALUES (?)"  # noqa: S608
+    both = ((Statement(listing, (file.name,)), Statement(record, (file.name, file.sha256, token, release))) for file in files)
+    return [statement for pair in both for statement in pair]
+
+
+def as_file(request: Sequence[Statement]) -> str:
+    """Build one SQL file of a request, for import, where nothing can be bound."""
     # A statement may end in a comment, so its semicolon stands on a line of its own.
-    return "".join(f"{statement}\n;\n" for statement in own)
+    return "".join(f"{_inlined(statement)}\n;\n" for statement in request)
+
+
+def _take(file: MigrationFile, origin: Origin, who: tuple[str, str, str], listed: int) -> Statement:
+    take = f"""INSERT INTO {OURS} (name, sha256, origin, token, "release", bookmark, started_at)
+    SELECT CASE WHEN (SELECT COUNT(*) FROM {WRANGLER}) = {int(listed)} THEN ? END, ?, '{origin}', ?, ?, ?, {_NOW}"""  # noqa: S608
+    return Statement(take, (file.name, file.sha256, *who))
+
+
+def _done(file: MigrationFile, token: str) -> Statement:
+    return Statement(f"UPDATE {OURS} SET done_at = {_NOW} WHERE name = ? AND token = ?", (file.name, token))  # noqa: S608
 
 
 def _inlined(statement: Statement) -> str:
-    """A statement of ours with its values in place; its text has no other question mark."""
+    """A statement with its values in place; one of ours has no other question mark, one without values stays as it is."""
+    if not statement.params:
+        return statement.sql
     parts = statement.sql.split("?")
     values = [sql.literal(str(value)) for value in statement.params]
     return "".join(part for pair in itertools.zip_longest(parts, values, fillvalue="") for part in pair)
@@ -170,7 +203,8 @@ def _entry(name: str, listed: bool, row: Row | None) -> LedgerEntry:  # noqa: FB
     if row is None:
         return LedgerEntry(name, listed)
     optional = {key: None if row.get(key) is None else _text(row, key) for key in ("token", "release", "bookmark", "started_at", "done_at")}
-    origin: Origin = "adopted" if row.get("origin") == "adopted" else "applied"
+    known: dict[str, Origin] = {"adopted": "adopted", "base": "base", "baseline": "baseline"}
+    origin = known.get(_text(row, "origin"), "applied")
     return LedgerEntry(name, listed, sha256=_text(row, "sha256"), origin=origin, **optional)
 
 

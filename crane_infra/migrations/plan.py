@@ -14,11 +14,21 @@ from crane_infra.migrations.ledger import OURS, WRANGLER, Ledger, LedgerEntry
 
 @dataclass(frozen=True)
 class Plan:
-    """What to take over from wrangler, what to apply, in order, and which of these run out of order because that was allowed."""
+    """What to take over from wrangler, what to apply, in order, and which of these run out of order because that was allowed.
+
+    ``base`` is a base schema to begin with, ``contains`` the files whose work it holds.
+    """
 
     adopt: tuple[MigrationFile, ...] = ()
     apply: tuple[MigrationFile, ...] = ()
     out_of_order: tuple[MigrationFile, ...] = ()
+    base: MigrationFile | None = None
+    contains: tuple[MigrationFile, ...] = ()
+
+    @property
+    def pending(self) -> tuple[MigrationFile, ...]:
+        """Everything that is to run, the base schema first."""
+        return (self.base, *self.apply) if self.base else self.apply
 
 
 class StartedNotDoneError(MigrationError):
@@ -30,8 +40,10 @@ class StartedNotDoneError(MigrationError):
         super().__init__(path, f"{what}{cause and f' ({cause})'}", _ways_out(entry, database))
 
 
-def make_plan(files: Sequence[MigrationFile], ledger: Ledger, where: str, *, out_of_order: bool = False) -> Plan:
-    """Compare the files with the ledger of the database called ``where``.
+def make_plan(
+    files: Sequence[MigrationFile], ledger: Ledger, where: str, *, base: MigrationFile | None = None, out_of_order: bool = False
+) -> Plan:
+    """Compare the files, and the base schema under them, with the ledger of the database called ``where``.
 
     Raises MigrationError for: a duplicate number, a file edited, renamed, missing or unknown, started but never done, gone from
     wrangler's table, pending before one that is applied (unless ``out_of_order``), and an empty ledger on a populated database.
@@ -41,6 +53,11 @@ def make_plan(files: Sequence[MigrationFile], ledger: Ledger, where: str, *, out
     entries = {entry.name: entry for entry in ledger.entries}
     pending = [file for file in ordered if file.name not in entries]
     _refuse_baseline(ordered, ledger, where)
+    if ledger.base:
+        _refuse_base(base, ledger.base, where)
+    if base and not ledger.entries and not ledger.base and not ledger.populated:
+        contains = tuple(file for file in ordered if file.number <= base.number)
+        return Plan(apply=tuple(file for file in ordered if file.number > base.number), base=base, contains=contains)
     for file in ordered:
         if entry := entries.get(file.name):
             _refuse_entry(file, entry, where)
@@ -60,6 +77,14 @@ def _refuse_baseline(files: Sequence[MigrationFile], ledger: Ledger, where: str)
             f"Compare its schema with the files; let `wrangler d1 migrations list {where} --remote` make the table {WRANGLER}, "
             f"then put the name of each file that the database holds already into it: {_listing(files[0].name)}",
         )
+
+
+def _refuse_base(base: MigrationFile | None, entry: LedgerEntry, where: str) -> None:
+    if entry.started_only:
+        raise StartedNotDoneError(base.path if base else entry.name, entry, where)
+    if base and entry.sha256 != base.sha256:
+        what = f"edited after {where} was made from it (recorded {(entry.sha256 or '')[:8]}, file {base.sha256[:8]})"
+        raise MigrationError(base.path, what, "Restore the file, line ends included, and put the change into a new migration")
 
 
 def _refuse_entry(file: MigrationFile, entry: LedgerEntry, where: str) -> None:

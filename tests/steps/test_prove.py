@@ -17,7 +17,7 @@ from crane_infra.migrations.ledger import head_of
 from crane_infra.observe import deployments
 from crane_infra.proof import Proof
 from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings
-from crane_infra.steps import ReleaseStep, expectations, migrate_database, prove, require_schemas, require_still_proven
+from crane_infra.steps import ReleaseStep, SchemaFiles, expectations, migrate_database, prove, require_schemas, require_still_proven
 from tests.local.conftest import Api
 
 REPORTS = """export default { fetch(request, env) {
@@ -117,7 +117,7 @@ async def live(make_live: MakeLive) -> Live:
 async def migrate(live: Live) -> None:
     settings = live.step.settings
     files = read_migrations(settings.workers_dir, shown_as="m")
-    await migrate_database(settings, "db", live.claim["databases"]["db"]["id"], files, release="a" * 64, log=live.step.log)
+    await migrate_database(settings, "db", live.claim["databases"]["db"]["id"], SchemaFiles(files), release="a" * 64, log=live.step.log)
 
 
 async def fault(live: Live, kind: type[CraneError]) -> str:

@@ -21,7 +21,7 @@ EMPTY: dict[str, object] = {"manifest": {}, "workers": {}, "databases": {}, "che
 
 def prepared(settings: Settings, *proofs: Proof, of: Proof) -> Prepared:
     """A run that brings the release of one proof, beside a staging that exports all of them."""
-    release = Release({}, {}, of.manifest, of.digest)
+    release = Release({}, {}, {}, of.manifest, of.digest)
     outputs = {"proofs": [as_json(proof) for proof in proofs]}
     return Prepared(settings, Catalog(workers={}, databases={}), release, {}, {}, {}, outputs, Redactor({}))
 
@@ -81,5 +81,5 @@ def test_a_proof_of_another_manifest_under_the_release_s_digest_closes_the_gate(
 ) -> None:
     proof = make_proof(proven_at=now, **EMPTY)
     run = prepared(make_settings("production"), proof, of=proof)
-    other = replace(run, release=Release({}, {}, {"schema": 2}, proof.digest))
+    other = replace(run, release=Release({}, {}, {}, {"schema": 2}, proof.digest))
     assert "does not speak of this release's manifest" in refusal(other)

@@ -142,5 +142,5 @@ def test_a_binding_to_another_database_is_another_worker() -> None:
     for bound in ("one", "two"):
         worker = crane().workers["crane-context"].model_copy(update={"databases": {"DB": bound}})
         catalog = Catalog.model_construct(workers={"w": worker}, databases={})
-        digests.add(make_manifest(catalog, {"w": Bundle("index.js", ())}, {})["workers"]["w"]["digest"])
+        digests.add(make_manifest(catalog, {"w": Bundle("index.js", ())}, {}, {})["workers"]["w"]["digest"])
     assert len(digests) == 2
