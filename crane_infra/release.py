@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crane_infra.bundle import Bundle, read_bundle
-from crane_infra.catalog import Catalog, Worker
+from crane_infra.catalog import Catalog, Database, Worker
 from crane_infra.migrations.files import MigrationFile, read_base, read_migrations
 
 MANIFEST_SCHEMA = 1
@@ -40,17 +40,21 @@ def read_release(catalog: Catalog, workers_dir: Path) -> Release:
     Raises BundleError or MigrationError that names the file.
     """
     bundles = {name: read_bundle(workers_dir / worker.bundle, worker.main_module, name) for name, worker in catalog.workers.items()}
-    migrations = {
-        name: read_migrations(workers_dir / database.migrations, shown_as=str(workers_dir / database.migrations))
-        for name, database in catalog.databases.items()
-    }
-    bases = {
-        name: read_base(workers_dir / database.base, str(workers_dir / database.base), database.baseline)
-        for name, database in catalog.databases.items()
-        if database.base is not None
-    }
+    schemas = {name: read_schema_files(database, workers_dir) for name, database in catalog.databases.items()}
+    migrations = {name: files for name, (files, _) in schemas.items()}
+    bases = {name: base for name, (_, base) in schemas.items() if base is not None}
     manifest = make_manifest(catalog, bundles, migrations, bases)
     return Release(bundles, migrations, bases, manifest, digest_of(manifest))
+
+
+def read_schema_files(database: Database, workers_dir: Path) -> tuple[tuple[MigrationFile, ...], MigrationFile | None]:
+    """Read the migrations of one database, and the base schema under them, if it has one.
+
+    Raises MigrationError that names the file.
+    """
+    folder = workers_dir / database.migrations
+    base = None if database.base is None else workers_dir / database.base
+    return read_migrations(folder, shown_as=str(folder)), None if base is None else read_base(base, str(base), database.baseline)
 
 
 def make_manifest(

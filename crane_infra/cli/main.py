@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from crane_infra.cli import local
+from crane_infra.cli import local, migrations
 from crane_infra.cli.rehearse import rehearse
 from crane_infra.cli.verify import verify
 from crane_infra.errors import CraneError
@@ -13,6 +13,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Ship Cloudflare Workers with D1 databases safely."
 )
 app.add_typer(local.app, name="local")
+app.add_typer(migrations.app, name="migrations")
 app.command()(rehearse)
 app.command()(verify)
 

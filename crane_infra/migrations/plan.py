@@ -74,8 +74,7 @@ def _refuse_baseline(files: Sequence[MigrationFile], ledger: Ledger, where: str)
         raise MigrationError(
             where,
             f"it has tables but an empty ledger, so nobody knows whether {files[0].path} was applied",
-            f"Compare its schema with the files; let `wrangler d1 migrations list {where} --remote` make the table {WRANGLER}, "
-            f"then put the name of each file that the database holds already into it: {_listing(files[0].name)}",
+            "Take it on with crane migrations baseline, which compares its schema with the files first",
         )
 
 

@@ -4,6 +4,7 @@ The expected one is made by running the files in SQLite itself. Knows nothing of
 hand from going unnoticed because the ledger still looks right.
 """
 
+import difflib
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -48,6 +49,16 @@ def differences(expected: Schema, live: Schema) -> list[str]:
     told = [f"{name} is gone" for name in expected if name not in live]
     told += [f"{name} was added" for name in live if name not in expected]
     return told + [f"{name} was changed" for name, sql in expected.items() if name in live and live[name] != sql]
+
+
+def difference(expected: Schema, live: Schema) -> str:
+    """A unified diff of both schemas, object by object; empty where they are equal."""
+    before, after = (_lines(one) for one in (expected, live))
+    return "\n".join(difflib.unified_diff(before, after, "as the migrations make it", "as it is", lineterm="", n=1))
+
+
+def _lines(schema: Schema) -> list[str]:
+    return [line for name in sorted(schema) for line in (f"-- {name}", schema[name] + ";")]
 
 
 def _schema(rows: Iterable[tuple[str, str, str]]) -> Schema:

@@ -112,8 +112,7 @@ def test_an_empty_ledger_on_a_populated_database_is_refused() -> None:
     """Row 18."""
     assert refusal([A, B], Ledger(populated=True)) == (
         f"{DB}: it has tables but an empty ledger, so nobody knows whether {SHOWN}/0001_a.sql was applied. "
-        f"Compare its schema with the files; let `wrangler d1 migrations list {DB} --remote` make the table d1_migrations, "
-        "then put the name of each file that the database holds already into it: INSERT INTO d1_migrations (name) VALUES ('0001_a.sql')."
+        "Take it on with crane migrations baseline, which compares its schema with the files first."
     )
     assert make_plan([], Ledger(populated=True), DB) == Plan()
 

@@ -1,0 +1,84 @@
+"""A database with tables and no ledger is taken on only where its schema is what the files make, or each difference was named."""
+
+from pathlib import Path
+
+import pytest
+
+from crane_infra.errors import MigrationError
+from crane_infra.migrations import MigrationFile
+from crane_infra.migrations.baseline import SchemaDiffersError, take_on
+from crane_infra.migrations.files import read_base
+from crane_infra.migrations.status import status_of
+from tests.d1.server import D1Server
+from tests.migrations.builders import write_files
+from tests.migrations.conftest import Runner
+
+FILES = {
+    "0001_make.sql": "CREATE TABLE t (x TEXT);",
+    "0002_widen.sql": "ALTER TABLE t ADD COLUMN y TEXT;",
+    "0003_u.sql": "CREATE TABLE u (z TEXT);",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[MigrationFile, ...]:
+    return write_files(tmp_path / "migrations", FILES)
+
+
+@pytest.fixture
+def populated(server: D1Server) -> D1Server:
+    """A database that holds the first two files, and rows, and no ledger."""
+    server.sqlite.executescript("CREATE TABLE t (x TEXT); ALTER TABLE t ADD COLUMN y TEXT; INSERT INTO t VALUES ('a', 'b');")
+    return server
+
+
+async def test_a_populated_database_without_a_ledger_is_refused_first(
+    run: Runner, populated: D1Server, files: tuple[MigrationFile, ...]
+) -> None:
+    found = await status_of(run.db, files, None)
+    assert found.refusal is not None
+    assert "it has tables but an empty ledger" in str(found.refusal)
+    assert populated.sql("SELECT x FROM t") == [("a",)]
+
+
+async def test_where_schema_and_files_agree_the_ledger_is_written_and_the_rest_is_pending(
+    run: Runner, populated: D1Server, files: tuple[MigrationFile, ...]
+) -> None:
+    assert await take_on(run.db, files, None, 2) == ("0001_make.sql", "0002_widen.sql")
+    assert (await run(files)).applied == ("0003_u.sql",)
+    assert populated.names() == list(FILES)
+    assert populated.sql("SELECT x, y FROM t") == [("a", "b")]
+
+
+async def test_a_difference_is_shown_and_nothing_is_written(run: Runner, populated: D1Server, files: tuple[MigrationFile, ...]) -> None:
+    with pytest.raises(SchemaDiffersError) as caught:
+        await take_on(run.db, files, None, None)
+    assert "its schema is not what these files make (table u)" in str(caught.value)
+    assert "-CREATE TABLE u (z TEXT);" in caught.value.told
+    assert all(kind != "write" for kind, _ in populated.requests)
+
+
+async def test_a_difference_that_was_named_is_accepted_and_no_other(
+    run: Runner, populated: D1Server, files: tuple[MigrationFile, ...]
+) -> None:
+    populated.sqlite.execute("CREATE INDEX extra ON t (x)")
+    with pytest.raises(SchemaDiffersError, match=r"\(index extra\)"):
+        await take_on(run.db, files, None, None, ["table u"])
+    with pytest.raises(MigrationError, match="table nothing is no difference"):
+        await take_on(run.db, files, None, None, ["table u", "index extra", "table nothing"])
+    assert len(await take_on(run.db, files, None, None, ["table u", "index extra"])) == 3
+
+
+async def test_a_database_with_a_ledger_is_not_taken_on(run: Runner, files: tuple[MigrationFile, ...]) -> None:
+    await run(files)
+    with pytest.raises(MigrationError, match=r"its ledger has 3 migrations already, up to 0003_u\.sql"):
+        await take_on(run.db, files, None, None)
+
+
+async def test_a_base_schema_counts_for_the_files_that_it_contains(
+    run: Runner, populated: D1Server, files: tuple[MigrationFile, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "schema.sql"
+    path.write_text("CREATE TABLE t (x TEXT, y TEXT);", encoding="utf-8")
+    populated.sqlite.executescript("DROP TABLE t; CREATE TABLE t (x TEXT, y TEXT);")
+    assert len(await take_on(run.db, files, read_base(path, "schema.sql", 2), 2)) == 2
