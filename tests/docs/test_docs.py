@@ -22,7 +22,7 @@ from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, ROOT, RUNBO
 
 CHECKED = {"make", "crane", "pulumi"}
 COMMON = {"source", "eval", "export", "printf", "python3"}
-LANGUAGES = {"sh", "text", "python", ""}
+LANGUAGES = {"sh", "text", "python", "sql", ""}
 SETTINGS_FILE = {"environment": "staging", "project": "crane-infra", "organization": "organization", "root": "."}
 SHOWN = [words for path in DOCUMENTS for line in markdown.lines(path, "sh") for words in commands(line)]
 WRITTEN = [
