@@ -24,7 +24,7 @@ engine: | python ## Find, install or build the Pulumi engine (the first time up 
 	@"$(PYTHON)" tools/engine.py --into .crane/engine
 
 rehearse: setup engine ## See the whole flow on the local cloud, no account needed
-	.venv/bin/crane rehearse
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/crane rehearse --all
 
 test: setup engine ## Check style and types, run all tests
 	.venv/bin/ruff check

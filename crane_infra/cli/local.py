@@ -9,13 +9,18 @@ from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.errors import LocalCloudError
 from crane_infra.local import daemon, engine, project
+from crane_infra.local.byhand import Account
+from crane_infra.local.existing import make_existing
 
 app = typer.Typer(no_args_is_help=True, help="The local cloud: Workers and D1 on this machine, no account needed.")
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one and keeps it.")]
+ExistingOption = Annotated[
+    bool, typer.Option("--existing", help="With workers and databases that the stacks adopt, as the real account has.")
+]
 
 
 @app.command()
-def up(port: PortOption = 0) -> None:
+def up(port: PortOption = 0, existing: ExistingOption = False) -> None:  # noqa: FBT002 - a flag of the command line
     """Start the local cloud and make a Pulumi project for it, with both stacks."""
     here = _project()
     engine.find(here.root, os.environ)
@@ -24,6 +29,8 @@ def up(port: PortOption = 0) -> None:
     environ = engine.environment(here, running, os.environ)
     project.write(here, running)
     project.make_stacks(here, catalog.crane(), environ)
+    if existing:
+        make_existing(here, Account(running), catalog.crane(), environ)
     typer.echo(f"The local cloud runs{' already' if already else ''}: {running.api_url}, account {running.account_id}")
     typer.echo('Next: eval "$(crane local env)", then pulumi up -s staging')
 

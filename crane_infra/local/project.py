@@ -4,6 +4,7 @@ The committed files are only read. The copies name the reference workers, an acc
 this machine, so plain ``pulumi`` in that folder cannot reach a real account. Prevents a rehearsal from touching production.
 """
 
+import json
 import os
 import secrets
 import shlex
@@ -33,6 +34,13 @@ class Project:
 
     root: Path
     folder: Path
+    workers: Path | None = None
+    """The folder of the built workers, where it is not that of the clone."""
+
+    @property
+    def workers_dir(self) -> Path:
+        """The workers that this project deploys."""
+        return self.workers or self.root / "workers"
 
     @property
     def cloud(self) -> Path:
@@ -54,8 +62,36 @@ def write(project: Project, running: Running) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     (project.folder / "Pulumi.yaml").write_text(_dump(_project_file(project)), encoding="utf-8")
     for environment in ENVIRONMENTS:
-        path = project.folder / f"Pulumi.{environment}.yaml"
+        path = _stack_path(project, environment)
         path.write_text(_dump(_stack_file(project, environment, running)), encoding="utf-8")
+
+
+def config(project: Project, environment: str) -> dict[str, Any]:
+    """What the local copy of a stack file says; raises LocalCloudError where it cannot be read."""
+    return dict(_load(_stack_path(project, environment))["config"])
+
+
+def configure(project: Project, environment: str, changed: Mapping[str, Any]) -> None:
+    """Set settings in the local copy of a stack file, by their keys without the prefix; one that is None is taken out."""
+    path = _stack_path(project, environment)
+    content = _load(path)
+    merged = {**content["config"], **{f"{PROJECT}:{key}": value for key, value in changed.items()}}
+    content["config"] = {key: value for key, value in merged.items() if value is not None}
+    path.write_text(_dump(content), encoding="utf-8")
+
+
+def adopt(project: Project, environment: str, ids: Mapping[str, str]) -> None:
+    """Let a local stack adopt its workers, and the databases with these ids, as the committed one does."""
+    own = config(project, environment)
+    databases = {name: {**one, "adopt": ids[name]} for name, one in own[f"{PROJECT}:databases"].items()}
+    workers = {name: {**one, "adopt": True} for name, one in own[f"{PROJECT}:workers"].items()}
+    configure(project, environment, {"databases": databases, "workers": workers})
+
+
+def secrets_of(project: Project, environ: Mapping[str, str], environment: str) -> dict[str, str]:
+    """The generated secret values of a local stack by key; raises LocalCloudError where the engine does not tell."""
+    shown = pulumi(project, environ, "config", "--stack", environment, "--show-secrets", "--json")
+    return dict(json.loads(shown)[f"{PROJECT}:secrets"]["objectValue"])
 
 
 def make_stacks(project: Project, catalog: Catalog, environ: Mapping[str, str]) -> None:
@@ -114,36 +150,45 @@ def _project_file(project: Project) -> dict[str, Any]:
 
 def _stack_file(project: Project, environment: str, running: Running) -> dict[str, Any]:
     committed = _load(project.root / f"Pulumi.{environment}.yaml")["config"]
-    databases = {name: {"name": one["name"]} for name, one in committed[f"{PROJECT}:databases"].items()}
+    path = _stack_path(project, environment)
+    was = _load(path) if path.exists() else {}
+    databases = {
+        name: {"name": one["name"], **_adoption(was, "databases", name)} for name, one in committed[f"{PROJECT}:databases"].items()
+    }
     kept = {key: value for key, value in committed.items() if key in TAKEN_OVER}
     suffix = "" if environment == "production" else f"-{environment}"
     workers = {
         name: {
             **{key: value for key, value in one.items() if key in ("variables", "crons", "services")},
+            **_adoption(was, "workers", name),
             "url": f"{running.edge_url}/{name}{suffix}",
         }
         for name, one in committed[f"{PROJECT}:workers"].items()
     }
-    config = {
+    settings = {
         **kept,
         "cloudflare:baseUrl": running.api_url,
         f"{PROJECT}:account-id": running.account_id,
-        f"{PROJECT}:workers-dir": str(project.root / "workers"),
+        f"{PROJECT}:workers-dir": str(project.workers_dir),
         f"{PROJECT}:databases": databases,
         f"{PROJECT}:workers": workers,
     }
-    return _with_encrypted(project.folder / f"Pulumi.{environment}.yaml", config)
+    encrypted = {key: value for key, value in (was.get("config") or {}).items() if key in ENCRYPTED}
+    return {**{key: value for key, value in was.items() if key in ENCRYPTED}, "config": {**settings, **encrypted}}
 
 
-def _with_encrypted(path: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """What an earlier start encrypted stays."""
-    was = _load(path) if path.exists() else {}
-    kept = {key: value for key, value in (was.get("config") or {}).items() if key in ENCRYPTED}
-    return {**{key: value for key, value in was.items() if key in ENCRYPTED}, "config": {**config, **kept}}
+def _adoption(was: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """What was adopted keeps its ``adopt``. It is never that of the committed file, which names what is real."""
+    one = ((was.get("config") or {}).get(f"{PROJECT}:{kind}") or {}).get(name) or {}
+    return {"adopt": one["adopt"]} if "adopt" in one else {}
+
+
+def _stack_path(project: Project, environment: str) -> Path:
+    return project.folder / f"Pulumi.{environment}.yaml"
 
 
 def _has_secrets(project: Project, environment: str) -> bool:
-    return f"{PROJECT}:secrets" in _load(project.folder / f"Pulumi.{environment}.yaml")["config"]
+    return f"{PROJECT}:secrets" in config(project, environment)
 
 
 def _load(path: Path) -> dict[str, Any]:

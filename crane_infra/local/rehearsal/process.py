@@ -1,0 +1,113 @@
+"""Starts the engine as a child, and ends it with everything that it started.
+
+The engine gives its language host a process group of its own, so the end of one group is not the end of all. Prevents processes that go on
+in the background after a rehearsal was interrupted.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_LAST_WORDS_SECONDS, _POLITE_SECONDS, _PAUSE_SECONDS = 10.0, 40.0, 0.02
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended, what it printed, and that with what it complained about."""
+
+    exit: int
+    out: str
+    said: str
+
+
+class Child:
+    """A command that runs."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Start it in a session of its own: Ctrl-C is ours to handle."""
+        self._process = subprocess.Popen(  # noqa: S603 (the words are ours)
+            command,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def wait(self, seconds: float | None = None) -> Ended:
+        """Wait for its end; whatever interrupts that ends it first."""
+        try:
+            out, err = self._process.communicate(timeout=seconds)
+        except BaseException:
+            self._kill_all()
+            raise
+        return Ended(self._process.returncode, out, out + err)
+
+    def kill(self) -> Ended:
+        """``kill -9`` of it and of all that it started."""
+        self._kill_all()
+        return self.wait(_LAST_WORDS_SECONDS)
+
+    def end(self) -> None:
+        """Ask it to end, as Ctrl-C would, and wait; nothing where it has ended already."""
+        if not self.runs:
+            return
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(_POLITE_SECONDS)
+
+    def _kill_all(self) -> None:
+        for pid in [self._process.pid, *descendants(self._process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def run(command: Sequence[str], environ: Mapping[str, str]) -> Ended:
+    """Run a command to its end."""
+    return Child(command, environ).wait()
+
+
+def happens(what: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is true; tells whether it became so in time."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+    return True
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that one started, and those that they started."""
+    children: dict[int, list[int]] = {}
+    for child, parent in _parents():
+        children.setdefault(parent, []).append(child)
+    found, queue = [], [pid]
+    while queue:
+        own = children.get(queue.pop(), [])
+        found += own
+        queue += own
+    return found
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Every process with its parent: from /proc, or from ps where there is none."""
+    if not Path("/proc/self/stat").exists():
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout  # noqa: S607
+        yield from ((int(child), int(parent)) for child, parent in map(str.split, listed.splitlines()))
+        return
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # "pid (name) state ppid …"; a name may hold anything, a bracket too.
+            yield int(path.parent.name), int(path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
