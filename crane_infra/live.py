@@ -3,15 +3,18 @@
 Asks observe.py and the ledger, and changes nothing. Prevents a proof, or a promotion, of something that does not serve.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cloudflare import AsyncCloudflare
 
 from crane_infra.d1.client import D1
 from crane_infra.errors import LiveError
-from crane_infra.migrations.ledger import LedgerHead, read_ledger
+from crane_infra.handmade import Deployed, made_by_hand
+from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger
 from crane_infra.observe import deployments, tag_of, worker_exists
+from crane_infra.proof import Proof
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,52 @@ async def require_live(client: AsyncCloudflare, account: str, versions: Iterable
             raise fault
 
 
+async def require_still_proven(client: AsyncCloudflare, proof: Proof) -> None:
+    """Make sure that nobody changed an environment by hand since its proof; what a later run of its own did there does no harm.
+
+    Raises LiveError naming the first change, ApiError where the API does not answer.
+    """
+    for expected in expected_versions(proof):
+        fault = await version_fault(client, proof.account, expected)
+        if fault and await _is_by_hand(client, proof.account, expected):
+            raise fault
+    for name, expected_head in zip(proof.databases, expected_heads(proof), strict=True):
+        listed = {one["name"]: one["sha256"] for one in _manifest(proof, name).get("migrations", [])}
+        ledger = await read_ledger(D1(client, proof.account, expected_head.id, expected_head.database))
+        if ledger.head != expected_head.head and not _only_went_on(ledger, listed):
+            raise _head_error(ledger.head, expected_head)
+
+
+def expected_versions(proof: Proof) -> list[ExpectedVersion]:
+    """What has to serve for a proof to be true."""
+    return [ExpectedVersion(proof.environment, name, one.script, one.version, one.tag) for name, one in proof.workers.items()]
+
+
+def expected_heads(proof: Proof) -> list[ExpectedHead]:
+    """Where each ledger has to stand for a proof to be true."""
+    return [ExpectedHead(one.name, one.id, LedgerHead(one.head.name, one.head.count, one.head.digest)) for one in proof.databases.values()]
+
+
+def _manifest(proof: Proof, database: str) -> dict[str, Any]:
+    return dict((proof.manifest.get("databases") or {}).get(database) or {})
+
+
+async def _is_by_hand(client: AsyncCloudflare, account: str, expected: ExpectedVersion) -> bool:
+    found = await deployments(client, account, expected.script)
+    if not found:
+        return True
+    (version, *others) = found[0].shares
+    tag = None if others else await tag_of(client, account, expected.script, version)
+    return version == expected.version or made_by_hand(found, Deployed(expected.script, expected.version, expected.tag), tag) is not None
+
+
+def _only_went_on(ledger: Ledger, listed: Mapping[str, str]) -> bool:
+    """Whether a ledger still has what was listed, and besides that only migrations of our own runs."""
+    entries = {entry.name: entry for entry in ledger.entries}
+    kept = all(name in entries and entries[name].settled and entries[name].sha256 == sha256 for name, sha256 in listed.items())
+    return kept and all(entry.sha256 is not None for entry in ledger.entries)
+
+
 async def version_fault(client: AsyncCloudflare, account: str, expected: ExpectedVersion) -> LiveError | None:
     """What is wrong with the deployment of one worker, if anything; raises ApiError where the API does not answer."""
     where = f"worker {expected.script}"
@@ -71,8 +120,10 @@ async def head_fault(client: AsyncCloudflare, account: str, expected: ExpectedHe
     Raises ApiError where D1 does not answer, MigrationError where the ledger cannot be read.
     """
     head = (await read_ledger(D1(client, account, expected.id, expected.database))).head
-    if head == expected.head:
-        return None
+    return None if head == expected.head else _head_error(head, expected)
+
+
+def _head_error(head: LedgerHead, expected: ExpectedHead) -> LiveError:
     stands = f"its ledger stands at {head.name} ({head.count} migrations), the files at {expected.head.name} ({expected.head.count})"
     if (head.name, head.count) == (expected.head.name, expected.head.count):
         stands = f"its ledger has the same names as the files up to {head.name}, but recorded other contents or left one half done"

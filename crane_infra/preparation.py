@@ -23,7 +23,7 @@ from crane_infra.secrets.rules import KEY_NAME, fetch, fingerprint, refuse_share
 from crane_infra.secrets.sources import fingerprint_key, source_of
 from crane_infra.settings import ENVIRONMENTS, Settings
 from crane_infra.stacks import outputs_of
-from crane_infra.steps import require_still_proven
+from crane_infra.steps import look_at_proven
 
 Result = TypeVar("Result")
 
@@ -135,7 +135,7 @@ def _require_staging_live(prepared: Prepared, verdict: Verdict) -> None:
     if verdict.proof is None or not verdict.newest:
         return
     try:
-        blocking(require_still_proven(prepared.settings, verdict.proof))
+        blocking(look_at_proven(prepared.settings, verdict.proof))
     except CraneError as error:
         raise no_longer_proven(error) from None
 

@@ -27,7 +27,7 @@ from crane_infra.preparation import Prepared, no_longer_proven, pass_gate, prepa
 from crane_infra.record import Standing, declared_crons, release_record
 from crane_infra.rollback import Held, held_migrations
 from crane_infra.settings import Settings
-from crane_infra.steps import Log, ReleaseStep, SchemaFiles, migrate_database, prove, require_schemas, require_still_proven
+from crane_infra.steps import Log, ReleaseStep, SchemaFiles, look_at_proven, migrate_database, prove, require_schemas
 
 USER_WAS_TOLD = 32
 ENGINE = ">=3.238.0"  # the first in which a failing after-hook fails the run
@@ -130,7 +130,7 @@ def _ready_for_traffic(prepared: Prepared, heads: Heads, verdict: Verdict | None
         await require_schemas(prepared.settings, await heads())
         if verdict is not None and verdict.proof is not None and verdict.newest:
             try:
-                await require_still_proven(prepared.settings, verdict.proof)
+                await look_at_proven(prepared.settings, verdict.proof)
             except CraneError as error:
                 raise no_longer_proven(error) from None
 

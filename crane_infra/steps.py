@@ -13,10 +13,9 @@ from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, CheckError
-from crane_infra.live import ExpectedHead, ExpectedVersion, require_live
+from crane_infra.live import ExpectedHead, expected_heads, expected_versions, require_live, require_still_proven
 from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files import MigrationFile
-from crane_infra.migrations.ledger import LedgerHead
 from crane_infra.observe import deployments
 from crane_infra.proof import Proof
 from crane_infra.settings import Settings
@@ -58,16 +57,9 @@ async def prove(step: ReleaseStep, claimed: Mapping[str, Any]) -> None:
     """
     proof = Proof.model_validate(claimed)
     async with connect(step.settings) as client:
-        await require_live(client, proof.account, *expectations(proof))
+        await require_live(client, proof.account, expected_versions(proof), expected_heads(proof))
     for name in step.catalog.workers:
         await _check(step, name, proof)
-
-
-def expectations(proof: Proof) -> tuple[list[ExpectedVersion], list[ExpectedHead]]:
-    """What has to be live for a proof to be true."""
-    versions = [ExpectedVersion(proof.environment, name, one.script, one.version, one.tag) for name, one in proof.workers.items()]
-    heads = [ExpectedHead(one.name, one.id, LedgerHead(one.head.name, one.head.count, one.head.digest)) for one in proof.databases.values()]
-    return versions, heads
 
 
 async def require_schemas(settings: Settings, heads: Iterable[ExpectedHead]) -> None:
@@ -79,13 +71,13 @@ async def require_schemas(settings: Settings, heads: Iterable[ExpectedHead]) -> 
         await require_live(client, settings.account_id, (), heads)
 
 
-async def require_still_proven(settings: Settings, proof: Proof) -> None:
-    """Make sure that the environment of a proof still is what the proof says.
+async def look_at_proven(settings: Settings, proof: Proof) -> None:
+    """Make sure that nobody changed the environment of a proof by hand since.
 
     Raises LiveError or ApiError.
     """
     async with connect(settings) as client:
-        await require_live(client, proof.account, *expectations(proof))
+        await require_still_proven(client, proof)
 
 
 async def _check(step: ReleaseStep, name: str, proof: Proof) -> None:

@@ -16,13 +16,12 @@ from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, CraneError, LiveError
-from crane_infra.live import ExpectedHead, ExpectedVersion, head_fault, version_fault
+from crane_infra.live import ExpectedHead, ExpectedVersion, expected_heads, expected_versions, head_fault, version_fault
 from crane_infra.migrations.files import MigrationFile, from_empty, read_base, read_migrations
 from crane_infra.migrations.schema import differences, expected_schema, live_schema
 from crane_infra.observe import database_name
 from crane_infra.proof import Proof, readable
 from crane_infra.settings import Settings
-from crane_infra.steps import expectations
 
 _CHECK_SECONDS = 10.0
 
@@ -55,7 +54,7 @@ async def verify(settings: Settings, catalog: Catalog, outputs: Mapping[str, Any
     if proof is None:
         raise LiveError(f"stack {settings.environment}", "has no release yet", f"Run pulumi up -s {settings.environment}")
     report = Report(settings.environment, proof.digest, proof.commit)
-    versions, heads = expectations(proof)
+    versions, heads = expected_versions(proof), expected_heads(proof)
     async with connect(settings) as client:
         look = _Look(settings, catalog, proof, client, report)
         databases = (look.database(name, head) for name, head in zip(proof.databases, heads, strict=True))

@@ -129,7 +129,7 @@ def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, ac
         account.databases |= {one["adopt"]: one["name"] for one in values["databases"].values() if "adopt" in one}
         texts = {f"crane-infra:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
         pulumi.runtime.set_all_config(texts, ["crane-infra:secrets", "crane-infra:fingerprint-key"])
-        declared = Declared(stacks or {})
+        declared = Declared({f"organization/crane-infra/{environment}": {}, **(stacks or {})})
         pulumi_mocks.set_mocks(
             declared,
             project="crane-infra",

@@ -11,13 +11,14 @@ from crane_infra.api import connect
 from crane_infra.catalog import Catalog, Worker
 from crane_infra.checks.model import Check
 from crane_infra.errors import ApiError, CheckError, CraneError, LiveError
+from crane_infra.live import expected_heads
 from crane_infra.local.daemon import Running
 from crane_infra.migrations.files import read_migrations
 from crane_infra.migrations.ledger import head_of
 from crane_infra.observe import deployments
 from crane_infra.proof import Proof
 from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings
-from crane_infra.steps import ReleaseStep, SchemaFiles, expectations, migrate_database, prove, require_schemas, require_still_proven
+from crane_infra.steps import ReleaseStep, SchemaFiles, look_at_proven, migrate_database, prove, require_schemas
 from tests.local.conftest import Api
 
 REPORTS = """export default { fetch(request, env) {
@@ -87,14 +88,15 @@ def make_live(cloud: Running, api: Api, tmp_path: Path) -> MakeLive:
             }
         )
         (tmp_path / "0001_a.sql").write_text("CREATE TABLE a (id INTEGER);\n", encoding="utf-8")
-        head = head_of(read_migrations(tmp_path, shown_as="m"))
+        files = read_migrations(tmp_path, shown_as="m")
+        head = head_of(files)
         claim = {
             "schema": 1,
             "project": "crane-infra",
             "environment": environment,
             "account": cloud.account_id,
             "digest": "a" * 64,
-            "manifest": {},
+            "manifest": {"databases": {"db": {"migrations": [{"name": file.name, "sha256": file.sha256} for file in files]}}},
             "databases": {"db": {"id": api.database(), "name": "db", "head": {"name": head.name, "count": 1, "digest": head.digest}}},
             "checks": {},
             "proven_at": "2026-11-24T12:00:00Z",
@@ -219,19 +221,46 @@ async def test_a_ledger_with_the_same_names_and_other_contents_is_no_proof(live:
 
 async def test_a_version_waits_while_a_schema_lags(make_live: MakeLive) -> None:
     lagging = make_live()
-    _, heads = expectations(Proof.model_validate(lagging.claim))
+    heads = expected_heads(Proof.model_validate(lagging.claim))
     with pytest.raises(LiveError, match="its ledger stands at None"):
         await require_schemas(lagging.step.settings, heads)
     await migrate(lagging)
     await require_schemas(lagging.step.settings, heads)
 
 
-async def test_a_proof_no_longer_holds_once_something_else_was_deployed(live: Live) -> None:
+async def test_a_proof_no_longer_holds_once_something_else_was_deployed_by_hand(live: Live) -> None:
     proof = Proof.model_validate(live.claim)
-    await require_still_proven(live.step.settings, proof)
+    await look_at_proven(live.step.settings, proof)
     live.release()
     with pytest.raises(LiveError, match=f"instead of {proof.workers['w'].version} at 100%"):
-        await require_still_proven(live.step.settings, proof)
+        await look_at_proven(live.step.settings, proof)
+
+
+async def test_a_proof_still_holds_while_a_later_run_of_the_same_stack_failed(live: Live) -> None:
+    """A version with a worker digest as its tag, and a migration with our record: nobody's handwork."""
+    proof = Proof.model_validate(live.claim)
+    live.release(tag="b" * 64)
+    (live.step.settings.workers_dir / "0002_b.sql").write_text("CREATE TABLE b (id INTEGER);\n", encoding="utf-8")
+    await migrate(live)
+    await look_at_proven(live.step.settings, proof)
+
+
+async def test_a_proof_no_longer_holds_once_the_version_before_it_was_put_back(live: Live) -> None:
+    """Also where that is the very same code: its tag is a digest, but it served before."""
+    before = live.release(tag="b" * 64)
+    live.release(tag="c" * 64)
+    proof = Proof.model_validate(live.claim)
+    live.api.deploy(live.worker, (before, 100))
+    with pytest.raises(LiveError, match="instead of"):
+        await look_at_proven(live.step.settings, proof)
+
+
+@pytest.mark.parametrize("by_hand", ["INSERT INTO d1_migrations (name) VALUES ('0009_by_hand.sql')", "DELETE FROM d1_migrations"])
+async def test_a_proof_no_longer_holds_once_a_ledger_was_changed_by_hand(live: Live, by_hand: str) -> None:
+    proof = Proof.model_validate(live.claim)
+    live.api.query(live.claim["databases"]["db"]["id"], by_hand)
+    with pytest.raises(LiveError, match="its ledger"):
+        await look_at_proven(live.step.settings, proof)
 
 
 async def test_where_two_versions_shared_the_traffic_before_no_single_way_back_is_named(make_live: MakeLive) -> None:
