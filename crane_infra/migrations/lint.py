@@ -1,0 +1,105 @@
+"""Judges pending migrations before anything is sent: what they would lose, and what they take from the version in traffic (pure).
+
+Runs them on an empty SQLite in memory, after the files that the database already has. Sees no rows and makes no request; the run itself
+counts rows. Prevents a migration that succeeds and loses data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+from crane_infra.migrations.changes import takings
+from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.finding import Finding
+from crane_infra.migrations.lint_rules import judge, judge_together
+from crane_infra.migrations.trial import trial
+from crane_infra.migrations.walk import Walk, Walker
+
+Kind = Literal["expand", "contract", "data", "none"]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One pending file: what kind it is, which tables it touches, which other tables it may take rows from, and what lint found."""
+
+    file: MigrationFile
+    kind: Kind
+    tables: tuple[str, ...]
+    loses_rows: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def lint(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> tuple[Finding, ...]:
+    """Judge the ``pending`` of ``files`` as one release for a database that has all the others; never raises.
+
+    ``files`` are in order, a base schema first. What the pending files themselves make is in nobody's use yet, so an empty database, for
+    which everything is pending, takes any files that lose no rows. Findings are in the order of files and statements.
+    """
+    others, examined = _examine(files, pending)
+    return (*others, *chain.from_iterable(one.findings for one in examined))
+
+
+def lint_each(files: Sequence[MigrationFile], judged: Sequence[MigrationFile]) -> tuple[Finding, ...]:
+    """Judge each file as the only pending one after those before it: for who knows no ledger. Files of one release are not compared."""
+    names = {file.name for file in judged}
+    wanted = [index for index, file in enumerate(files) if file.name in names]
+    found = chain.from_iterable(lint(files[: index + 1], [files[index]]) for index in wanted)
+    return tuple(dict.fromkeys(found))
+
+
+def examine(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> tuple[Examined, ...]:
+    """Tell what each pending file does, in order; never raises."""
+    return _examine(files, pending)[1]
+
+
+def classify(file: MigrationFile, earlier: Sequence[MigrationFile]) -> Kind:
+    """What a file does after the ``earlier`` ones: contract takes something away, expand changes the schema otherwise, data only writes rows.
+
+    A statement that SQLite refuses makes it a contract: nobody knows what it takes.
+    """
+    return examine((*earlier, file), [file])[0].kind
+
+
+def tables_touched(file: MigrationFile, earlier: Sequence[MigrationFile]) -> list[str]:
+    """The tables that a file makes, changes, drops or writes to, by triggers and foreign keys too, sorted."""
+    return list(examine((*earlier, file), [file])[0].tables)
+
+
+def _examine(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> tuple[tuple[Finding, ...], tuple[Examined, ...]]:
+    names = {file.name for file in pending}
+    with trial() as database:
+        others = Walker(database)
+        before = tuple(chain.from_iterable(_unknown(others.walk(file)) for file in files if file.name not in names))
+        walker = Walker(database)
+        walks = [walker.walk(file) for file in files if file.name in names]
+    together = tuple(judge_together(walks))
+    return before, tuple(_examined(walk, together) for walk in walks)
+
+
+def _examined(walk: Walk, together: Sequence[Finding]) -> Examined:
+    findings = [*judge(walk), *(finding for finding in together if finding.path == walk.file.path)]
+    ordered = tuple(sorted(findings, key=lambda finding: finding.statement or 0))
+    lost = frozenset[str]().union(*(step.lost for step in walk.steps))
+    return Examined(walk.file, _kind(walk), _named(walk, walk.touched), _named(walk, lost), ordered)
+
+
+def _named(walk: Walk, tables: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(walk.named(table) for table in tables))
+
+
+def _kind(walk: Walk) -> Kind:
+    if takings(walk) or any(step.effect.refused for step in walk.steps):
+        return "contract"
+    if any(step.effect.changes_schema for step in walk.steps):
+        return "expand"
+    return "data" if any(step.effect.verb for step in walk.steps) else "none"
+
+
+def _unknown(walk: Walk) -> list[Finding]:
+    todo = "What later files do to it cannot be judged; look at them yourself"
+    refused = [step for step in walk.steps if step.effect.refused]
+    return [
+        Finding(walk.file.path, step.number, "not-understood", "warning", f"SQLite refuses it ({step.effect.refused})", todo)
+        for step in refused
+    ]
