@@ -190,11 +190,11 @@ class TestAPromotionThatStagingOvertakes:
     def test_had_passed_the_gate(self, overtaken: Overtaken) -> None:
         assert "production gate open: " in overtaken.run.said
 
-    def test_takes_exactly_what_was_proven(self, overtaken: Overtaken) -> None:
+    def test_takes_exactly_what_was_proven(self, world: World, overtaken: Overtaken) -> None:
         """Staging's own later run does not undo a proof; see decision 15."""
         well(overtaken.run)
         assert overtaken.after["ledger"][-1] == "0102_next.sql"
-        assert overtaken.after["proofs"][0]["digest"] == overtaken.before["proofs"][0]["digest"]
+        assert overtaken.after["proofs"][0]["digest"] == world.proofs("staging")[1]["digest"]
 
     def test_does_not_disturb_staging_and_the_next_promotion_takes_what_it_has_proven(self, world: World, overtaken: Overtaken) -> None:
         well(overtaken.staging)
