@@ -15,6 +15,7 @@ from pulumi.runtime import config as pulumi_config
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
 from crane_infra.errors import SettingsError
+from crane_infra.migrations.finding import LOSES_ROWS, RULES
 from crane_infra.model import Frozen, first_fault
 
 Environment = Literal["staging", "production"]
@@ -23,6 +24,16 @@ Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}
 AccountId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 # Checks send keys there, so plain HTTP is for this machine alone.
 Address = Annotated[str, Field(pattern=r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?)(/[^\s?#]*)?$")]
+
+
+def _rule(text: str) -> str:
+    if text not in {*RULES, LOSES_ROWS}:
+        message = f"there is no rule {text}; docs/lint.md names them"
+        raise ValueError(message)
+    return text
+
+
+Rule = Annotated[str, AfterValidator(_rule)]
 
 
 def _printable(token: SecretStr) -> SecretStr:
@@ -37,6 +48,10 @@ class DatabaseSettings(Frozen):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
     adopt: Uuid | None = None
+    accept_findings: Annotated[dict[str, tuple[Rule, ...]], Field(alias="accept-findings")] = {}
+    """By migration, the rules of lint that it may break here; ``loses-rows`` also lets the run lose rows."""
+    out_of_order: Annotated[bool, Field(alias="out-of-order")] = False
+    """Whether a migration may run although a later one has been applied."""
 
 
 class WorkerSettings(Frozen):

@@ -12,7 +12,8 @@ from crane_infra.cli.clone import root
 from crane_infra.cli.stack import outputs_of, settings_of
 from crane_infra.databases import Managed, managed
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.baseline import SchemaDiffersError, take_on
+from crane_infra.migrations.baseline import take_on
+from crane_infra.migrations.drift import SchemaDiffersError
 from crane_infra.migrations.files import MigrationFile, from_empty, read_migrations
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.schema import difference, expected_schema, live_schema

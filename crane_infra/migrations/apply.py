@@ -7,7 +7,7 @@ Prevents a file applied twice (lost reply, several runners, wrangler in between)
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -16,18 +16,13 @@ from crane_infra.d1.database import Database, Statement
 from crane_infra.d1.errors import BusyError, NoAnswerError, PartialWriteError, RateLimitedError, RefusedError
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.blame import describe, find_statement
+from crane_infra.migrations.counts import Counted
+from crane_infra.migrations.drift import look_for_drift
 from crane_infra.migrations.files import MigrationFile, from_empty
-from crane_infra.migrations.ledger import (
-    Ledger,
-    LedgerHead,
-    apply_request,
-    as_file,
-    base_request,
-    prepare_request,
-    read_ledger,
-    reopen_request,
-)
+from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger
+from crane_infra.migrations.lint import Accepted, Examined, accepting, examine, require_clean
 from crane_infra.migrations.plan import Plan, StartedNotDoneError, make_plan
+from crane_infra.migrations.requests import apply_request, as_file, base_request, loss_in, prepare_request, reopen_request
 
 Pause = Callable[[float], Awaitable[None]]
 # Seconds between looks at a file that another runner seems to be applying: 31 s in all, D1 ends a request after 30 s.
@@ -53,15 +48,19 @@ async def migrate(  # noqa: PLR0913 - all but the first two by name
     log: Callable[[str], None],
     base: MigrationFile | None = None,
     out_of_order: bool = False,
+    accepted: Accepted | None = None,
     pause: Pause = asyncio.sleep,
 ) -> Outcome:
     """Apply every pending file to ``db``, each exactly once, and say so with ``log``; an empty database gets ``base`` first.
 
-    ``out_of_order`` allows a file that sorts before the last applied one. Raises MigrationError (files and ledger disagree, or a
-    file failed) and ApiError (the database cannot be read, or gives no bookmark).
+    ``out_of_order`` allows a file that sorts before the last applied one, ``accepted`` what lint would stop. Raises MigrationError (files
+    and ledger disagree, lint stops a file, the schema is not what the applied files make, or a file failed) and ApiError (the database
+    cannot be read, or gives no bookmark).
     """
-    run = _Run(db, files, release, log, out_of_order, pause, base)
+    run = _Run(db, files, release, log, out_of_order, pause, base, accepted or {})
     await run.look()
+    run.require_clean()
+    await run.require_no_drift()
     if run.plan.adopt or (run.plan.pending and not run.ledger.ready):
         await run.prepare()
     if run.plan.pending:
@@ -85,10 +84,12 @@ class _Run:
     out_of_order: bool
     pause: Pause
     base: MigrationFile | None
+    accepted: Accepted
     token: str = field(default_factory=lambda: uuid4().hex)
     bookmark: str = ""
     ledger: Ledger = field(default_factory=Ledger)
     plan: Plan = field(default_factory=Plan)
+    examined: Mapping[str, Examined] = field(default_factory=dict)
     listed: int = 0
     wrote: bool = False
     applied: list[str] = field(default_factory=list)
@@ -103,6 +104,30 @@ class _Run:
     def still_pending(self, file: MigrationFile) -> bool:
         """Tell whether the newest plan has this file: another runner may have applied it since the run began."""
         return file in self.plan.apply
+
+    def require_clean(self) -> None:
+        """Say what lint finds in the pending files; what it stops ends the run, before anything is sent."""
+        examined = accepting(examine(from_empty(self.files, self.base), self.plan.pending), self.accepted)
+        self.examined = {one.file.name: one for one in examined}
+        require_clean(examined)
+        for finding in (finding for one in examined for finding in one.findings):
+            self.log(f"{self.db.name}: {finding}")
+
+    async def require_no_drift(self) -> None:
+        """Compare the schema with the one that the applied files make; a difference ends the run, before anything is sent."""
+        while self.plan.pending:
+            try:
+                drift = await look_for_drift(self.db, self.ledger, self.files, self.base)
+            except MigrationError as error:
+                self.log(f"{self.db.name}: its schema could not be compared: {error}")
+                return
+            if not drift.objects:
+                return
+            before = self.ledger
+            await self.look()
+            if self.ledger == before:  # else another run applied something meanwhile
+                self.log(drift.told)
+                raise drift.error()
 
     async def prepare(self) -> None:
         """Make the tables and take over wrangler's rows."""
@@ -196,7 +221,8 @@ class _Run:
         if file is self.base:
             request = base_request(file, self.plan.contains, self.token, self.release, self.bookmark)
         else:
-            request = apply_request(file, self.token, self.release, self.bookmark, listed)
+            who = {"token": self.token, "release": self.release, "bookmark": self.bookmark}
+            request = apply_request(file, self._counts(file), **who, listed=listed)
         if file.needs_import:
             self.wrote = True
             self.log(f"{self.db.name}: {file.name} goes through import, which blocks the database meanwhile")
@@ -221,7 +247,9 @@ class _Run:
 
     def _failure(self, file: MigrationFile, error: ApiError) -> MigrationError:
         """Say what failed, what is done, what is pending, and how to go on; the ledger was read just before."""
-        index = error.statement - 1 if isinstance(error, PartialWriteError) else None
+        if lost := loss_in(error.what):
+            return self._loss(file, lost)
+        index = error.statement - 1 - len(self._counts(file)) if isinstance(error, PartialWriteError) else None
         if isinstance(error, RefusedError):
             index = find_statement(() if file is self.base else from_empty(self.files, self.base), file, error.what)
         told = " at ".join(filter(None, (f"not applied to {self.db.name}", describe(file, index))))
@@ -230,6 +258,14 @@ class _Run:
             GO_ON if isinstance(error, NoAnswerError) else f"{error.todo}; then run the same `pulumi up` again, it goes on with this file"
         )
         return MigrationError(file.path, f"{told}: {error.what}. {left}. {self._so_far()}", todo)
+
+    def _counts(self, file: MigrationFile) -> tuple[Counted, ...]:
+        return self.examined[file.name].counts if file.name in self.examined else ()
+
+    def _loss(self, file: MigrationFile, lost: str) -> MigrationError:
+        what = f"not applied to {self.db.name}: it loses {lost}, and does not say so. Nothing of it stays. {self._so_far()}"
+        todo = "Copy what refers to a table before it is dropped; if these rows may go, say -- crane: loses-rows, or accept loses-rows"
+        return MigrationError(file.path, what, f"{todo}. docs/lint.md shows how")
 
     def _so_far(self) -> str:
         pending = [file.name for file in self.plan.pending if file.name not in self.applied]

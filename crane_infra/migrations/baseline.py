@@ -1,4 +1,4 @@
-"""Taking on a database that has its tables and no ledger: compared with what the files make, then recorded, if both agree.
+"""Taking on a database as it is: compared with what the files make, then recorded, if both agree or each difference was named.
 
 Runs no migration. Prevents a ledger that says of a database what nobody has looked at.
 """
@@ -8,9 +8,11 @@ from uuid import uuid4
 
 from crane_infra.d1.database import Database
 from crane_infra.errors import MigrationError
+from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
 from crane_infra.migrations.files import MigrationFile, from_empty
-from crane_infra.migrations.ledger import baseline_request, prepare_request, read_ledger
-from crane_infra.migrations.schema import Schema, difference, expected_schema, live_schema
+from crane_infra.migrations.ledger import Ledger, read_ledger
+from crane_infra.migrations.requests import accept_request, baseline_request, prepare_request
+from crane_infra.migrations.schema import Schema, expected_schema, live_schema
 
 
 async def take_on(
@@ -18,37 +20,44 @@ async def take_on(
 ) -> tuple[str, ...]:
     """Record the migrations up to number ``upto`` (None: all) as done, without running them, and return their names.
 
-    Every difference between the live schema and the one that these files make has to be named in ``accept`` (``table sessions``).
-    Raises MigrationError where the ledger is not empty, where the schemas differ, or where ``accept`` names no difference.
+    Every difference between the live schema and the one that these files make has to be named in ``accept`` (``table sessions``), and is
+    expected from then on. Where the ledger is not empty only what is accepted is recorded. Raises MigrationError where there is nothing to
+    record, where the schemas differ, or where ``accept`` names no difference.
     """
     ledger = await read_ledger(db)
     if ledger.entries:
-        head = ledger.head.name
-        raise MigrationError(
-            db.name, f"its ledger has {len(ledger.entries)} migrations already, up to {head}", "There is nothing to take on"
-        )
+        return await _accept(db, files, base, ledger, accept)
     held = tuple(file for file in files if upto is None or file.number <= upto)
     expected = expected_schema(from_empty(held, base if base and base.number <= (upto or base.number) else None))
-    _require_agreement(db.name, expected, await live_schema(db), accept)
+    drift = Drift(db.name, expected, await live_schema(db))
+    _require_named(drift, accept, "Choose the files with --up-to, mend the schema, or name each difference with --accept")
     token = uuid4().hex
-    await db.write([*prepare_request((), token, "baseline"), *baseline_request(held, token, "baseline")])
+    last = held[-1].name if held else None
+    record = [*baseline_request(held, token, "baseline"), *accept_request(_seen(drift.live, accept), last)]
+    await db.write([*prepare_request((), token, "baseline"), *record])
     return tuple(file.name for file in held)
 
 
-def _require_agreement(name: str, expected: Schema, live: Schema, accept: Collection[str]) -> None:
-    differs = {key for key in expected.keys() | live.keys() if expected.get(key) != live.get(key)}
-    if unknown := sorted(set(accept) - differs):
-        raise MigrationError(
-            name, f"{unknown[0]} is no difference", f"Accept only what differs: {', '.join(sorted(differs)) or 'nothing does'}"
-        )
-    if open_ones := sorted(differs - set(accept)):
-        told = f"its schema is not what these files make ({', '.join(open_ones)}):\n{difference(expected, live)}"
-        raise SchemaDiffersError(name, told, "Choose the files with --up-to, mend the schema, or name each difference with --accept")
+async def _accept(
+    db: Database, files: Sequence[MigrationFile], base: MigrationFile | None, ledger: Ledger, accept: Collection[str]
+) -> tuple[str, ...]:
+    if not accept:
+        what = f"its ledger has {len(ledger.entries)} migrations already, up to {ledger.head.name}"
+        raise MigrationError(db.name, what, "There is nothing to take on; --accept records a difference of its schema")
+    drift = await look_for_drift(db, ledger, files, base)
+    _require_named(drift, accept, "Mend the schema, or name each difference with --accept")
+    token = uuid4().hex
+    await db.write([*prepare_request((), token, "baseline"), *accept_request(_seen(drift.live, accept), ledger.head.name)])
+    return tuple(sorted(accept))
 
 
-class SchemaDiffersError(MigrationError):
-    """The live schema is another one; ``told`` has the difference, in several lines."""
+def _seen(live: Schema, accept: Collection[str]) -> dict[str, str | None]:
+    return {name: live.get(name) for name in sorted(accept)}
 
-    def __init__(self, where: str, told: str, todo: str) -> None:
-        self.told = told
-        super().__init__(where, told.partition(":\n")[0], todo)
+
+def _require_named(drift: Drift, accept: Collection[str], todo: str) -> None:
+    if unknown := sorted(set(accept) - set(drift.objects)):
+        only = f"Accept only what differs: {', '.join(drift.objects) or 'nothing does'}"
+        raise MigrationError(drift.database, f"{unknown[0]} is no difference", only)
+    if open_ones := [name for name in drift.objects if name not in accept]:
+        raise SchemaDiffersError(drift, f"its schema is not what these files make ({', '.join(open_ones)})", todo)

@@ -3,6 +3,32 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from crane_infra.errors import MigrationError
+
+RULES = (
+    "rebuilds-referenced-table",
+    "drops-referenced-table",
+    "deletes-referenced-rows",
+    "needless-loses-rows",
+    "contract-not-declared",
+    "contract-with-expand",
+    "drops-table",
+    "drops-column",
+    "renames-table",
+    "renames-column",
+    "changes-type",
+    "tightens-constraint",
+    "adds-unique-index",
+    "adds-not-null-without-default",
+    "fails-on-rows",
+    "update-or-delete-without-where",
+    "long-data-change",
+    "ignored-pragma",
+    "not-understood",
+)
+LOSES_ROWS = "loses-rows"
+"""What the run itself says: rows went that the file does not speak of. It can be accepted like a rule of lint."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -15,7 +41,15 @@ class Finding:
     what: str
     todo: str
 
+    @property
+    def where(self) -> str:
+        """The file, and the statement where it is about one."""
+        return self.path if self.statement is None else f"{self.path}, statement {self.statement}"
+
+    def error(self) -> MigrationError:
+        """The refusal of a run, in the words of the finding."""
+        return MigrationError(self.where, self.what, f"{self.todo}. ({self.rule})")
+
     def __str__(self) -> str:
         """Say where, what and what to do, in one line."""
-        at = "" if self.statement is None else f", statement {self.statement}"
-        return " ".join(f"{self.path}{at}: {self.what}. {self.todo}. ({self.rule})".split())
+        return str(self.error()).removesuffix(".")

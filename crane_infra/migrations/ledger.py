@@ -1,38 +1,27 @@
 """The ledger: which migrations a database has seen, in wrangler's table and in ours.
 
 ``d1_migrations`` stays wrangler's, so that ``wrangler d1 migrations list`` agrees; ``crane_migrations`` adds digest, start and end.
-Reading never writes. The requests that write are built here and sent by ``apply``. Prevents a ledger that calls a half-done file
-done, and two runners that both think it is their turn.
+Reading never writes; what writes stands in ``requests``. Prevents a database that was half migrated from looking untouched or done.
 """
 
 import hashlib
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from crane_infra.d1.database import Database, Row, Statement
+from crane_infra.d1.database import Database, Row
 from crane_infra.errors import MigrationError
-from crane_infra.migrations import sql
+from crane_infra.migrations.bookkeeping import OURS, TABLES, WRANGLER, is_users
 from crane_infra.migrations.files import MigrationFile, number_of
 
 Origin = Literal["applied", "adopted", "base", "baseline"]
-WRANGLER, OURS = "d1_migrations", "crane_migrations"
-_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-_CREATE = (
-    f"""CREATE TABLE IF NOT EXISTS {WRANGLER} (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)""",
-    f"""CREATE TABLE IF NOT EXISTS {OURS} (
-    name TEXT PRIMARY KEY NOT NULL, sha256 TEXT NOT NULL, origin TEXT NOT NULL, token TEXT NOT NULL, "release" TEXT NOT NULL,
-    bookmark TEXT, started_at TEXT NOT NULL, done_at TEXT)""",
-)
-_COLUMNS = 'sha256, origin, token, "release", bookmark, started_at, done_at'
+COLUMNS = 'sha256, origin, token, "release", bookmark, started_at, done_at'
 # One SELECT over both tables: a file that commits between two reads would look half recorded. Only names of ours are put into the
 # texts of SQL here and below; values are bound.
 _READ = {
     WRANGLER: f"""SELECT '{WRANGLER}' AS source, id, name, NULL AS sha256, NULL AS origin, NULL AS token, NULL AS "release",
     NULL AS bookmark, NULL AS started_at, applied_at AS done_at FROM {WRANGLER}""",  # noqa: S608
-    OURS: f"SELECT '{OURS}' AS source, NULL AS id, name, {_COLUMNS} FROM {OURS}",  # noqa: S608
+    OURS: f"SELECT '{OURS}' AS source, NULL AS id, name, {COLUMNS} FROM {OURS}",  # noqa: S608
 }
 
 
@@ -72,7 +61,7 @@ class LedgerHead:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was read. ``ready``: both tables exist; ``populated``: the database has tables that are not bookkeeping.
+    """What was read. ``ready``: all tables of the bookkeeping exist; ``populated``: the database has tables that are not bookkeeping.
 
     ``base`` is the record of a base schema, which is no migration and is in our table only.
     """
@@ -112,81 +101,10 @@ async def read_ledger(db: Database) -> Ledger:
     present = [table for table in (WRANGLER, OURS) if table in tables]
     query = " UNION ALL ".join(_READ[table] for table in present)
     rows = await db.read(f"{query} ORDER BY source, id, started_at, name") if present else []
-    populated = any(name != OURS and not name.startswith(("_cf_", "sqlite_", "d1_")) for name in tables)
+    populated = any(map(is_users, tables))
     entries = _entries(rows, db.name)
     base = next((entry for entry in entries if entry.origin == "base"), None)
-    return Ledger(tuple(entry for entry in entries if entry is not base), populated, len(present) == len(_READ), base)
-
-
-def prepare_request(adopt: Sequence[MigrationFile], token: str, release: str) -> list[Statement]:
-    """Build the request that makes the tables and takes over wrangler's rows; sent twice, it does nothing the second time."""
-    take_over = (
-        f"INSERT OR IGNORE INTO {OURS} (name, {_COLUMNS}) "  # noqa: S608 - names of ours, values are bound
-        f"SELECT name, ?, 'adopted', ?, ?, NULL, applied_at, applied_at FROM {WRANGLER} WHERE name = ?"
-    )
-    return [*map(Statement, _CREATE), *(Statement(take_over, (file.sha256, token, release, file.name)) for file in adopt)]
-
-
-def apply_request(file: MigrationFile, token: str, release: str, bookmark: str, listed: int) -> list[Statement]:
-    """Build the one request that applies a file: our token first, then the file, wrangler's row, and the done mark last.
-
-    The first statement fails, and with it the request, where another runner has taken the file (primary key) or where the ledger no
-    longer has ``listed`` rows (a name of NULL is refused): what was planned no longer holds then.
-    """
-    return [
-        _take(file, "applied", (token, release, bookmark), listed),
-        *map(Statement, file.statements),
-        Statement(f"INSERT INTO {WRANGLER} (name) VALUES (?)", (file.name,)),  # noqa: S608
-        _done(file, token),
-    ]
-
-
-def base_request(base: MigrationFile, contains: Sequence[MigrationFile], token: str, release: str, bookmark: str) -> list[Statement]:
-    """Build the one request that makes a base schema in an empty database and records the migrations that it contains."""
-    return [
-        _take(base, "base", (token, release, bookmark), 0),
-        *map(Statement, base.statements),
-        *baseline_request(contains, token, release),
-        _done(base, token),
-    ]
-
-
-def baseline_request(files: Sequence[MigrationFile], token: str, release: str) -> list[Statement]:
-    """Build what records migrations as done that did not run here, because the database holds their work already."""
-    record = f"INSERT INTO {OURS} (name, {_COLUMNS}) VALUES (?, ?, 'baseline', ?, ?, NULL, {_NOW}, {_NOW})"  # noqa: S608
-    listing = f"INSERT INTO {WRANGLER} (name) VALUES (?)"  # noqa: S608
-    both = ((Statement(listing, (file.name,)), Statement(record, (file.name, file.sha256, token, release))) for file in files)
-    return [statement for pair in both for statement in pair]
-
-
-def as_file(request: Sequence[Statement]) -> str:
-    """Build one SQL file of a request, for import, where nothing can be bound."""
-    # A statement may end in a comment, so its semicolon stands on a line of its own.
-    return "".join(f"{_inlined(statement)}\n;\n" for statement in request)
-
-
-def _take(file: MigrationFile, origin: Origin, who: tuple[str, str, str], listed: int) -> Statement:
-    take = f"""INSERT INTO {OURS} (name, sha256, origin, token, "release", bookmark, started_at)
-    SELECT CASE WHEN (SELECT COUNT(*) FROM {WRANGLER}) = {int(listed)} THEN ? END, ?, '{origin}', ?, ?, ?, {_NOW}"""  # noqa: S608
-    return Statement(take, (file.name, file.sha256, *who))
-
-
-def _done(file: MigrationFile, token: str) -> Statement:
-    return Statement(f"UPDATE {OURS} SET done_at = {_NOW} WHERE name = ? AND token = ?", (file.name, token))  # noqa: S608
-
-
-def _inlined(statement: Statement) -> str:
-    """A statement with its values in place; one of ours has no other question mark, one without values stays as it is."""
-    if not statement.params:
-        return statement.sql
-    parts = statement.sql.split("?")
-    values = [sql.literal(str(value)) for value in statement.params]
-    return "".join(part for pair in itertools.zip_longest(parts, values, fillvalue="") for part in pair)
-
-
-def reopen_request(name: str, token: str) -> list[Statement]:
-    """Build the request that takes a done mark of this run back."""
-    return [Statement(f"UPDATE {OURS} SET done_at = NULL WHERE name = ? AND token = ?", (name, token))]  # noqa: S608
+    return Ledger(tuple(entry for entry in entries if entry is not base), populated, tables >= TABLES, base)
 
 
 def _entries(rows: Sequence[Row], where: str) -> tuple[LedgerEntry, ...]:

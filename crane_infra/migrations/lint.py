@@ -4,30 +4,42 @@ Runs them on an empty SQLite in memory, after the files that the database alread
 counts rows. Prevents a migration that succeeds and loses data.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
 from crane_infra.migrations.changes import takings
+from crane_infra.migrations.counts import Counted, counts_of
 from crane_infra.migrations.files import MigrationFile
-from crane_infra.migrations.finding import Finding
+from crane_infra.migrations.finding import LOSES_ROWS, Finding
 from crane_infra.migrations.lint_rules import judge, judge_together
 from crane_infra.migrations.trial import trial
 from crane_infra.migrations.walk import Walk, Walker
 
 Kind = Literal["expand", "contract", "data", "none"]
+Accepted = Mapping[str, Collection[str]]
+"""The rules that a stack accepts, by the name of the file that breaks them."""
 
 
 @dataclass(frozen=True)
 class Examined:
-    """One pending file: what kind it is, which tables it touches, which other tables it may take rows from, and what lint found."""
+    """One pending file: what kind it is, which tables it touches, which other tables it may take rows from, and what lint found.
+
+    ``counts`` is what the run counts before and after it.
+    """
 
     file: MigrationFile
     kind: Kind
     tables: tuple[str, ...]
     loses_rows: tuple[str, ...]
     findings: tuple[Finding, ...]
+    counts: tuple[Counted, ...] = ()
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that stop a run."""
+        return [finding for finding in self.findings if finding.level == "error"]
 
 
 def lint(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> tuple[Finding, ...]:
@@ -51,6 +63,18 @@ def lint_each(files: Sequence[MigrationFile], judged: Sequence[MigrationFile]) -
 def examine(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> tuple[Examined, ...]:
     """Tell what each pending file does, in order; never raises."""
     return _examine(files, pending)[1]
+
+
+def accepting(examined: Iterable[Examined], accepted: Accepted) -> tuple[Examined, ...]:
+    """Turn the errors that a stack accepts into warnings, and let counts fall where it accepts that."""
+    return tuple(_accepting(one, accepted.get(one.file.name, ())) for one in examined)
+
+
+def require_clean(examined: Iterable[Examined]) -> None:
+    """Raise MigrationError for the first finding that stops a run."""
+    for one in examined:
+        for finding in one.errors:
+            raise finding.error()
 
 
 def classify(file: MigrationFile, earlier: Sequence[MigrationFile]) -> Kind:
@@ -81,7 +105,13 @@ def _examined(walk: Walk, together: Sequence[Finding]) -> Examined:
     findings = [*judge(walk), *(finding for finding in together if finding.path == walk.file.path)]
     ordered = tuple(sorted(findings, key=lambda finding: finding.statement or 0))
     lost = frozenset[str]().union(*(step.lost for step in walk.steps))
-    return Examined(walk.file, _kind(walk), _named(walk, walk.touched), _named(walk, lost), ordered)
+    return Examined(walk.file, _kind(walk), _named(walk, walk.touched), _named(walk, lost), ordered, counts_of(walk))
+
+
+def _accepting(one: Examined, rules: Collection[str]) -> Examined:
+    findings = tuple(replace(finding, level="warning") if finding.rule in rules else finding for finding in one.findings)
+    counts = tuple(replace(count, may_fall=count.may_fall or LOSES_ROWS in rules) for count in one.counts)
+    return replace(one, findings=findings, counts=counts)
 
 
 def _named(walk: Walk, tables: frozenset[str]) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crane_infra.errors import MigrationError
+from crane_infra.migrations.bookkeeping import OURS, WRANGLER
 from crane_infra.migrations.files import MigrationFile, number_of, refuse_duplicates
-from crane_infra.migrations.ledger import OURS, WRANGLER, Ledger, LedgerEntry
+from crane_infra.migrations.ledger import Ledger, LedgerEntry
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,24 @@
 """The schema that migrations make, and the one that a database has: tables, indexes, views and triggers, compared by name and text.
 
-The expected one is made by running the files in SQLite itself. Knows nothing of rows. Prevents a table that was dropped or changed by
-hand from going unnoticed because the ledger still looks right.
+The expected one is made in SQLite itself. Knows nothing of rows: statements that write some are compiled and not run. White space, comments,
+and how a name is quoted make no difference, since SQLite's versions rewrite these in ALTER TABLE.
+Prevents a table that was dropped or changed by hand from going unnoticed because the ledger still looks right.
 """
 
 import difflib
-import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 
 from crane_infra.d1.database import Database
 from crane_infra.errors import MigrationError
+from crane_infra.migrations.bookkeeping import is_users
 from crane_infra.migrations.files import MigrationFile
-from crane_infra.migrations.ledger import OURS, WRANGLER
+from crane_infra.migrations.tokens import code
+from crane_infra.migrations.trial import Trial, trial
 
 Schema = Mapping[str, str]
 """The SQL that made each object, by ``kind name``."""
 _READ = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-_BOOKKEEPING = ("sqlite_", "_cf_", "d1_")
+_ORDER = ("table", "view", "index", "trigger")
 
 
 def expected_schema(files: Iterable[MigrationFile]) -> Schema:
@@ -25,17 +26,22 @@ def expected_schema(files: Iterable[MigrationFile]) -> Schema:
 
     Raises MigrationError that names the file which SQLite refuses.
     """
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        db.execute("PRAGMA foreign_keys = ON")
+    return schema_after({}, files)
+
+
+def schema_after(before: Schema, files: Iterable[MigrationFile]) -> Schema:
+    """The schema of a database that had the objects of ``before``, after these files.
+
+    Raises MigrationError that names the file which SQLite refuses, or the object of ``before``.
+    """
+    with trial() as database:
+        for name in sorted(before, key=lambda name: (_ORDER.index(name.partition(" ")[0]), name)):
+            _run(database, name, before[name])
         for file in files:
-            try:
-                db.execute("BEGIN")
-                for statement in file.statements:
-                    db.execute(statement)
-                db.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise MigrationError(file.path, f"SQLite refuses it: {error}", "Correct the file") from None
-        return _schema(db.execute(_READ).fetchall())
+            database.begin_file()
+            for statement in file.statements:
+                _run(database, file.path, statement)
+        return _schema(database.objects())
 
 
 async def live_schema(db: Database) -> Schema:
@@ -44,23 +50,48 @@ async def live_schema(db: Database) -> Schema:
     return _schema((str(row.get("type")), str(row.get("name")), str(row.get("sql"))) for row in rows)
 
 
+def differing(expected: Schema, live: Schema) -> list[str]:
+    """The objects that are not the same in both, sorted: ``table sessions``."""
+    return sorted(
+        name for name in expected.keys() | live.keys() if name not in expected or name not in live or not same(expected[name], live[name])
+    )
+
+
+def same(one: str, other: str) -> bool:
+    """Tell whether two CREATE statements differ in white space, comments and quotes of names alone."""
+    return one == other or _plain(one) == _plain(other)
+
+
 def differences(expected: Schema, live: Schema) -> list[str]:
     """What a person would say of the live schema, one sentence for each object that is not as expected."""
-    told = [f"{name} is gone" for name in expected if name not in live]
-    told += [f"{name} was added" for name in live if name not in expected]
-    return told + [f"{name} was changed" for name, sql in expected.items() if name in live and live[name] != sql]
+    verbs = {(True, False): "is gone", (False, True): "was added", (True, True): "was changed"}
+    return [f"{name} {verbs[name in expected, name in live]}" for name in differing(expected, live)]
 
 
-def difference(expected: Schema, live: Schema) -> str:
+def difference(expected: Schema, live: Schema, names: tuple[str, str] = ("as the migrations make it", "as it is")) -> str:
     """A unified diff of both schemas, object by object; empty where they are equal."""
-    before, after = (_lines(one) for one in (expected, live))
-    return "\n".join(difflib.unified_diff(before, after, "as the migrations make it", "as it is", lineterm="", n=1))
+    kept = set(differing(expected, live))
+    before, after = (_lines({name: sql for name, sql in one.items() if name in kept}) for one in (expected, live))
+    return "\n".join(difflib.unified_diff(before, after, *names, lineterm="", n=1))
+
+
+def _run(database: Trial, where: str, statement: str) -> None:
+    if refused := database.run(statement).refused:
+        raise MigrationError(where, f"SQLite refuses it: {refused}", "Correct the file")
 
 
 def _lines(schema: Schema) -> list[str]:
-    return [line for name in sorted(schema) for line in (f"-- {name}", schema[name] + ";")]
+    return [line for name in sorted(schema) for line in (f"-- {name}", *(schema[name] + ";").splitlines())]
+
+
+def _plain(sql: str) -> list[str]:
+    return [_name(token.text) if token.kind == "name" else token.keyword.lower() or token.text for token in code(sql)]
+
+
+def _name(quoted: str) -> str:
+    end = "]" if quoted[0] == "[" else quoted[0]
+    return quoted[1:].removesuffix(end).replace(end * 2, end).lower()
 
 
 def _schema(rows: Iterable[tuple[str, str, str]]) -> Schema:
-    ours = {WRANGLER, OURS}
-    return {f"{kind} {name}": " ".join(sql.split()) for kind, name, sql in rows if name not in ours and not name.startswith(_BOOKKEEPING)}
+    return {f"{kind} {name}": sql.strip() for kind, name, sql in rows if is_users(name)}

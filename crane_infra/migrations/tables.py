@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from crane_infra.migrations.bookkeeping import is_users
 from crane_infra.migrations.tokens import checks
 
-_OURS = {"d1_migrations", "crane_migrations"}
 _AFFINITIES = (
     ("INT", "INTEGER"),
     ("CHAR", "TEXT"),
@@ -70,11 +70,6 @@ def read_tables(db: sqlite3.Connection) -> Tables:
     """Read the tables and views; what belongs to SQLite, D1 or the ledger is left out."""
     rows = db.execute("SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main' AND type <> 'shadow'").fetchall()
     return {name.lower(): _table(db, name, kind, bool(strict)) for name, kind, strict in rows if is_users(name)}
-
-
-def is_users(name: str) -> bool:
-    """Tell whether a table is the user's own."""
-    return not name.lower().startswith(("sqlite_", "_cf_")) and name.lower() not in _OURS
 
 
 def affinity(declared: str) -> str:

@@ -12,7 +12,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from crane_infra.migrations import sql
-from crane_infra.migrations.tables import Table, Tables, is_users, read_tables
+from crane_infra.migrations.bookkeeping import is_users
+from crane_infra.migrations.tables import Table, Tables, read_tables
 
 _STEPS = 1_000_000  # of SQLite's machine, so that a CREATE TABLE AS that never ends is given up
 _LONGEST = 2_000_000  # bytes of a value, D1's limit
@@ -110,6 +111,10 @@ class Trial:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self.tables = read_tables(db)
+
+    def objects(self) -> list[tuple[str, str, str]]:
+        """Kind, name and SQL of each object that has some."""
+        return list(self._db.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
 
     def begin_file(self) -> None:
         """Forget the PRAGMAs of the file before: in D1 they last for one call."""

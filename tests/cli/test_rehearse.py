@@ -167,7 +167,7 @@ class TestAnAccountThatIsSpoilt:
 
 def test_a_step_that_fails_is_named_and_nothing_is_left_running(run: Run, clone: Path) -> None:
     broken = clone / "workers" / "crane-context" / "migrations" / "0005_broken.sql"
-    broken.write_text("SELECT * FROM nowhere;\n", encoding="utf-8")
+    broken.write_text("SELECT abs(-9223372036854775808);\n", encoding="utf-8")
     said = run(CRANE, "rehearse", COLUMNS="200")
     broken.unlink()
     assert said.returncode == 1

@@ -157,13 +157,13 @@ async def test_a_failed_statement_leaves_nothing_and_is_named(
     run: Runner, server: D1Server, three: tuple[MigrationFile, ...], tmp_path: Path
 ) -> None:
     """Row 1."""
-    bad = {"0002_fill.sql": "INSERT INTO t VALUES ('x'); INSERT INTO nowhere VALUES (1);"}
+    bad = {"0002_fill.sql": "INSERT INTO t VALUES ('x'); SELECT abs(-9223372036854775808);"}
     (broken,) = write_files(tmp_path / "bad", bad)
     with pytest.raises(MigrationError) as caught:
         await run([three[0], broken, three[2]])
     assert str(caught.value) == (
-        f"{SHOWN}/0002_fill.sql: not applied to {NAME} at statement 2 of 2 (INSERT INTO nowhere VALUES (1)): "
-        "D1 refused it: no such table: nowhere: SQLITE_ERROR (code 7500). Nothing of it stays. "
+        f"{SHOWN}/0002_fill.sql: not applied to {NAME} at statement 2 of 2 (SELECT abs(-9223372036854775808)): "
+        "D1 refused it: integer overflow: SQLITE_ERROR (code 7500). Nothing of it stays. "
         "Applied in this run: 0001_make.sql. Pending: 0002_fill.sql, 0010_widen.sql. "
         "Correct what it names; then run the same `pulumi up` again, it goes on with this file."
     )
@@ -186,6 +186,6 @@ async def test_a_statement_is_not_named_where_it_cannot_be_told(run: Runner, ser
 @pytest.mark.parametrize("size", [1, 500])
 async def test_a_statement_that_never_ends_is_no_trap_for_the_search(run: Runner, tmp_path: Path, size: int) -> None:
     endless = "CREATE TABLE u AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) SELECT i FROM n;"
-    files = write_files(tmp_path / "m", {"0001_a.sql": endless * 1 + "SELECT 1;" * size + "SELECT * FROM nowhere;"})
+    files = write_files(tmp_path / "m", {"0001_a.sql": endless * 1 + "SELECT 1;" * size + "SELECT abs(-9223372036854775808);"})
     with pytest.raises(MigrationError, match=f"at statement {size + 2} of {size + 2} "):
         await run(files)

@@ -83,10 +83,10 @@ async def test_a_base_that_fails_leaves_nothing_and_is_named(
     run: Runner, server: D1Server, tmp_path: Path, files: tuple[MigrationFile, ...]
 ) -> None:
     path = tmp_path / "broken.sql"
-    path.write_text("CREATE TABLE t (x); INSERT INTO nowhere VALUES (1);", encoding="utf-8")
+    path.write_text("CREATE TABLE t (x); CREATE TABLE u (y); SELECT abs(-9223372036854775808);", encoding="utf-8")
     with pytest.raises(
         MigrationError,
-        match=r"schema\.sql: not applied to .* at statement 2 of 2 .*no such table: nowhere.*Pending: broken.sql, 0005_more.sql",
+        match=r"schema\.sql: not applied to .* at statement 3 of 3 .*integer overflow.*Pending: broken.sql, 0005_more.sql",
     ):
         await run_with(run, read_base(path, "schema.sql", 2), files)
     assert server.names() == []

@@ -6,7 +6,8 @@ import pytest
 
 from crane_infra.errors import MigrationError
 from crane_infra.migrations import MigrationFile
-from crane_infra.migrations.baseline import SchemaDiffersError, take_on
+from crane_infra.migrations.baseline import take_on
+from crane_infra.migrations.drift import SchemaDiffersError
 from crane_infra.migrations.files import read_base
 from crane_infra.migrations.status import status_of
 from tests.d1.server import D1Server

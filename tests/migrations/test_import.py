@@ -96,9 +96,9 @@ async def test_only_such_files_go_through_import(live: Live, tmp_path: Path, fau
 
 
 async def test_a_file_that_fails_leaves_nothing_and_names_its_statement(live: Live, tmp_path: Path) -> None:
-    broken = write_files(tmp_path / "broken", {"0001_t.sql": TABLE, "0002_b.sql": f"{TRIGGER}\nINSERT INTO nowhere VALUES (1);"})
+    broken = write_files(tmp_path / "broken", {"0001_t.sql": TABLE, "0002_b.sql": f"{TRIGGER}\nSELECT abs(-9223372036854775808);"})
     with pytest.raises(
-        MigrationError, match=r"0002_b\.sql: not applied to db-staging at statement 2 of 2 .*no such table: nowhere.*Nothing of it stays"
+        MigrationError, match=r"0002_b\.sql: not applied to db-staging at statement 2 of 2 .*integer overflow.*Nothing of it stays"
     ):
         await live.run(broken)
     assert live.ledger == ["0001_t.sql"]
