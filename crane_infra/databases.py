@@ -1,6 +1,6 @@
 """The databases of a stack, for commands that work on them without Pulumi: which they are, and the files that belong to them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,19 +9,24 @@ from crane_infra.api import connect
 from crane_infra.catalog import Catalog
 from crane_infra.d1.client import D1
 from crane_infra.errors import SettingsError
-from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.files import MigrationFile, SchemaFiles
 from crane_infra.release import read_schema_files
 from crane_infra.settings import Settings
 
 
 @dataclass(frozen=True)
 class Managed:
-    """One database, with its migrations and the base schema under them."""
+    """One database, called ``name`` in the catalog, and what it is to hold."""
 
     name: str
     db: D1
-    files: tuple[MigrationFile, ...]
-    base: MigrationFile | None
+    wanted: SchemaFiles
+
+
+def wanted_of(settings: Settings, name: str, files: Sequence[MigrationFile], base: MigrationFile | None) -> SchemaFiles:
+    """What a database is to hold, with what its stack allows."""
+    own = settings.databases[name]
+    return SchemaFiles(tuple(files), base, own.accept_findings, own.out_of_order)
 
 
 @asynccontextmanager
@@ -38,7 +43,8 @@ async def managed(
     ids = {name: _id(settings, outputs, name) for name in names}
     files = {name: read_schema_files(catalog.databases[name], settings.workers_dir) for name in names}
     async with connect(settings) as client:
-        yield [Managed(name, D1(client, settings.account_id, ids[name], settings.databases[name].name), *files[name]) for name in names]
+        databases = {name: D1(client, settings.account_id, ids[name], settings.databases[name].name) for name in names}
+        yield [Managed(name, databases[name], wanted_of(settings, name, *files[name])) for name in names]
 
 
 def _id(settings: Settings, outputs: Mapping[str, Any], name: str) -> str:

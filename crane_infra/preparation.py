@@ -7,15 +7,15 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pulumi
 
 from crane_infra.catalog import Catalog
 from crane_infra.consistency import neighbours, require_consistent, require_nothing_lost
-from crane_infra.errors import CraneError, GateError, SettingsError
-from crane_infra.gate import Verdict, Wanted, judge
+from crane_infra.errors import SettingsError
+from crane_infra.gate import Verdict
+from crane_infra.promotion import require_open, verdict_for
 from crane_infra.proof import readable
 from crane_infra.redact import Redactor
 from crane_infra.release import Release, read_release
@@ -23,7 +23,6 @@ from crane_infra.secrets.rules import KEY_NAME, fetch, fingerprint, refuse_share
 from crane_infra.secrets.sources import fingerprint_key, source_of
 from crane_infra.settings import ENVIRONMENTS, Settings
 from crane_infra.stacks import outputs_of
-from crane_infra.steps import look_at_proven
 
 Result = TypeVar("Result")
 
@@ -102,26 +101,14 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
     if pulumi.runtime.is_dry_run():
         _say(verdict)
         return verdict
-    if not verdict.is_open:
-        raise verdict.error()
-    _require_staging_live(prepared, verdict)
+    blocking(require_open(prepared.settings, verdict))
     pulumi.log.info(f"production gate open: {verdict.reason}")
     return verdict
 
 
 def verdict_on(prepared: Prepared) -> Verdict:
     """What the gate says of the prepared release."""
-    settings = prepared.settings
-    days = settings.proof_max_age_days
-    wanted = Wanted(
-        digest=prepared.release.digest,
-        project=settings.project,
-        account=settings.account_id,
-        proven_in="staging",
-        manifest=prepared.release.manifest,
-        max_age=timedelta(days=days) if days else None,
-    )
-    return judge(prepared.staging, wanted, datetime.now(UTC))
+    return verdict_for(prepared.settings, prepared.release, prepared.staging)
 
 
 def _say(verdict: Verdict) -> None:
@@ -129,20 +116,6 @@ def _say(verdict: Verdict) -> None:
         pulumi.log.info(f"production gate open: {verdict.reason}")
     else:
         pulumi.log.warn(f"{verdict.error()} An update would be refused.")
-
-
-def _require_staging_live(prepared: Prepared, verdict: Verdict) -> None:
-    if verdict.proof is None or not verdict.newest:
-        return
-    try:
-        blocking(look_at_proven(prepared.settings, verdict.proof))
-    except CraneError as error:
-        raise no_longer_proven(error) from None
-
-
-def no_longer_proven(error: CraneError) -> GateError:
-    """The refusal where staging was proven once and is something else now."""
-    return Verdict(None, f"staging is no longer what its proof says: {error.where}: {error.what}", error.todo).error()
 
 
 def blocking(work: Coroutine[Any, Any, Result]) -> Result:

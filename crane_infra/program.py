@@ -16,6 +16,7 @@ from crane_infra.components.release import declare_release, written
 from crane_infra.components.routing import Routing, RoutingConfig
 from crane_infra.components.worker import Worker, WorkerConfig
 from crane_infra.consistency import variables_of
+from crane_infra.databases import wanted_of
 from crane_infra.errors import CraneError
 from crane_infra.gate import Verdict
 from crane_infra.hooks import Action, before
@@ -23,11 +24,13 @@ from crane_infra.live import ExpectedHead
 from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.ledger import head_of
 from crane_infra.notice import returned
-from crane_infra.preparation import Prepared, no_longer_proven, pass_gate, prepare
+from crane_infra.pending import announce_migrations
+from crane_infra.preparation import Prepared, pass_gate, prepare
+from crane_infra.promotion import require_open
 from crane_infra.record import Standing, declared_crons, release_record
 from crane_infra.rollback import Held, held_migrations
 from crane_infra.settings import Settings
-from crane_infra.steps import Log, ReleaseStep, SchemaFiles, look_at_proven, migrate_database, prove, require_schemas
+from crane_infra.steps import Log, ReleaseStep, migrate_database, prove, require_schemas
 
 USER_WAS_TOLD = 32
 ENGINE = ">=3.238.0"  # the first in which a failing after-hook fails the run
@@ -60,6 +63,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     prepared = prepare(settings, catalog)
     verdict = pass_gate(prepared)
     announce_adoptions(prepared)
+    announce_migrations(prepared)
     held, anew = held_migrations(prepared, verdict), returned(prepared)
     databases = {name: Database(name, DatabaseConfig(settings.account_id, own)) for name, own in settings.databases.items()}
     workers = {name: _worker(prepared, name, databases, anew.get(name, "never")) for name in catalog.workers}
@@ -104,10 +108,10 @@ def _schema_step(prepared: Prepared, name: str, held: tuple[MigrationFile, ...])
         if settings.rollback_to:
             await require_schemas(settings, [ExpectedHead(shown, database_id, head_of(held))])
         else:
-            wanted = SchemaFiles(held, prepared.release.bases.get(name))
+            wanted = wanted_of(settings, name, held, prepared.release.bases.get(name))
             await migrate_database(settings, shown, database_id, wanted, release=prepared.release.digest, log=_log(prepared))
 
-    return SchemaStep(held, _hook(prepared, f"{name}-schema", migrate))
+    return SchemaStep(held, prepared.release.bases.get(name), _hook(prepared, f"{name}-schema", migrate))
 
 
 Heads = Callable[[], Awaitable[list[ExpectedHead]]]
@@ -128,11 +132,8 @@ def _ready_for_traffic(prepared: Prepared, heads: Heads, verdict: Verdict | None
 
     async def look(_: pulumi.ResourceHookArgs) -> None:
         await require_schemas(prepared.settings, await heads())
-        if verdict is not None and verdict.proof is not None and verdict.newest:
-            try:
-                await look_at_proven(prepared.settings, verdict.proof)
-            except CraneError as error:
-                raise no_longer_proven(error) from None
+        if verdict is not None:
+            await require_open(prepared.settings, verdict)
 
     return look
 

@@ -15,20 +15,12 @@ from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, CheckError
 from crane_infra.live import ExpectedHead, expected_heads, expected_versions, require_live, require_still_proven
 from crane_infra.migrations.apply import migrate
-from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.files import SchemaFiles
 from crane_infra.observe import deployments
 from crane_infra.proof import Proof
 from crane_infra.settings import Settings
 
 Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class SchemaFiles:
-    """What one database is to hold: its migrations, and the base schema under them, if there is one."""
-
-    files: tuple[MigrationFile, ...]
-    base: MigrationFile | None = None
 
 
 async def migrate_database(settings: Settings, name: str, database_id: str, wanted: SchemaFiles, *, release: str, log: Log) -> None:
@@ -37,7 +29,15 @@ async def migrate_database(settings: Settings, name: str, database_id: str, want
     Raises MigrationError that names the file, what was applied and what is pending; ApiError where D1 does not answer.
     """
     async with connect(settings) as client:
-        await migrate(D1(client, settings.account_id, database_id, name), wanted.files, base=wanted.base, release=release, log=log)
+        await migrate(
+            D1(client, settings.account_id, database_id, name),
+            wanted.files,
+            base=wanted.base,
+            accepted=wanted.accepted,
+            out_of_order=wanted.out_of_order,
+            release=release,
+            log=log,
+        )
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ from crane_infra.checks.run import Target, run_checks
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live import ExpectedHead, ExpectedVersion, expected_heads, expected_versions, head_fault, version_fault
-from crane_infra.migrations.files import MigrationFile, from_empty, read_base, read_migrations
-from crane_infra.migrations.schema import differences, expected_schema, live_schema
+from crane_infra.migrations.drift import expected_of
+from crane_infra.migrations.files import MigrationFile, read_base, read_migrations
+from crane_infra.migrations.ledger import read_ledger
+from crane_infra.migrations.schema import differences, live_schema
 from crane_infra.observe import database_name
 from crane_infra.proof import Proof, readable
 from crane_infra.settings import Settings
@@ -110,15 +112,15 @@ class _Look:
         await self._schema(name, expected)
 
     async def _schema(self, name: str, expected: ExpectedHead) -> None:
-        files = self._files_of_release(name)
-        if files is None:
+        held = self._files_of_release(name)
+        if held is None:
             commit = f" (commit {self.proof.commit})" if self.proof.commit else ""
             self.report.notes.append(
                 f"the schema of {expected.database} was not compared: these files are not those of its release{commit}"
             )
             return
         db = D1(self.client, self.settings.account_id, expected.id, expected.database)
-        told = differences(expected_schema(files), await live_schema(db))
+        told = differences(await expected_of(db, await read_ledger(db), *held), await live_schema(db))
         todo = f"Compare it with the migrations; to go back in time: wrangler d1 time-travel info {expected.database}"
         fault = (
             LiveError(f"database {expected.database}", f"its schema is not what its migrations make: {', '.join(told)}", todo)
@@ -127,8 +129,8 @@ class _Look:
         )
         self.report.add(f"database {expected.database}: its schema is what its migrations make", fault)
 
-    def _files_of_release(self, name: str) -> tuple[MigrationFile, ...] | None:
-        """What the ledger's head was made of, the base schema first, if all of it is here, byte by byte."""
+    def _files_of_release(self, name: str) -> tuple[tuple[MigrationFile, ...], MigrationFile | None] | None:
+        """What the ledger's head was made of, migrations and base schema, if all of it is here, byte by byte."""
         if name not in self.catalog.databases:
             return None
         folder = self.settings.workers_dir / self.catalog.databases[name].migrations
@@ -141,7 +143,7 @@ class _Look:
             return None
         base = self._base(name)
         wanted = self.proof.manifest["databases"][name].get("base", {}).get("sha256")
-        return from_empty(kept, base) if (base.sha256 if base else None) == wanted else None
+        return (kept, base) if (base.sha256 if base else None) == wanted else None
 
     def _base(self, name: str) -> MigrationFile | None:
         database = self.catalog.databases[name]

@@ -12,6 +12,7 @@ import pulumi_cloudflare as cloudflare
 
 from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.ledger import head_of
+from crane_infra.migrations.lint import classes
 from crane_infra.settings import DatabaseSettings
 
 
@@ -51,22 +52,23 @@ class Database(pulumi.ComponentResource):
 
 @dataclass(frozen=True)
 class SchemaStep:
-    """What the schema step of one database needs: its files, and the hook that applies them."""
+    """What the schema step of one database needs: its files, the base schema under them, and the hook that applies them."""
 
     files: tuple[MigrationFile, ...]
+    base: MigrationFile | None
     migrate: pulumi.ResourceHookBinding
 
 
 def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.Resource]) -> pulumi.Stash:
     """The schema step: a record of the migrations, written only once ``step.migrate`` has applied the pending ones."""
-    head = head_of(step.files)
+    head, kinds = head_of(step.files), classes(step.files, step.base)
     return pulumi.Stash(
         f"{database.catalog_name}-schema",
         input={
             "database": database.catalog_name,
             "id": database.d1.id,
             "head": {"name": head.name, "count": head.count, "digest": head.digest},
-            "migrations": [{"name": file.name, "sha256": file.sha256} for file in step.files],
+            "migrations": [{"name": file.name, "class": kinds[file.name], "sha256": file.sha256} for file in step.files],
         },
         opts=pulumi.ResourceOptions(
             parent=database,

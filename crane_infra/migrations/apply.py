@@ -20,7 +20,7 @@ from crane_infra.migrations.counts import Counted
 from crane_infra.migrations.drift import look_for_drift
 from crane_infra.migrations.files import MigrationFile, from_empty
 from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger
-from crane_infra.migrations.lint import Accepted, Examined, accepting, examine, require_clean
+from crane_infra.migrations.lint import Accepted, Examined, accepting, examine, first_error
 from crane_infra.migrations.plan import Plan, StartedNotDoneError, make_plan
 from crane_infra.migrations.requests import apply_request, as_file, base_request, loss_in, prepare_request, reopen_request
 
@@ -109,7 +109,8 @@ class _Run:
         """Say what lint finds in the pending files; what it stops ends the run, before anything is sent."""
         examined = accepting(examine(from_empty(self.files, self.base), self.plan.pending), self.accepted)
         self.examined = {one.file.name: one for one in examined}
-        require_clean(examined)
+        if refusal := first_error(examined):
+            raise refusal
         for finding in (finding for one in examined for finding in one.findings):
             self.log(f"{self.db.name}: {finding}")
 

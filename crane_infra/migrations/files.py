@@ -7,7 +7,7 @@ cut short (``DELETE FROM t`` of ``DELETE FROM t WHERE …``) looks just the same
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,19 @@ class MigrationFile:
     def needs_import(self) -> bool:
         """Whether D1's query endpoint may cut a statement at a ``;`` inside of it, so that the file has to go through import."""
         return any(map(sql.is_split_wrongly, self.statements))
+
+
+@dataclass(frozen=True)
+class SchemaFiles:
+    """What one database is to hold: its migrations, the base schema under them, and what its stack allows them.
+
+    ``accepted`` are rules of lint by the name of the file that may break them; ``out_of_order`` allows one before the last applied.
+    """
+
+    files: tuple[MigrationFile, ...]
+    base: MigrationFile | None = None
+    accepted: Mapping[str, Collection[str]] = field(default_factory=dict)
+    out_of_order: bool = False
 
 
 def read_migrations(folder: Path, shown_as: str) -> tuple[MigrationFile, ...]:

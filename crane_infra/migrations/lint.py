@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
+from crane_infra.errors import MigrationError
 from crane_infra.migrations.changes import takings
 from crane_infra.migrations.counts import Counted, counts_of
-from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.files import MigrationFile, from_empty
 from crane_infra.migrations.finding import LOSES_ROWS, Finding
 from crane_infra.migrations.lint_rules import judge, judge_together
 from crane_infra.migrations.trial import trial
@@ -55,9 +56,18 @@ def lint(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> tu
 def lint_each(files: Sequence[MigrationFile], judged: Sequence[MigrationFile]) -> tuple[Finding, ...]:
     """Judge each file as the only pending one after those before it: for who knows no ledger. Files of one release are not compared."""
     names = {file.name for file in judged}
-    wanted = [index for index, file in enumerate(files) if file.name in names]
-    found = chain.from_iterable(lint(files[: index + 1], [files[index]]) for index in wanted)
-    return tuple(dict.fromkeys(found))
+    return tuple(chain.from_iterable(one.findings for one in examine_each(files) if one.file.name in names))
+
+
+def examine_each(files: Sequence[MigrationFile]) -> tuple[Examined, ...]:
+    """Tell what each file does after those before it, which are in use by then; never raises."""
+    with trial() as database:
+        return tuple(_examined(Walker(database).walk(file), ()) for file in files)
+
+
+def classes(files: Sequence[MigrationFile], base: MigrationFile | None) -> dict[str, str]:
+    """The kind of each file by name; ``base`` for one whose work the base schema holds."""
+    return dict.fromkeys((file.name for file in files), "base") | {one.file.name: one.kind for one in examine_each(from_empty(files, base))}
 
 
 def examine(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> tuple[Examined, ...]:
@@ -70,11 +80,9 @@ def accepting(examined: Iterable[Examined], accepted: Accepted) -> tuple[Examine
     return tuple(_accepting(one, accepted.get(one.file.name, ())) for one in examined)
 
 
-def require_clean(examined: Iterable[Examined]) -> None:
-    """Raise MigrationError for the first finding that stops a run."""
-    for one in examined:
-        for finding in one.errors:
-            raise finding.error()
+def first_error(examined: Iterable[Examined]) -> MigrationError | None:
+    """The first finding that stops a run, as its refusal."""
+    return next((finding.error() for one in examined for finding in one.errors), None)
 
 
 def classify(file: MigrationFile, earlier: Sequence[MigrationFile]) -> Kind:

@@ -1,7 +1,5 @@
 """A run brings the database to its files, and the ledger tells the real schema, whatever it found there."""
 
-# ruff: noqa: S608 - SQL of the tests themselves
-
 from pathlib import Path
 
 import pytest

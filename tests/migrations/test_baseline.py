@@ -8,7 +8,7 @@ from crane_infra.errors import MigrationError
 from crane_infra.migrations import MigrationFile
 from crane_infra.migrations.baseline import take_on
 from crane_infra.migrations.drift import SchemaDiffersError
-from crane_infra.migrations.files import read_base
+from crane_infra.migrations.files import SchemaFiles, read_base
 from crane_infra.migrations.status import status_of
 from tests.d1.server import D1Server
 from tests.migrations.builders import write_files
@@ -36,7 +36,7 @@ def populated(server: D1Server) -> D1Server:
 async def test_a_populated_database_without_a_ledger_is_refused_first(
     run: Runner, populated: D1Server, files: tuple[MigrationFile, ...]
 ) -> None:
-    found = await status_of(run.db, files, None)
+    found = await status_of(run.db, SchemaFiles(files))
     assert found.refusal is not None
     assert "it has tables but an empty ledger" in str(found.refusal)
     assert populated.sql("SELECT x FROM t") == [("a",)]

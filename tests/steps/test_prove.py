@@ -13,12 +13,12 @@ from crane_infra.checks.model import Check
 from crane_infra.errors import ApiError, CheckError, CraneError, LiveError
 from crane_infra.live import expected_heads
 from crane_infra.local.daemon import Running
-from crane_infra.migrations.files import read_migrations
+from crane_infra.migrations.files import SchemaFiles, read_migrations
 from crane_infra.migrations.ledger import head_of
 from crane_infra.observe import deployments
 from crane_infra.proof import Proof
 from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings
-from crane_infra.steps import ReleaseStep, SchemaFiles, look_at_proven, migrate_database, prove, require_schemas
+from crane_infra.steps import ReleaseStep, look_at_proven, migrate_database, prove, require_schemas
 from tests.local.conftest import Api
 
 REPORTS = """export default { fetch(request, env) {

@@ -1,0 +1,88 @@
+"""Before the first resource: which migrations are pending in each database by its own ledger, and what a run would refuse of them.
+
+Asks the databases, changes nothing. The hooks look again before they apply. Prevents a preview that tells what Pulumi recorded while
+wrangler, or a restored bookmark, made something else true; and an update that uploads workers before it finds out.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from crane_infra.api import connect
+from crane_infra.d1.client import D1
+from crane_infra.databases import wanted_of
+from crane_infra.errors import ApiError, MigrationError
+from crane_infra.migrations.files import SchemaFiles
+from crane_infra.migrations.ledger import Ledger
+from crane_infra.migrations.status import Status, judged, status_of
+from crane_infra.preparation import Prepared, blocking
+from crane_infra.proof import readable
+
+
+def announce_migrations(prepared: Prepared) -> None:
+    """Say in a preview what is pending in each database; refuse, in an update too, what a run would refuse.
+
+    Raises MigrationError; in an update ApiError where a database does not answer. A preview says that it could not look, and goes on.
+    """
+    if prepared.settings.rollback_to:
+        return  # a rollback applies nothing; rollback.py has looked
+    try:
+        found = blocking(_look(prepared))
+    except ApiError as error:
+        if not pulumi.runtime.is_dry_run():
+            raise
+        pulumi.log.warn(f"Pending migrations are shown as Pulumi recorded them: {error}")
+        return
+    for name, status in found.items():
+        if status.refusal:
+            raise status.refusal
+        _require_not_behind(prepared, name, status)
+        if pulumi.runtime.is_dry_run():
+            _say(status)
+
+
+async def _look(prepared: Prepared) -> dict[str, Status]:
+    known = (prepared.last.get("environment") or {}).get("databases") or {}
+    names = list(prepared.release.migrations)
+    async with connect(prepared.settings) as client:
+
+        async def one(name: str) -> Status:
+            own, wanted = prepared.settings.databases[name], _wanted(prepared, name)
+            found = (known.get(name) or {}).get("id") or own.adopt
+            if found is None:
+                return judged(own.name, Ledger(), wanted)
+            return await status_of(D1(client, prepared.settings.account_id, found, own.name), wanted)
+
+        return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
+
+
+def _wanted(prepared: Prepared, name: str) -> SchemaFiles:
+    release = prepared.release
+    return wanted_of(prepared.settings, name, release.migrations[name], release.bases.get(name))
+
+
+def _require_not_behind(prepared: Prepared, name: str, status: Status) -> None:
+    """A database that lacks what this stack has applied was set back; the engine, which compares with its own record, would not see it."""
+    proof = next((found for entry in prepared.last.get("proofs") or [] if (found := readable(entry))), None)
+    recorded = {one["name"] for one in _listed(proof.manifest if proof else {}, name)}
+    if gone := [file.name for file in status.plan.apply if file.name in recorded]:
+        stack, database = prepared.settings.environment, status.database
+        what = f"its ledger lacks {gone[0]}, which this stack has applied: it was set back, by Time Travel or by hand"
+        todo = f"If that is meant, apply it again: crane migrations apply -s {stack} -d {name}. If not, go forward again"
+        raise MigrationError(f"database {database}", what, f"{todo}: wrangler d1 time-travel info {database}")
+
+
+def _listed(manifest: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return list(((manifest.get("databases") or {}).get(name) or {}).get("migrations") or [])
+
+
+def _say(status: Status) -> None:
+    if status.plan.adopt:
+        pulumi.log.info(f"{status.database}: taken over from wrangler: {', '.join(file.name for file in status.plan.adopt)}")
+    for one in status.examined:
+        tables = f", tables {', '.join(one.tables)}" if one.tables else ""
+        pulumi.log.info(f"{status.database}: pending {one.file.name} ({one.kind}, {one.file.sha256[:12]}{tables})")
+        for finding in one.findings:
+            pulumi.log.warn(f"{status.database}: {finding}")
