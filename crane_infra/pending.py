@@ -36,9 +36,9 @@ def announce_migrations(prepared: Prepared) -> None:
         pulumi.log.warn(f"Pending migrations are shown as Pulumi recorded them: {error}")
         return
     for name, status in found.items():
+        _require_not_behind(prepared, name, status)
         if status.refusal:
             raise status.refusal
-        _require_not_behind(prepared, name, status)
         if pulumi.runtime.is_dry_run():
             _say(status)
 

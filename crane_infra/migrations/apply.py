@@ -15,6 +15,7 @@ from crane_infra.d1.client import LONGEST_WAIT
 from crane_infra.d1.database import Database, Statement
 from crane_infra.d1.errors import BusyError, NoAnswerError, PartialWriteError, RateLimitedError, RefusedError
 from crane_infra.errors import ApiError, MigrationError
+from crane_infra.migrations import sql
 from crane_infra.migrations.blame import describe, find_statement
 from crane_infra.migrations.counts import Counted
 from crane_infra.migrations.drift import look_for_drift
@@ -224,7 +225,7 @@ class _Run:
         else:
             who = {"token": self.token, "release": self.release, "bookmark": self.bookmark}
             request = apply_request(file, self._counts(file), **who, listed=listed)
-        if file.needs_import:
+        if any(sql.is_split_wrongly(one.sql) for one in request):
             self.wrote = True
             self.log(f"{self.db.name}: {file.name} goes through import, which blocks the database meanwhile")
             await self.db.run_file(as_file(request))

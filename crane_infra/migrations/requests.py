@@ -15,7 +15,7 @@ from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.ledger import COLUMNS, Origin
 
 LOST = "crane: lost"
-_LOSS = re.compile(re.escape(LOST) + r" (?P<lost>\d+ of \d+ rows of .+?);")
+_LOSS = re.compile(re.escape(LOST) + r" (?P<lost>\d+ of \d+ rows of .+?)\|")
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 _CREATE = (
     f"""CREATE TABLE IF NOT EXISTS {WRANGLER} (
@@ -103,7 +103,7 @@ def _refuse_losses(file: MigrationFile, counts: Sequence[Counted]) -> list[State
     """An update that fails for the first count that fell; a path that is none is the only way to fail in SQL with words of one's own."""
     if not (kept := [sql.literal(one.label) for one in counts if not one.may_fall]):
         return []
-    words = f"'{LOST} ' || (before - after) || ' of ' || before || ' rows of ' || counted || ';'"
+    words = f"'{LOST} ' || (before - after) || ' of ' || before || ' rows of ' || counted || '|'"
     where = f"migration = {sql.literal(file.name)} AND after < before AND counted IN ({', '.join(kept)})"
     return [Statement(f"UPDATE {ROWS} SET after = json_extract('{{}}', {words}) WHERE {where}")]  # noqa: S608
 

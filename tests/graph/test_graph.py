@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from crane_infra.catalog import crane
+from tests.graph.account import Account
 from tests.graph.conftest import ACCOUNT, PLANTED, Declare, Declared, committed
 
 STAGING = {"crane-context": "crane-context-staging", "crane-classifier": "crane-classifier-staging"}
@@ -128,18 +129,22 @@ def recorded(declared: Declared) -> dict[str, Any]:
     return outputs
 
 
-def test_a_worker_that_had_schedules_once_is_told_that_it_has_none_any_more(declare: Declare) -> None:
+def test_a_worker_that_had_schedules_once_is_told_that_it_has_none_any_more(declare: Declare, account: Account) -> None:
     workers = committed("staging")["workers"]
     workers["crane-context"]["crons"] = ["*/5 * * * *"]
     scheduled = recorded(declare("staging", workers=workers))
+    account.remember(scheduled)
     without = declare("staging", {"organization/crane-infra/staging": scheduled})
     assert {name: one["schedules"] for name, one in without.of("WorkersCronTrigger").items()} == {"crane-context": []}
     again = declare("staging", {"organization/crane-infra/staging": recorded(without)})
     assert set(again.of("WorkersCronTrigger")) == {"crane-context"}
 
 
-def test_where_proofs_expire_one_that_has_had_half_of_its_time_is_renewed_and_kept(staging: Declared, declare: Declare) -> None:
+def test_where_proofs_expire_one_that_has_had_half_of_its_time_is_renewed_and_kept(
+    staging: Declared, declare: Declare, account: Account
+) -> None:
     outputs = recorded(staging)
+    account.remember(outputs)
     for hours, count in ((11, 1), (13, 2)):
         outputs["proofs"][0]["proven_at"] = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
         later = declare("staging", {"organization/crane-infra/staging": outputs}, proof_max_age_days="1")
