@@ -26,6 +26,13 @@ WRITES = [
     "ANALYZE",
     "REINDEX",
     "PRAGMA optimize",
+    'PRAGMA "optimize"',
+    "PRAGMA main.[optimize](table_info)",
+    "PRAGMA /* table_info */ `optimize`",
+    "SELECT * FROM pragma_optimize(0x10002)",
+    'SELECT 1 FROM main . "PRAGMA_optimize"(0x10002)',
+    "WITH x AS (SELECT * FROM [pragma_optimize]) SELECT * FROM x",
+    "PRAGMA 'case_sensitive_like'(table_info)",
     "PRAGMA defer_foreign_keys = ON",
     "PRAGMA case_sensitive_like(1)",
     "PRAGMA main.case_sensitive_like(table_info)",
@@ -82,6 +89,18 @@ def test_a_reading_token_reads(api: Api, faults: Faults, database: str, sql: str
     assert reply.status_code == 200, reply.text
     (mine,), (all_powerful,) = reply.json()["result"], api.result("POST", f"/d1/database/{database}/query", {"sql": sql})
     assert mine["results"] == all_powerful["results"]
+
+
+def test_a_view_that_writes_when_it_is_read_is_refused_to_a_reading_token(api: Api, faults: Faults) -> None:
+    """As ``pragma_optimize`` does, which keeps statistics in a table of its own."""
+    database = api.database()
+    api.query(database, "CREATE TABLE t(a); CREATE INDEX i ON t(a); CREATE VIEW v AS SELECT * FROM Pragma_Optimize(0x10002)")
+    api.query(database, "INSERT INTO t VALUES(1), (2)")
+    assert ask(api, faults, f"/d1/database/{database}/query", {"sql": "SELECT * FROM v"}, Permission.D1_READ).status_code == 403
+    tables = "SELECT count(*) AS n FROM sqlite_master WHERE name = 'sqlite_stat1'"
+    assert api.query(database, tables) == [[{"n": 0}]]
+    api.query(database, "SELECT * FROM v")
+    assert api.query(database, tables) == [[{"n": 1}]]
 
 
 def test_a_write_in_a_batch_stops_the_reads_before_it(api: Api, faults: Faults, database: str) -> None:

@@ -42,6 +42,11 @@ def words(sql: str) -> Iterator[str]:
     return (token[0].upper() for token in _TOKEN.finditer(sql) if re.match(r"\w", token[0]))
 
 
+def uncommented(statement: str) -> str:
+    """Give a statement with a space in place of each comment."""
+    return _TOKEN.sub(lambda token: " " if token[0].startswith(("--", "/*")) else token[0], statement)
+
+
 def is_trigger(statement: str) -> bool:
     """Tell whether a statement creates a trigger."""
     found = [word for word, _ in zip(words(statement), range(3), strict=False)]
