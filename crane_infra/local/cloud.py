@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ class Cloud:
     rooms: Rooms = field(default_factory=Rooms)
     propagation: Propagation = field(default_factory=Propagation)
     previews: Previews = field(default_factory=Previews)
+    shipping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one call that changes workers: one that builds on the latest version must not miss what another adds to it."""
 
     def __post_init__(self) -> None:
         """From now on what runs depends on what the edge sees and on the previews too."""

@@ -49,7 +49,10 @@ class Store:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make what is written in the block one transaction."""
+        """Make what is written in the block one transaction; a block inside of another belongs to that one's."""
+        if self._db.in_transaction:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -16,10 +16,11 @@ import httpx
 from crane_infra.local.daemon import Running
 from crane_infra.local.workerd.files import database_file
 from tests.local.conftest import Api, api_of
+from tests.local.forms import files, send
 
 _PAIR = "INSERT INTO a VALUES({0}); INSERT INTO b VALUES({0});"
 _ANSWER = "export default {{ fetch: (request, env) => Response.json([{0}, env.KEY]) }};"
-Do = Callable[[Api], None]
+Do = Callable[["_Counting"], None]
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Load:
         """Make what the load writes to."""
         self.known = Known()
         self._numbers = count(1)
+        self.script = "put-as-a-form"
         with api_of(running).http as http:
             api = Api(running, http)
             self.databases = [api.database() for _ in range(3)]
@@ -55,7 +57,8 @@ class Load:
 
     def run(self, running: Running, after: int, end: Callable[[], None]) -> None:
         """Work until ``after`` calls were acknowledged, then call ``end`` at once, in the middle of all others."""
-        kinds: list[Do] = [*(self._rows(database) for database in self.databases), self._made_databases, self._releases, self._schedules]
+        rows = [self._rows(database) for database in self.databases]
+        kinds: list[Do] = [*rows, self._made_databases, self._releases, self._schedules, self._scripts]
         ending, over, calls, early = threading.Event(), threading.Event(), count(1), list[str]()
 
         def acknowledged() -> None:
@@ -91,6 +94,7 @@ class Load:
                 self.known.check(database, {row["n"] for row in firsts})
             self._check_databases(api)
             self._check_worker(api)
+            self._check_script(api)
 
     def _check_databases(self, api: Api) -> None:
         listed = {found["name"]: found["uuid"] for found in api.result("GET", "/d1/database?per_page=1000")}
@@ -112,6 +116,16 @@ class Load:
             assert api.edge(self.worker).json() in [list(state) for state in self.known.possible("serving") if state]
         crons = tuple(entry["cron"] for entry in api.result("GET", f"{path}/schedules")["schedules"])
         assert (crons or None) in self.known.possible("crons")
+
+    def _check_script(self, api: Api) -> None:
+        """A script is put as one: worker, version and deployment."""
+        reply = api.call("GET", f"/workers/scripts/{self.script}/versions?per_page=1000")
+        versions = reply.json()["result"]["items"] if reply.status_code == 200 else []
+        assert bool(versions) == (reply.status_code == 200)
+        self.known.check("script", {int(version["annotations"]["workers/message"]) for version in versions})
+        if versions:
+            newest = api.result("GET", f"/workers/scripts/{self.script}/deployments")["deployments"][0]
+            assert newest["versions"] == [{"percentage": 100, "version_id": versions[0]["id"]}]
 
     def _rows(self, database: str) -> Do:
         def insert(api: Api) -> None:
@@ -140,6 +154,12 @@ class Load:
         with _Recorded(self.known, "serving", (number, f"second-{number}")):
             secret = {"name": "KEY", "type": "secret_text", "text": f"second-{number}"}
             api.result("PUT", f"/workers/scripts/{self.worker['name']}/secrets", secret)
+
+    def _scripts(self, api: Api) -> None:
+        number = next(self._numbers)
+        with _Recorded(self.known, "script", number):
+            form = files(_ANSWER.format(number), annotations={"workers/message": str(number)})
+            api.taken(send(api, "PUT", f"/workers/scripts/{self.script}", form))
 
     def _schedules(self, api: Api) -> None:
         number = next(self._numbers)
@@ -173,7 +193,10 @@ class _Counting(Api):
         self._acknowledged = acknowledged
 
     def result(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON)
-        reply = self.call(method, path, body)
+        return self.taken(self.call(method, path, body))
+
+    def taken(self, reply: httpx.Response) -> Any:  # noqa: ANN401 (JSON)
+        """Give the result of a success, and tell of it."""
         if reply.status_code >= 500:
             raise _NotAcknowledgedError(reply.text)
         assert reply.json()["success"] is True, reply.text

@@ -6,6 +6,7 @@ import pytest
 
 from crane_infra.local.daemon import Running
 from crane_infra.local.ids import is_local
+from crane_infra.local.workerd.files import database_file
 from tests.local.conftest import Api
 
 
@@ -110,6 +111,17 @@ def test_nothing_of_a_deleted_database_stays_on_the_disk(api: Api, cloud: Runnin
     assert [path for path in folder.rglob("*") if database in path.parts]
     api.result("DELETE", f"/d1/database/{database}")
     assert not [path for path in folder.rglob("*") if database in path.parts]
+
+
+def test_a_worker_that_binds_a_deleted_database_does_not_get_an_empty_one(api: Api, cloud: Running) -> None:
+    database, worker = api.database(), api.worker()
+    code = "export default { fetch: async (r, env) => Response.json(await env.DB.prepare('SELECT 1 AS one').first()) };"
+    version = api.upload(worker, code, bindings=[{"name": "DB", "type": "d1", "database_id": database}])
+    api.deploy(worker, (version, 100))
+    assert api.edge(worker).json() == {"one": 1}
+    api.result("DELETE", f"/d1/database/{database}")
+    assert (api.edge(worker).status_code, api.edge(worker).text) == (500, "error code: 1101")
+    assert not database_file(Path(cloud.folder) / "d1", database).exists()
 
 
 def test_the_analytics_of_another_product_are_not_made_up(api: Api) -> None:

@@ -1,6 +1,7 @@
 """Secrets: a change is a new version that serves; their values never come back, through no route and no log."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -39,6 +40,19 @@ def test_many_secrets_change_in_one_version(api: Api) -> None:
     assert [secret["name"] for secret in api.result("PATCH", f"{path}/secrets-bulk", {"secrets": changes})] == ["A", "B"]
     assert api.edge(script).json() == {"A": "a", "B": "b"}
     assert len(api.result("GET", f"{path}/versions")["items"]) == 2
+
+
+def test_changes_at_once_wait_for_each_other_and_none_is_lost(api: Api) -> None:
+    script = put_script(api, SHOWS, bindings=[KEY])
+    path = f"/workers/scripts/{script['name']}"
+    secrets = [{"name": f"S{number}", "type": "secret_text", "text": str(number)} for number in range(4)]
+    with ThreadPoolExecutor(6) as pool:
+        made = [pool.submit(api.result, "PUT", f"{path}/secrets", secret) for secret in secrets]
+        made.append(pool.submit(sent, api, "PUT", path, files(SHOWS, keep_bindings=["secret_text"])))
+        made.append(pool.submit(api.result, "DELETE", f"{path}/secrets/KEY"))
+        assert [bool(one.result()) for one in made] == [True] * 5 + [False]
+    assert api.edge(script).json() == {secret["name"]: secret["text"] for secret in secrets}
+    assert [version["number"] for version in api.result("GET", f"{path}/versions")["items"]] == [7, 6, 5, 4, 3, 2, 1]
 
 
 def test_no_secret_changes_while_the_latest_version_does_not_serve(api: Api) -> None:

@@ -48,21 +48,38 @@ def table() -> dict[str, Handler]:
         **exports.ROUTES,
         **timetravel.ROUTES,
         **analytics.ROUTES,
-        **workers.ROUTES,
-        **versions.ROUTES,
-        **scripts.ROUTES,
-        **deployments.ROUTES,
-        **schedules.ROUTES,
-        **secrets.ROUTES,
-        **settings.ROUTES,
-        **subdomain.ROUTES,
-        **services.ROUTES,
+        **_one_after_the_other(
+            {
+                **workers.ROUTES,
+                **versions.ROUTES,
+                **scripts.ROUTES,
+                **deployments.ROUTES,
+                **schedules.ROUTES,
+                **secrets.ROUTES,
+                **settings.ROUTES,
+                **subdomain.ROUTES,
+                **services.ROUTES,
+            }
+        ),
     }
 
 
 def routes() -> list[str]:
     """Give what a fault can be put on: every emulated route, and the signed addresses of files."""
     return [*table(), *transfer.ROUTES]
+
+
+def _one_after_the_other(table: dict[str, Handler]) -> dict[str, Handler]:
+    """Let what changes workers wait for each other, as Cloudflare does (wrangler-action 255)."""
+
+    def waiting(handler: Handler) -> Handler:
+        async def alone(cloud: Cloud, request: Request) -> Response:
+            async with cloud.shipping:
+                return await handler(cloud, request)
+
+        return alone
+
+    return {route: handler if route.startswith("GET ") else waiting(handler) for route, handler in table.items()}
 
 
 def public_app(cloud: Cloud) -> Starlette:

@@ -1,6 +1,7 @@
 """Deployments: which versions of a script get its traffic, one or two, by percentage.
 
-A deployment is acknowledged once its versions really run. It is stored before that, so a kill cannot lose an acknowledged one.
+A deployment is acknowledged once its versions really run. It is stored before that, so a kill cannot lose an acknowledged one; with a version that
+is deployed as it is uploaded it is stored as one, so a kill leaves no half of both.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from crane_infra.local.ids import new_uuid
 from crane_infra.local.workerd.node import NodeError
 from crane_infra.local.workers import records
 from crane_infra.local.workers.bindings import changed_secrets
-from crane_infra.local.workers.intake import VERSION_NOT_FOUND, Origin, deployable
+from crane_infra.local.workers.intake import VERSION_NOT_FOUND, Origin, deployable, drop_old, keep
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -50,7 +53,45 @@ async def show(cloud: Cloud, request: Request) -> Response:
 
 async def activate(cloud: Cloud, worker: Body, shares: list[Body], origin: Origin, annotations: object = None) -> Body:
     """Make a deployment of these versions and wait until they run; raises Refusal when they do not, and nothing changed."""
-    deployment: Body = {
+    former = cloud.store.last_child("deployment", worker["id"])
+    deployment = _deployment(shares, origin, annotations)
+    cloud.store.add("deployment", deployment["id"], deployment, parent=worker["id"])
+    await _serve(cloud, worker, deployment, former, lambda: cloud.store.remove(deployment["id"]))
+    return deployment
+
+
+async def ship(cloud: Cloud, worker: Body, version: Body, origin: Origin, annotations: object = None) -> Body:
+    """Store a judged version, a deployment that gives it all traffic, and its worker's record; give the version once it runs.
+
+    Raises Refusal when it does not run, and nothing changed.
+    """
+    before = cloud.store.get("worker", worker["id"])
+    former = cloud.store.last_child("deployment", worker["id"])
+    with cloud.store.together():
+        _store(cloud, before, worker)
+        stored = keep(cloud, worker, version)
+        deployment = _deployment(_whole(stored), origin, annotations)
+        cloud.store.add("deployment", deployment["id"], deployment, parent=worker["id"])
+
+    def undo() -> None:
+        with cloud.store.together():
+            for ident in (deployment["id"], stored["id"]):
+                cloud.store.remove(ident)
+            _store(cloud, worker, before)
+
+    await _serve(cloud, worker, deployment, former, undo)
+    drop_old(cloud, worker)
+    return stored
+
+
+def is_deployed(cloud: Cloud, worker: Body, version: Body) -> bool:
+    """Tell whether a version has all the traffic."""
+    deployment = cloud.store.last_child("deployment", worker["id"])
+    return deployment is not None and deployment["versions"] == _whole(version)
+
+
+def _deployment(shares: list[Body], origin: Origin, annotations: object) -> Body:
+    return {
         "id": new_uuid(),
         "created_on": stamp(),
         "source": origin.source,
@@ -59,28 +100,32 @@ async def activate(cloud: Cloud, worker: Body, shares: list[Body], origin: Origi
         "strategy": "percentage",
         "versions": shares,
     }
-    former = cloud.store.last_child("deployment", worker["id"])
-    cloud.store.add("deployment", deployment["id"], deployment, parent=worker["id"])
+
+
+def _whole(version: Body) -> list[Body]:
+    return [{"percentage": _WHOLE, "version_id": version["id"]}]
+
+
+def _store(cloud: Cloud, present: Body | None, wanted: Body | None) -> None:
+    """Put a worker's record in the place of another one, or of none."""
+    if wanted is None:
+        cloud.store.remove(present["id"] if present else "")
+    elif present is None:
+        cloud.store.add("worker", wanted["id"], wanted, name=wanted["name"])
+    else:
+        cloud.store.put(wanted["id"], wanted, name=wanted["name"])
+
+
+async def _serve(cloud: Cloud, worker: Body, deployment: Body, former: Body | None, undo: Callable[[], None]) -> None:
+    """Wait until a stored deployment runs; if it cannot, undo it and raise Refusal."""
     with cloud.propagating(worker["id"], deployment["id"], former):
         try:
             await cloud.workerd.apply()
         except NodeError as error:
-            cloud.store.remove(deployment["id"])
+            undo()
             cloud.workerd.touch()
             raise Refusal(500, INTERNAL, f"The deployment does not start: {error}") from error
     _forget_oldest(cloud, worker)
-    return deployment
-
-
-async def activate_only(cloud: Cloud, worker: Body, version: Body, origin: Origin, annotations: object = None) -> Body:
-    """Give one version all traffic; raises Refusal."""
-    return await activate(cloud, worker, [{"percentage": _WHOLE, "version_id": version["id"]}], origin, annotations)
-
-
-def is_deployed(cloud: Cloud, worker: Body, version: Body) -> bool:
-    """Tell whether a version has all the traffic."""
-    deployment = cloud.store.last_child("deployment", worker["id"])
-    return bool(deployment) and deployment["versions"] == [{"percentage": _WHOLE, "version_id": version["id"]}]  # type: ignore[index]
 
 
 def _shares(cloud: Cloud, worker: Body, body: Body) -> list[Body]:

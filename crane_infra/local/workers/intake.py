@@ -60,19 +60,23 @@ async def judge(
 
 
 def keep(cloud: Cloud, worker: Body, version: Body) -> Body:
-    """Store a judged version as the worker's next one, and drop what is too old."""
+    """Store a judged version as the worker's next one."""
     earlier = cloud.store.children("version", worker["id"])
     number = earlier[-1]["number"] + 1 if earlier else 1
     prefixes = {other["id"][:8] for other in earlier}
     ident = next(ident for ident in iter(new_uuid, None) if ident[:8] not in prefixes)  # its preview URL has only these
     stored = {**version, "id": ident, "worker_id": worker["id"], "number": number}
+    cloud.store.add("version", ident, stored, parent=worker["id"])
+    return stored
+
+
+def drop_old(cloud: Cloud, worker: Body) -> None:
+    """Drop modules and secrets of the versions that can no longer be deployed and do not serve."""
     used = {share["version_id"] for deployment in cloud.serving(worker) for share in deployment["versions"]}
     with cloud.store.together():
-        cloud.store.add("version", ident, stored, parent=worker["id"])
-        for old in earlier[: -DEPLOYABLE + 1]:
+        for old in cloud.store.children("version", worker["id"])[:-DEPLOYABLE]:
             if old["id"] not in used and old["modules"]:
                 cloud.store.put(old["id"], {**old, "modules": [], "bindings": _without_secrets(old)})
-    return stored
 
 
 async def take(
@@ -81,7 +85,9 @@ async def take(
     """Judge and store a version of a worker that exists; raises Refusal."""
     before = cloud.store.last_child("version", worker["id"])
     version = await judge(cloud, body, before, origin, keep=keep_types, strict=strict)
-    return keep(cloud, cloud.worker(worker["id"]), version)  # it may be gone by now
+    stored = keep(cloud, worker, version)
+    drop_old(cloud, worker)
+    return stored
 
 
 def changed(latest: Body, **changes: object) -> Body:

@@ -49,8 +49,9 @@ def running(store: Store, propagation: Propagation | None = None, previews: Iter
             wanted.update(dict.fromkeys(share["version_id"] for share in deployment["versions"]))
     wanted.update(dict.fromkeys(previews))
     versions = filter(None, (store.get("version", ident) for ident in wanted))
-    workers = [options(version, lambda name: active_version(store, seen, name)) for version in versions]
-    return {"databases": [database["uuid"] for database in store.all("database")], "workers": [_ABSENT, *workers]}
+    databases = [database["uuid"] for database in store.all("database")]
+    workers = [_with_what_is_there(options(version, lambda name: active_version(store, seen, name)), databases) for version in versions]
+    return {"databases": databases, "workers": [_ABSENT, *workers]}
 
 
 def trial(version: Body) -> list[dict[str, Any]]:
@@ -97,6 +98,11 @@ def options(version: Body, service: Callable[[str], str | None]) -> dict[str, An
         "d1Databases": databases,
         "serviceBindings": services,
     }
+
+
+def _with_what_is_there(worker: dict[str, Any], databases: list[str]) -> dict[str, Any]:
+    """Leave out the bindings of databases that were deleted: Miniflare would make empty ones under the same ids."""
+    return {**worker, "d1Databases": {name: uuid for name, uuid in worker["d1Databases"].items() if uuid in databases}}
 
 
 def metadata(version: Body) -> dict[str, str]:

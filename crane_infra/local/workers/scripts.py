@@ -10,8 +10,8 @@ from starlette.responses import Response
 from crane_infra.local.cloud import Cloud, Handler, stamp
 from crane_infra.local.envelope import BAD_REQUEST, Refusal, ok
 from crane_infra.local.workers import forms, records, settings
-from crane_infra.local.workers.deployments import activate_only
-from crane_infra.local.workers.intake import Origin, judge, keep
+from crane_infra.local.workers.deployments import ship
+from crane_infra.local.workers.intake import Origin, judge
 from crane_infra.local.workers.live import OLDEST_DATE
 from crane_infra.local.workers.versions import etag
 
@@ -35,24 +35,12 @@ async def put(cloud: Cloud, request: Request) -> Response:
     name = request.path_params["name"]
     metadata, body = await forms.uploaded(request)
     origin = Origin(records.source(request), "upload")
-    fresh = records.new_worker({"name": name}, stamp())
     present = cloud.store.named("worker", name)
-    before = cloud.store.last_child("version", present["id"]) if present else None
+    worker = settings.with_script_level(present or records.new_worker({"name": name}, stamp()), metadata)
+    before = cloud.store.last_child("version", worker["id"])
     strict = request.query_params.get("bindings_inherit") == "strict"
     version = await judge(cloud, body, before, origin, keep=forms.kept(metadata), strict=strict)
-    worker = settings.with_script_level(cloud.store.named("worker", name) or fresh, metadata)
-    if worker["id"] == fresh["id"]:
-        cloud.store.add("worker", worker["id"], worker, name=name)
-    else:
-        cloud.store.put(worker["id"], worker, name=name)
-    stored = keep(cloud, worker, version)
-    await activate_only(
-        cloud,
-        worker,
-        stored,
-        origin,
-        {key: body["annotations"].get(key) for key in ("workers/message",)} if body.get("annotations") else None,
-    )
+    stored = await ship(cloud, worker, version, origin, {"workers/message": version["annotations"].get("workers/message")})
     times = {"startup_time_ms": stored["startup_time_ms"], "deployment_id": stored["id"].replace("-", "")}
     return ok({**described(worker, stored), "entry_point": stored["main_module"], **times})
 

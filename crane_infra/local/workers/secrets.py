@@ -11,9 +11,9 @@ from crane_infra.local.cloud import Cloud, Handler, body_of
 from crane_infra.local.envelope import BAD_REQUEST, NOT_FOUND, UNKNOWN_ROUTE, Refusal, ok
 from crane_infra.local.workers import records
 from crane_infra.local.workers.bindings import replaced, secrets
-from crane_infra.local.workers.deployments import activate_only, is_deployed
+from crane_infra.local.workers.deployments import is_deployed, ship
 from crane_infra.local.workers.forms import demand_objects
-from crane_infra.local.workers.intake import Origin, changed, take
+from crane_infra.local.workers.intake import Origin, changed, judge
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -70,9 +70,8 @@ async def _change(cloud: Cloud, request: Request, worker: Body, changes: dict[st
     if not is_deployed(cloud, worker, latest):
         raise Refusal(BAD_REQUEST, _NOT_DEPLOYED, _NOT_DEPLOYED_TEXT)
     origin = Origin(records.source(request), "secret")
-    version = await take(cloud, worker, changed(latest, bindings=replaced(latest, changes)), origin)
-    await activate_only(cloud, worker, version, origin)
-    return version
+    version = await judge(cloud, changed(latest, bindings=replaced(latest, changes)), latest, origin)
+    return await ship(cloud, worker, version, origin)
 
 
 def _secret(body: Body) -> Body:

@@ -8,8 +8,8 @@ from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
 from crane_infra.local.envelope import BAD_REQUEST, BAD_WORKER, Refusal, ok
 from crane_infra.local.workers import forms, records
 from crane_infra.local.workers.bindings import shown
-from crane_infra.local.workers.deployments import activate_only, is_deployed
-from crane_infra.local.workers.intake import Origin, changed, take
+from crane_infra.local.workers.deployments import is_deployed, ship
+from crane_infra.local.workers.intake import Origin, changed, judge
 from crane_infra.local.workers.live import OLDEST_DATE
 
 if TYPE_CHECKING:
@@ -37,17 +37,18 @@ async def change(cloud: Cloud, request: Request) -> Response:
     worker, wanted = records.script(cloud, request), await forms.settings(request)
     forms.refuse_unemulated(wanted)
     latest = records.latest(cloud, worker)
+    changed_worker = with_script_level(worker, wanted)
     versioned = {key: wanted[key] for key in forms.VERSIONED if wanted.get(key) is not None and key != "main_module"}
     if versioned:
         if not is_deployed(cloud, worker, latest):
             raise Refusal(BAD_REQUEST, NOT_DEPLOYED, _NOT_DEPLOYED_TEXT)
         origin = Origin(records.source(request), "settings")
         strict = request.query_params.get("bindings_inherit") == "strict"
-        latest = await take(cloud, worker, changed(latest, **versioned), origin, strict=strict)
-        await activate_only(cloud, worker, latest, origin)
-    worker = with_script_level(cloud.worker(worker["id"]), wanted)
-    cloud.store.put(worker["id"], worker, name=worker["name"])
-    return ok(_settings(worker, latest))
+        version = await judge(cloud, changed(latest, **versioned), latest, origin, strict=strict)
+        latest = await ship(cloud, changed_worker, version, origin)
+    else:
+        cloud.store.put(worker["id"], changed_worker, name=worker["name"])
+    return ok(_settings(changed_worker, latest))
 
 
 async def show_script(cloud: Cloud, request: Request) -> Response:

@@ -10,8 +10,8 @@ from crane_infra.local.cloud import Cloud, Handler, body_of
 from crane_infra.local.envelope import NOT_FOUND, UNKNOWN_ROUTE, Refusal, ok, page
 from crane_infra.local.workers import forms, records
 from crane_infra.local.workers.bindings import replaced, shown
-from crane_infra.local.workers.deployments import activate_only
-from crane_infra.local.workers.intake import Origin, changed, deployable, script_version, take, version_of
+from crane_infra.local.workers.deployments import ship
+from crane_infra.local.workers.intake import Origin, changed, deployable, judge, script_version, take, version_of
 from crane_infra.local.workers.live import OLDEST_DATE
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ async def upload(cloud: Cloud, request: Request) -> Response:
     worker, body = _worker(cloud, request), forms.json_of(await forms.read(request))
     forms.refuse_unemulated(body)
     origin = Origin(records.source(request), "create_version_api")
-    version = await take(cloud, worker, body, origin, strict=_strict(request))
     if records.flag(request, "deploy"):
-        await activate_only(cloud, worker, version, Origin(origin.source, "deployment"))
+        judged = await judge(cloud, body, cloud.store.last_child("version", worker["id"]), origin, strict=_strict(request))
+        version = await ship(cloud, worker, judged, Origin(origin.source, "deployment"))
+    else:
+        version = await take(cloud, worker, body, origin, strict=_strict(request))
     return ok(_public(cloud, worker, version, modules=True))
 
 
