@@ -199,6 +199,18 @@ def test_sql_without_a_statement_is_refused(refused: Refused, sql: str) -> None:
     assert refused(sql) == (400, 7500, "No SQL statements detected.")
 
 
+def test_a_batch_with_a_statement_that_is_none_is_refused_and_not_answered_with_fewer_results(api: Api, empty: str) -> None:
+    batch = [{"sql": "SELECT 1"}, {"sql": "-- nothing"}]
+    refusal = api.refusal("POST", f"/d1/database/{empty}/query", {"batch": batch})
+    assert refusal == (400, 7500, "No SQL statements detected.")
+
+
+@pytest.mark.parametrize("body", [b'{"sql": "SELECT \'\\ud800\'"}', b'{"sql": "SELECT ?", "params": ["\\udc00x"]}', b"\xff", b"{"])
+def test_what_is_no_text_is_refused(api: Api, empty: str, body: bytes) -> None:
+    reply = api.http.post(f"{api.running.api_url}/accounts/{api.running.account_id}/d1/database/{empty}/query", content=body)
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, 7400)
+
+
 @pytest.mark.parametrize(
     "body",
     [

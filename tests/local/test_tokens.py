@@ -71,6 +71,23 @@ def test_a_caller_without_a_good_token_is_told_what_cloudflare_tells(
     assert curl(url, "--header", f"Authorization: {header}") == (status, {"success": False, "errors": [error], **rest})
 
 
+BAD_KEY = {**MALFORMED, "error_chain": [{"code": 6103, "message": "Invalid format for X-Auth-Key header"}]}
+UNKNOWN_KEY = {"code": 9103, "message": "Unknown X-Auth-Key or X-Auth-Email"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "error", "rest"),
+    [
+        ({"X-Auth-Email": "a@example.com", "X-Auth-Key": "0123456789abcdef0123456789abcdef01234"}, 403, UNKNOWN_KEY, {}),
+        ({"X-Auth-Email": "a@example.com", "X-Auth-Key": "a token"}, 400, BAD_KEY, WHOLE),
+        ({"X-Auth-Email": "a@example.com"}, 400, MISSING, {}),
+    ],
+)
+def test_an_api_key_is_known_to_nobody(cloud: Running, headers: dict[str, str], status: int, error: Body, rest: Body) -> None:
+    given = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
+    assert curl(f"{cloud.api_url}/accounts", *given) == (status, {"success": False, "errors": [error], **rest})
+
+
 @pytest.mark.parametrize("path", ["/user/tokens/verify", "/accounts/{a}/tokens/verify"])
 def test_an_unknown_token_that_is_verified_is_no_api_token(cloud: Running, path: str) -> None:
     answer = curl(cloud.api_url + path.format(a=cloud.account_id), "--header", "Authorization: Bearer unknown")

@@ -35,7 +35,7 @@ def asked(body: Body, behaviour: Behaviour) -> list[Statement]:
         raise _malformed("Error: sql is required")
     statements = [statement for one in wanted for statement in _split(one["sql"], _values(one.get("params")), behaviour)]
     if not statements:
-        raise Refusal(BAD_REQUEST, SQL_ERROR, "No SQL statements detected.")
+        raise _empty()
     return statements
 
 
@@ -46,7 +46,11 @@ def refuse_foreign(sql: str) -> None:
 
 
 def _split(sql: str, params: list[Any], behaviour: Behaviour) -> list[Statement]:
+    if not _is_unicode(sql):
+        raise _malformed("sql is no Unicode text")
     parts = missplit(sql, behaviour)
+    if not parts:
+        raise _empty()
     if params and len(parts) > 1:
         raise Refusal(BAD_REQUEST, SQL_ERROR, "Wrong number of parameter bindings for SQL query.: SQLITE_ERROR")
     for part in parts:
@@ -64,7 +68,22 @@ def _values(given: object) -> list[Any]:
 
 
 def _is_value(value: object) -> bool:
-    return math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int | None)
+    if isinstance(value, str):
+        return _is_unicode(value)
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, int | None)
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text is without halves of surrogate pairs, which JSON can write and no database can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _empty() -> Refusal:
+    return Refusal(BAD_REQUEST, SQL_ERROR, "No SQL statements detected.")
 
 
 def _malformed(what: str) -> Refusal:

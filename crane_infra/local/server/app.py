@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, request_response
 
 from crane_infra.local.d1 import analytics, databases, exports, imports, queries, timetravel, transfer
 from crane_infra.local.envelope import INTERNAL, UNKNOWN_ROUTE, Refusal
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from crane_infra.local.faults.model import Then
 
 API = "/client/v4"
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def table() -> dict[str, Handler]:
@@ -86,8 +85,8 @@ def public_app(cloud: Cloud) -> Starlette:
     """Build the application of the public port: the REST API and the edge."""
     emulated = [_route(cloud, route, handler, API) for route, handler in table().items()]
     files = [_route(cloud, route, handler, "") for route, handler in transfer.ROUTES.items()]
-    unknown = Route(API + "/{path:path}", _endpoint(cloud, "unknown", _refuse_unknown), methods=_METHODS)
-    return Starlette(routes=[*emulated, unknown, *files, Mount(PREFIX, app=Edge(cloud))])
+    unknown = Mount("", app=request_response(_endpoint(cloud, "unknown", _refuse_unknown)))
+    return Starlette(routes=[*emulated, *files, Mount(PREFIX, app=Edge(cloud)), unknown])
 
 
 def _route(cloud: Cloud, route: str, handler: Handler, base: str) -> Route:
@@ -146,4 +145,4 @@ def _log_without_values(error: Exception) -> None:
 
 async def _refuse_unknown(_: Cloud, request: Request) -> Response:
     path = request.url.path.removeprefix(API)
-    raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate {request.method} {path}")
+    raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate {request.method} {path or '/'}")

@@ -18,22 +18,23 @@ from crane_infra.local.tokens import AUTHENTICATION, GatewayRefusal, Permission,
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-FOREIGN_ACCOUNT, NO_CREDENTIALS, BAD_HEADERS, BAD_AUTHORIZATION, BAD_TOKEN = 9109, 9106, 6003, 6111, 1000
+FOREIGN_ACCOUNT, NO_CREDENTIALS, UNKNOWN_KEY, BAD_HEADERS, BAD_AUTHORIZATION, BAD_KEY, BAD_TOKEN = 9109, 9106, 9103, 6003, 6111, 6103, 1000
 _FOREIGN = "Unauthorized to access requested resource"
 _BEARER = re.compile(r"Bearer +(.*)", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_API_KEY = re.compile(r"[A-Za-z0-9_-]{37,}")
 
 
 class _MalformedHeader(Refusal):
-    """What Cloudflare says of a token that cannot be one (workers-sdk 15616)."""
+    """What Cloudflare says of a token or a key that cannot be one (workers-sdk 15616, cloudflare-typescript 161)."""
 
-    def __init__(self) -> None:
+    def __init__(self, code: int, header: str) -> None:
         super().__init__(BAD_REQUEST, BAD_HEADERS, "Invalid request headers")
+        self._cause = {"code": code, "message": f"Invalid format for {header} header"}
 
     def response(self) -> Response:
         """Give the reply, with the chain that names the header."""
-        chain = [{"code": BAD_AUTHORIZATION, "message": "Invalid format for Authorization header"}]
-        errors = [{"code": self.code, "message": self.message, "error_chain": chain}]
+        errors = [{"code": self.code, "message": self.message, "error_chain": [self._cause]}]
         return JSONResponse({"success": False, "errors": errors, "messages": [], "result": None}, status_code=self.status)
 
 
@@ -57,11 +58,21 @@ def admit(request: Request, tokens: Tokens, path: str) -> None:
 def _known(request: Request, tokens: Tokens, path: str) -> Token:
     given = _BEARER.fullmatch(request.headers.get("authorization", ""))
     if given is None:
-        raise GatewayRefusal(BAD_REQUEST, NO_CREDENTIALS, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
+        raise _without_token(request)
     if not _TOKEN.fullmatch(given[1]):
-        raise _MalformedHeader
+        raise _MalformedHeader(BAD_AUTHORIZATION, "Authorization")
     token = tokens.find(given[1])
     if token is None:
         unknown = (BAD_TOKEN, "Invalid API Token") if path.endswith("/tokens/verify") else (AUTHENTICATION, "Authentication error")
         raise Refusal(401, *unknown)
     return token
+
+
+def _without_token(request: Request) -> Refusal:
+    """Give the refusal of a caller without a token; nobody has an API key here."""
+    key = request.headers.get("x-auth-key")
+    if key is None or "x-auth-email" not in request.headers:
+        return GatewayRefusal(BAD_REQUEST, NO_CREDENTIALS, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
+    if not _API_KEY.fullmatch(key):
+        return _MalformedHeader(BAD_KEY, "X-Auth-Key")
+    return GatewayRefusal(403, UNKNOWN_KEY, "Unknown X-Auth-Key or X-Auth-Email")
