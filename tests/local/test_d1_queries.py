@@ -182,6 +182,17 @@ def test_foreign_keys_are_always_on(api: Api) -> None:
     assert text.startswith("FOREIGN KEY constraint failed: SQLITE_CONSTRAINT")
 
 
+def test_a_rebuilt_table_empties_its_children_whatever_a_pragma_says(api: Api) -> None:
+    """As in production, where the request reports success all the same (workers-sdk 5438)."""
+    database = api.database()
+    api.query(database, "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p(id) ON DELETE CASCADE)")
+    api.query(database, "INSERT INTO p VALUES(1); INSERT INTO c VALUES(1)")
+    pragmas = "PRAGMA foreign_keys = OFF; PRAGMA defer_foreign_keys = ON"
+    rebuild = "CREATE TABLE n(id INTEGER PRIMARY KEY, x); INSERT INTO n(id) SELECT id FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p"
+    api.query(database, f"{pragmas}; {rebuild}")
+    assert api.query(database, "SELECT id FROM p; SELECT p FROM c") == [[{"id": 1}], []]
+
+
 def test_deferred_foreign_keys_are_checked_at_the_end_of_the_request(api: Api) -> None:
     database = api.database()
     api.query(database, "CREATE TABLE p(id PRIMARY KEY); CREATE TABLE c(p REFERENCES p(id))")

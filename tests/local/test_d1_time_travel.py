@@ -79,6 +79,19 @@ def test_a_moment_names_the_state_that_was_there_then(api: Api) -> None:
     assert api.query(database, "SELECT count(*) AS n FROM t") == [[{"n": 0}]]
 
 
+def test_what_a_worker_wrote_before_a_moment_is_in_the_state_of_that_moment(api: Api) -> None:
+    database, worker = api.database(), api.worker()
+    api.query(database, "CREATE TABLE t(a)")
+    code = "export default { async fetch(r, env) { await env.DB.exec('INSERT INTO t VALUES(1)'); return new Response(); } };"
+    api.deploy(worker, (api.upload(worker, code, bindings=[{"name": "DB", "type": "d1", "database_id": database}]), 100))
+    assert api.edge(worker).status_code == 200
+    moment = datetime.now(UTC)
+    assert bookmark(api, database, moment) == bookmark(api, database)
+    api.query(database, "DELETE FROM t")
+    restore(api, database, f"bookmark={bookmark(api, database, moment)}")
+    assert api.query(database, "SELECT a FROM t") == [[{"a": 1}]]
+
+
 def test_what_cannot_be_restored_is_refused_and_changes_nothing(api: Api) -> None:
     database, other = api.database(), api.database()
     api.query(database, "CREATE TABLE t(a)")

@@ -66,7 +66,7 @@ class History:
         if states and not written and _content(states[-1].file) == _content(copy):
             _remove(copy)
             return states[-1]
-        state = self._next(states[-1] if states else None)
+        state = self._next(states[-1] if states else None, time.time_ns() if written else self._last_touched())
         copy.rename(state.file)
         self._drop([*states, state])
         return state
@@ -76,9 +76,14 @@ class History:
         _copy(state.file, self.live, "FULL")
         return self.record(written=True)
 
-    def _next(self, last: State | None) -> State:
+    def _last_touched(self) -> int:
+        """When somebody last wrote to the file, a worker say; workerd's counter of reads is such a write too."""
+        files = (self.live, self.live.with_name(f"{self.live.name}-wal"))
+        return max(file.stat().st_mtime_ns for file in files if file.exists())
+
+    def _next(self, last: State | None, at: int) -> State:
         number = int(last.bookmark[:8], 16) + 1 if last else 0
-        at = time.time_ns() if last else int(datetime.fromisoformat(self._created_at).timestamp() * 10**9)
+        at = max(at, last.at + 1) if last else int(datetime.fromisoformat(self._created_at).timestamp() * 10**9)
         tail = hashlib.md5(f"{self.live.name} {number}".encode(), usedforsecurity=False).hexdigest()
         bookmark = f"{number:08x}-{0:08x}-{at // 10**9:08x}-{tail}"
         return State(bookmark, at, self._folder / f"{bookmark}.{at}.sqlite")
