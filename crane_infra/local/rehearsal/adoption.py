@@ -7,7 +7,6 @@ from typing import Any
 from crane_infra.local import project
 from crane_infra.local.existing import STRAY, make_existing
 from crane_infra.local.rehearsal.moves import deployed, promoted, unchanged
-from crane_infra.local.rehearsal.process import happens
 from crane_infra.local.rehearsal.snapshot import Snapshot, lost, take
 from crane_infra.local.rehearsal.stage import Json, Stage
 from crane_infra.local.rehearsal.step import Step
@@ -15,7 +14,7 @@ from crane_infra.local.rehearsal.traffic import Question, Seen, Traffic
 from crane_infra.settings import ENVIRONMENTS, Environment
 
 HARMLESS = {"create", "import", "update", "same"}
-_ASKED, _ASKED_SECONDS = 10, 30.0
+_ASKED_SECONDS = 60.0
 
 
 def story(stage: Stage) -> list[Step]:
@@ -73,6 +72,7 @@ class Adoption:
         """The update that adopts."""
         stage = self._stage
         self._phase()
+        self._asked()
         seen = deployed(stage, environment) if environment == "staging" else promoted(stage)
         asked = self._asked()
         phase = self._phase()
@@ -138,11 +138,10 @@ class Adoption:
             stage.require(origins == ["adopted"] * (len(files) - 1) + ["applied"], f"{own} says of its migrations: {', '.join(origins)}")
 
     def _asked(self) -> str:
-        """Let the client ask some more; how often it has asked in this phase."""
-        traffic = self._traffic
-        enough = traffic is not None and happens(lambda: traffic.answers >= _ASKED, _ASKED_SECONDS)
-        self._stage.require(enough, "the client does not ask any more")
-        return f"{traffic.answers if traffic else 0} answers"
+        """Let the client ask everything once more, so that it has seen what is there now; how often it has asked in this phase."""
+        answers = self._traffic.asked_anew(_ASKED_SECONDS) if self._traffic else 0
+        self._stage.require(answers, "the client does not ask any more")
+        return f"{answers} answers"
 
     def _phase(self) -> Seen:
         return self._traffic.phase() if self._traffic else Seen()

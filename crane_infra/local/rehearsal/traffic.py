@@ -1,7 +1,7 @@
 """A client that asks live workers all the time and expects the same answers, in a thread of its own.
 
-Counts answers and the versions that gave them, so that it can be seen that it asked while something happened. Prevents an adoption
-that "changes nothing" because nobody looked meanwhile.
+It asks in rounds, every question once in each. Counts answers and the versions that gave them, and tells when every question was asked after a
+given moment. Prevents an adoption that "changes nothing" because nobody looked meanwhile.
 """
 
 import threading
@@ -38,7 +38,8 @@ class Traffic:
         """Know what to ask."""
         self._questions = questions
         self._first: dict[str, tuple[int, str]] = {}
-        self._seen, self._lock, self._over = Seen(), threading.Lock(), threading.Event()
+        self._seen, self._changed, self._over = Seen(), threading.Condition(), threading.Event()
+        self._begun = self._ended = 0
         self._thread = threading.Thread(target=self._ask_on, daemon=True)
 
     def begin(self) -> None:
@@ -51,24 +52,35 @@ class Traffic:
         if self._thread.is_alive():
             self._thread.join()
 
-    @property
-    def answers(self) -> int:
-        """The answers in this phase so far."""
-        with self._lock:
-            return self._seen.answers
+    def asked_anew(self, seconds: float) -> int:
+        """Wait until every question was asked and answered after this call: a round that is under way does not count.
+
+        Gives the answers in this phase so far; 0 where that did not come about within so many seconds.
+        """
+        with self._changed:
+            next_round = self._begun + 1
+            return self._seen.answers if self._changed.wait_for(lambda: self._ended >= next_round, seconds) else 0
 
     def phase(self) -> Seen:
         """What was seen since the last phase; another one begins."""
-        with self._lock:
+        with self._changed:
             seen, self._seen = self._seen, Seen()
         return seen
 
     def _ask_on(self) -> None:
         with httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS) as client:
             while not self._over.is_set():
-                for question in self._questions:
-                    self._ask(client, question)
+                self._round(client)
                 self._over.wait(_PAUSE_SECONDS)
+
+    def _round(self, client: httpx.Client) -> None:
+        with self._changed:
+            self._begun += 1
+        for question in self._questions:
+            self._ask(client, question)
+        with self._changed:
+            self._ended += 1
+            self._changed.notify_all()
 
     def _ask(self, client: httpx.Client, question: Question) -> None:
         try:
@@ -76,7 +88,7 @@ class Traffic:
             status, body = reply.status_code, reply.text
         except httpx.HTTPError as error:
             status, body = 0, type(error).__name__
-        with self._lock:
+        with self._changed:
             self._seen.answers += 1
             if fault := self._fault(question, status, body):
                 self._seen.faults.append(f"{question.url}: {fault}")
