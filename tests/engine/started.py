@@ -71,8 +71,12 @@ class Started:
     def interrupt(self, *signals: signal.Signals) -> None:
         """Send signals to the engine's process group, as a terminal does, each once the one before was heard."""
         for count, sent in enumerate(signals):
-            until(lambda count=count: self.said.count("cancelling.") >= count, "an answer to the signal before")  # type: ignore[misc]
+            self.hears(*signals[:count])
             os.killpg(self.engine.pid, sent)
+
+    def hears(self, *signals: signal.Signals) -> None:
+        """Wait until the engine has answered to these signals."""
+        until(lambda: self.said.count("cancelling.") >= len(signals), "an answer to the signal")
 
     def kill_engine(self) -> None:
         """``kill -9`` of the engine alone."""

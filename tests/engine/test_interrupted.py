@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from crane_infra.local.faults.model import CommitThenDelay, Delay
+from crane_infra.local.faults.client import Fault
+from crane_infra.local.faults.model import CommitThenHold, Hold
 from tests.engine.runs import Ended, Json
 from tests.engine.started import PROGRAM, Started, started, until
 from tests.engine.world import SETTINGS, World, edit, local_world
@@ -26,8 +27,6 @@ DEPLOYMENTS = "GET /accounts/{a}/workers/scripts/{name}/deployments"
 # A run that brings one migration reads the ledger with two queries, the third applies the file. Each run looks at both workers' deployments
 # at its start; the third look is that of the release step.
 APPLIES, PROVES = 3, 3
-# Longer than any test: the run is held until it is cut off.
-HELD = 600.0
 LOCKED = (
     "the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`."
 )
@@ -130,11 +129,12 @@ def killed(world: World) -> Killed:
     before_send = killed_before_send(release)
     locked = world.up("staging")
     cancel(world)
-    after_send, sent = killed_after_send(release)
-    cancel(world)
-    after_commit = killed_after_commit(release)
-    production = world.up("production")
-    cancel(world)
+    with world.faults.fault(QUERY, Hold(), nth=APPLIES) as fault:
+        after_send, sent = killed_after_send(release, fault)
+        cancel(world)
+        after_commit = killed_after_commit(release)
+        production = world.up("production")
+        cancel(world)
     until(lambda: world.faults.calls()[sent]["status"], "the reply to the late request")
     checked = killed_before_saving(release)
     cancel(world)
@@ -145,16 +145,16 @@ def killed(world: World) -> Killed:
 def killed_before_send(release: Release) -> Seen:
     """Killed while it asks for the bookmark."""
     world = release.world
-    with world.faults.fault(BOOKMARK, Delay(HELD)) as fault, started(world, "staging") as run:
+    with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging") as run:
         run.reaches(fault)
         run.kill()
     return release.seen()
 
 
-def killed_after_send(release: Release) -> tuple[Seen, int]:
-    """Killed when the migration has reached D1, which takes its time; with the place of that call in the log."""
+def killed_after_send(release: Release, fault: Fault) -> tuple[Seen, int]:
+    """Killed when the migration has reached D1, which is held; with the place of that call in the log."""
     world = release.world
-    with world.faults.fault(QUERY, Delay(12), nth=APPLIES) as fault, started(world, "staging") as run:
+    with started(world, "staging") as run:
         run.reaches(fault)
         run.kill()
     calls = world.faults.calls()
@@ -165,7 +165,7 @@ def killed_after_send(release: Release) -> tuple[Seen, int]:
 def killed_after_commit(release: Release) -> Seen:
     """Killed when D1 has applied the migration and the reply is still to come."""
     world = release.world
-    with world.faults.fault(QUERY, CommitThenDelay(HELD), nth=APPLIES) as fault, started(world, "staging") as run:
+    with world.faults.fault(QUERY, CommitThenHold(), nth=APPLIES) as fault, started(world, "staging") as run:
         run.reaches(fault)
         until(lambda: world.faults.executed(release.sql), "the commit")
         run.kill()
@@ -217,9 +217,10 @@ class TestAKilledRun:
     def test_whose_engine_alone_was_killed_ends_and_holds_nothing_up(self, world: World, killed: Killed) -> None:  # noqa: ARG002
         """The program outlives its engine only by what it was doing; that is in the ledger or it is not."""
         release = next_release(world)
-        with world.faults.fault(BOOKMARK, Delay(1)) as fault, started(world, "staging") as run:
+        with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging") as run:
             run.reaches(fault)
             run.kill_engine()
+            fault.end()
             until(lambda: not run.processes(PROGRAM), "the end of the program")
             assert release.seen() in (release.untouched(applied=True), release.untouched(applied=False))
             cancel(world)
@@ -227,9 +228,12 @@ class TestAKilledRun:
         release.converged()
 
 
-def cut_off(run: Started, *signals: signal.Signals) -> None:
-    """Interrupt a run; it ends, and so does the program, and it says that it was not done."""
+def cut_off(run: Started, fault: Fault, *signals: signal.Signals) -> None:
+    """Interrupt a run that is held; it ends, and so does the program, and it says that it was not done."""
     run.interrupt(*signals)
+    if len(signals) == 1:  # it waits for the step that is under way
+        run.hears(*signals)
+        fault.end()
     ended = run.end()
     assert ended.exit != 0
     assert "update cancel" in ended.said
@@ -243,15 +247,15 @@ class TestAnInterruptedRun:
     def test_proves_nothing_and_the_next_one_converges(self, world: World, killed: Killed, signals: tuple[signal.Signals, ...]) -> None:
         """First in the migration, then the next run in the release step, before its checks."""
         assert killed.last.exit == 0
-        release, held = next_release(world), HELD if len(signals) > 1 else 2.0
-        with world.faults.fault(QUERY, CommitThenDelay(held), nth=APPLIES) as fault, started(world, "staging") as run:
+        release = next_release(world)
+        with world.faults.fault(QUERY, CommitThenHold(), nth=APPLIES) as fault, started(world, "staging") as run:
             run.reaches(fault)
             until(lambda: world.faults.executed(release.sql), "the commit")
-            cut_off(run, *signals)
+            cut_off(run, fault, *signals)
         assert release.seen() == release.untouched(applied=True)
-        with world.faults.fault(DEPLOYMENTS, Delay(held), nth=PROVES) as fault, started(world, "staging") as run:
+        with world.faults.fault(DEPLOYMENTS, Hold(), nth=PROVES) as fault, started(world, "staging") as run:
             run.reaches(fault)
-            cut_off(run, *signals)
+            cut_off(run, fault, *signals)
         assert release.seen().proofs == release.proofs
         well(world.up("staging"))
         release.converged()
@@ -274,10 +278,9 @@ class Pending:
 def pending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pending]:
     """The cloud has created both, and the engine does not know."""
     with local_world(tmp_path_factory.mktemp("pending")) as world:
-        slow = CommitThenDelay(HELD)
         with (
-            world.faults.fault(CREATE_DATABASE, slow, times=2) as databases,
-            world.faults.fault(CREATE_WORKER, slow, times=2) as workers,
+            world.faults.fault(CREATE_DATABASE, CommitThenHold(), times=2) as databases,
+            world.faults.fault(CREATE_WORKER, CommitThenHold(), times=2) as workers,
             started(world, "staging") as run,
         ):
             until(lambda: databases.fired == workers.fired == 2, "the creates")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local.faults.model import Delay
+from crane_infra.local.faults.model import Hold
 from tests.engine.runs import Ended, Json
 from tests.engine.started import started
 from tests.engine.world import SETTINGS, World, edit, local_world
@@ -128,9 +128,10 @@ def promoted(world: World, conflict: Conflict) -> MeanwhileStaging:  # noqa: ARG
     world.rows(DATABASE, "DROP TABLE notes")
     next_release(world, "0102", "CREATE TABLE more (text TEXT NOT NULL);")
     proven = world.proofs("staging")[0]
-    with world.faults.fault(BOOKMARK, Delay(2)) as fault, started(world, "staging") as staging:
+    with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging") as staging:
         staging.reaches(fault)
         staging.freeze()
+        fault.end()
         run, seen = world.up("production"), standing(world)
         staging.thaw()
         ended = staging.end()
@@ -171,12 +172,14 @@ def overtaken(world: World, promoted: MeanwhileStaging) -> Overtaken:
     check_out(world)
     next_release(world, "0103", "CREATE TABLE most (text TEXT NOT NULL);")
     before = standing(world)
-    with world.faults.fault(BOOKMARK, Delay(2)) as migrates, started(world, "staging") as staging:
+    with world.faults.fault(BOOKMARK, Hold()) as migrates, started(world, "staging") as staging:
         staging.reaches(migrates)
         staging.freeze()
-        with world.faults.fault(UPLOAD, Delay(2)) as uploads, started(world, "production") as production:
+        migrates.end()
+        with world.faults.fault(UPLOAD, Hold()) as uploads, started(world, "production") as production:
             production.reaches(uploads)
             production.freeze()
+            uploads.end()
             staging.thaw()
             ended = staging.end()
             production.thaw()

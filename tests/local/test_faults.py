@@ -7,7 +7,20 @@ import httpx
 import pytest
 
 from crane_infra.local.faults.client import Faults
-from crane_infra.local.faults.model import Behave, CommitThenDelay, Delay, Drop, Error, FailStatement, FewerResults, Reply, Then
+from crane_infra.local.faults.model import (
+    Behave,
+    CommitThenDelay,
+    CommitThenHold,
+    Delay,
+    Drop,
+    Error,
+    FailStatement,
+    FewerResults,
+    Hold,
+    Reply,
+    Then,
+)
+from crane_infra.local.rehearsal.process import happens
 from tests.local.conftest import Api
 
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
@@ -93,6 +106,18 @@ def test_a_delay_comes_before_the_handler_and_a_late_reply_after_it(api: Api, fa
                 f"{api.running.api_url}/accounts/{api.running.account_id}/d1/database/{table}/query", json={"sql": INSERT}, timeout=0.5
             )
         assert (rows(api, table), faults.executed(INSERT)) == (stays, stays)
+
+
+@pytest.mark.parametrize(("then", "meanwhile"), [(Hold(), 0), (CommitThenHold(), 1)], ids=["before the handler", "after it"])
+@pytest.mark.parametrize("ends", ["the fault", "all of them"])
+def test_a_call_is_held_until_its_fault_ends(api: Api, faults: Faults, table: str, then: Then, meanwhile: int, ends: str) -> None:
+    with faults.fault(QUERY, then) as fault, ThreadPoolExecutor() as threads:
+        reply = threads.submit(insert, api, table)
+        assert happens(lambda: fault.fired == 1 and rows(api, table) == meanwhile, 30)
+        assert not reply.done()
+        fault.end() if ends == "the fault" else faults.reset()
+        assert reply.result(30).json()["success"] is True
+    assert rows(api, table) == 1
 
 
 def test_one_statement_can_fail_under_a_success(api: Api, faults: Faults, table: str) -> None:

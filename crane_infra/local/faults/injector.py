@@ -6,9 +6,10 @@ Route names are the templates of the REST API; the names of their parts do not m
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from crane_infra.local.faults.model import FailStatement, FewerResults
@@ -19,12 +20,21 @@ if TYPE_CHECKING:
     from crane_infra.local.faults.model import Rule, Then
 
 
+@dataclass(frozen=True)
+class Met:
+    """What a call meets; ``over`` is set when the fault ends."""
+
+    then: Then
+    over: asyncio.Event
+
+
 @dataclass
 class _Counted:
     rule: Rule
     route: str
     seen: int = 0
     fired: int = 0
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def is_due(self, route: str) -> bool:
         if route != self.route:
@@ -60,15 +70,18 @@ class Injector:
     def end(self, number: int) -> int | None:
         """End a rule and tell how often it fired; None when it was not in force."""
         counted = self._rules.pop(number, None)
-        return None if counted is None else counted.fired
+        if counted is None:
+            return None
+        counted.over.set()
+        return counted.fired
 
-    def step(self, route: str) -> Then | None:
+    def step(self, route: str) -> Met | None:
         """Count a call and give what is to happen to it: of the rules that are due, the oldest."""
         due = [counted for counted in self._rules.values() if counted.is_due(_plain(route))]
         if not due:
             return None
         due[0].fired += 1
-        return due[0].rule.then
+        return Met(due[0].rule.then, due[0].over)
 
     def slow(self, route: str | None, seconds: float) -> float:
         """Let each call of a route (None: of every route) wait; give what it was before. Raises ValueError for an unknown route."""
@@ -83,7 +96,8 @@ class Injector:
 
     def reset(self) -> None:
         """End every rule and latency."""
-        self._rules.clear()
+        for number in tuple(self._rules):
+            self.end(number)
         self._latencies.clear()
 
     def _route(self, route: str) -> str:

@@ -1,10 +1,12 @@
 """The words in which a fault is told, shared by the admin port and its client: where it happens, at which call, and what happens then.
 
     Delay(seconds)              the call waits, then goes on
+    Hold()                      the call waits until the fault ends, then goes on
     Reply(status, body)         these bytes instead of the handler's reply; the handler does not run
     Error(status)               the same in Cloudflare's envelope
     Drop(when)                  the connection ends: before-read, after-read, after-commit, mid-body
     CommitThenDelay(seconds)    the handler runs, the reply waits
+    CommitThenHold()            the handler runs, the reply waits until the fault ends
     FailStatement(index)        the handler runs, the reply of ``/query`` or ``/raw`` says of one statement that it failed
     FewerResults(missing)       the handler runs, the reply lacks the last results
     Behave(switches)            the handler runs under other switches of Behaviour
@@ -93,6 +95,20 @@ class CommitThenDelay:
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class Hold:
+    """The call waits until the fault ends, before its handler runs."""
+
+    kind: Literal["hold"] = "hold"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class CommitThenHold:
+    """The handler runs at once, its reply waits until the fault ends."""
+
+    kind: Literal["commit-then-hold"] = "commit-then-hold"
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class FailStatement:
     """The reply says ``success: true``, and of the statement at ``index`` (from 0) that it failed. All of them ran."""
 
@@ -126,7 +142,7 @@ class Behave:
         return switches
 
 
-Then: TypeAlias = Delay | Reply | Error | Drop | CommitThenDelay | FailStatement | FewerResults | Behave
+Then: TypeAlias = Delay | Hold | Reply | Error | Drop | CommitThenDelay | CommitThenHold | FailStatement | FewerResults | Behave
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -15,29 +15,51 @@ from starlette.responses import JSONResponse, Response
 from crane_infra.local.behaviour import Behaviour
 from crane_infra.local.envelope import INTERNAL, Refusal
 from crane_infra.local.faults.connection import HalfReply, Silence
-from crane_infra.local.faults.model import Behave, CommitThenDelay, Delay, Drop, Error, FailStatement, FewerResults, Reply
+from crane_infra.local.faults.model import (
+    Behave,
+    CommitThenDelay,
+    CommitThenHold,
+    Delay,
+    Drop,
+    Error,
+    FailStatement,
+    FewerResults,
+    Hold,
+    Reply,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from crane_infra.local.cloud import Cloud
+    from crane_infra.local.faults.injector import Met
     from crane_infra.local.faults.model import Then
 
 
-async def perform(then: Then | None, cloud: Cloud, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
+async def perform(met: Met | None, cloud: Cloud, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
     """Give the reply to a call under a fault; ``run`` is its handler, which always gives a reply and raises nothing."""
+    if met is None:
+        return await run(cloud)
+    then = met.then
     instead = _instead(then)
     if instead is not None:
         return instead
-    if isinstance(then, Delay):
-        await asyncio.sleep(then.seconds)
+    if isinstance(then, Delay | Hold):
+        await _wait(then, met.over)
     response = await run(_under(then, cloud))
-    if isinstance(then, CommitThenDelay):
-        await asyncio.sleep(then.seconds)
+    if isinstance(then, CommitThenDelay | CommitThenHold):
+        await _wait(then, met.over)
     return _made_of(then, response)
 
 
-def _instead(then: Then | None) -> Response | None:
+async def _wait(then: Delay | Hold | CommitThenDelay | CommitThenHold, over: asyncio.Event) -> None:
+    if isinstance(then, Hold | CommitThenHold):
+        await over.wait()
+    else:
+        await asyncio.sleep(then.seconds)
+
+
+def _instead(then: Then) -> Response | None:
     """The reply where the handler does not run."""
     match then:
         case Reply():
@@ -51,7 +73,7 @@ def _instead(then: Then | None) -> Response | None:
     return None
 
 
-def _under(then: Then | None, cloud: Cloud) -> Cloud:
+def _under(then: Then, cloud: Cloud) -> Cloud:
     """The cloud as this call's handler sees it."""
     if not isinstance(then, Behave):
         return cloud
@@ -60,7 +82,7 @@ def _under(then: Then | None, cloud: Cloud) -> Cloud:
     return seen
 
 
-def _made_of(then: Then | None, response: Response) -> Response:
+def _made_of(then: Then, response: Response) -> Response:
     """What is left of the handler's reply."""
     match then:
         case Drop("after-commit"):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from crane_infra.local.cloud import Cloud, Handler
-    from crane_infra.local.faults.model import Then
+    from crane_infra.local.faults.injector import Met
 
 API = "/client/v4"
 
@@ -101,13 +101,13 @@ def _endpoint(cloud: Cloud, route: str, handler: Handler) -> Callable[[Request],
         path = request.url.path.removeprefix(API)
         call = cloud.log.begin(request, route, path)
         refused = None if route in transfer.ROUTES else _admitted(cloud, request, path)
-        fault = None if refused else cloud.injector.step(route)
-        call.fault = fault.kind if fault else None
+        met = None if refused else cloud.injector.step(route)
+        call.fault = met.then.kind if met else None
         try:
-            body = b"" if fault == Drop("before-read") else await request.body()
+            body = b"" if met and met.then == Drop("before-read") else await request.body()
         except ClientDisconnect:
             return Silence()
-        response = refused or await _answer(cloud, route, fault, partial(_handled, handler, request))
+        response = refused or await _answer(cloud, route, met, partial(_handled, handler, request))
         cloud.log.end(call, request, body, response)
         return response
 
@@ -122,9 +122,9 @@ def _admitted(cloud: Cloud, request: Request, path: str) -> Response | None:
     return None
 
 
-async def _answer(cloud: Cloud, route: str, fault: Then | None, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
+async def _answer(cloud: Cloud, route: str, met: Met | None, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
     await asyncio.sleep(cloud.injector.latency(route))
-    return await perform(fault, cloud, run)
+    return await perform(met, cloud, run)
 
 
 async def _handled(handler: Handler, request: Request, cloud: Cloud) -> Response:
