@@ -36,6 +36,6 @@ def run(clone: Path) -> Run:
 
     def running(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
         ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | environ
-        return subprocess.run(words, cwd=clone, env=ours, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(words, cwd=clone, env=ours, capture_output=True, text=True, timeout=900, check=False)
 
     return running

@@ -22,7 +22,7 @@ TOKEN = "canary-token-9b1d"
 SECRET = "4dabf18193072939515e22adb298388d"
 # Steps that belong to another one, or change nothing.
 SILENT = {"same", "refresh", "create-replacement", "import-replacement", "delete-replaced", "discard-replaced"}
-SECONDS = 60
+SECONDS = 180
 Json = dict[str, Any]
 
 

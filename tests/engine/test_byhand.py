@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.runs import ROOT, Ended, Json
+from tests.engine.runs import ROOT, Ended
 from tests.engine.world import World, edit, local_world
+from tests.wrangler import Wrangler
 
 BY_HAND = "export default { fetch: () => new Response('by hand') };"
-SCRIPT = "crane-classifier"
+SCRIPT, DATABASE = "crane-classifier", "crane-context-db-staging"
 
 
 def well(run: Ended) -> Ended:
@@ -53,17 +54,21 @@ class Verified:
     findings: list[str]
 
 
+def crane_verify(world: World, stack: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run crane verify as a person does."""
+    crane = Path(sys.executable).parent / "crane"
+    environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder), **variables}
+    return subprocess.run([crane, "verify", "-s", stack, *words], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+
 def verify(world: World, stack: str) -> Verified:
     """Run crane verify for people and for machines; both have to agree."""
-    crane = Path(sys.executable).parent / "crane"
-    environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
-    people, machines = (
-        subprocess.run([crane, "verify", "-s", stack, *words], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-        for words in ((), ("--json",))
-    )
+    people, machines = crane_verify(world, stack), crane_verify(world, stack, "--json")
     assert people.returncode == machines.returncode, people.stderr + machines.stderr
-    findings = [f"{one['where']}: {one['what']}" for one in json.loads(machines.stdout)["findings"]]
+    report = json.loads(machines.stdout)
+    findings = [f"{one['where']}: {one['what']}" for one in report["findings"]]
     assert all(finding in people.stdout for finding in findings)
+    assert (report["stack"], report["as_expected"]) == (stack, not findings)
     return Verified(people.returncode, people.stdout, findings)
 
 
@@ -71,10 +76,6 @@ def verify(world: World, stack: str) -> Verified:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Staging proven and promoted."""
     with local_world(tmp_path_factory.mktemp("byhand")) as made:
-        for stack in ("staging", "production"):
-            settings = made.stack_file(stack)
-            settings["config"]["crane-infra:check-deadline-seconds"] = 2
-            made.write_stack_file(stack, settings)
         well(made.up("staging"))
         well(made.up("production"))
         yield made
@@ -104,7 +105,9 @@ def staging(world: World) -> Staging:
     """Somebody deploys to staging; then it is looked at, previewed, updated, and updated again."""
     script = f"{SCRIPT}-staging"
     deploy_by_hand(world, script)
-    verified, preview, run = verify(world, "staging"), world.engine.run("preview", "--stack", "staging"), world.up("staging")
+    with world.impatient("staging"):
+        verified = verify(world, "staging")
+    preview, run = world.engine.run("preview", "--stack", "staging"), world.up("staging")
     return Staging(verified, preview, run, world.up("staging", "--expect-no-changes"), world.answering(script))
 
 
@@ -191,37 +194,78 @@ class TestTheNextReleaseAfterARollbackByHand:
         assert world.answering(SCRIPT) == world.proofs("production")[0]["workers"][SCRIPT]["version"]
 
 
+@dataclass(frozen=True)
+class Spoilt:
+    """What crane verify said of staging after each of these, one on top of the other."""
+
+    rollback: Verified
+    back_to: str
+    migration: Verified
+    table: Verified
+    worker: Verified
+
+
 @pytest.fixture(scope="module")
-def spoilt(world: World, fixed: Ended) -> Json:  # noqa: ARG001 - it has to come last
-    """Staging after a rollback, a migration by hand, a dropped table, and a deleted worker."""
-    database = "crane-context-db-staging"
-    found = {}
-    script = f"{SCRIPT}-staging"
-    world.deploy(script, world.versions(script)[1])
-    found["rollback"] = verify(world, "staging").findings
-    world.rows(database, "INSERT INTO d1_migrations(name) VALUES ('0099_by_hand.sql')")
-    found["migration"] = verify(world, "staging").findings
-    world.rows(database, "DELETE FROM d1_migrations WHERE name = '0099_by_hand.sql'")
-    world.rows(database, "DROP TABLE smoke_writes")
-    found["table"] = verify(world, "staging").findings
-    world.api("DELETE", f"/workers/workers/{script}")
-    found["worker"] = verify(world, "staging").findings
-    return found
+def spoilt(world: World, fixed: Ended, tmp_path_factory: pytest.TempPathFactory) -> Spoilt:  # noqa: ARG001 - it has to come last
+    """Wrangler rolls a worker back and applies a migration that no release has; a table is dropped; a worker is deleted."""
+    script, folder = f"{SCRIPT}-staging", tmp_path_factory.mktemp("wrangler")
+    wrangler, before = Wrangler(world.cloud, folder), world.versions(script)[1]
+    with world.impatient("staging"):
+        wrangler("rollback", before, "--name", script, "--message", "by hand", "-y")
+        rollback = verify(world, "staging")
+        _migrate_by_hand(world, wrangler)
+        migration = verify(world, "staging")
+        world.rows(DATABASE, "DROP TABLE smoke_writes")
+        table = verify(world, "staging")
+        world.api("DELETE", f"/workers/workers/{script}")
+        return Spoilt(rollback, before, migration, table, verify(world, "staging"))
+
+
+def _migrate_by_hand(world: World, wrangler: Wrangler) -> None:
+    """Apply a migration from a folder of one's own, as ``wrangler d1 migrations apply`` does it."""
+    (found,) = world.api("GET", f"/d1/database?name={DATABASE}")["result"]
+    bound = {"binding": "DB", "database_name": DATABASE, "database_id": found["uuid"]}
+    content = {"name": "by-hand", "compatibility_date": "2026-01-01", "d1_databases": [bound]}
+    (wrangler.home / "wrangler.json").write_text(json.dumps(content), encoding="utf-8")
+    (wrangler.home / "migrations").mkdir()
+    (wrangler.home / "migrations" / "0099_by_hand.sql").write_text("CREATE TABLE by_hand (text TEXT);\n", encoding="utf-8")
+    wrangler("d1", "migrations", "apply", "DB", "--remote", cwd=wrangler.home)
 
 
 class TestVerifyFinds:
-    def test_a_rollback(self, spoilt: Json) -> None:
-        assert any(one.startswith(f"worker {SCRIPT}-staging: serves ") for one in spoilt["rollback"])
+    """Each ends with exit code 3 and stands among what was found before it."""
 
-    def test_a_migration_by_hand(self, spoilt: Json) -> None:
-        assert any(
-            one.startswith("database crane-context-db-staging: its ledger stands at 0099_by_hand.sql") for one in spoilt["migration"]
-        )
+    def test_a_rollback_by_wrangler(self, spoilt: Spoilt) -> None:
+        assert spoilt.rollback.exit == 3
+        assert any(one.startswith(f"worker {SCRIPT}-staging: serves {spoilt.back_to} at 100%") for one in spoilt.rollback.findings)
 
-    def test_a_dropped_table(self, spoilt: Json) -> None:
-        assert (
-            "database crane-context-db-staging: its schema is not what its migrations make: table smoke_writes is gone" in spoilt["table"]
-        )
+    def test_a_migration_by_hand(self, spoilt: Spoilt) -> None:
+        assert spoilt.migration.exit == 3
+        found = f"database {DATABASE}: its ledger stands at 0099_by_hand.sql (5 migrations), the files at 0004_create_smoke_writes.sql (4)"
+        assert found in spoilt.migration.findings
+        assert found not in spoilt.rollback.findings
 
-    def test_a_deleted_worker(self, spoilt: Json) -> None:
-        assert f"worker {SCRIPT}-staging: does not exist" in spoilt["worker"]
+    def test_what_that_migration_made(self, spoilt: Spoilt) -> None:
+        assert f"database {DATABASE}: its schema is not what its migrations make: table by_hand was added" in spoilt.migration.findings
+
+    def test_a_dropped_table(self, spoilt: Spoilt) -> None:
+        assert spoilt.table.exit == 3
+        assert any("table smoke_writes is gone" in one for one in spoilt.table.findings)
+        assert not any("table smoke_writes is gone" in one for one in spoilt.migration.findings)
+
+    def test_a_deleted_worker(self, spoilt: Spoilt) -> None:
+        assert spoilt.worker.exit == 3
+        assert f"worker {SCRIPT}-staging: does not exist" in spoilt.worker.findings
+
+    def test_nothing_of_the_other_worker(self, spoilt: Spoilt) -> None:
+        assert [one for one in spoilt.worker.findings if "worker crane-context-staging" in one] == []
+
+
+class TestVerifyThatCannotLook:
+    def test_a_token_that_may_not_look_is_exit_code_1_and_one_line_without_the_token(self, world: World, fixed: Ended) -> None:
+        assert fixed.exit == 0
+        said = crane_verify(world, "production", "--json", CLOUDFLARE_API_TOKEN="canary-token-6c1d")
+        assert (said.returncode, said.stdout) == (1, "")
+        assert said.stderr.startswith("error: ")
+        assert said.stderr.count("\n") == 1
+        assert "canary-token" not in said.stderr

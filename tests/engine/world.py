@@ -19,6 +19,7 @@ from crane_infra.settings import ENVIRONMENTS
 from tests.engine.runs import ROOT, SURE, Ended, Engine, Json, clean_environment, require_engine
 
 SETTINGS = "crane-infra"
+IMPATIENT = 3
 
 
 @dataclass
@@ -113,6 +114,17 @@ class World:
     def stack_file(self, stack: str) -> Json:
         """A stack's settings, as the file has them."""
         return dict(yaml.safe_load((self.project.folder / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")))
+
+    @contextmanager
+    def impatient(self, stack: str) -> Iterator[None]:
+        """Let the checks of a stack give up after 3 s for a while: they are to fail, and that need not take a minute."""
+        before, content = self.stack_file(stack), self.stack_file(stack)
+        content["config"][f"{SETTINGS}:check-deadline-seconds"] = IMPATIENT
+        self.write_stack_file(stack, content)
+        try:
+            yield
+        finally:
+            self.write_stack_file(stack, before)
 
     def write_stack_file(self, stack: str, content: Json) -> None:
         """Replace a stack's settings."""

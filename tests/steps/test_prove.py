@@ -56,6 +56,10 @@ class Live:
         ]
         return self.api.upload(self.worker, REPORTS, bindings=bindings, annotations={"workers/tag": tag})
 
+    def impatient(self) -> None:
+        """Let checks give up after 1 s: they are to fail."""
+        self.step = replace(self.step, settings=self.step.settings.model_copy(update={"check_deadline_seconds": 1}))
+
     def release(self, **about: str) -> dict[str, Any]:
         """Upload and deploy; the claim follows."""
         version = self.upload(**about)
@@ -84,7 +88,7 @@ def make_live(cloud: Running, api: Api, tmp_path: Path) -> MakeLive:
                 "workers_subdomain": "s",
                 "databases": {"db": DatabaseSettings(name="db")},
                 "workers": {"w": WorkerSettings(url=f"{cloud.edge_url}/{worker['name']}")},
-                "check_deadline_seconds": 1,
+                "check_deadline_seconds": 30,
             }
         )
         (tmp_path / "0001_a.sql").write_text("CREATE TABLE a (id INTEGER);\n", encoding="utf-8")
@@ -123,6 +127,7 @@ async def migrate(live: Live) -> None:
 
 
 async def fault(live: Live, kind: type[CraneError]) -> str:
+    live.impatient()
     with pytest.raises(kind) as caught:
         await prove(live.step, live.claim)
     return str(caught.value)

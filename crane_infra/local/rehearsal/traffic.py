@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-_PAUSE_SECONDS, _ANSWER_SECONDS = 0.03, 10.0
+_PAUSE_SECONDS, _ANSWER_SECONDS = 0.03, 30.0
 
 
 @dataclass(frozen=True)
