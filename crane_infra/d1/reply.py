@@ -110,10 +110,11 @@ def read_envelope(call: Call, status: int, headers: Mapping[str, str], body: byt
     """Return the ``result`` of a successful reply; raise the error that any other reply amounts to."""
     envelope = _parse(body)
     errors = _errors(call, envelope)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise _rate_limited(call, headers)
+    # Before the status: D1 says 7429 with 429, and that is no rate limit, the statement may have run.
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT or TIMEOUT_CODES & {code for code, _ in errors}:
         raise call.unanswered(f"status {status}{_told(errors)}")
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise _rate_limited(call, headers)
     if any(BUSY in message for _, message in errors):
         raise BusyError(call.where, f"the database is busy{_told(errors)}", "Wait, then run the same command again", None)
     if status >= HTTPStatus.BAD_REQUEST:
