@@ -195,7 +195,8 @@ class _Run:
                 await self.pause(seconds)
             except ApiError as unread:
                 what = f"{error.what}; and the ledger of {self.db.name} cannot be read: {unread.what}. {self._so_far()}"
-                raise MigrationError(file.path, what, GO_ON) from None
+                todo = f"{unread.todo}. {GO_ON}" if isinstance(unread, RefusedError) else GO_ON
+                raise MigrationError(file.path, what, todo) from None
             else:
                 return
 
