@@ -22,7 +22,7 @@ from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, ROOT, RUNBO
 
 CHECKED = {"make", "crane", "pulumi"}
 COMMON = {"source", "eval", "export", "printf", "python3"}
-LANGUAGES = {"sh", "text", "python", "sql", ""}
+LANGUAGES = {"sh", "text", "python", "sql", "yaml", ""}
 SETTINGS_FILE = {"environment": "staging", "project": "crane-infra", "organization": "organization", "root": "."}
 SHOWN = [words for path in DOCUMENTS for line in markdown.lines(path, "sh") for words in commands(line)]
 WRITTEN = [
@@ -120,6 +120,16 @@ def test_the_readme_explains_every_setting_and_no_other() -> None:
     }
     assert set(explained) == known_settings() | inner
     assert len(explained) == len(set(explained))
+
+
+def test_settings_that_a_document_writes_as_yaml_are_taken_by_the_program() -> None:
+    blocks = [yaml.safe_load(block) for path in DOCUMENTS for block in markdown.blocks(path, "yaml")]
+    settings = [block["config"] for block in blocks if "config" in block]
+    assert settings
+    for config in settings:
+        assert {key.removeprefix("crane-infra:") for key in config} <= known_settings()
+        for own in config.get("crane-infra:databases", {}).values():
+            DatabaseSettings.model_validate(own)
 
 
 def test_the_readme_names_the_defaults_that_the_program_has() -> None:
