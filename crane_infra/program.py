@@ -27,7 +27,7 @@ from crane_infra.notice import returned
 from crane_infra.pending import announce_migrations
 from crane_infra.preparation import Prepared, pass_gate, prepare
 from crane_infra.promotion import require_open
-from crane_infra.record import Standing, declared_crons, release_record
+from crane_infra.record import Standing, declared_crons, environment_record, proofs_with_claim
 from crane_infra.rollback import Held, held_migrations
 from crane_infra.settings import Settings
 from crane_infra.steps import Log, ReleaseStep, migrate_database, prove, require_schemas
@@ -150,12 +150,16 @@ def _routing(prepared: Prepared, name: str, worker: Worker, ready: Action) -> Ro
 
 def _record(
     prepared: Prepared, workers: Mapping[str, Worker], databases: Mapping[str, Database], standing: Standing
-) -> pulumi.Output[dict[str, Any]]:
+) -> dict[str, Any]:
     ids = pulumi.Output.all(
         workers={name: worker.version.id for name, worker in workers.items()},
         databases={name: database.d1.id for name, database in databases.items()},
     )
-    return ids.apply(lambda known: release_record(prepared, known["workers"], known["databases"], standing))
+    return {
+        "proofs": ids.apply(lambda known: proofs_with_claim(prepared, known["workers"], known["databases"], standing.held)),
+        # Apart from the proofs, whose version ids no preview knows: a preview shows it, changed variables and fingerprints included.
+        "environment": environment_record(prepared, {name: database.d1.id for name, database in databases.items()}, standing.anew),
+    }
 
 
 def _prove(prepared: Prepared) -> Action:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pulumi
+
 from crane_infra.checks.run import select
 from crane_infra.consistency import variables_of
 from crane_infra.migrations.ledger import head_of
@@ -27,13 +29,10 @@ class Standing:
     anew: Mapping[str, str]
 
 
-def release_record(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str], standing: Standing) -> dict[str, Any]:
-    """The proofs with this release's claim in front, and the environment. ``ids`` are those of the databases."""
-    claimed = _claim(prepared, versions_by_worker, ids, standing.held)
-    return {
-        "proofs": extended(prepared.last.get("proofs") or [], claimed, _renewal(prepared.settings)),
-        "environment": _environment(prepared, ids, standing.anew),
-    }
+def proofs_with_claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str], held: Held) -> list[dict[str, Any]]:
+    """The proofs with this release's claim in front. ``ids`` are those of the databases."""
+    claimed = _claim(prepared, versions_by_worker, ids, held)
+    return extended(prepared.last.get("proofs") or [], claimed, _renewal(prepared.settings))
 
 
 def _renewal(settings: Settings) -> timedelta | None:
@@ -85,8 +84,11 @@ def declared_crons(prepared: Prepared, worker: str) -> tuple[str, ...] | None:
     return crons if crons or had is not None else None
 
 
-def _environment(prepared: Prepared, ids: Mapping[str, str], anew: Mapping[str, str]) -> dict[str, Any]:
-    """What is particular to this environment, for people and for the other stack to read: never a secret's value."""
+def environment_record(prepared: Prepared, ids: Mapping[str, pulumi.Input[str]], anew: Mapping[str, str]) -> dict[str, Any]:
+    """What is particular to this environment, for people and for the other stack to read: never a secret's value.
+
+    ``ids`` are those of the databases. All else is known before anything runs.
+    """
     settings = prepared.settings
     return {
         "databases": {
