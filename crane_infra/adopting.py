@@ -14,7 +14,7 @@ from crane_infra.adoption import Bindings, WantedWorker, changes
 from crane_infra.api import connect
 from crane_infra.consistency import variables_of
 from crane_infra.d1.client import D1
-from crane_infra.errors import ApiError, CraneError, SettingsError
+from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, SettingsError
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.plan import make_plan
 from crane_infra.observe import database_name, live_worker
@@ -36,7 +36,7 @@ def announce_adoptions(prepared: Prepared) -> None:
     except CraneError as error:
         if not pulumi.runtime.is_dry_run():
             raise
-        pulumi.log.warn(f"{error}{'' if isinstance(error, ApiError) else ' An update would be refused.'}")
+        pulumi.log.warn(f"{error}{'' if isinstance(error, ApiError) else f' {WOULD_REFUSE}'}")
         return
     for text in told:
         pulumi.log.info(text)

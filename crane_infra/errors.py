@@ -9,10 +9,14 @@
     ├── CheckError         a deployed worker does not answer as declared
     ├── LiveError          what is live is not what was declared
     ├── GateError          staging has not proven this release
+    ├── ReportError        a preview or an output that cannot be read for a report
     └── LocalCloudError    the local cloud or the engine for it
 
 Texts never hold a secret: whoever builds one passes names, not values. Only the CLI turns an error into an exit code.
 """
+
+WOULD_REFUSE = "An update would be refused."
+"""How a preview ends what it says where an update would raise; the diff goes on."""
 
 
 class CraneError(Exception):
@@ -57,6 +61,10 @@ class LiveError(CraneError):
 
 class GateError(CraneError):
     """Production may not take this release."""
+
+
+class ReportError(CraneError):
+    """What a report is made from is missing or is something else."""
 
 
 class LocalCloudError(CraneError):

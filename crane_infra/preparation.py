@@ -13,7 +13,7 @@ import pulumi
 
 from crane_infra.catalog import Catalog
 from crane_infra.consistency import neighbours, require_consistent, require_nothing_lost
-from crane_infra.errors import SettingsError
+from crane_infra.errors import WOULD_REFUSE, SettingsError
 from crane_infra.gate import Verdict
 from crane_infra.promotion import require_open, verdict_for
 from crane_infra.proof import readable
@@ -56,7 +56,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     require_consistent(catalog, settings, neighbours(settings, outputs))
     require_nothing_lost(last.get("environment") or {}, settings)
     release = read_release(catalog, settings.workers_dir)
-    _require_meant(settings, release, outputs["staging"] or {})
+    require_meant(settings, release, outputs["staging"] or {})
     key = fingerprint_key(settings)
     secrets = fetch(source_of(settings), catalog.secrets)
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
@@ -65,7 +65,11 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact)
 
 
-def _require_meant(settings: Settings, release: Release, staging: Mapping[str, Any]) -> None:
+def require_meant(settings: Settings, release: Release, staging: Mapping[str, Any]) -> None:
+    """Make sure that ``rollback-to``, where it is set, names these files.
+
+    Raises SettingsError with the commit of the release that it names, where a proof tells it.
+    """
     wanted, where = settings.rollback_to, f"Pulumi.{settings.environment}.yaml rollback-to"
     if wanted is None:
         return
@@ -115,7 +119,7 @@ def _say(verdict: Verdict) -> None:
     if verdict.is_open:
         pulumi.log.info(f"production gate open: {verdict.reason}")
     else:
-        pulumi.log.warn(f"{verdict.error()} An update would be refused.")
+        pulumi.log.warn(f"{verdict.error()} {WOULD_REFUSE}")
 
 
 def blocking(work: Coroutine[Any, Any, Result]) -> Result:

@@ -148,9 +148,7 @@ def _routing(prepared: Prepared, name: str, worker: Worker, ready: Action) -> Ro
     )
 
 
-def _record(
-    prepared: Prepared, workers: Mapping[str, Worker], databases: Mapping[str, Database], standing: Standing
-) -> dict[str, Any]:
+def _record(prepared: Prepared, workers: Mapping[str, Worker], databases: Mapping[str, Database], standing: Standing) -> dict[str, Any]:
     ids = pulumi.Output.all(
         workers={name: worker.version.id for name, worker in workers.items()},
         databases={name: database.d1.id for name, database in databases.items()},

@@ -29,7 +29,9 @@ class Standing:
     anew: Mapping[str, str]
 
 
-def proofs_with_claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str], held: Held) -> list[dict[str, Any]]:
+def proofs_with_claim(
+    prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str], held: Held
+) -> list[dict[str, Any]]:
     """The proofs with this release's claim in front. ``ids`` are those of the databases."""
     claimed = _claim(prepared, versions_by_worker, ids, held)
     return extended(prepared.last.get("proofs") or [], claimed, _renewal(prepared.settings))

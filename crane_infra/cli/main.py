@@ -6,6 +6,7 @@ import typer
 
 from crane_infra.cli import local, migrations
 from crane_infra.cli.rehearse import rehearse
+from crane_infra.cli.report import preview_report
 from crane_infra.cli.verify import verify
 from crane_infra.errors import CraneError
 
@@ -16,6 +17,7 @@ app.add_typer(local.app, name="local")
 app.add_typer(migrations.app, name="migrations")
 app.command()(rehearse)
 app.command()(verify)
+app.command("preview-report")(preview_report)
 
 
 def main() -> None:

@@ -20,9 +20,13 @@ def tokens(path: Path) -> list[Token]:
 
 def lines(path: Path, language: str) -> list[str]:
     """The lines in the fenced blocks of a language, without blank ones and comments."""
-    blocks = [token.content for token in tokens(path) if token.type == "fence" and token.info.strip() == language]
-    found = [line.strip() for block in blocks for line in block.splitlines()]
+    found = [line.strip() for block in blocks(path, language) for line in block.splitlines()]
     return [line for line in found if line and not line.startswith("#")]
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return [token.content for token in tokens(path) if token.type == "fence" and token.info.strip() == language]
 
 
 def languages(path: Path) -> set[str]:

@@ -1,0 +1,189 @@
+"""Files, settings, previews and last outputs in, the report out. Pure: whoever calls it has read everything.
+
+Production's part needs no secret: it compares with the stack's plain outputs. Prevents the code of a pull request from having to run beside
+production's passphrase only so that a reviewer sees what would change there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from crane_infra.catalog import Catalog
+from crane_infra.consistency import require_consistent, require_nothing_lost
+from crane_infra.errors import WOULD_REFUSE, CraneError, ReportError
+from crane_infra.gate import Wanted as WantedRelease
+from crane_infra.gate import judge
+from crane_infra.migrations.ledger import Ledger
+from crane_infra.preparation import require_meant
+from crane_infra.report.databases import SchemaFiles, database_changes
+from crane_infra.report.engine import STASH, VERSION, Preview
+from crane_infra.report.files import Files
+from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Gate, Report
+from crane_infra.report.recorded import Recorded, ledger_of, migrations_in, recorded
+from crane_infra.report.sizes import sizes_of
+from crane_infra.report.workers import Wanted, comparable, worker_changes
+from crane_infra.settings import ENVIRONMENTS, Environment, Settings
+
+_GATE = "production gate "
+_ADOPTS = "adopts "
+
+
+@dataclass(frozen=True)
+class Side:
+    """What was read for one environment.
+
+    ``settings`` are an error where a run would refuse them; ``others`` the databases of the other environments (consistency.neighbours);
+    ``outputs`` are the last ones, None where nobody gave them; ``preview`` is the engine's, if it was run here.
+    """
+
+    settings: Settings | CraneError
+    files: Files
+    others: Mapping[str, Mapping[str, Any]]
+    outputs: Mapping[str, Any] | None
+    preview: Preview | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anything to compare with."""
+        return self.outputs is not None
+
+
+def make_report(catalog: Catalog, sides: Mapping[Environment, Side], failed: tuple[str, ...], now: datetime) -> Report:
+    """The report on both environments. ``failed`` is what a preview that did not end well said besides its JSON.
+
+    Raises ReportError where a preview was made from other files than these.
+    """
+    for side in sides.values():
+        _require_same_files(side)
+    release = sides["production"].files.release
+    sizes = {sha256: size for side in sides.values() for sha256, size in sizes_of(side.files, side.preview).items()}
+    environments = tuple(_environment(catalog, environment, sides[environment], sizes) for environment in ENVIRONMENTS)
+    return Report(None if release is None else release.digest, _gate(sides, now), environments, failed)
+
+
+def _require_same_files(side: Side) -> None:
+    workers = side.files.manifest["workers"]
+    for step in side.preview.steps if side.preview else ():
+        tag = (step.new.get("annotations") or {}).get("workersTag") if step.type == VERSION else None
+        if tag and step.name in workers and tag != workers[step.name]["digest"]:
+            what = f"the preview is of {tag[:12]}, the files are {workers[step.name]['digest'][:12]}"
+            raise ReportError(f"worker {step.name}", what, "Run pulumi preview and this in the same checkout")
+
+
+def _gate(sides: Mapping[Environment, Side], now: datetime) -> Gate | None:
+    production, staging = sides["production"], sides["staging"]
+    settings, release = production.settings, production.files.release
+    if isinstance(settings, CraneError) or release is None or not staging.is_known:
+        return None
+    days = settings.proof_max_age_days
+    wanted = WantedRelease(
+        digest=release.digest,
+        project=settings.project,
+        account=settings.account_id,
+        proven_in="staging",
+        manifest=release.manifest,
+        max_age=timedelta(days=days) if days else None,
+    )
+    verdict = judge(staging.outputs, wanted, now)
+    said = f"production gate open: {verdict.reason}" if verdict.is_open else str(verdict.error())
+    return Gate(verdict.is_open, said, promotes=production.preview is not None)
+
+
+def _environment(catalog: Catalog, environment: Environment, side: Side, sizes: Mapping[str, int]) -> EnvironmentChanges:
+    preview = side.preview
+    refusals = list(preview.errors) if preview else []
+    losses = preview.losses if preview else ()
+    if isinstance(side.settings, CraneError):
+        return EnvironmentChanges(environment, refusals=_once([*refusals, str(side.settings)]), losses=losses)
+    said = [text.removesuffix(WOULD_REFUSE).rstrip() for text in preview.messages if text.endswith(WOULD_REFUSE)] if preview else []
+    refusals += [text for text in said if not text.startswith(_GATE)]
+    consistent = _refused(refusals, lambda: require_consistent(catalog, _settings(side), side.others))
+    last = recorded(side.outputs)
+    _refused(refusals, lambda: require_nothing_lost({"databases": last.databases, "workers": last.workers}, _settings(side)))
+    refusals += side.files.refusals
+    _refused(refusals, lambda: _require_meant(side))
+    databases, more = _databases(side, side.settings, last) if side.is_known else ((), ())
+    wanted = Wanted(side.files.catalog, side.settings, side.files.manifest, _fingerprints(side, last), sizes)
+    workers = worker_changes(wanted, last) if consistent and side.is_known else ()
+    return EnvironmentChanges(
+        environment=environment,
+        workers=workers,
+        databases=databases,
+        refusals=_once([*refusals, *more]),
+        losses=losses,
+        adoptions=_adoptions(preview),
+        notes=tuple(_notes(side, last, preview)),
+        is_known=side.is_known,
+        previewed=preview is not None,
+    )
+
+
+def _settings(side: Side) -> Settings:
+    if isinstance(side.settings, CraneError):
+        raise side.settings
+    return side.settings
+
+
+def _refused(refusals: list[str], ask: Callable[[], None]) -> bool:
+    """Whether a question found nothing; what it found is kept."""
+    try:
+        ask()
+    except CraneError as error:
+        refusals.append(str(error))
+        return False
+    return True
+
+
+def _once(texts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
+
+
+def _require_meant(side: Side) -> None:
+    """A rollback names the release of these files; which proof has its commit is known to staging, and only a hint."""
+    if side.files.release is not None:
+        require_meant(_settings(side), side.files.release, {})
+
+
+def _fingerprints(side: Side, last: Recorded) -> Mapping[str, str] | None:
+    """Those that a preview computed; the last ones where its record stays as it is; None where nobody has looked at the secrets."""
+    if side.preview is None or side.preview.errors:
+        return None
+    step = side.preview.step(STASH, "release")
+    if step is None:
+        return last.fingerprints
+    environment = (step.new.get("input") or {}).get("environment") if isinstance(step.new.get("input"), dict) else None
+    return recorded({"environment": environment}).fingerprints or None
+
+
+def _databases(side: Side, settings: Settings, last: Recorded) -> tuple[tuple[DatabaseChanges, ...], tuple[str, ...]]:
+    schemas = {name: SchemaFiles(files, side.files.bases.get(name)) for name, files in side.files.migrations.items()}
+    found = {name: _ledger(side, settings, last, name) for name in schemas if name in settings.databases}
+    return database_changes(settings, schemas, {name: ledger for name, ledger in found.items() if ledger is not None}, last.databases)
+
+
+def _ledger(side: Side, settings: Settings, last: Recorded, name: str) -> Ledger | None:
+    """What is known of a ledger: by the preview's record of the schema, which failed releases keep too, else by the last outputs."""
+    preview = side.preview
+    step = preview.step(STASH, f"{name}-schema") if preview else None
+    if step and step.old:
+        return ledger_of(migrations_in((step.old.get("input") or {}).get("migrations")))
+    if preview and not preview.errors and step is None:
+        return ledger_of({file.name: file.sha256 for file in side.files.migrations[name]})
+    if name in last.databases:
+        return last.ledger(name)
+    return None if settings.databases[name].adopt else Ledger()
+
+
+def _adoptions(preview: Preview | None) -> tuple[str, ...]:
+    return tuple(text for text in preview.messages if text.startswith(_ADOPTS)) if preview else ()
+
+
+def _notes(side: Side, last: Recorded, preview: Preview | None) -> list[str]:
+    """What the preview said besides, and what could not be compared."""
+    said = preview.messages if preview else ()
+    notes = [text for text in said if not text.startswith((_ADOPTS, _GATE)) and not text.endswith(WOULD_REFUSE)]
+    fingerprints = _fingerprints(side, last)
+    if fingerprints is not None and not comparable(last.fingerprints, fingerprints):
+        notes.append("fingerprint-key is another one than at the last release, so nobody can tell which secrets changed")
+    return notes

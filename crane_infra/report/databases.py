@@ -1,0 +1,87 @@
+"""What happens to the databases: pending migrations, what they do to tables and rows, the schema before and after. Pure.
+
+The plan and the rules are those of a run, so a refusal here is a refusal there, word for word. Prevents a reviewer from having to
+read SQL to learn that rows go away.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from crane_infra.errors import MigrationError
+from crane_infra.migrations import sql
+from crane_infra.migrations.files import MigrationFile, from_empty
+from crane_infra.migrations.ledger import Ledger
+from crane_infra.migrations.lint import Examined, examine
+from crane_infra.migrations.plan import Plan, make_plan
+from crane_infra.migrations.schema import difference, expected_schema
+from crane_infra.report.model import DatabaseChanges, Pending, Standing
+from crane_infra.settings import Settings
+
+
+@dataclass(frozen=True)
+class SchemaFiles:
+    """The migrations of one database, and the base schema under them."""
+
+    files: tuple[MigrationFile, ...]
+    base: MigrationFile | None
+
+
+def database_changes(
+    settings: Settings, schemas: Mapping[str, SchemaFiles], ledgers: Mapping[str, Ledger], known: Mapping[str, object]
+) -> tuple[tuple[DatabaseChanges, ...], tuple[str, ...]]:
+    """What happens to each database of ``schemas``, and what a run would refuse.
+
+    ``ledgers`` are what is known of them; one that is adopted and has none is left to the run. ``known`` are those that the stack had before.
+    """
+    changes, refusals = list[DatabaseChanges](), list[str]()
+    for name, own in settings.databases.items():
+        if name not in schemas:
+            continue
+        standing: Standing = "kept" if name in known else "adopted" if own.adopt else "new"
+        try:
+            changes.append(_database(name, own.name, standing, schemas[name], ledgers.get(name)))
+        except MigrationError as error:
+            refusals.append(str(error))
+            changes.append(DatabaseChanges(name, own.name, standing))
+    return tuple(changes), tuple(refusals)
+
+
+def _database(name: str, shown: str, standing: Standing, schema: SchemaFiles, ledger: Ledger | None) -> DatabaseChanges:
+    if ledger is None:
+        return DatabaseChanges(name, shown, standing)
+    plan = make_plan(schema.files, ledger, shown, base=schema.base)
+    every = from_empty(schema.files, schema.base)
+    pending = tuple(map(_pending, examine(every, plan.pending)))
+    return DatabaseChanges(name, shown, standing, pending, _schema_diff(every, plan))
+
+
+def _pending(one: Examined) -> Pending:
+    verbs = tuple(dict.fromkeys(_verb(statement) for statement in one.file.statements))
+    return Pending(one.file.name, one.kind, verbs, one.tables, one.loses_rows, one.findings)
+
+
+def _verb(statement: str) -> str:
+    """The first words of a statement that say what it does: ALTER TABLE … ADD, CREATE INDEX, UPDATE."""
+    head = [word for word, _ in zip(sql.words(statement), range(12), strict=False)]
+    first = head[0] if head else ""
+    if first == "ALTER":
+        action = next((word for word in head[3:] if word in {"ADD", "DROP", "RENAME"}), "")
+        return f"ALTER TABLE {action}".strip()
+    if first in {"CREATE", "DROP"}:
+        return f"{first} {next((word for word in head[1:] if word in _OBJECTS), '')}".strip()
+    return first
+
+
+_OBJECTS = {"TABLE", "INDEX", "VIEW", "TRIGGER"}
+
+
+def _schema_diff(every: Sequence[MigrationFile], plan: Plan) -> str:
+    """Empty as well where SQLite refuses a file: lint says so, and nobody knows what it makes."""
+    pending = {file.name for file in plan.pending}
+    try:
+        before = expected_schema(file for file in every if file.name not in pending)
+        after = expected_schema(every)
+    except MigrationError:
+        return ""
+    # Without its two lines of names, which speak of a database as it is.
+    return "\n".join(difference(before, after).splitlines()[2:])

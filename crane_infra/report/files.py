@@ -1,0 +1,100 @@
+"""What the working copy holds for a report: stack files, bundles, migrations. Each fault is kept beside what could be read.
+
+A run stops at the first fault; a report tells all of them, in the same words. Reads no secret: of a stack file what is encrypted is left out.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from crane_infra.bundle import Bundle, read_bundle
+from crane_infra.catalog import Catalog
+from crane_infra.errors import CraneError, ReportError
+from crane_infra.migrations.files import MigrationFile
+from crane_infra.release import Release, digest_of, make_manifest, read_schema_files
+from crane_infra.settings import Environment, Settings, parse
+from crane_infra.stackfile import stack_config
+
+Read = TypeVar("Read")
+NO_TOKEN = "none-is-needed"  # noqa: S105 - settings ask for one, and a report makes no call
+_TOKEN = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - the name of a variable
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a release, as far as they can be read, and what a run would refuse of the others."""
+
+    catalog: Catalog
+    """With only those workers and databases whose files could be read."""
+    bundles: Mapping[str, Bundle]
+    migrations: Mapping[str, tuple[MigrationFile, ...]]
+    bases: Mapping[str, MigrationFile]
+    refusals: tuple[str, ...]
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of what could be read."""
+        return make_manifest(self.catalog, self.bundles, self.migrations, self.bases)
+
+    @property
+    def release(self) -> Release | None:
+        """The release; None where a part of it is missing."""
+        if self.refusals or not self.bundles:
+            return None
+        return Release(self.bundles, self.migrations, self.bases, self.manifest, digest_of(self.manifest))
+
+
+NOTHING = Files(Catalog(workers={}, databases={}), {}, {}, {}, ())
+
+
+def read_files(catalog: Catalog, workers_dir: Path) -> Files:
+    """Read what a release is made of below ``workers_dir``."""
+    refusals = list[str]()
+    bundles, schemas = dict[str, Bundle](), dict[str, tuple[tuple[MigrationFile, ...], MigrationFile | None]]()
+    for name, worker in catalog.workers.items():
+        _take(bundles, refusals, name, lambda name=name, worker=worker: read_bundle(workers_dir / worker.bundle, worker.main_module, name))  # type: ignore[misc]
+    for name, database in catalog.databases.items():
+        _take(schemas, refusals, name, lambda database=database: read_schema_files(database, workers_dir))  # type: ignore[misc]
+    readable = catalog.model_copy(
+        update={
+            "workers": {name: worker for name, worker in catalog.workers.items() if name in bundles},
+            "databases": {name: database for name, database in catalog.databases.items() if name in schemas},
+        }
+    )
+    migrations = {name: files for name, (files, _) in schemas.items()}
+    bases = {name: base for name, (_, base) in schemas.items() if base is not None}
+    return Files(readable, bundles, migrations, bases, tuple(refusals))
+
+
+def _take(found: dict[str, Read], refusals: list[str], name: str, read: Callable[[], Read]) -> None:
+    try:
+        found[name] = read()
+    except CraneError as error:
+        refusals.append(str(error))
+
+
+def read_settings(environment: Environment, folder: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of a stack from its file in ``folder``, without Pulumi and without what is encrypted.
+
+    Raises SettingsError as a run does, ReportError where the folder has no Pulumi.yaml.
+    """
+    config = stack_config(folder, environment)
+    texts = {key: _text(value) for key, value in config.items() if not (isinstance(value, dict) and value.keys() == {"secure"})}
+    known = {"environment": environment, "project": _project(folder), "organization": "organization", "root": str(folder)}
+    return parse(known, texts, {**environ, _TOKEN: environ.get(_TOKEN) or NO_TOKEN})
+
+
+def _text(value: object) -> str:
+    """A value as Pulumi hands it to a program."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _project(folder: Path) -> str:
+    try:
+        return str(yaml.safe_load((folder / "Pulumi.yaml").read_text(encoding="utf-8"))["name"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise ReportError(str(folder), "has no Pulumi.yaml that can be read", "Name the folder of the stack files") from None

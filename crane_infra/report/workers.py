@@ -1,0 +1,157 @@
+"""What changes of a worker: code, variables, secrets, bindings, schedules, compared with the last release. Pure.
+
+The engine cannot show it: one secret binding hides the whole list of bindings. Prevents a changed variable that nobody saw in review.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crane_infra.catalog import Catalog
+from crane_infra.consistency import variables_of
+from crane_infra.report.model import Change, Standing, WorkerChanges
+from crane_infra.report.recorded import Recorded
+from crane_infra.secrets.rules import KEY_NAME
+from crane_infra.settings import Settings
+
+_MOST_MODULES = 6
+_SHOWN = 12  # digits of a digest
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An environment as the files want it.
+
+    ``fingerprints`` of its secrets are None where nobody knows them; ``sizes`` are bytes of module contents by sha256, those that are known.
+    """
+
+    catalog: Catalog
+    settings: Settings
+    manifest: Mapping[str, Any]
+    fingerprints: Mapping[str, str] | None
+    sizes: Mapping[str, int]
+
+    @property
+    def workers(self) -> Mapping[str, Mapping[str, Any]]:
+        """The workers of the manifest."""
+        return dict(self.manifest["workers"])
+
+
+def worker_changes(wanted: Wanted, last: Recorded) -> tuple[WorkerChanges, ...]:
+    """What changes of each worker whose bundle could be read.
+
+    Raises SettingsError where the variables do not fit the catalog.
+    """
+    return tuple(_worker(name, wanted, last) for name in wanted.workers)
+
+
+def _worker(name: str, wanted: Wanted, last: Recorded) -> WorkerChanges:
+    script = wanted.settings.script(name)
+    if name not in last.workers and wanted.settings.workers[name].adopt:
+        return WorkerChanges(name, script, "adopted", tuple(_code(name, wanted, last)))
+    standing: Standing = "kept" if name in last.workers else "new"
+    parts = (_code, _compatibility, _variables, _secrets, _bindings, _settings, _checks)
+    return WorkerChanges(name, script, standing, tuple(change for part in parts for change in part(name, wanted, last)))
+
+
+def _code(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+    before, after = last.worker(name), wanted.workers[name]
+    if before.get("digest") == after["digest"]:
+        return
+    yield Change("worker digest", "", _digest(before.get("digest")), _digest(after["digest"]))
+    was, now = _modules(before), _modules(after)
+    if was == now:
+        return
+    yield Change("code", "", _total(was, wanted.sizes), _total(now, wanted.sizes))
+    changed = sorted(module for module in was.keys() | now.keys() if was.get(module) != now.get(module))
+    if was and len(changed) <= _MOST_MODULES:
+        for module in changed:
+            yield Change("module", module, _module(was.get(module), wanted.sizes), _module(now.get(module), wanted.sizes))
+
+
+def _compatibility(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+    before, after = _map(last.worker(name).get("compatibility")), _map(wanted.workers[name]["compatibility"])
+    yield from _differing("compatibility date", "", before.get("date"), after.get("date"))
+    yield from _differing("compatibility flags", "", _listed(before.get("flags")), _listed(after.get("flags")))
+
+
+def _variables(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+    before = _map(_map(last.workers.get(name)).get("variables"))
+    yield from _maps("variable", before, variables_of(name, wanted.catalog, wanted.settings))
+
+
+def _secrets(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+    before, after = last.fingerprints, wanted.fingerprints
+    if after is None or not comparable(before, after):
+        return
+    for secret in wanted.catalog.workers[name].secrets:
+        was, now = before.get(secret.key), after.get(secret.key)
+        if was != now:
+            yield Change("secret", secret.key, "set" if was else None, ("another value" if was else "set") if now else None)
+
+
+def comparable(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """Whether fingerprints were made under one key, so that equal ones mean equal secrets."""
+    return not before or before.get(KEY_NAME) == after.get(KEY_NAME)
+
+
+def _bindings(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+    """Variables and, where fingerprints tell of them, secrets have rows of their own."""
+    before, after = _map(last.worker(name).get("bindings")), _map(wanted.workers[name]["bindings"])
+    told = {"plain_text"} | ({"secret_text"} if wanted.fingerprints is not None else set())
+    names = {key for key in before.keys() | after.keys() if {before.get(key), after.get(key)} - {None} - told}
+    yield from _maps("binding", *({key: one[key] for key in one.keys() & names} for one in (before, after)))
+
+
+def _settings(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+    before, after = _map(last.workers.get(name)), wanted.settings.workers[name]
+    services = {binding: wanted.settings.script(service) for binding, service in after.services.items()}
+    was = {str(binding): wanted.settings.script(str(service)) for binding, service in _map(before.get("services")).items()}
+    yield from _maps("service", was, services)
+    yield from _differing("schedules", "", _listed(before.get("crons")), _listed(after.crons))
+    yield from _differing("address", "", before.get("url"), wanted.settings.url(name))
+
+
+def _checks(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+    before, after = (_map(one.get("checks")).get(name) for one in (last.manifest, wanted.manifest))
+    yield from _differing("checks", "", _digest(before), _digest(after))
+
+
+def _maps(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    for key in sorted(before.keys() | after.keys()):
+        yield from _differing(what, key, before.get(key), after.get(key))
+
+
+def _differing(what: str, name: str, before: object, after: object) -> Iterator[Change]:
+    if before != after:
+        yield Change(what, name, None if before is None else str(before), None if after is None else str(after))
+
+
+def _modules(worker: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(_map(one).get("sha256")) for name, one in _map(worker.get("modules")).items()}
+
+
+def _module(sha256: str | None, sizes: Mapping[str, int]) -> str | None:
+    if sha256 is None:
+        return None
+    return ", ".join((*([f"{sizes[sha256]:,} bytes"] if sha256 in sizes else []), f"sha256 {sha256[:_SHOWN]}"))
+
+
+def _total(modules: Mapping[str, str], sizes: Mapping[str, int]) -> str | None:
+    if not modules:
+        return None
+    count = f"{len(modules)} module{'s' if len(modules) > 1 else ''}"
+    known = all(sha256 in sizes for sha256 in modules.values())
+    return f"{count}, {sum(sizes[sha256] for sha256 in modules.values()):,} bytes" if known else count
+
+
+def _digest(value: object) -> str | None:
+    return None if value is None else str(value)[:_SHOWN]
+
+
+def _listed(values: object) -> str | None:
+    return ", ".join(map(str, values)) or None if isinstance(values, list | tuple) else None
+
+
+def _map(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
