@@ -11,6 +11,7 @@ import typer
 
 from crane_infra import catalog
 from crane_infra.cli.clone import root
+from crane_infra.errors import ReportError
 from crane_infra.report.collect import Given, collect, failure, redactor
 from crane_infra.report.compare import make_report
 from crane_infra.report.model import Report
@@ -54,6 +55,9 @@ def preview_report(  # noqa: PLR0913 - the options of a command
     given = Given(
         {"staging": preview, "production": production_preview}, {"staging": staging_outputs, "production": production_outputs}, failed
     )
+    if failed is None and preview is None and production_preview is None:
+        todo = "Give it --preview or --production-preview, and --failed where there is none"
+        raise ReportError("preview-report", "was given no preview", todo)
     declared = catalog.crane()
     sides = collect(declared, given, stack_files or root(), os.environ)
     report = make_report(declared, sides, failure(failed, declared, os.environ), datetime.now(UTC))

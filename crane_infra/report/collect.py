@@ -15,11 +15,12 @@ from crane_infra.consistency import neighbours
 from crane_infra.errors import CraneError, ReportError, SettingsError
 from crane_infra.redact import Redactor
 from crane_infra.report.compare import Side
-from crane_infra.report.engine import Preview, parse_preview
+from crane_infra.report.engine import Preview, parse_preview, redacted
 from crane_infra.report.files import NOTHING, read_files, read_settings
 from crane_infra.settings import ENVIRONMENTS, Environment, Settings
 
 _MOST_OF_A_FAILURE = 40  # lines
+_SHORTEST = 8  # characters: SOME_TOKEN=true hides nothing, and would take every "true" out
 _SECRET_NAMES = ("TOKEN", "PASSPHRASE", "PASSWORD", "SECRET", "ACCESS_KEY", "API_KEY")
 
 
@@ -35,7 +36,8 @@ class Given:
 def redactor(catalog: Catalog, environ: Mapping[str, str]) -> Redactor:
     """Takes out the values of all variables of this process that look like secrets or are secrets of the catalog."""
     keys = {secret.key for secret in catalog.secrets}
-    return Redactor({name: value for name, value in environ.items() if name in keys or any(part in name.upper() for part in _SECRET_NAMES)})
+    hidden = {name for name in environ if name in keys or any(part in name.upper() for part in _SECRET_NAMES)}
+    return Redactor({name: environ[name] for name in hidden if len(environ[name]) >= _SHORTEST})
 
 
 def collect(catalog: Catalog, given: Given, folder: Path, environ: Mapping[str, str]) -> dict[Environment, Side]:
@@ -90,8 +92,8 @@ def _settings(name: Environment, folder: Path, environ: Mapping[str, str]) -> Se
 
 def _preview(path: Path | None, redact: Redactor) -> Preview | None:
     """None as well for an empty file: what a preview leaves that failed before it began."""
-    text = "" if path is None else redact(_read(path))
-    return parse_preview(text, str(path)) if text.strip() else None
+    text = "" if path is None else _read(path)
+    return parse_preview(text, str(path), redact) if text.strip() else None
 
 
 def _outputs(path: Path | None, preview: Preview | None, redact: Redactor) -> Mapping[str, Any] | None:
@@ -99,7 +101,7 @@ def _outputs(path: Path | None, preview: Preview | None, redact: Redactor) -> Ma
     if path is None:
         return preview.outputs if preview else None
     try:
-        found = json.loads(redact(_read(path)) or "{}")
+        found = redacted(json.loads(_read(path) or "{}"), redact)
     except json.JSONDecodeError:
         found = None
     if not isinstance(found, dict):

@@ -58,7 +58,10 @@ def make_report(catalog: Catalog, sides: Mapping[Environment, Side], failed: tup
         _require_same_files(side)
     release = sides["production"].files.release
     sizes = {sha256: size for side in sides.values() for sha256, size in sizes_of(side.files, side.preview).items()}
-    environments = tuple(_environment(catalog, environment, sides[environment], sizes) for environment in ENVIRONMENTS)
+    # A promotion is about production; staging's outputs are there for the gate.
+    promotes = sides["production"].preview is not None and sides["staging"].preview is None
+    told = ("production",) if promotes else ENVIRONMENTS
+    environments = tuple(_environment(catalog, environment, sides[environment], sizes) for environment in told)
     return Report(None if release is None else release.digest, _gate(sides, now), environments, failed)
 
 

@@ -6,6 +6,7 @@ read SQL to learn that rows go away.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from crane_infra.errors import MigrationError
 from crane_infra.migrations import sql
@@ -51,8 +52,14 @@ def _database(name: str, shown: str, standing: Standing, schema: SchemaFiles, le
         return DatabaseChanges(name, shown, standing)
     plan = make_plan(schema.files, ledger, shown, base=schema.base)
     every = from_empty(schema.files, schema.base)
-    pending = tuple(map(_pending, examine(every, plan.pending)))
+    pending = tuple(map(_pending, _examined(every, plan.pending)))
     return DatabaseChanges(name, shown, standing, pending, _schema_diff(every, plan))
+
+
+@lru_cache(maxsize=8)
+def _examined(files: tuple[MigrationFile, ...], pending: tuple[MigrationFile, ...]) -> tuple[Examined, ...]:
+    """Both environments mostly have the same pending files, and trying many takes seconds."""
+    return examine(files, pending)
 
 
 def _pending(one: Examined) -> Pending:

@@ -5,13 +5,13 @@ being overlooked.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.errors import ReportError
 
-_GOES = {"delete", "delete-replaced", "replace", "create-replacement", "discard", "discard-replaced"}
+_GOES = {"delete", "delete-replaced", "replace", "create-replacement", "import-replacement", "discard-replaced"}
 DATABASE, WORKER, VERSION, STASH = (
     "cloudflare:index/d1Database:D1Database",
     "cloudflare:index/worker:Worker",
@@ -58,14 +58,23 @@ class Preview:
         return tuple(told.values())
 
 
-def parse_preview(text: str, where: str) -> Preview:
-    """Take the JSON of a preview apart; ``where`` is how errors name it.
+def redacted(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """A value read from JSON, with ``redact`` applied to each text in it but the keys."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [redacted(one, redact) for one in value]
+    return {key: redacted(one, redact) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def parse_preview(text: str, where: str, redact: Callable[[str], str]) -> Preview:
+    """Take the JSON of a preview apart, each text redacted; ``where`` is how errors name it.
 
     Raises ReportError for what is no such JSON.
     """
     todo = "Write it with pulumi preview --json"
     try:
-        found = json.loads(text)
+        found = redacted(json.loads(text), redact)
     except json.JSONDecodeError:
         raise ReportError(where, "is not JSON", todo) from None
     if not isinstance(found, dict) or not {"steps", "diagnostics", "config", "changeSummary"} & found.keys():

@@ -87,7 +87,9 @@ def _data(report: Report, room: _Room) -> str:
     rows = list(_migration_rows(report.environments))
     if rows:
         parts.append(_table(("database", "migration", "class", "statements", "tables", "rows", "pending in"), rows, room))
-    findings = dict.fromkeys(f"- {one.level}: {code(str(one), room.text)}" for each in report.environments for one in each.findings)
+    findings = dict.fromkeys(
+        f"- warning: {code(str(one), room.text)}" for each in report.environments for one in each.findings if one.level == "warning"
+    )
     parts += ["\n".join(_limited(list(findings), room))] if findings else []
     parts += list(_schemas(report.environments, room))
     return "\n\n".join(parts)
@@ -120,7 +122,7 @@ def _schemas(environments: Sequence[EnvironmentChanges], room: _Room) -> Iterabl
     for (name, schema), where in places.items():
         lines = schema.splitlines()
         added, gone = (sum(line.startswith(sign) for line in lines) for sign in "+-")
-        told = f"Schema of {name} in {' and '.join(where)}: {added} lines added, {gone} taken away"
+        told = f"Schema of {name} in {' and '.join(where)}: {wording.counted(added, 'line')} added, {gone} taken away"
         if not room.lines:
             yield f"{told} (left out here: the comment would be too long)."
         else:
@@ -150,8 +152,8 @@ def _worker_rows(name: str, environments: Sequence[EnvironmentChanges], room: _R
         yield code(name), "worker", *(wording.STANDINGS[worker.standing] if worker else "" for worker in found)
     for what, part in dict.fromkeys((change.what, change.name) for worker in found if worker for change in worker.changes):
         cells = [
-            "not compared here" if what == "secret" and one.environment in unseen else _cell(_change(worker, what, part), room)
-            for one, worker in zip(environments, found, strict=True)
+            "not compared here" if what == "secret" and change is None and one.environment in unseen else _cell(change, room)
+            for one, change in zip(environments, (_change(worker, what, part) for worker in found), strict=True)
         ]
         yield code(name), f"{what} {code(part, 80)}" if part else what, *cells
 

@@ -16,13 +16,15 @@ STANDINGS = {"new": "**new**", "adopted": "**taken over**, its code is replaced"
 
 def headline(report: Report) -> str:
     """What the release does, in a few words."""
+    if report.digest is None:
+        return "These files do not make a release"
+    release = f"Release {code(report.digest[:12])}"
+    if not any(each.workers or each.databases for each in report.environments):
+        return release
     migrations = {(database.name, one.name) for each in report.environments for database in each.databases for one in database.pending}
     workers = {worker.name for each in report.environments for worker in each.workers if worker.changes or worker.standing != "kept"}
-    told = [_counted(len(workers), "worker changes", "workers change") if workers else "no worker changes"]
-    told.append(_counted(len(migrations), "migration", "migrations") if migrations else "no migration")
-    release = "These files do not make a release" if report.digest is None else f"Release {code(report.digest[:12])}"
-    known = any(each.workers or each.databases for each in report.environments)
-    return f"{release}: {', '.join(told)}" if known else release
+    changing = f"{counted(len(workers), 'worker')} change{'s' if len(workers) == 1 else ''}" if workers else "no worker changes"
+    return f"{release}: {changing}, {counted(len(migrations), 'migration') if migrations else 'no migration'}"
 
 
 def gate(report: Report) -> Iterator[str]:
@@ -32,7 +34,7 @@ def gate(report: Report) -> Iterator[str]:
     elif report.gate.is_open:
         yield f"**Production gate:** open. {code(report.gate.said)}"
     elif report.gate.promotes:
-        yield f"**Production gate:** closed. {code(report.gate.said)}"
+        yield "**Production gate:** closed, so this release cannot be promoted."
     else:
         yield "**Production gate:** not proven yet, which is normal in a pull request: staging proves the release after the merge."
         yield f"The gate says: {code(report.gate.said)}"
@@ -50,17 +52,21 @@ def adopted(one: EnvironmentChanges) -> Iterator[str]:
 
 def data(one: EnvironmentChanges, report: Report) -> str:
     """What happens to the data of an environment, in one line; nothing where that is not known."""
+    when = f"- **{one.environment}**, {_WHEN[one.environment]}"
+    if one.losses:
+        return f"{when}: **{'; '.join(map(code, one.losses))}**."
+    told = [text for database in one.databases if (text := _database(database))]
+    if one.refusals and not told:
+        return f"{when}: nothing, since a run stops before it touches any data."
     if not one.databases:
         return ""
-    told = [text for database in one.databases if (text := _database(database))]
     still = [code(database.shown) for database in one.databases if not _database(database)]
     if still and told:
         told.append(f"{', '.join(still)} {'stays as it is' if len(still) == 1 else 'stay as they are'}")
     elif still:
         told.append("nothing: no migration is pending, and no database is made, replaced or deleted")
     stopped = bool(one.refusals or one.lint_errors or report.failed)
-    when = f"{_WHEN[one.environment]}{', once what fails is mended' if stopped else ''}"
-    return f"- **{one.environment}**, {when}: {'; '.join(told)}."
+    return f"{when}{', once what fails is mended' if stopped else ''}: {'; '.join(told)}."
 
 
 def _database(database: DatabaseChanges) -> str:
@@ -71,27 +77,46 @@ def _database(database: DatabaseChanges) -> str:
     if not count:
         return made
     effects = "; ".join(dict.fromkeys(_effect(one) for one in database.pending))
-    return f"{made or shown}{', then' if made else ' gets'} {_counted(count, 'migration', 'migrations')} ({effects})"
+    return f"{made or shown}{', then' if made else ' gets'} {counted(count, 'migration')} ({effects})"
 
 
 def _effect(one: Pending) -> str:
-    if one.loses_rows:
-        return f"**may delete rows of {', '.join(map(code, one.loses_rows))}**"
+    told = [f"**may delete rows of {', '.join(map(code, one.loses_rows))}**"] if one.loses_rows else []
+    own = ", ".join(code(table) for table in one.tables if table not in one.loses_rows) or "the schema"
     if one.kind == "contract":
-        return f"**takes away from {', '.join(map(code, one.tables)) or 'the schema'}**"
-    if written(one):
-        return f"writes rows of {', '.join(map(code, one.tables))}"
-    return "adds to the schema, rows stay as they are" if one.kind == "expand" else "changes neither schema nor rows"
+        told.append(f"**takes away from {own}**")
+    if verbs := written(one):
+        told.append(_emphasized(f"{_does(verbs)} rows of {own}", verbs))
+    if told:
+        return ", ".join(told)
+    if one.kind != "expand":
+        return "changes neither schema nor rows"
+    changes = (
+        "changes the schema and takes nothing from a table" if any(verb.startswith("DROP") for verb in one.verbs) else "adds to the schema"
+    )
+    return f"{changes}, rows stay as they are"
+
+
+def _does(verbs: tuple[str, ...]) -> str:
+    return "deletes or changes" if _deletes(verbs) else "changes" if "UPDATE" in verbs else "adds"
+
+
+def _deletes(verbs: tuple[str, ...]) -> bool:
+    """WITH may begin any of them."""
+    return bool({"DELETE", "REPLACE", "WITH"}.intersection(verbs))
+
+
+def _emphasized(text: str, verbs: tuple[str, ...]) -> str:
+    return f"**{text}**" if _deletes(verbs) else text
 
 
 def rows(one: Pending) -> str:
     """What happens to rows that are there."""
-    if one.loses_rows:
-        return f"**may be lost in {', '.join(map(code, one.loses_rows))}**"
-    verbs = ", ".join(map(code, written(one)))
-    if one.kind == "contract":
-        return f"**what is taken away is gone**{f'; {verbs}' if verbs else ''}"
-    return f"written: {verbs}" if verbs else "stay as they are"
+    told = [f"**may be lost in {', '.join(map(code, one.loses_rows))}**"] if one.loses_rows else []
+    told += ["**what is taken away is gone**"] if one.kind == "contract" else []
+    verbs = written(one)
+    told += [_emphasized({"adds": "added", "changes": "changed"}.get(_does(verbs), "deleted or changed"), verbs)] if verbs else []
+    return "; ".join(told) or "stay as they are"
 
 
 def written(one: Pending) -> tuple[str, ...]:
@@ -111,5 +136,6 @@ def limits(report: Report) -> Iterator[str]:
         )
 
 
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
+def counted(count: int, one: str) -> str:
+    """A number of things, in the plural where it takes one."""
+    return f"{count} {one}{'' if count == 1 else 's'}"

@@ -81,13 +81,17 @@ def _variables(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
 
 
 def _secrets(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+    """By fingerprint where somebody looked at the values, else only those that the worker did not bind, or binds no more."""
     before, after = last.fingerprints, wanted.fingerprints
-    if after is None or not comparable(before, after):
-        return
+    bound = {binding for binding, kind in _map(last.worker(name).get("bindings")).items() if kind == "secret_text"}
+    known = after is not None and comparable(before, after)
     for secret in wanted.catalog.workers[name].secrets:
-        was, now = before.get(secret.key), after.get(secret.key)
+        was = before.get(secret.key) if known else "unknown" if secret.binding in bound else None
+        now = _map(after).get(secret.key) if known else "unknown"
         if was != now:
             yield Change("secret", secret.key, "set" if was else None, ("another value" if was else "set") if now else None)
+    for binding in sorted(bound - {secret.binding for secret in wanted.catalog.workers[name].secrets}):
+        yield Change("secret", binding, "set", None)
 
 
 def comparable(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
@@ -96,10 +100,9 @@ def comparable(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
 
 
 def _bindings(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
-    """Variables and, where fingerprints tell of them, secrets have rows of their own."""
+    """Variables and secrets have rows of their own."""
     before, after = _map(last.worker(name).get("bindings")), _map(wanted.workers[name]["bindings"])
-    told = {"plain_text"} | ({"secret_text"} if wanted.fingerprints is not None else set())
-    names = {key for key in before.keys() | after.keys() if {before.get(key), after.get(key)} - {None} - told}
+    names = {key for key in before.keys() | after.keys() if {before.get(key), after.get(key)} - {None, "plain_text", "secret_text"}}
     yield from _maps("binding", *({key: one[key] for key in one.keys() & names} for one in (before, after)))
 
 

@@ -1,0 +1,232 @@
+"""The cases whose comments are kept as files: each makes a stage, changes something and reports. ``python -m tests.report.cases`` writes them anew."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from crane_infra.report.model import Report
+from tests.report.stage import Json, Stage, comment
+
+GOLDEN = Path(__file__).parent / "golden"
+CONTEXT = "crane-context/migrations"
+NOTES = "-- crane: expand\nCREATE TABLE labels (id INTEGER PRIMARY KEY, note_id INTEGER REFERENCES notes (id), label TEXT NOT NULL);\n"
+NOTES += "CREATE INDEX labels_by_note ON labels (note_id);\n"
+Case = Callable[[Stage], Report]
+
+
+def usual_change(stage: Stage) -> Report:
+    """Code, a variable and a migration that adds."""
+    stage.deploy("production", "staging")
+    _change_code(stage)
+    stage.write(f"{CONTEXT}/0003_create_labels.sql", NOTES)
+    stage.configure("staging", _with_variable(stage.config["staging"], "30"))
+    return stage.report(staging=stage.preview())
+
+
+def nothing_changes(stage: Stage) -> Report:
+    """A change of documents alone: the release is the one that both run."""
+    stage.deploy("staging", "production")
+    return stage.report(staging=stage.preview())
+
+
+def proven_already(stage: Stage) -> Report:
+    """Staging has proven what production does not run yet."""
+    stage.deploy("production")
+    _change_code(stage)
+    stage.deploy("staging")
+    return stage.report(staging=stage.preview())
+
+
+def first_release(stage: Stage) -> Report:
+    """Nothing exists yet."""
+    return stage.report(staging=stage.preview())
+
+
+def contract_migration(stage: Stage) -> Report:
+    """A column goes away, and says so."""
+    stage.deploy("staging", "production")
+    stage.write(f"{CONTEXT}/0003_drop_host.sql", "-- crane: contract\nALTER TABLE sessions DROP COLUMN host;\n")
+    return stage.report(staging=stage.preview())
+
+
+def data_migration(stage: Stage) -> Report:
+    """Rows are changed and deleted, children with them, as the file declares."""
+    stage.deploy("staging", "production")
+    text = "-- crane: loses-rows notes\nUPDATE sessions SET host = '' WHERE host IS NULL;\nDELETE FROM sessions WHERE seen_at < '2026-01-01';\n"
+    stage.write(f"{CONTEXT}/0003_forget_old_sessions.sql", text)
+    return stage.report(staging=stage.preview())
+
+
+def adoption(stage: Stage) -> Report:
+    """Both environments exist, deployed by other means."""
+    for ahead, environment in enumerate(stage.config):
+        config = stage.config[environment]
+        databases = {
+            name: {**one, "adopt": f"00000000-0000-4000-8000-0000000000{ahead}{number}"}
+            for number, (name, one) in enumerate(config["crane-infra:databases"].items())
+        }
+        workers = {name: {**one, "adopt": True} for name, one in config["crane-infra:workers"].items()}
+        stage.configure(environment, {**config, "crane-infra:databases": databases, "crane-infra:workers": workers})
+    said = (
+        ("info", "adopts worker crane-context-staging: its code is replaced by this release; the kv binding CACHE goes away"),
+        ("info", "adopts worker crane-classifier-staging: its code is replaced by this release; nothing else changes"),
+        ("info", "adopts database crane-context-db-staging: its data stays; migrations taken over from wrangler: 2, pending: none"),
+        ("info", "adopts database crane-classifier-db-staging: its data stays; migrations taken over from wrangler: 1, pending: none"),
+    )
+    return stage.report(staging=stage.preview(said=said))
+
+
+def secret_rotated(stage: Stage) -> Report:
+    """One secret has another value."""
+    stage.deploy("staging", "production")
+    stage.secrets["WEBHOOK_SECRET"] = "canary-rotated"
+    return stage.report(staging=stage.preview())
+
+
+def database_replaced(stage: Stage) -> Report:
+    """The engine plans what it must not."""
+    stage.deploy("staging", "production")
+    kind = "crane:infra:Database$cloudflare:index/d1Database:D1Database"
+    inputs = {"inputs": {"name": "crane-context-db-staging"}}
+    gone = {"inputs": {"name": "crane-classifier-db-staging"}}
+    steps: tuple[Json, ...] = (
+        *(
+            {"op": op, "urn": stage.urn("staging", kind, "crane-context-db"), "oldState": inputs}
+            for op in ("create-replacement", "replace")
+        ),
+        {"op": "delete", "urn": stage.urn("staging", kind, "crane-classifier-db"), "oldState": gone},
+    )
+    return stage.report(staging=stage.preview(steps=steps))
+
+
+def number_taken(stage: Stage) -> Report:
+    """Two branches took the same number."""
+    stage.deploy("staging", "production")
+    stage.write(f"{CONTEXT}/0002_create_labels.sql", NOTES)
+    text = (
+        "workers/crane-context/migrations/0002_create_notes.sql: the number 2 is taken by 0002_create_labels.sql. "
+        "Give the newer file the next free number."
+    )
+    return stage.report(staging=stage.preview(said=(("error", text),)))
+
+
+def migration_edited(stage: Stage) -> Report:
+    """An applied migration has another text."""
+    stage.deploy("staging", "production")
+    stage.write(f"{CONTEXT}/0001_create_sessions.sql", "CREATE TABLE sessions (id TEXT PRIMARY KEY, host TEXT, seen_at TEXT);\n")
+    return stage.report(staging=stage.preview())
+
+
+def referenced_table_dropped(stage: Stage) -> Report:
+    """Dropping a table would empty another one."""
+    stage.deploy("staging", "production")
+    stage.write(f"{CONTEXT}/0003_drop_sessions.sql", "-- crane: contract\nDROP TABLE sessions;\n")
+    return stage.report(staging=stage.preview())
+
+
+def database_renamed(stage: Stage) -> Report:
+    """A database has another name in both stack files."""
+    stage.deploy("staging", "production")
+    for environment in stage.config:
+        config = stage.config[environment]
+        databases = {**config["crane-infra:databases"], "crane-context-db": {"name": f"contexts-{environment}"}}
+        stage.configure(environment, {**config, "crane-infra:databases": databases})
+    text = (
+        "Pulumi.staging.yaml databases.crane-context-db: was renamed from crane-context-db-staging to contexts-staging: that would replace or "
+        "delete the database and lose its data. Put crane-context-db-staging back."
+    )
+    return stage.report(staging=stage.preview(said=(("error", text),)))
+
+
+def worker_removed(stage: Stage) -> Report:
+    """A worker is gone from catalog and settings."""
+    stage.deploy("staging", "production")
+    stage.catalog = stage.catalog.model_copy(update={"workers": {"crane-context": stage.catalog.workers["crane-context"]}})
+    for environment in stage.config:
+        config = stage.config[environment]
+        workers = {"crane-context": config["crane-infra:workers"]["crane-context"]}
+        stage.configure(environment, {**config, "crane-infra:workers": workers})
+    text = "Pulumi.staging.yaml workers.crane-classifier: was removed, but crane-classifier-staging is deployed. Put it back; see docs/runbook.md."
+    return stage.report(staging=stage.preview(said=(("error", text),)))
+
+
+def bundle_missing(stage: Stage) -> Report:
+    """Nobody built a worker."""
+    stage.deploy("staging", "production")
+    stage.remove("crane-context/dist")
+    text = (
+        "bundle of crane-context (workers/crane-context/dist): the folder does not exist. Build the worker (for TypeScript: wrangler deploy "
+        "--dry-run --outdir dist), or correct workers-dir."
+    )
+    return stage.report(staging=stage.preview(said=(("error", text),)))
+
+
+def preview_failed(stage: Stage) -> Report:
+    """The engine did not get as far as a preview."""
+    stage.deploy("staging", "production")
+    stage.write(f"{CONTEXT}/0003_create_labels.sql", NOTES)
+    return stage.report(failed="error: getting stack configuration: get stack secrets manager: incorrect passphrase\n")
+
+
+def promotion_unproven(stage: Stage) -> Report:
+    """Production is asked to take what staging has not proven."""
+    stage.deploy("staging", "production")
+    _change_code(stage)
+    said = (("warning", "production gate closed: as the engine says it. An update would be refused."),)
+    return stage.report(production=stage.preview("production", said), outputs=("staging",))
+
+
+def promotion(stage: Stage) -> Report:
+    """Production takes what staging has proven."""
+    stage.deploy("production")
+    _change_code(stage)
+    stage.write(f"{CONTEXT}/0003_create_labels.sql", NOTES)
+    stage.deploy("staging")
+    return stage.report(production=stage.preview("production"), outputs=("staging",))
+
+
+CASES: dict[str, Case] = {
+    case.__name__: case
+    for case in (
+        usual_change,
+        nothing_changes,
+        proven_already,
+        first_release,
+        contract_migration,
+        data_migration,
+        adoption,
+        secret_rotated,
+        database_replaced,
+        number_taken,
+        migration_edited,
+        referenced_table_dropped,
+        database_renamed,
+        worker_removed,
+        bundle_missing,
+        preview_failed,
+        promotion_unproven,
+        promotion,
+    )
+}
+
+
+def _change_code(stage: Stage) -> None:
+    stage.write("crane-context/dist/index.js", "export default { fetch: () => new Response('better') };\n")
+
+
+def _with_variable(config: Json, value: str) -> Json:
+    workers = {**config["crane-infra:workers"]}
+    workers["crane-context"] = {"variables": {**workers["crane-context"]["variables"], "STALE_MINUTES": value}}
+    return {**config, "crane-infra:workers": workers}
+
+
+def main() -> None:
+    """Write every comment anew."""
+    GOLDEN.mkdir(exist_ok=True)
+    for name, case in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            (GOLDEN / f"{name}.md").write_text(comment(case(Stage(Path(folder)))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""What the report is made from: what is malformed or of other files is one line, what is missing is said, and nothing secret passes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from crane_infra.cli.main import app
+from crane_infra.errors import CraneError, ReportError
+from crane_infra.migrations.files import MigrationFile
+from crane_infra.report.engine import parse_preview
+from crane_infra.report.recorded import recorded
+from tests.engine.runs import ROOT
+from tests.report.cases import NOTES, usual_change
+from tests.report.stage import ACCOUNT, Stage, comment
+
+
+@pytest.mark.parametrize("text", ["not json", "[]", "1", "{}", '{"steps": [1]}', '{"steps": [{}]}', '{"steps": {}, "diagnostics": [1]}'])
+def test_what_is_no_preview_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ReportError) as refused:
+        parse_preview(text, "preview.json", str)
+    assert str(refused.value).startswith("preview.json: is not ")
+    assert str(refused.value).endswith("Write it with pulumi preview --json.")
+
+
+def test_a_preview_of_other_files_is_refused(stage: Stage) -> None:
+    stage.deploy("staging", "production")
+    stage.write("crane-context/dist/index.js", "export default 1;\n")
+    before = stage.preview()
+    stage.write("crane-context/dist/index.js", "export default 2;\n")
+    with pytest.raises(ReportError, match=r"worker crane-context: the preview is of .*, the files are .* in the same checkout"):
+        stage.report(staging=before)
+
+
+def test_an_environment_that_nobody_tells_of_is_said_to_be_unknown(stage: Stage) -> None:
+    stage.deploy("staging", "production")
+    told = comment(stage.report(staging=stage.preview(), outputs=()))
+    assert "production: not compared, since nobody gave this report its last outputs." in told
+
+
+def test_after_a_failed_preview_staging_is_compared_with_its_last_outputs(stage: Stage) -> None:
+    stage.deploy("staging", "production")
+    stage.write("crane-context/migrations/0003_create_labels.sql", NOTES)
+    report = stage.report(failed="error: incorrect passphrase", outputs=("staging", "production"))
+    assert [one.environment for one in report.environments if one.databases] == ["staging", "production"]
+    assert report.objections == ("incorrect passphrase",)
+
+
+def test_a_failed_preview_that_said_nothing_still_fails_the_check(stage: Stage) -> None:
+    assert stage.report(failed="").objections == ("the preview failed and did not say why",)
+
+
+def test_a_refusal_that_a_preview_only_warns_of_fails_the_check(stage: Stage) -> None:
+    said = (
+        ("warning", "Pulumi.staging.yaml workers.x.adopt: the account has no worker x to adopt. Remove adopt. An update would be refused."),
+    )
+    (refusal,) = stage.report(staging=stage.preview(said=said)).objections
+    assert refusal == "Pulumi.staging.yaml workers.x.adopt: the account has no worker x to adopt. Remove adopt."
+
+
+def test_what_this_process_was_given_as_a_secret_is_taken_out_of_whatever_it_reads(stage: Stage) -> None:
+    stage.deploy("staging", "production")
+    environ = {"PULUMI_CONFIG_PASSPHRASE": "canary-passphrase", "CLOUDFLARE_API_TOKEN": "canary-token", "WEBHOOK_SECRET": "canary-value"}
+    preview = stage.preview(said=(("warning", "a note with canary-passphrase"),))
+    told = comment(stage.report(staging=preview, failed="no canary-token\nnor canary-value", environ=environ))
+    assert "canary" not in told
+    assert "[secret CLOUDFLARE_API_TOKEN]" in told
+
+
+def test_a_short_value_in_a_variable_named_like_a_secret_spoils_nothing(stage: Stage) -> None:
+    environ = {"HAS_TOKEN": "true", "SOME_SECRET": "staging"}
+    assert comment(usual_change(stage)) == comment(stage.report(staging=stage.preview(), environ=environ))
+
+
+@pytest.mark.parametrize("outputs", [None, {}, {"environment": 1, "proofs": 2}, {"environment": {"workers": []}, "proofs": [{}, 1]}])
+def test_outputs_of_any_shape_count_as_a_stack_without_a_release(outputs: dict[str, object] | None) -> None:
+    last = recorded(outputs)
+    assert (dict(last.workers), dict(last.databases), last.proofs, dict(last.manifest)) == ({}, {}, (), {})
+
+
+def test_after_a_rollback_the_ledger_is_what_older_proofs_list(stage: Stage) -> None:
+    stage.deploy("production")
+    old = stage.files["production"]
+    stage.write("crane-context/migrations/0003_create_labels.sql", NOTES)
+    stage.deploy("production")
+    newest = stage.outputs["production"]["proofs"][0]
+    rolled_back = {**newest, "manifest": old.manifest, "digest": "b" * 64}
+    last = recorded({"proofs": [rolled_back, *stage.outputs["production"]["proofs"]]})
+    names = [entry.name for entry in last.ledger("crane-context-db").entries]
+    assert names == [*map(_name, old.migrations["crane-context-db"]), "0003_create_labels.sql"]
+
+
+def _name(file: MigrationFile) -> str:
+    return file.name
+
+
+def test_a_stack_file_that_is_refused_is_told_in_the_words_of_a_run(stage: Stage) -> None:
+    stage.deploy("staging", "production")
+    stage.configure("staging", {**stage.config["staging"], "crane-infra:colour": "red"})
+    with pytest.raises(CraneError) as refused:
+        stage.now("staging")
+    assert stage.report(staging=stage.preview(said=(("error", str(refused.value)),))).objections == (str(refused.value),)
+
+
+# The command
+
+
+def run(*words: str) -> tuple[int, str]:
+    """Run the command as a shell would."""
+    ended = CliRunner().invoke(app, ["preview-report", *words])
+    if isinstance(ended.exception, CraneError):
+        return 1, f"error: {ended.exception}"
+    return ended.exit_code, ended.output
+
+
+def clone(stage: Stage) -> tuple[str, ...]:
+    """What points the command at a stage."""
+    return ("--stack-files", str(stage.folder))
+
+
+def test_the_command_writes_a_file_and_ends_with_3_where_the_check_fails(stage: Stage, tmp_path: Path) -> None:
+    out = tmp_path / "comment.md"
+    (stage.folder / "said").write_text("error: not logged in", encoding="utf-8")
+    code, printed = run(*clone(stage), "--failed", str(stage.folder / "said"), "--out", str(out))
+    assert (code, printed) == (3, "")
+    assert "**This check fails.**" in out.read_text(encoding="utf-8")
+
+
+def test_the_command_prints_one_object_for_machines(stage: Stage) -> None:
+    (stage.folder / "preview.json").write_text(json.dumps({"config": {}}), encoding="utf-8")
+    code, printed = run(*clone(stage), "--preview", str(stage.folder / "preview.json"), "--json")
+    assert code == 0
+    assert {"digest", "gate", "environments", "failed", "objections"} == json.loads(printed).keys()
+
+
+def test_the_command_says_in_one_line_what_it_cannot_read(stage: Stage) -> None:
+    assert run(*clone(stage), "--preview", "/nowhere.json") == (
+        1,
+        "error: /nowhere.json: cannot be read (No such file or directory). Name a file that is there.",
+    )
+    (stage.folder / "said").write_text("x", encoding="utf-8")
+    assert run("--stack-files", "/nowhere", "--failed", str(stage.folder / "said")) == (
+        1,
+        "error: /nowhere: has no Pulumi.yaml that can be read. Name the folder of the stack files.",
+    )
+
+
+def test_the_committed_files_can_be_reported_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+    said = tmp_path / "said"
+    said.write_text("error: not logged in\n", encoding="utf-8")
+    code, printed = run("--stack-files", str(ROOT), "--failed", str(said))
+    assert code == 3
+    assert "crane-infra:workers-dir: is missing" in printed
+
+
+def test_the_command_refuses_to_report_from_nothing(stage: Stage) -> None:
+    assert run(*clone(stage)) == (
+        1,
+        "error: preview-report: was given no preview. Give it --preview or --production-preview, and --failed where there is none.",
+    )
