@@ -11,12 +11,13 @@ from typing import Any
 
 from crane_infra.catalog import Catalog
 from crane_infra.consistency import require_consistent, require_nothing_lost
+from crane_infra.databases import wanted_of
 from crane_infra.errors import WOULD_REFUSE, CraneError, ReportError
 from crane_infra.gate import Wanted as WantedRelease
 from crane_infra.gate import judge
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.preparation import require_meant
-from crane_infra.report.databases import SchemaFiles, database_changes
+from crane_infra.report.databases import database_changes
 from crane_infra.report.engine import STASH, VERSION, Preview
 from crane_infra.report.files import Files
 from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Gate, Report
@@ -160,8 +161,9 @@ def _fingerprints(side: Side, last: Recorded) -> Mapping[str, str] | None:
 
 
 def _databases(side: Side, settings: Settings, last: Recorded) -> tuple[tuple[DatabaseChanges, ...], tuple[str, ...]]:
-    schemas = {name: SchemaFiles(files, side.files.bases.get(name)) for name, files in side.files.migrations.items()}
-    found = {name: _ledger(side, settings, last, name) for name in schemas if name in settings.databases}
+    migrations = {name: files for name, files in side.files.migrations.items() if name in settings.databases}
+    schemas = {name: wanted_of(settings, name, files, side.files.bases.get(name)) for name, files in migrations.items()}
+    found = {name: _ledger(side, settings, last, name) for name in schemas}
     return database_changes(settings, schemas, {name: ledger for name, ledger in found.items() if ledger is not None}, last.databases)
 
 

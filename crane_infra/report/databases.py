@@ -5,26 +5,17 @@ read SQL to learn that rows go away.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from crane_infra.errors import MigrationError
 from crane_infra.migrations import sql
-from crane_infra.migrations.files import MigrationFile, from_empty
+from crane_infra.migrations.files import MigrationFile, SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger
-from crane_infra.migrations.lint import Examined, examine
+from crane_infra.migrations.lint import Examined, accepting, examine
 from crane_infra.migrations.plan import Plan, make_plan
 from crane_infra.migrations.schema import difference, expected_schema
 from crane_infra.report.model import DatabaseChanges, Pending, Standing
 from crane_infra.settings import Settings
-
-
-@dataclass(frozen=True)
-class SchemaFiles:
-    """The migrations of one database, and the base schema under them."""
-
-    files: tuple[MigrationFile, ...]
-    base: MigrationFile | None
 
 
 def database_changes(
@@ -50,9 +41,9 @@ def database_changes(
 def _database(name: str, shown: str, standing: Standing, schema: SchemaFiles, ledger: Ledger | None) -> DatabaseChanges:
     if ledger is None:
         return DatabaseChanges(name, shown, standing)
-    plan = make_plan(schema.files, ledger, shown, base=schema.base)
+    plan = make_plan(schema.files, ledger, shown, base=schema.base, out_of_order=schema.out_of_order)
     every = from_empty(schema.files, schema.base)
-    pending = tuple(map(_pending, _examined(every, plan.pending)))
+    pending = tuple(map(_pending, accepting(_examined(every, plan.pending), schema.accepted)))
     return DatabaseChanges(name, shown, standing, pending, _schema_diff(every, plan))
 
 

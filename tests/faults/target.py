@@ -10,6 +10,7 @@ from typing import Any
 from crane_infra.d1 import D1
 from crane_infra.local.faults.client import Faults
 from crane_infra.migrations import MigrationFile, Outcome, migrate
+from crane_infra.migrations.files import SchemaFiles
 from crane_infra.migrations.schema import differences, expected_schema, live_schema
 from crane_infra.migrations.status import Status, status_of
 from tests.local.conftest import Api
@@ -82,7 +83,7 @@ class Target:
 
     async def holds(self, files: Sequence[MigrationFile], applied: Sequence[str]) -> None:
         """The checks of every case: these files are done and no others, the schema is theirs, nothing ran twice, wrangler agrees."""
-        found = await status_of(self.db, files, None)
+        found = await status_of(self.db, SchemaFiles(tuple(files)))
         done = [entry.name for entry in found.ledger.entries if entry.settled]
         assert (sorted(done), sorted(self.listed)) == (sorted(applied), sorted(applied))
         present = [file for file in files if file.name in applied]
@@ -101,7 +102,7 @@ class Target:
 
         What wrangler says depends on the names in its table and in the folder alone, so it is asked once for each such pair.
         """
-        self._agrees(files, await status_of(self.db, files, None))
+        self._agrees(files, await status_of(self.db, SchemaFiles(tuple(files))))
 
     def _agrees(self, files: Sequence[MigrationFile], found: Status) -> None:
         names, listed = tuple(file.name for file in files), self.listed

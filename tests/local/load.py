@@ -155,7 +155,7 @@ class Load:
             secret = {"name": "KEY", "type": "secret_text", "text": f"second-{number}"}
             api.result("PUT", f"/workers/scripts/{self.worker['name']}/secrets", secret)
 
-    def _scripts(self, api: Api) -> None:
+    def _scripts(self, api: "_Counting") -> None:
         number = next(self._numbers)
         with _Recorded(self.known, "script", number):
             form = files(_ANSWER.format(number), annotations={"workers/message": str(number)})
