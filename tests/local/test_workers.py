@@ -180,6 +180,32 @@ def test_a_module_that_does_not_start_is_refused(api: Api, code: str, words: str
     assert api.result("GET", f"/workers/workers/{worker['id']}/versions") == []
 
 
+@pytest.mark.parametrize("code", ["export default {};", "export const fetch = () => new Response();", "export default { build: 1 };", ""])
+def test_a_module_without_a_handler_is_refused(api: Api, code: str) -> None:
+    worker = api.worker()
+    told = (400, 10068, "The uploaded script has no registered event handlers.")
+    assert api.refusal("POST", f"/workers/workers/{worker['id']}/versions", upload_body(code)) == told
+
+
+ENTRY = "import { WorkerEntrypoint as Entry } from 'cloudflare:workers';"
+
+
+@pytest.mark.parametrize(
+    ("code", "handlers"),
+    [
+        ("export default { async scheduled() {}, fetch: () => new Response(), other() {} };", ["fetch", "scheduled"]),
+        (f"{ENTRY} export default class extends Entry {{ fetch() {{ return new Response(); }} }};", ["fetch"]),
+        (f"{ENTRY} export class Named extends Entry {{ add() {{}} }}", []),
+    ],
+)
+def test_a_script_tells_what_it_handles(api: Api, code: str, handlers: list[str]) -> None:
+    worker = api.worker()
+    version = api.upload(worker, code)
+    (script,) = [script for script in api.result("GET", "/workers/scripts") if script["id"] == worker["name"]]
+    shown = api.result("GET", f"/workers/scripts/{worker['name']}/versions/{version['id']}")
+    assert (script["handlers"], shown["resources"]["script"]["handlers"]) == (handlers, handlers)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

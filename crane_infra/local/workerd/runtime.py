@@ -78,12 +78,11 @@ class Workerd:
             async with self._traffic.stopped():
                 await self._configure()
 
-    async def check(self, workers: list[Options]) -> str | None:
-        """Start workers in a workerd of their own; give what it says if it does not start."""
+    async def check(self, workers: list[Options]) -> tuple[str | None, dict[str, Any]]:
+        """Start workers in a workerd of their own; give what it says if it does not start, else what the first one answers (JSON)."""
         async with self._checking:
             reply = await (await self._running()).ask("check", workers=workers)
-        error: str | None = reply["error"]
-        return error
+        return reply["error"], reply.get("found", {})
 
     async def query(self, database: str, statements: list[dict[str, Any]], seconds: float = _QUERY_SECONDS) -> list[dict[str, Any]]:
         """Run statements as one transaction; give columns, rows and meta of each. Raises QueryError and QueryTimeoutError."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crane_infra.local.cloud import Cloud, stamp
-from crane_infra.local.envelope import NOT_FOUND, Refusal
+from crane_infra.local.envelope import BAD_REQUEST, NOT_FOUND, Refusal
 from crane_infra.local.ids import new_uuid
 from crane_infra.local.workers import bindings, records
 from crane_infra.local.workers.forms import VERSIONED
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEPLOYABLE = 100
 VERSION_NOT_FOUND = 100146
-_WORKER_VERSION_NOT_FOUND = 10071
+_WORKER_VERSION_NOT_FOUND, _NO_HANDLERS = 10071, 10068
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,12 @@ async def judge(
     }
     examine(version, cloud.store, cloud.workerd.newest_date)
     began = time.monotonic()
-    output = await cloud.workerd.check(trial(version))
+    output, found = await cloud.workerd.check(trial(version))
     if output is not None:
         raise refusal(output)
-    return {**version, "startup_time_ms": round((time.monotonic() - began) * 1000)}
+    if not found["handlers"] and not found["classes"]:
+        raise Refusal(BAD_REQUEST, _NO_HANDLERS, "The uploaded script has no registered event handlers.")
+    return {**version, "handlers": found["handlers"], "startup_time_ms": round((time.monotonic() - began) * 1000)}
 
 
 def keep(cloud: Cloud, worker: Body, version: Body) -> Body:

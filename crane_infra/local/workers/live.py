@@ -1,4 +1,4 @@
-"""What should run, out of what is stored: a pure translation into Miniflare's options.
+"""What should run, out of what is stored: a translation into Miniflare's options, pure but for the text of handlers.mjs.
 
 A version runs under its id while its script's newest deployment names it, while the edge still sees an older deployment that does, or while
 its own address is in use. Nothing is decided here that a handler has acknowledged otherwise, so a restart from the same records runs the
@@ -8,8 +8,10 @@ same workers.
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING, Any
 
+from crane_infra.local.workerd.install import RUNTIME
 from crane_infra.local.workers.propagation import Propagation
 
 if TYPE_CHECKING:
@@ -55,8 +57,11 @@ def running(store: Store, propagation: Propagation | None = None, previews: Iter
 
 
 def trial(version: Body) -> list[dict[str, Any]]:
-    """Give what has to start before a version is taken: itself, with its services absent."""
-    return [options(version, lambda _: None), _ABSENT]
+    """Give what has to start before a version is taken: one that looks at its main module, and itself, with its services absent."""
+    itself = options(version, lambda _: None)
+    code = (RUNTIME / "handlers.mjs").read_text().replace('"MAIN"', json.dumps(f"./{version['main_module']}"))
+    looking = {"type": "ESModule", "path": "/crane-handlers.mjs", "contents": code}
+    return [{**itself, "name": "handlers", "modules": [looking, *itself["modules"]]}, itself, _ABSENT]
 
 
 def active_version(store: Store, seen: Propagation, script: str) -> str | None:

@@ -13,7 +13,7 @@ from crane_infra.local.workers import forms, records, settings
 from crane_infra.local.workers.deployments import ship
 from crane_infra.local.workers.intake import Origin, judge
 from crane_infra.local.workers.live import OLDEST_DATE
-from crane_infra.local.workers.versions import etag
+from crane_infra.local.workers.versions import etag, handlers
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -78,7 +78,7 @@ def described(worker: Body, version: Body) -> Body:
         "id": worker["name"],
         "tag": worker["id"],
         "etag": etag(version),
-        "handlers": ["fetch"],
+        "handlers": handlers(version),
         "created_on": worker["created_on"],
         "modified_on": version["created_on"],
         "has_modules": True,

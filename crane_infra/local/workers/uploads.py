@@ -36,7 +36,8 @@ def examine(body: Body, store: Store, newest_date: str) -> None:
 
 def refusal(output: str) -> Refusal:
     """Turn what workerd said when it did not start into Cloudflare's refusal."""
-    text = re.sub(r"service core:user:[^:]*: ", "", output).replace("file:///", "")
+    told = [part for part in re.split(r"service core:user:[^:]*: ", output) if part.strip()]  # of each of the trial's workers, the same
+    text = told[0].replace("file:///", "") if told else ""
     return _refused(text.strip().splitlines()[0] if text.strip() else "The Worker does not start", text.strip().splitlines()[1:])
 
 

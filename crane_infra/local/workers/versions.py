@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crane_infra.local.store import Body
 
 _NO_VERSIONS = 10222
-_INTERNAL = {"worker_id", "startup_time_ms"}
+_INTERNAL = {"worker_id", "startup_time_ms", "handlers"}
 
 
 async def upload(cloud: Cloud, request: Request) -> Response:
@@ -93,10 +93,15 @@ def detailed(worker: Body, version: Body) -> Body:
     runtime: Body = {key: version[key] for key in ("compatibility_flags", "usage_model", "limits") if key in version}
     resources = {
         "bindings": shown(version),
-        "script": {"etag": etag(version), "handlers": ["fetch"], "last_deployed_from": version["source"]},
+        "script": {"etag": etag(version), "handlers": handlers(version), "last_deployed_from": version["source"]},
         "script_runtime": {"compatibility_date": version.get("compatibility_date", OLDEST_DATE), **runtime},
     }
     return {**_summary(worker, version), "resources": resources}
+
+
+def handlers(version: Body) -> list[str]:
+    """Give what a version handles; one that was stored before that was looked at has ``fetch``."""
+    return list(version.get("handlers", ["fetch"]))
 
 
 def etag(version: Body) -> str:

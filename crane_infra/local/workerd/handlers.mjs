@@ -1,0 +1,11 @@
+// Imports a version's main module, as workerd does, and tells what it handles: of its default export, an object or a class.
+// A version without any handler and without a class that another worker could bind is one that Cloudflare refuses.
+import * as main from "MAIN";
+
+const KNOWN = ["fetch", "scheduled", "queue", "email", "tail", "tailStream", "trace", "connect", "test"];
+const isClass = (value) => typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
+const handled = (value) => KNOWN.filter((name) => typeof (isClass(value) ? value.prototype : value)?.[name] === "function");
+
+export default {
+  fetch: () => Response.json({ handlers: handled(main.default), classes: Object.values(main).filter(isClass).length }),
+};
