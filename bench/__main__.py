@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench import machine, memory, queries, ready, releases
+from bench import imports, machine, memory, queries, ready, releases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ MEASUREMENTS: dict[str, Callable[[Path], list[Row]]] = {
     "latency": queries.latency,
     "at-once": queries.at_once,
     "memory": memory.resident,
+    "imports": imports.import_time,
     "preview": releases.no_op_preview,
     "release": releases.whole_release,
 }

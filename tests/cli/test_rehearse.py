@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -102,9 +103,9 @@ def test_ctrl_c_ends_the_engine_and_the_cloud_too(clone: Path) -> None:
     assert happens(lambda: any("pulumi" in command(pid) for pid in descendants(begun.pid)), 60)
     started = descendants(begun.pid)
     begun.send_signal(signal.SIGINT)
-    begun.communicate(timeout=60)
+    begun.communicate(timeout=180)
     assert begun.returncode != 0
-    assert happens(lambda: not any(map(is_alive, started)), 10)
+    assert happens(lambda: not any(map(is_alive, started)), 60)
     assert [name for name in FOLDERS if daemon.status(clone / ".crane" / name / "cloud")] == []
 
 
@@ -176,6 +177,57 @@ def test_a_step_that_fails_is_named_and_nothing_is_left_running(run: Run, clone:
     assert "Read " in said.stderr
     assert "Traceback" not in said.stderr
     assert daemon.status(clone / ".crane" / "rehearsal" / "cloud") is None
+
+
+@dataclass(frozen=True)
+class Lie:
+    """One line of the program that is another one, and what the rehearsal then says."""
+
+    file: str
+    line: str
+    instead: str
+    said: tuple[str, ...]
+    words: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        Lie(
+            "preparation.py",
+            "        raise verdict.error()\n",
+            "        _say(verdict)\n",
+            ("step 3, update production: refused, nothing created: ", "pulumi up succeeded, which it must not"),
+        ),
+        Lie(
+            "steps.py",
+            "        await _check(step, name, proof)\n",
+            "        step.log(name)\n",
+            ("a release whose smoke fails in staging: production refuses it: ", "pulumi up succeeded, which it must not"),
+        ),
+        Lie(
+            "components/worker.py",
+            "                ignore_changes=UNDECLARED,\n",
+            "",
+            ("no row lost, no setting reset: ", "its observability changed", "its tags changed", "its logpush changed"),
+            ("--existing",),
+        ),
+    ],
+    ids=["a gate that goes on", "a release that is not checked", "an adoption that resets what is not declared"],
+)
+def test_a_program_that_does_not_keep_its_word_is_found_out(run: Run, clone: Path, lie: Lie) -> None:
+    """The rehearsal is this repository's; the program that the engine runs is the clone's."""
+    program = clone / "crane_infra"
+    program.unlink()
+    shutil.copytree(ROOT / "crane_infra", program)
+    text = (program / lie.file).read_text(encoding="utf-8")
+    assert text.count(lie.line) == 1
+    (program / lie.file).write_text(text.replace(lie.line, lie.instead), encoding="utf-8")
+    ended = run(CRANE, "rehearse", *lie.words, COLUMNS="200")
+    shutil.rmtree(program)
+    program.symlink_to(ROOT / "crane_infra")
+    assert ended.returncode == 1, ended.stdout
+    assert [words for words in lie.said if words not in ended.stderr] == [], ended.stderr
 
 
 @pytest.mark.parametrize("missing", ["pulumi"])

@@ -62,7 +62,7 @@ class Engine:
     folder: Path
     environ: Mapping[str, str]
     said: list[str] = field(default_factory=list)
-    seconds: float = 180
+    seconds: float = 300
 
     def run(self, *words: str, **variables: str) -> Ended:
         """Run the engine with these variables besides its own; one that hangs fails the test."""

@@ -19,7 +19,7 @@ from crane_infra.local.faults.client import Fault
 from tests.engine.runs import SURE, Ended
 from tests.engine.world import World
 
-PATIENCE = 90.0
+PATIENCE = 180.0
 PROGRAM = "pulumi-language-python-exec"
 
 

@@ -126,6 +126,44 @@ class TestAStagingThatMovesOnDuringAPromotion:
         assert looked_twice.promoted.exit == 0, looked_twice.promoted.errors
 
 
+@dataclass(frozen=True)
+class NeverLooked:
+    """Another release, deployed to staging around its release step: what staging exports after each run, and how production took it."""
+
+    before: list[Json]
+    left_out: Ended
+    after_left_out: list[Json]
+    refreshed: Ended
+    after_refresh: list[Json]
+    production: Ended
+
+
+@pytest.fixture(scope="module")
+def never_looked(world: World, looked_twice: LookedTwice) -> NeverLooked:
+    """The release step is left out, then a refresh runs the program: neither runs the hook."""
+    assert looked_twice.promoted.exit == 0
+    before = world.proofs("staging")
+    with edited(world.workers / "crane-context" / "dist" / "index.js", "export default {", "// Never looked at.\nexport default {"):
+        left_out = world.up("staging", "--exclude", "**release**")
+        after_left_out = world.proofs("staging")
+        refreshed = world.engine.run("refresh", "--stack", "staging", "--yes", "--skip-preview", "--run-program")
+        return NeverLooked(before, left_out, after_left_out, refreshed, world.proofs("staging"), world.up("production"))
+
+
+class TestAReleaseThatServesInStagingAndThatNoHookHasSeen:
+    def test_is_not_proven_by_an_update_without_its_release_step(self, never_looked: NeverLooked) -> None:
+        assert never_looked.left_out.exit == 0, never_looked.left_out.errors
+        assert never_looked.after_left_out == never_looked.before
+
+    def test_is_not_proven_by_a_refresh_that_runs_the_program(self, never_looked: NeverLooked) -> None:
+        assert never_looked.refreshed.exit == 0, never_looked.refreshed.errors
+        assert never_looked.after_refresh == never_looked.before
+
+    def test_is_refused_by_production(self, never_looked: NeverLooked) -> None:
+        assert never_looked.production.exit != 0
+        assert never_looked.production.errors[0].startswith("production gate closed: release ")
+
+
 @pytest.fixture(scope="module")
 def undecided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str, list[Ended]]]:
     """A database that was there before is adopted, let go and adopted again, while no release passes; then one does."""

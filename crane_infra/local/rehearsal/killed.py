@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from crane_infra.local.faults.model import CommitThenDelay, Delay, Then
+from crane_infra.local.faults.model import CommitThenHold, Hold, Then
 from crane_infra.local.rehearsal.moves import proven
 from crane_infra.local.rehearsal.process import happens
 from crane_infra.local.rehearsal.releases import add_migration, database, require_once, script
@@ -21,7 +21,7 @@ QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 # The calls of the hooks. Schema: two reads of the ledger, then the migration. Before traffic and in the release step: two reads for each of two
 # databases. A schema step that finds its migration applied has its two reads, and one that is done none.
 IN_SCHEMA, BEFORE_TRAFFIC, IN_RELEASE = 3, 3, 5
-_HELD_SECONDS, _REACHED_SECONDS = 30.0, 60.0
+_REACHED_SECONDS = 180.0
 
 
 class Killed:
@@ -51,13 +51,13 @@ class Killed:
         self._digests = self._proven()
         self._served = stage.account.serving(script("staging"))
         name = database(stage, "staging")
-        self._killed_at(CommitThenDelay(_HELD_SECONDS), IN_SCHEMA, lambda: self._migration in stage.account.ledger(name))
+        self._killed_at(CommitThenHold(), IN_SCHEMA, lambda: self._migration in stage.account.ledger(name))
         self._require_serving(self._served)
         return f"{self._migration} is in the ledger, the old version serves"
 
     def before_traffic(self) -> str:
         """The engine dies with the schema done and the version uploaded."""
-        self._killed_at(Delay(_HELD_SECONDS), BEFORE_TRAFFIC)
+        self._killed_at(Hold(), BEFORE_TRAFFIC)
         self._require_serving(self._served)
         newest = self._stage.account.newest_version(script("staging"))
         self._stage.require(newest != self._served, "no new version was uploaded")
@@ -65,7 +65,7 @@ class Killed:
 
     def in_release(self) -> str:
         """The engine dies when the version serves and nobody has checked it."""
-        self._killed_at(Delay(_HELD_SECONDS), IN_RELEASE)
+        self._killed_at(Hold(), IN_RELEASE)
         newest = self._stage.account.newest_version(script("staging"))
         self._require_serving(newest)
         return f"version {newest[:8]} serves, unproven"

@@ -1,0 +1,48 @@
+"""Where a run's import time goes: the processor time of what the program imports, each part in the order in which it comes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from bench.rows import Row, median
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# As __main__.py does it: no collector meanwhile. The parts that a later one needs as well count where they first come.
+_PARTS = {
+    "pulumi": "Pulumi's own SDK",
+    "pulumi_cloudflare": "the provider's SDK",
+    "cloudflare": "Cloudflare's API client",
+    "crane_infra.program": "our own modules, and the rest",
+}
+_TIMES = 5
+_PROGRAM = """
+import gc, importlib, json, sys, time
+gc.disable()
+took = []
+for name in sys.argv[1:]:
+    began = time.process_time()
+    importlib.import_module(name)
+    took.append((time.process_time() - began) * 1000)
+print(json.dumps(took))
+"""
+
+
+def import_time(_: Path) -> list[Row]:
+    """Import everything in a new process, several times; each part beside all of them together."""
+    runs = [_once() for _ in range(_TIMES + 1)][1:]
+    whole = median([sum(run) for run in runs])
+    return [
+        Row(f"import of {what}, processor time", median([run[place] for run in runs]), "ms", whole, "all that a run imports")
+        for place, what in enumerate(_PARTS.values())
+    ]
+
+
+def _once() -> list[float]:
+    command = [sys.executable, "-W", "ignore", "-c", _PROGRAM, *_PARTS]
+    told: list[float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
+    return told
