@@ -61,10 +61,10 @@ async def places(make: Make, faults: Faults, _known: list[Places]) -> Places:
         files = example.files()
         faults.reset()
         await example.run(files[:1])
-        on_empty = example.place(files[0].statements[0])
+        tables, on_empty = example.place("CREATE TABLE IF NOT EXISTS crane_migrations"), example.place(files[0].statements[0])
         faults.reset()
         await example.run(files[:2])
-        _known.append(Places(on_empty, example.place(files[1].statements[0])))
+        _known.append(Places(tables, on_empty, example.place(files[1].statements[0])))
         faults.reset()
     return _known[0]
 

@@ -23,7 +23,7 @@ BOOKMARK = "GET /accounts/{a}/d1/database/{id}/time_travel/bookmark"
 IMPORT, UPLOAD = "POST /accounts/{a}/d1/database/{id}/import", "PUT /d1-files/{uuid}/{name}"
 THREE = {
     "0001_make.sql": "CREATE TABLE t (x TEXT);",
-    "0002_fill.sql": "-- two rows\nINSERT INTO t VALUES ('a-b'); INSERT INTO t VALUES ('c');",
+    "0002_fill.sql": "INSERT INTO t VALUES ('a-b'); INSERT INTO t VALUES ('c'); -- two rows",
     "0010_widen.sql": "ALTER TABLE t ADD COLUMN y TEXT;",
 }
 NAMES = tuple(THREE)
@@ -34,8 +34,12 @@ Agreed = dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Places:
-    """Which call of /query applies the first pending file: on an empty database, and on one that has a ledger. The others follow it."""
+    """Which call of /query makes the ledger's tables, and which applies the first pending file: on an empty database, and later.
 
+    The other files follow the first, one call for each.
+    """
+
+    tables: int
     on_empty: int
     later: int
 
