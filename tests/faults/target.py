@@ -9,12 +9,12 @@ from typing import Any
 
 from crane_infra.d1 import D1
 from crane_infra.local.faults.client import Faults
-from crane_infra.migrations import MigrationFile, Outcome, migrate
+from crane_infra.migrations import MigrationFile, Outcome, migrate, read_migrations
 from crane_infra.migrations.files import SchemaFiles
 from crane_infra.migrations.schema import differences, expected_schema, live_schema
 from crane_infra.migrations.status import Status, status_of
 from tests.local.conftest import Api
-from tests.migrations.builders import write_files
+from tests.migrations.builders import SHOWN, write_files
 from tests.wrangler import Wrangler
 
 NAME = "crane-test-db-staging"
@@ -61,6 +61,10 @@ class Target:
     def files(self, content: Mapping[str, str | bytes] = THREE) -> Files:
         """Make the folder hold exactly these files."""
         return write_files(self.folder, content)
+
+    def read(self) -> Files:
+        """The files of the folder, as it is."""
+        return read_migrations(self.folder, SHOWN)
 
     def run(self, files: Sequence[MigrationFile], **more: Any) -> Awaitable[Outcome]:  # noqa: ANN401 (as migrate has them)
         """Run the migrations as one update does."""
