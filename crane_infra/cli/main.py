@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from crane_infra.cli import local, migrations
+from crane_infra.cli import github, local, migrations, release
 from crane_infra.cli.rehearse import rehearse
 from crane_infra.cli.report import preview_report
 from crane_infra.cli.verify import verify
@@ -15,8 +15,11 @@ app = typer.Typer(
 )
 app.add_typer(local.app, name="local")
 app.add_typer(migrations.app, name="migrations")
+app.add_typer(release.app, name="release")
+app.add_typer(github.app, name="github")
 app.command()(rehearse)
 app.command()(verify)
+app.command()(release.proof)
 app.command("preview-report")(preview_report)
 
 

@@ -75,9 +75,9 @@ class Machine:
         return log.read_text(encoding="utf-8").splitlines() if log.exists() else []
 
     @contextlib.contextmanager
-    def started(self) -> Iterator[subprocess.Popen[str]]:
+    def started(self, *flags: str) -> Iterator[subprocess.Popen[str]]:
         """Start the script; at the end of the block it is told to stop, should it still run."""
-        command = (sys.executable, SCRIPT, "--into", self.into, "--installer-url", self.installer)
+        command: list[str | Path] = [sys.executable, SCRIPT, "--into", self.into, "--installer-url", self.installer, *flags]
         environment = {"PATH": str(self.programs), "HOME": str(self.programs.parent)}
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:
@@ -85,9 +85,9 @@ class Machine:
             finally:
                 process.terminate()
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(self, *flags: str) -> subprocess.CompletedProcess[str]:
         """Run the script to its end."""
-        with self.started() as process:
+        with self.started(*flags) as process:
             out, err = process.communicate(timeout=ENOUGH_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

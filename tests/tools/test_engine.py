@@ -41,6 +41,20 @@ def test_a_new_enough_pulumi_on_path_is_taken(machine: Machine, version: str) ->
     assert machine.brought() == []
 
 
+@pytest.mark.parametrize("version", ["v3.238.0", "v3.260.0"])
+def test_a_pulumi_on_path_of_another_version_is_passed_over_where_the_pinned_one_is_asked_for(machine: Machine, version: str) -> None:
+    machine.pulumi(version)
+    machine.go()
+    result = machine.run("--pinned")
+    assert (result.returncode, result.stdout) == (0, f"{machine.into}/bin\n")
+    assert f"{machine.programs}/pulumi is {version[1:]}, and 3.259.0 is asked for" in result.stderr
+
+
+def test_a_pulumi_on_path_of_the_pinned_version_is_taken_where_that_is_asked_for(machine: Machine) -> None:
+    machine.pulumi("v3.259.0")
+    assert machine.run("--pinned").stdout == f"{machine.programs}\n"
+
+
 @pytest.mark.parametrize("version", ["v3.237.9", "v3.99.0", "v2.300.0"])
 def test_a_too_old_pulumi_on_path_is_named_and_passed_over(machine: Machine, version: str) -> None:
     machine.pulumi(version)

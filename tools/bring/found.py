@@ -69,10 +69,10 @@ def check(folder: Path) -> None:
         raise WayError(f"the result is a pulumi {found}, {text(PINNED)} is needed")
 
 
-def on_path(path: str, *, but: Path) -> Path:
-    """Return the folder of a good enough pulumi on a search path, not counting the folder ``but``.
+def on_path(path: str, *, but: Path, only: Version | None = None) -> Path:
+    """Return the folder of a good enough pulumi on a search path, not counting the folder ``but``; with ``only`` one of that version.
 
-    Raises WayError when there is none, when it is older than the floor, or when the Python language host is missing.
+    Raises WayError when there is none, when it is older than the floor or not of that version, or when the Python language host is missing.
     """
     entries = [entry for entry in path.split(os.pathsep) if entry and Path(entry).resolve() != but.resolve()]
     search = os.pathsep.join(entries)
@@ -84,6 +84,8 @@ def on_path(path: str, *, but: Path) -> Path:
         raise WayError(f"{program} does not tell its version")
     if version < FLOOR:
         raise WayError(f"{program} is {text(version)}, too old: {text(FLOOR)} or newer is needed")
+    if only not in (None, version):
+        raise WayError(f"{program} is {text(version)}, and {text(only)} is asked for")
     _check_host(Path(program), search)
     return Path(program).parent
 
