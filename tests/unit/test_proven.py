@@ -1,0 +1,82 @@
+"""Which release is promoted: the newest, a named one, that of a commit; never one that nobody can check out again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crane_infra.errors import GateError
+from crane_infra.proof import Proof, as_json
+from crane_infra.proven import Choice, chosen
+
+OLD, NEW, COMMIT = "a" * 64, "b" * 64, "1" * 40
+
+
+@pytest.fixture
+def outputs(make_proof: Callable[..., Proof]) -> Callable[..., dict[str, Any]]:
+    """What staging exports: two proofs, the newest first; the commit of the newest may be another."""
+
+    def make(newest: str | None = "2" * 40) -> dict[str, Any]:
+        return {"proofs": [as_json(make_proof(digest=NEW, commit=newest)), as_json(make_proof(digest=OLD, commit=COMMIT))]}
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("choice", "digest"),
+    [
+        (Choice("staging"), NEW),
+        (Choice("staging", digest=OLD), OLD),
+        (Choice("staging", digest=OLD[:12]), OLD),
+        (Choice("staging", commit=COMMIT), OLD),
+        (Choice("staging", digest=NEW, commit="2" * 40), NEW),
+    ],
+)
+def test_the_proof_that_is_asked_for_is_found(outputs: Callable[..., dict[str, Any]], choice: Choice, digest: str) -> None:
+    assert chosen(outputs(), choice).digest == digest
+
+
+def test_a_release_whose_files_differed_from_its_commit_is_found_where_that_is_allowed(outputs: Callable[..., dict[str, Any]]) -> None:
+    found = chosen(outputs("2" * 40 + "+changes"), Choice("production", may_have_changes=True))
+    assert (found.digest, found.commit) == (NEW, "2" * 40)
+
+
+@pytest.mark.parametrize("proofs", [{}, {"proofs": []}, {"proofs": ["nonsense"]}])
+def test_a_stack_without_a_proof_has_none_to_give(proofs: dict[str, Any]) -> None:
+    with pytest.raises(GateError) as refused:
+        chosen(proofs, Choice("staging"))
+    assert str(refused.value) == "stack staging: has not proven any release. Run pulumi up -s staging."
+
+
+@pytest.mark.parametrize(
+    ("choice", "asked"),
+    [
+        (Choice("staging", digest="c" * 64), "release cccccccccccc"),
+        (Choice("staging", commit="3" * 40), f"commit {'3' * 40}"),
+        (Choice("staging", digest=OLD, commit="2" * 40), f"release {OLD[:12]} commit {'2' * 40}"),
+    ],
+)
+def test_what_is_not_proven_is_refused_with_what_is(outputs: Callable[..., dict[str, Any]], choice: Choice, asked: str) -> None:
+    with pytest.raises(GateError) as refused:
+        chosen(outputs(), choice)
+    assert str(refused.value) == (
+        f"stack staging: has not proven {asked}; its newest proofs are {NEW[:12]}, {OLD[:12]}. Deploy it there first."
+    )
+
+
+@pytest.mark.parametrize("commit", [None, "main", "--upload-pack=x", "2" * 40 + "\ndigest=evil", "c0ffee"])
+def test_what_is_no_commit_is_never_handed_to_git(outputs: Callable[..., dict[str, Any]], commit: str | None) -> None:
+    with pytest.raises(GateError) as refused:
+        chosen(outputs(commit), Choice("staging"))
+    assert str(refused.value) == (
+        f"release {NEW[:12]}: the proof of stack staging names no commit. Commit the files and run pulumi up -s staging from them."
+    )
+
+
+def test_a_release_from_files_in_no_commit_is_not_promoted(outputs: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(GateError) as refused:
+        chosen(outputs("2" * 40 + "+changes"), Choice("staging"))
+    assert str(refused.value) == (
+        f"release {NEW[:12]}: was deployed to staging from files that differ from commit {'2' * 40}. "
+        "Commit the files and run pulumi up -s staging from them."
+    )

@@ -1,0 +1,1 @@
+"""The workflows: what GitHub would run, and what a stranger's pull request would get."""
