@@ -34,14 +34,13 @@ class Github:
 
     def every(self, path: str, within: str = "", **query: str | int) -> Iterator[dict[str, Any]]:
         """Each entry of a list, page by page; ``within`` is the key of the list in an answer that is an object. Raises GithubError."""
-        address, params = self._base + path, {**query, "per_page": 100}
+        reply = self._send("GET", path, params={**query, "per_page": 100})
         while True:
-            reply = self._send("GET", address, params=params)
             answer = self._json(reply)
             yield from answer[within] if within else answer
             if "next" not in reply.links:
                 return
-            address, params = reply.links["next"]["url"], {}
+            reply = self._send("GET", reply.links["next"]["url"])
 
     def send(self, method: str, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 (JSON)
         """Send a write once and give its answer; raises GithubError."""

@@ -139,7 +139,8 @@ def test_an_archive_with_more_than_the_release_is_refused_and_nothing_is_left(
 
 
 @pytest.mark.parametrize(
-    ("content", "what"), [(None, "there is no such archive"), (b"", "cannot be read (ReadError)"), (b"x" * 2000, "cannot be read (ReadError)")]
+    ("content", "what"),
+    [(None, "there is no such archive"), (b"", "cannot be read (ReadError)"), (b"x" * 2000, "cannot be read (ReadError)")],
 )
 def test_an_archive_that_is_absent_or_none_is_refused(built: Path, tmp_path: Path, content: bytes | None, what: str) -> None:
     source = tmp_path / "release.tar"
