@@ -29,7 +29,7 @@ TagOption = Annotated[str, typer.Option("--tag", help="The tag.")]
 @app.command()
 def comment(text: TextArgument, pull: PullOption, author: AuthorOption = sticky.BOT) -> None:
     """Write the one comment of crane on a pull request, in place of the one before."""
-    typer.echo(sticky.put_comment(_github(), pull, "crane preview", _text(text), author))
+    typer.echo(sticky.put_comment(_github(), pull, "crane preview-report", _text(text), author))
 
 
 @app.command()

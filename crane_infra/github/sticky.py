@@ -62,7 +62,8 @@ def _is_mine(one: Mapping[str, Any], mark: str, author: str) -> bool:
 
 
 def _marked(mark: str, text: str) -> str:
-    whole = f"{_first_line(mark)}\n{text.strip()}\n"
+    plain = text.strip()
+    whole = f"{plain}\n" if plain.startswith(_first_line(mark)) else f"{_first_line(mark)}\n{plain}\n"
     return whole if len(whole) <= _LIMIT else whole[:_LIMIT] + _CUT
 
 

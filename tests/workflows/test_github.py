@@ -59,15 +59,15 @@ class TestTheComment:
         well("comment", written("two.md", "# Second"), "--pull", "7")
         bodies = [one["body"] for one in hub.comments[7]]
         assert len(bodies) == 6
-        assert bodies[-1] == "<!-- crane preview -->\n# Second\n"
+        assert bodies[-1] == "<!-- crane preview-report -->\n# Second\n"
 
     def test_of_a_stranger_who_copied_the_mark_is_left_alone(self, hub: Hub) -> None:
-        planted = "<!-- crane preview -->\nNothing to see here."
+        planted = "<!-- crane preview-report -->\nNothing to see here."
         hub.add(7, planted, "stranger")
         well("comment", written("one.md", "# First"), "--pull", "7")
         assert [(one["user"]["login"], one["body"]) for one in hub.comments[7]] == [
             ("stranger", planted),
-            ("github-actions[bot]", "<!-- crane preview -->\n# First\n"),
+            ("github-actions[bot]", "<!-- crane preview-report -->\n# First\n"),
         ]
 
     def test_that_is_too_long_is_cut_and_says_so(self, hub: Hub) -> None:

@@ -1,0 +1,203 @@
+"""What the workflows may do, and with which credentials: rules that a linter does not know, because they are ours."""
+
+import re
+from itertools import chain
+from typing import Any
+
+import pytest
+import yaml
+
+from crane_infra.settings import ENVIRONMENTS, Settings
+from tests.docs.commands import commands, fault
+from tests.engine.runs import ROOT
+from tests.workflows.runner import WORKFLOWS, load
+
+Json = dict[str, Any]
+FILES = sorted(WORKFLOWS.glob("*.yml"))
+LOADED = {path.stem: load(path) for path in FILES}
+ACTION = load(ROOT / ".github" / "actions" / "set-up" / "action.yml")
+JOBS = [(name, title, job) for name, workflow in LOADED.items() for title, job in workflow["jobs"].items()]
+STEPS = [(f"{name}.{title}", step) for name, title, job in JOBS for step in job["steps"]]
+STEPS += [("set-up", step) for step in ACTION["runs"]["steps"]]
+READ = {"contents": "read"}
+# What a job may do with GitHub beyond reading the repository, and why it is there.
+MORE = {
+    "preview.comment": {"pull-requests": "write"},
+    "production.preview": {"actions": "read"},
+    "production.deploy": {"actions": "read"},
+    "production.keep": {"contents": "write", "actions": "read"},
+    "drift.look": {"actions": "read"},
+    "drift.report": {"issues": "write"},
+}
+ENVIRONMENT_OF = {
+    "preview.preview": "staging-preview",
+    "staging.deploy": "staging",
+    "production.choose": "production-preview",
+    "production.preview": "production-preview",
+    "production.deploy": "production",
+    "drift.look": "${{ matrix.stack }}-preview",
+}
+WRITES = {"staging.deploy": "staging", "production.deploy": "production"}
+
+
+def triggers(workflow: Json) -> set[str]:
+    return set(workflow["on"])
+
+
+def runs(job: Json) -> str:
+    return "\n".join(step.get("run", "") for step in job["steps"])
+
+
+# What it may do
+
+
+def test_there_are_the_five_workflows() -> None:
+    assert set(LOADED) == {"verify", "preview", "staging", "production", "drift"}
+
+
+def test_each_begins_with_no_permission_and_each_job_has_only_what_it_needs() -> None:
+    assert {str(workflow["permissions"]) for workflow in LOADED.values()} == {"{}"}
+    assert {f"{name}.{title}": job["permissions"] for name, title, job in JOBS} == {
+        f"{name}.{title}": READ | MORE.get(f"{name}.{title}", {}) for name, title, _ in JOBS
+    }
+
+
+def test_no_workflow_runs_a_strangers_code_with_the_rights_of_the_base() -> None:
+    assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(chain.from_iterable(map(triggers, LOADED.values())))
+
+
+@pytest.mark.parametrize(("where", "step"), [(where, step) for where, step in STEPS if "uses" in step], ids=lambda value: str(value)[:40])
+def test_an_action_is_one_of_ours_or_pinned_to_a_commit_with_its_version_beside(where: str, step: Json) -> None:
+    if step["uses"] == "./.github/actions/set-up":
+        return
+    files = [*FILES, ROOT / ".github" / "actions" / "set-up" / "action.yml"]
+    lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines() if step["uses"] in line]
+    assert lines, where
+    assert all(re.search(r"uses: actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line) for line in lines)
+
+
+def test_one_action_has_one_version_everywhere() -> None:
+    pins = {step["uses"] for _, step in STEPS if "@" in step.get("uses", "")}
+    assert len(pins) == len({pin.partition("@")[0] for pin in pins})
+
+
+def test_no_checkout_leaves_its_token_behind() -> None:
+    checkouts = [step for _, step in STEPS if step.get("uses", "").startswith("actions/checkout")]
+    assert checkouts
+    assert {step["with"]["persist-credentials"] for step in checkouts} == {False}
+
+
+def test_nothing_of_an_event_stands_in_a_command() -> None:
+    assert [step["run"] for _, step in STEPS if "${{" in step.get("run", "")] == []
+
+
+# With which credentials
+
+
+def test_secrets_are_those_of_an_environment_and_stand_beside_the_one_step_that_needs_them() -> None:
+    for name, title, job in JOBS:
+        where = f"{name}.{title}"
+        assert job.get("environment") == ENVIRONMENT_OF.get(where)
+        assert "secrets." not in str({key: value for key, value in job.items() if key != "steps"})
+        has = [step for step in job["steps"] if "secrets." in str(step)]
+        assert bool(has) == (where in ENVIRONMENT_OF)
+        assert all(re.match(r"(mkdir|pulumi|crane) ", step["run"]) for step in has)
+    assert all("secrets" not in str({key: value for key, value in workflow.items() if key != "jobs"}) for workflow in LOADED.values())
+
+
+def test_what_a_pull_request_can_start_has_no_environment_of_production() -> None:
+    """Nor one that may write to staging. Other workflows start on main, on tags, at night or by hand; environments hold them to these refs."""
+    for name, title, _ in JOBS:
+        if "pull_request" in triggers(LOADED[name]):
+            assert ENVIRONMENT_OF.get(f"{name}.{title}") in (None, "staging-preview")
+
+
+def test_a_pull_request_of_a_fork_starts_no_job_with_an_environment() -> None:
+    job = LOADED["preview"]["jobs"]["preview"]
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in job["if"]
+
+
+def test_only_two_jobs_change_a_stack_each_in_the_environment_of_its_name() -> None:
+    changing = {f"{name}.{title}": job for name, title, job in JOBS if re.search(r"pulumi (up|destroy|refresh|import|cancel)", runs(job))}
+    assert {where: job["environment"] for where, job in changing.items()} == WRITES
+
+
+def test_the_job_that_may_write_a_comment_runs_the_code_of_the_base() -> None:
+    job = LOADED["preview"]["jobs"]["comment"]
+    (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout")]
+    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert "environment" not in job
+
+
+def test_what_builds_never_has_a_credential_of_a_stack_that_it_could_change() -> None:
+    building = {f"{name}.{title}" for name, title, job in JOBS if "BUILD_COMMAND" in runs(job)}
+    assert building == {"verify.migrations", "preview.preview", "staging.build"}
+    assert not building & set(WRITES)
+
+
+def test_production_gets_the_bytes_that_staging_stored_and_builds_nothing() -> None:
+    for title in ("preview", "deploy"):
+        job = LOADED["production"]["jobs"][title]
+        assert "BUILD_COMMAND" not in str(job)
+        assert 'crane release unpack release.tar --workers-dir bundles --require "$DIGEST"' in runs(job)
+        assert job["steps"][0]["with"]["ref"] == "${{ needs.choose.outputs.commit }}"
+
+
+# For how long, and beside what
+
+
+def deadline() -> int:
+    """The longest that the hooks of a run may take: the migrations of a database, then all checks; in minutes."""
+    default = Settings.model_fields["hook_deadline_minutes"].default
+    files = [yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text(encoding="utf-8"))["config"] for name in ENVIRONMENTS]
+    return 2 * max(int(config.get("crane-infra:hook-deadline-minutes", default)) for config in files)
+
+
+def test_a_job_that_changes_a_stack_outlives_the_deadlines_of_its_hooks() -> None:
+    for name, title, job in JOBS:
+        assert job["timeout-minutes"] <= 120
+        if f"{name}.{title}" in WRITES:
+            assert job["timeout-minutes"] >= 2 * deadline()
+
+
+def test_runs_on_one_stack_wait_for_each_other_and_none_is_cancelled() -> None:
+    for stack in ENVIRONMENTS:
+        assert LOADED[stack]["concurrency"] == {"group": f"stack-{stack}", "cancel-in-progress": False, "queue": "max"}
+    assert LOADED["drift"]["concurrency"]["cancel-in-progress"] is False
+
+
+def test_what_is_installed_is_what_the_lock_file_and_the_pins_say() -> None:
+    assert {str(workflow["env"]) for workflow in LOADED.values()} == {"{'UV_LOCKED': '1'}"}
+    assert "make engine PINNED=1" in str(ACTION)
+    assert {job["runs-on"] for _, _, job in JOBS} == {"ubuntu-24.04"}
+
+
+# Thin
+
+
+SHELL = {"echo", "printf", "mkdir", "cat", "sed", "git", "bash", "exit", "digest"}
+
+
+def lines(step: Json) -> list[str]:
+    text = re.sub(r"\s*\\?\n\s+", " ", step["run"].strip()) if step["run"].strip().startswith("crane preview-report") else step["run"]
+    return [line.strip() for line in text.splitlines() if line.strip() and line.strip() not in ("}", "exit 1")]
+
+
+@pytest.mark.parametrize(("where", "step"), [(where, step) for where, step in STEPS if "run" in step], ids=lambda value: str(value)[:40])
+def test_a_step_is_a_make_target_or_a_few_commands_that_exist(where: str, step: Json) -> None:
+    assert len(lines(step)) <= 4, where
+    for line in lines(step):
+        plain = re.sub(r"\s+(2>|>>?)\s+\S+|\s2>&1|\$\{FAILED:\+[^}]*\}|\s\|\|\s\{$", "", line)
+        for words in commands(re.sub(r'"\$\(|\)"$|^digest=', "", plain) if line.startswith("digest=") else plain):
+            if words[0] in ("make", "crane", "pulumi"):
+                assert fault([word for word in words if word not in (">", ">>", "2>", "2>&1")]) is None
+            else:
+                assert words[0].partition("=")[0] in SHELL
+
+
+def test_updates_come_as_pull_requests_and_only_after_a_while() -> None:
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
+    assert {one["package-ecosystem"] for one in updates} == {"github-actions", "uv", "npm", "gomod"}
+    assert all(one["cooldown"]["default-days"] >= 7 for one in updates)
+    folders = [folder for one in updates for folder in one.get("directories", [one.get("directory")])]
+    assert [folder for folder in folders if not (ROOT / folder.lstrip("/")).is_dir()] == []

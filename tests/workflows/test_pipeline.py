@@ -1,0 +1,293 @@
+"""A pull request, its merge, its promotion; six bad pull requests; a night in which something was changed by hand. Told by the workflows themselves.
+
+Every ``run:`` line is that of the workflow's file. One story on one local cloud: each fixture goes on from the one that it names. A comment is
+compared with a file below golden/; ``CRANE_GOLDEN=write`` writes these files anew.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.engine.runs import SURE, Ended, Engine, search_path
+from tests.workflows.place import Place, change_stack_file, own_program, place, stack_setting
+from tests.workflows.runner import Run
+
+GOLDEN = Path(__file__).parent / "golden"
+CONTEXT, DATABASE = "crane-context", "crane-context-db-prod"
+GOOD = 7
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A repository whose first release is in production; a table of it is referenced by another."""
+    with place(tmp_path_factory.mktemp("pipeline")) as made:
+        add_migration(
+            made, "0005_create_notes.sql", "CREATE TABLE notes (id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions (id));"
+        )
+        made.commit("The first release")
+        well(made.pushed(), "build", "deploy")
+        well(made.promoted(), "choose", "preview", "deploy")
+        yield made
+
+
+def add_migration(there: Place, name: str, sql: str) -> None:
+    """Write a migration of crane-context into what is checked out."""
+    (there.workers / CONTEXT / "migrations" / name).write_text(f"{sql}\n", encoding="utf-8")
+
+
+def well(run: Run, *jobs: str) -> Run:
+    """A run in which these jobs succeeded and no other ran."""
+    assert {name for name, result in run.results.items() if result == "success"} == set(jobs), run.said
+    assert set(run.results.values()) <= {"success", "skipped"}, run.said
+    return run
+
+
+def comment(there: Place, pull: int) -> str:
+    """The one comment of crane on a pull request."""
+    (found,) = there.hub.comments[pull]
+    return str(found["body"])
+
+
+def golden(name: str, text: str, there: Place) -> None:
+    """Compare with a file, but for what is another at each run or with each change of the reference workers."""
+    told = text.replace(str(there.runner.folder), "")
+    told = re.sub(r"/\d\d-preview/preview/work", "<clone>", told)
+    told = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<id>", told)
+    told = re.sub(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{12,64}\b", "<digest>", told)
+    told = re.sub(r"[\d,]+ bytes", "<n> bytes", told)
+    path = GOLDEN / f"{name}.md"
+    if os.environ.get("CRANE_GOLDEN") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(told, encoding="utf-8")
+    assert told == path.read_text(encoding="utf-8")
+
+
+# From a pull request to production
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """One change on its way: what each workflow did."""
+
+    pull: Run
+    merged: Run
+    promoted: Run
+    ledger_before: list[str]
+
+
+@pytest.fixture(scope="module")
+def shipped(hub: Place) -> Shipped:
+    """A pull request with a migration, code and a variable; it is merged, and main is tagged."""
+    hub.branch("good")
+    add_migration(hub, "0006_add_note_to_sessions.sql", "-- crane: expand\nALTER TABLE sessions ADD COLUMN note TEXT;")
+    module = hub.workers / CONTEXT / "dist" / "index.js"
+    module.write_text(f"// notes\n{module.read_text(encoding='utf-8')}", encoding="utf-8")
+    workers = stack_setting(hub.origin, "staging", "workers")
+    workers[CONTEXT]["variables"]["IDEMPOTENCY_TTL_SECONDS"] = "60"
+    change_stack_file(hub.origin, "staging", {"workers": workers})
+    hub.commit("Notes")
+    before = hub.account.ledger(DATABASE)
+    pull = hub.pull_request("preview", "good", GOOD)
+    hub.merge("good")
+    return Shipped(pull, hub.pushed(), hub.tagged("v1.0.0"), before)
+
+
+class TestAPullRequest:
+    def test_is_told_in_one_comment(self, hub: Place, shipped: Shipped) -> None:
+        well(shipped.pull, "preview", "comment")
+        golden("good", comment(hub, GOOD), hub)
+
+    def test_has_the_same_text_in_the_summary(self, hub: Place, shipped: Shipped) -> None:
+        assert shipped.pull.jobs["preview"].summary.strip() == comment(hub, GOOD).strip()
+
+    def test_is_merged_to_staging_which_proves_it(self, shipped: Shipped) -> None:
+        well(shipped.merged, "build", "deploy")
+        assert shipped.merged.jobs["build"].outputs["digest"] in shipped.merged.jobs["deploy"].summary
+
+    def test_is_promoted_by_its_tag_with_the_bytes_that_staging_ran(self, hub: Place, shipped: Shipped) -> None:
+        well(shipped.promoted, "choose", "preview", "deploy", "keep")
+        digest = shipped.merged.jobs["build"].outputs["digest"]
+        assert shipped.promoted.jobs["choose"].outputs == {"digest": digest, "commit": hub.head("v1.0.0")}
+        assert "production gate open" in shipped.promoted.jobs["preview"].summary
+        assert "all as the stack says" in shipped.promoted.jobs["deploy"].summary
+        assert hub.account.ledger(DATABASE) == [*shipped.ledger_before, "0006_add_note_to_sessions.sql"]
+
+    def test_leaves_its_release_with_the_tag(self, hub: Place, shipped: Shipped) -> None:
+        (release,) = hub.hub.releases
+        (asset,) = release["assets"]
+        assert (release["tag_name"], asset["name"]) == ("v1.0.0", f"release-{shipped.merged.jobs['build'].outputs['digest']}.tar")
+        assert hub.hub.files[asset["id"]] == (shipped.merged.jobs["build"].folder / "release.tar").read_bytes()
+
+
+class TestAForksPullRequest:
+    def test_gets_no_preview_and_no_credential(self, hub: Place, shipped: Shipped) -> None:
+        assert shipped.pull.jobs
+        ran = hub.pull_request("preview", "good", 8, repository="stranger/crane")
+        assert set(ran.results.values()) == {"skipped"}
+        assert 8 not in hub.hub.comments
+
+
+# What is refused
+
+
+def taken_number(there: Place) -> None:
+    add_migration(there, "0004_again.sql", "CREATE TABLE again (id INTEGER PRIMARY KEY);")
+
+
+def edited_migration(there: Place) -> None:
+    path = there.workers / CONTEXT / "migrations" / "0002_index_sessions_by_heartbeat.sql"
+    path.write_text(f"{path.read_text(encoding='utf-8')}-- more\n", encoding="utf-8")
+
+
+def dropped_table(there: Place) -> None:
+    add_migration(there, "0007_drop_sessions.sql", "-- crane: contract\nDROP TABLE sessions;")
+
+
+def renamed_database(there: Place) -> None:
+    databases = stack_setting(there.origin, "staging", "databases")
+    databases["crane-context-db"]["name"] = "crane-context-db-better"
+    change_stack_file(there.origin, "staging", {"databases": databases})
+
+
+def removed_worker(there: Place) -> None:
+    catalog = own_program(there.origin) / "catalog.py"
+    text = catalog.read_text(encoding="utf-8")
+    catalog.write_text(text.replace(', "crane-classifier": _classifier()', ""), encoding="utf-8")
+    for environment in ("staging", "production"):
+        workers = stack_setting(there.origin, environment, "workers")
+        del workers["crane-classifier"]
+        change_stack_file(there.origin, environment, {"workers": workers})
+
+
+def no_bundle(there: Place) -> None:
+    shutil.rmtree(there.workers / CONTEXT / "dist")
+
+
+BAD: dict[str, tuple[Callable[[Place], None], str]] = {
+    "taken-number": (taken_number, "the number 4 is taken by 0004_again.sql"),
+    "edited-migration": (edited_migration, "0002_index_sessions_by_heartbeat.sql: edited after it was applied"),
+    "dropped-table": (dropped_table, "0007_drop_sessions.sql"),
+    "renamed-database": (renamed_database, "was renamed from crane-context-db-staging to crane-context-db-better"),
+    "removed-worker": (removed_worker, "was removed, but crane-classifier-staging is deployed"),
+    "no-bundle": (no_bundle, "the folder does not exist"),
+}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A bad pull request: its preview, and what a run of the same files says."""
+
+    pull: int
+    preview: Run
+    run: Ended
+
+
+@pytest.fixture(scope="module")
+def bad(hub: Place, shipped: Shipped) -> dict[str, Refused]:
+    """Each bad pull request: previewed, and tried for real from the very folder that was previewed."""
+    assert shipped.promoted.results
+    for name, (spoil, _) in BAD.items():
+        hub.branch(name)
+        spoil(hub)
+        hub.commit(name)
+
+    def refused(pull: int, name: str) -> Refused:
+        preview = hub.pull_request("preview", name, pull)
+        environ = {**hub.runner.environ, **hub.runner.variables, **hub.runner.secrets["staging"], "PATH": search_path()}
+        run = Engine(preview.jobs["preview"].folder, environ).run("up", "--stack", "staging", *SURE, "--suppress-progress")
+        return Refused(pull, preview, run)
+
+    with ThreadPoolExecutor(2) as threads:
+        ran = threads.map(refused, range(20, 20 + len(BAD)), BAD)
+    return dict(zip(BAD, ran, strict=True))
+
+
+@pytest.mark.parametrize("name", BAD)
+class TestABadPullRequest:
+    def test_fails_its_check_and_is_told_in_its_comment(self, hub: Place, bad: dict[str, Refused], name: str) -> None:
+        assert bad[name].preview.results == {"preview": "failure", "comment": "success"}, bad[name].preview.said
+        assert BAD[name][1] in comment(hub, bad[name].pull)
+
+    def test_is_told_with_the_words_of_the_run_itself(self, hub: Place, bad: dict[str, Refused], name: str) -> None:
+        assert bad[name].run.exit != 0
+        assert bad[name].run.errors
+        assert [error for error in bad[name].run.errors if error not in comment(hub, bad[name].pull)] == []
+
+    def test_has_the_comment_that_is_expected(self, hub: Place, bad: dict[str, Refused], name: str) -> None:
+        golden(name, comment(hub, bad[name].pull), hub)
+
+
+class TestAPromotion:
+    def test_of_a_release_whose_archive_is_another_one_is_refused(self, hub: Place, bad: dict[str, Refused]) -> None:
+        assert bad
+        there = hub.hub.artifacts[0]
+        was = hub.hub.artifacts.copy()
+        hub.hub.store(there["name"], hub.hub.files[hub.hub.releases[0]["assets"][0]["id"]][:-2048], hub.head("main"))
+        ran = hub.promoted()
+        hub.hub.artifacts = was
+        assert ran.results == {"choose": "success", "preview": "failure", "deploy": "skipped", "keep": "skipped"}
+        assert "error: release.tar: " in ran.said
+
+    def test_of_a_release_whose_archive_is_gone_is_refused(self, hub: Place, bad: dict[str, Refused]) -> None:
+        assert bad
+        artifacts, releases = hub.hub.artifacts, hub.hub.releases
+        hub.hub.artifacts, hub.hub.releases = [], []
+        ran = hub.promoted()
+        hub.hub.artifacts, hub.hub.releases = artifacts, releases
+        assert ran.results == {"choose": "success", "preview": "failure", "deploy": "skipped", "keep": "skipped"}
+        assert "neither an artifact nor a file of a tagged release holds its archive" in ran.said
+
+    def test_of_what_staging_has_not_proven_is_refused(self, hub: Place, shipped: Shipped) -> None:
+        assert shipped.merged.jobs
+        ran = hub.promoted(digest="a" * 64)
+        assert ran.results == {"choose": "failure", "preview": "skipped", "deploy": "skipped", "keep": "skipped"}
+        assert "error: stack staging: has not proven release aaaaaaaaaaaa" in ran.said
+
+
+# At night
+
+
+@pytest.fixture(scope="module")
+def nights(hub: Place, bad: dict[str, Refused]) -> tuple[Run, int, Run]:
+    """A quiet night, how many issues there were then, and one after somebody changed production by hand."""
+    assert bad
+    quiet = hub.night()
+    issues = len(hub.hub.issues)
+    hub.account.ask("POST", f"/d1/database/{hub.account.database(DATABASE)}/query", {"sql": "CREATE TABLE by_hand (id INTEGER)"})
+    return quiet, issues, hub.night()
+
+
+class TestANight:
+    def test_in_which_all_is_as_it_was_deployed_opens_nothing(self, nights: tuple[Run, int, Run]) -> None:
+        quiet, issues, _ = nights
+        assert set(quiet.results.values()) == {"success"}, quiet.said + looked(quiet)
+        assert issues == 0
+
+    def test_after_a_change_by_hand_opens_one_issue_that_says_where(self, hub: Place, nights: tuple[Run, int, Run]) -> None:
+        ran = nights[2]
+        assert ran.results == {"look staging": "success", "look production": "failure", "report": "success"}, ran.said
+        (issue,) = hub.hub.issues
+        assert issue["title"] == "What is live differs from what was deployed"
+        assert "by_hand" in issue["body"]
+        assert "### production: verify" in issue["body"]
+
+
+def looked(run: Run) -> str:
+    """What the looks of a night printed."""
+    files = (file for folder in run.artifacts.values() for file in sorted(folder.rglob("*.txt")))
+    return "\n".join(f"{file}\n{file.read_text(encoding='utf-8')}" for file in files)
+
+
+def test_no_secret_is_in_any_comment_issue_summary_log_or_artifact(hub: Place, nights: tuple[Run, int, Run]) -> None:
+    assert nights[2].results
+    texts = [one["body"] for there in hub.hub.comments.values() for one in there] + [one["body"] for one in hub.hub.issues]
+    kept = (path for path in hub.runner.folder.rglob("*") if path.is_file() and ".git" not in path.parts and path.suffix != ".pyc")
+    seen = "\n".join([*texts, *hub.runner.said]).encode() + b"\n".join(path.read_bytes() for path in kept)
+    assert len(hub.hidden) > 10
+    assert [value for value in hub.hidden if value.encode() in seen] == []
