@@ -122,7 +122,7 @@ _FROM_PROVIDER = {"api-token": "cloudflare:apiToken", "api-url": "cloudflare:bas
 _TO_DO = {
     "workers-dir": "Say where the built workers are: pulumi config set workers-dir <folder>",
     "account-id": "Run pulumi config set account-id <id>, or set CLOUDFLARE_ACCOUNT_ID",
-    "api-token": "Set CLOUDFLARE_API_TOKEN; README.md names its permissions",
+    "api-token": "Set CLOUDFLARE_API_TOKEN; docs/real-account.md names its permissions",
 }
 
 

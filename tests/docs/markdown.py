@@ -9,7 +9,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
-README, CHANGELOG, RUNBOOK, LOCAL = (ROOT / name for name in ("README.md", "CHANGELOG.md", "docs/runbook.md", "docs/local-cloud.md"))
+README, CHANGELOG = ROOT / "README.md", ROOT / "CHANGELOG.md"
+RUNBOOK, LOCAL, SETTINGS, PIPELINE = (ROOT / "docs" / f"{name}.md" for name in ("runbook", "local-cloud", "settings", "pipeline"))
 DOCUMENTS = (README, CHANGELOG, ROOT / "workers" / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 

@@ -18,7 +18,7 @@ from crane_infra.secrets.sources import ConfigSecrets
 from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings, parse
 from tests.docs import markdown
 from tests.docs.commands import commands, fault
-from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, ROOT, RUNBOOK
+from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, ROOT, RUNBOOK, SETTINGS
 
 CHECKED = {"make", "crane", "pulumi"}
 COMMON = {"source", "eval", "export", "printf", "python3"}
@@ -111,8 +111,8 @@ def test_the_commands_for_a_real_account_set_every_required_secret() -> None:
     assert {secret.key for secret in catalog.crane().secrets if secret.required} <= set_here
 
 
-def test_the_readme_explains_every_setting_and_no_other() -> None:
-    explained = [cells[0].strip("`") for cells in markdown.rows(README)]
+def test_the_settings_page_explains_every_setting_and_no_other() -> None:
+    explained = [cells[0].strip("`") for cells in markdown.rows(SETTINGS)]
     inner = {
         f"{key}.<name>.{about.alias or field}"
         for key, model in (("databases", DatabaseSettings), ("workers", WorkerSettings))
@@ -132,8 +132,8 @@ def test_settings_that_a_document_writes_as_yaml_are_taken_by_the_program() -> N
             DatabaseSettings.model_validate(own)
 
 
-def test_the_readme_names_the_defaults_that_the_program_has() -> None:
-    defaults = {cells[0].strip("`"): cells[2] for cells in markdown.rows(README)}
+def test_the_settings_page_names_the_defaults_that_the_program_has() -> None:
+    defaults = {cells[0].strip("`"): cells[2] for cells in markdown.rows(SETTINGS)}
     for name, field in Settings.model_fields.items():
         cell = defaults.get(name.replace("_", "-"))
         if cell is None or field.default is None:

@@ -228,6 +228,24 @@ class TestAKilledRun:
         release.converged()
 
 
+class TestTwoRunsAtOnce:
+    def test_the_second_is_refused_a_preview_is_not_and_the_first_goes_on(self, world: World, killed: Killed) -> None:
+        assert killed.last.exit == 0
+        release = next_release(world)
+        with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging") as run:
+            run.reaches(fault)
+            second = world.up("staging")
+            preview = world.engine.run("preview", "--stack", "staging")
+            assert release.seen() == release.untouched(applied=False)
+            fault.end()
+            first = run.end()
+        assert second.exit != 0
+        assert second.errors == [LOCKED]
+        well(preview)
+        well(first)
+        release.converged()
+
+
 def cut_off(run: Started, fault: Fault, *signals: signal.Signals) -> None:
     """Interrupt a run that is held; it ends, and so does the program, and it says that it was not done."""
     run.interrupt(*signals)

@@ -1,0 +1,59 @@
+"""``crane release`` and ``crane proof``: what they print, and one line with exit code 1 for what they refuse."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from crane_infra import catalog
+from crane_infra.release import read_release
+from tests.cli.conftest import CRANE, ROOT, Run
+
+DIGEST = read_release(catalog.crane(), ROOT / "workers").digest
+
+
+def one_line(ended: subprocess.CompletedProcess[str]) -> str:
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    return line
+
+
+def test_the_digest_is_the_one_of_the_catalog_and_the_workers(run: Run) -> None:
+    ended = run(CRANE, "release", "digest", "--workers-dir", "workers")
+    assert (ended.returncode, ended.stdout) == (0, f"{DIGEST}\n")
+
+
+def test_a_release_goes_from_one_folder_to_another(run: Run, clone: Path) -> None:
+    packed = run(CRANE, "release", "pack", "release.tar", "--workers-dir", "workers")
+    assert (packed.returncode, packed.stdout) == (0, f"{DIGEST}\n")
+    unpacked = run(CRANE, "release", "unpack", "release.tar", "--workers-dir", "bundles", "--require", DIGEST)
+    assert (unpacked.returncode, unpacked.stdout, unpacked.stderr) == (0, "", "")
+    required = run(CRANE, "release", "require", DIGEST, "--workers-dir", "bundles")
+    assert (required.returncode, required.stdout, required.stderr) == (0, "", "")
+    shutil.rmtree(clone / "bundles")
+
+
+def test_another_release_is_refused(run: Run) -> None:
+    assert one_line(run(CRANE, "release", "require", "a" * 64, "--workers-dir", "workers")) == (
+        f"error: workers: is release {DIGEST[:12]} with the catalog of this commit, not aaaaaaaaaaaa. "
+        "Take the archive that staging stored, or prove this release in staging first."
+    )
+
+
+@pytest.mark.parametrize("digest", ["a" * 12, "A" * 64, "../x"])
+def test_what_is_no_digest_is_refused(run: Run, digest: str) -> None:
+    assert one_line(run(CRANE, "release", "require", digest, "--workers-dir", "workers")) == (
+        f"error: '{digest}': is no digest of a release. Give all 64 hex digits, as crane proof prints them."
+    )
+
+
+def test_workers_that_were_not_built_are_refused(run: Run) -> None:
+    assert one_line(run(CRANE, "release", "pack", "none.tar", "--workers-dir", "nowhere")).endswith(
+        "the folder does not exist. Build the worker (for TypeScript: wrangler deploy --dry-run --outdir dist), or correct workers-dir."
+    )
+
+
+def test_a_stack_that_pulumi_does_not_know_has_no_proof(run: Run, tmp_path: Path) -> None:
+    ended = run(CRANE, "proof", PULUMI_BACKEND_URL=tmp_path.as_uri(), PATH=f"{ROOT}/.venv/bin:{ROOT}/.crane/engine/bin:/usr/bin:/bin")
+    assert one_line(ended).startswith("error: stack staging: Pulumi cannot tell (no stack named 'staging' found")
