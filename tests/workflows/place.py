@@ -117,7 +117,7 @@ def place(folder: Path) -> Iterator[Place]:
     try:
         with github() as hub:
             environ = engine.environment(project.Project(ROOT, folder), cloud, clean_environment())
-            passphrases = {environment: secrets.token_urlsafe(24) for environment in ENVIRONMENTS}
+            passphrases: Json = {environment: secrets.token_urlsafe(24) for environment in ENVIRONMENTS}
             project.write(here, cloud)
             backend = (folder / "state").absolute()
             backend.mkdir()

@@ -18,13 +18,13 @@ def actionlint(folder: Path) -> subprocess.CompletedProcess[str]:
         pytest.fail("actionlint: is not in .crane/bin. Run `make workflows`, which builds it.")
     files = sorted((folder / "workflows").glob("*.yml"))
     assert files
-    command = [ACTIONLINT, "-config-file", folder / "actionlint.yaml", "-shellcheck", SHELLCHECK, *files]
+    command: list[str | Path] = [ACTIONLINT, "-config-file", folder / "actionlint.yaml", "-shellcheck", SHELLCHECK, *files]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def zizmor(folder: Path) -> subprocess.CompletedProcess[str]:
     """Ask zizmor as `make workflows` does; it asks nobody else."""
-    command = [ZIZMOR, "--offline", "--quiet", "--persona=pedantic", "--strict-collection", folder]
+    command: list[str | Path] = [ZIZMOR, "--offline", "--quiet", "--persona=pedantic", "--strict-collection", folder]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
