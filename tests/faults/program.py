@@ -7,8 +7,9 @@ from pathlib import Path
 
 from crane_infra.errors import CraneError
 from crane_infra.migrations import read_migrations
+from crane_infra.migrations.files import SchemaFiles
 from crane_infra.settings import Settings, parse
-from crane_infra.steps import Log, SchemaFiles, migrate_database
+from crane_infra.steps import Log, migrate_database
 
 WELL = "ended well"
 
