@@ -1,4 +1,4 @@
-"""Reads a stack file as it stands on disk: for what the engine does not tell a program. One question, one answer."""
+"""Reads the project file and the stack files as they stand on disk: for what the engine does not tell a program."""
 
 from pathlib import Path
 from typing import Any
@@ -20,3 +20,14 @@ def stack_config(root: Path, environment: str) -> dict[str, Any]:
         return {}
     except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         raise SettingsError(path.name, f"cannot be read ({type(error).__name__})", "Correct its YAML") from None
+
+
+def project_name(root: Path) -> str:
+    """The name of the Pulumi project in a folder.
+
+    Raises SettingsError where its Pulumi.yaml cannot be read.
+    """
+    try:
+        return str(yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise SettingsError("Pulumi.yaml", f"cannot be read ({type(error).__name__})", "Correct it") from None

@@ -5,14 +5,21 @@ Prevents a number taken twice, and a review that looks at files which were appli
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from crane_infra.catalog import Catalog
-from crane_infra.errors import MigrationError
-from crane_infra.migrations.files import from_empty, read_migrations
-from crane_infra.migrations.lint import Examined, examine, examine_each
-from crane_infra.release import read_schema_files
+from pydantic import TypeAdapter, ValidationError
 
+from crane_infra.catalog import Catalog
+from crane_infra.errors import MigrationError, SettingsError
+from crane_infra.migrations.files import from_empty, read_migrations
+from crane_infra.migrations.lint import Accepted, Examined, accepting, examine, examine_each
+from crane_infra.model import first_fault
+from crane_infra.release import read_schema_files
+from crane_infra.settings import ENVIRONMENTS, DatabaseSettings
+from crane_infra.stackfile import stack_config
+
+_DATABASES = TypeAdapter(dict[str, DatabaseSettings])
 _TEXT = "-- Say what this does. `-- crane: expand` or `-- crane: contract` on a line of its own says which kind it is.\n"
 
 
@@ -33,21 +40,46 @@ def new_migration(catalog: Catalog, workers_dir: Path, database: str, name: str)
     return path
 
 
-def lint_folders(catalog: Catalog, workers_dir: Path, since: str | None) -> list[Examined]:
+def lint_folders(catalog: Catalog, workers_dir: Path, since: str | None, accepted: Mapping[str, Accepted]) -> list[Examined]:
     """Judge the files of every database: each one alone, or as one release those that the git revision ``since`` does not have.
 
-    Raises MigrationError where files or revision cannot be read.
+    ``accepted`` is by database. Raises MigrationError where files or revision cannot be read.
     """
     found: list[Examined] = []
-    for declared in catalog.databases.values():
+    for name, declared in catalog.databases.items():
         files, base = read_schema_files(declared, workers_dir)
         ordered = from_empty(files, base)
         if since is None:
-            found += examine_each(ordered)
+            examined = examine_each(ordered)
         else:
             old = _names_at(since, workers_dir / declared.migrations)
-            found += examine(ordered, [file for file in files if file.name not in old])
+            examined = examine(ordered, [file for file in files if file.name not in old])
+        found += accepting(examined, accepted.get(name, {}))
     return found
+
+
+def accepted_by_all(root: Path, project: str) -> dict[str, Accepted]:
+    """The findings that the stack files of every environment accept, by database; read without Pulumi.
+
+    Raises SettingsError where a stack file cannot be read.
+    """
+    first, *others = (_accepted(root, project, environment) for environment in ENVIRONMENTS)
+    return {
+        name: {
+            file: [rule for rule in rules if all(rule in other.get(name, {}).get(file, ()) for other in others)]
+            for file, rules in own.items()
+        }
+        for name, own in first.items()
+    }
+
+
+def _accepted(root: Path, project: str, environment: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    try:
+        databases = _DATABASES.validate_python(stack_config(root, environment).get(f"{project}:databases") or {})
+    except ValidationError as error:
+        path, what = first_fault(error)
+        raise SettingsError(f"Pulumi.{environment}.yaml {project}:databases.{path}", what, "Correct it in the stack file") from None
+    return {name: own.accept_findings for name, own in databases.items()}
 
 
 def _names_at(revision: str, folder: Path) -> set[str]:

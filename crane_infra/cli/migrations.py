@@ -18,7 +18,8 @@ from crane_infra.migrations.baseline import take_on
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.status import Status, status_of
-from crane_infra.workingcopy import lint_folders, new_migration
+from crane_infra.stackfile import project_name
+from crane_infra.workingcopy import accepted_by_all, lint_folders, new_migration
 
 NOT_SETTLED = 3
 app = typer.Typer(
@@ -63,7 +64,8 @@ def lint(
     if stack and folder is None and since is None:
         examined = [one for found in _each(stack, None, _status) for one in found.examined]
     else:
-        examined = lint_folders(catalog.crane(), folder or settings_of(stack or "staging", root()).workers_dir, since)
+        workers_dir = folder or settings_of(stack or "staging", root()).workers_dir
+        examined = lint_folders(catalog.crane(), workers_dir, since, accepted_by_all(root(), project_name(root())))
     typer.echo(json.dumps({"files": [told.examined_as_json(one) for one in examined]}, indent=2) if as_json else told.lint(examined))
     if any(one.errors for one in examined):
         raise typer.Exit(NOT_SETTLED)

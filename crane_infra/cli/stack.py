@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from crane_infra.errors import SettingsError
 from crane_infra.settings import ENVIRONMENTS, Settings, parse
+from crane_infra.stackfile import project_name
 
 
 def outputs_of(stack: str) -> dict[str, Any]:
@@ -25,8 +24,7 @@ def settings_of(stack: str, root: Path) -> Settings:
     """
     if stack not in ENVIRONMENTS:
         raise SettingsError(f"stack {stack}", "it is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
-    project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
-    known = {"environment": stack, "project": str(project), "organization": "organization", "root": str(root)}
+    known = {"environment": stack, "project": project_name(root), "organization": "organization", "root": str(root)}
     config = {key: str(one["value"]) for key, one in _ask(stack, "config", "--json").items() if "value" in one}
     return parse(known, config, os.environ)
 
