@@ -8,7 +8,7 @@ from typing import Any
 
 from crane_infra.catalog import Catalog
 from crane_infra.databases import managed
-from crane_infra.migrations.apply import migrate
+from crane_infra.migrations.apply import bring_up_to
 from crane_infra.promotion import require_open, verdict_for
 from crane_infra.release import read_release
 from crane_infra.settings import Settings
@@ -21,7 +21,7 @@ async def apply_to(
 ) -> list[str]:
     """Bring the databases of a stack, or the one called ``only``, up to their files, and say where each stands then.
 
-    ``outputs_of`` gives the outputs of a stack. Raises GateError where production may not take these files, else as ``migrate`` does.
+    ``outputs_of`` gives the outputs of a stack. Raises GateError where production may not take these files, else as ``bring_up_to`` does.
     """
     outputs = outputs_of(settings.environment)
     release = BESIDE
@@ -32,15 +32,6 @@ async def apply_to(
     told = []
     async with managed(settings, catalog, outputs, only) as databases:
         for one in databases:
-            wanted = one.wanted
-            outcome = await migrate(
-                one.db,
-                wanted.files,
-                base=wanted.base,
-                accepted=wanted.accepted,
-                out_of_order=wanted.out_of_order,
-                release=release,
-                log=log,
-            )
+            outcome = await bring_up_to(one.db, one.wanted, release=release, log=log)
             told.append(f"{one.db.name}: {len(outcome.applied)} applied, stands at {outcome.head.name or 'nothing'}")
     return told

@@ -14,8 +14,8 @@ from crane_infra.settings import Settings
 from crane_infra.steps import look_at_proven
 
 
-def verdict_for(settings: Settings, release: Release, staging: Mapping[str, Any] | None) -> Verdict:
-    """What the gate says of a release, from the outputs of the staging stack (None: there is no such stack)."""
+def verdict_for(settings: Settings, release: Release, staging: Mapping[str, Any] | None, now: datetime | None = None) -> Verdict:
+    """What the gate says of a release ``now``, from the outputs of the staging stack (None: there is no such stack)."""
     days = settings.proof_max_age_days
     wanted = Wanted(
         digest=release.digest,
@@ -25,7 +25,7 @@ def verdict_for(settings: Settings, release: Release, staging: Mapping[str, Any]
         manifest=release.manifest,
         max_age=timedelta(days=days) if days else None,
     )
-    return judge(staging, wanted, datetime.now(UTC))
+    return judge(staging, wanted, now or datetime.now(UTC))
 
 
 async def require_open(settings: Settings, verdict: Verdict) -> None:

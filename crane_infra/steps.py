@@ -14,7 +14,7 @@ from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, CheckError
 from crane_infra.live import ExpectedHead, expected_heads, expected_versions, require_live, require_still_proven
-from crane_infra.migrations.apply import migrate
+from crane_infra.migrations.apply import bring_up_to
 from crane_infra.migrations.files import SchemaFiles
 from crane_infra.observe import deployments
 from crane_infra.proof import Proof
@@ -29,15 +29,7 @@ async def migrate_database(settings: Settings, name: str, database_id: str, want
     Raises MigrationError that names the file, what was applied and what is pending; ApiError where D1 does not answer.
     """
     async with connect(settings) as client:
-        await migrate(
-            D1(client, settings.account_id, database_id, name),
-            wanted.files,
-            base=wanted.base,
-            accepted=wanted.accepted,
-            out_of_order=wanted.out_of_order,
-            release=release,
-            log=log,
-        )
+        await bring_up_to(D1(client, settings.account_id, database_id, name), wanted, release=release, log=log)
 
 
 @dataclass(frozen=True)

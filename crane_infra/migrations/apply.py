@@ -19,7 +19,7 @@ from crane_infra.migrations import sql
 from crane_infra.migrations.blame import describe, find_statement
 from crane_infra.migrations.counts import Counted
 from crane_infra.migrations.drift import look_for_drift
-from crane_infra.migrations.files import MigrationFile, from_empty
+from crane_infra.migrations.files import MigrationFile, SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger
 from crane_infra.migrations.lint import Accepted, Examined, accepting, examine, first_error
 from crane_infra.migrations.plan import Plan, StartedNotDoneError, make_plan
@@ -39,6 +39,12 @@ class Outcome:
     applied: tuple[str, ...]
     adopted: tuple[str, ...]
     head: LedgerHead
+
+
+async def bring_up_to(db: Database, wanted: SchemaFiles, *, release: str, log: Callable[[str], None]) -> Outcome:
+    """Bring ``db`` to what its stack wants of it; raises as ``migrate`` does."""
+    files, base = wanted.files, wanted.base
+    return await migrate(db, files, release=release, log=log, base=base, out_of_order=wanted.out_of_order, accepted=wanted.accepted)
 
 
 async def migrate(  # noqa: PLR0913 - all but the first two by name

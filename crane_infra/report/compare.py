@@ -6,17 +6,16 @@ production's passphrase only so that a reviewer sees what would change there.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from crane_infra.catalog import Catalog
 from crane_infra.consistency import require_consistent, require_nothing_lost
 from crane_infra.databases import wanted_of
 from crane_infra.errors import WOULD_REFUSE, CraneError, ReportError
-from crane_infra.gate import Wanted as WantedRelease
-from crane_infra.gate import judge
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.preparation import require_meant
+from crane_infra.promotion import verdict_for
 from crane_infra.report.databases import database_changes
 from crane_infra.report.engine import STASH, VERSION, Preview
 from crane_infra.report.files import Files
@@ -80,16 +79,7 @@ def _gate(sides: Mapping[Environment, Side], now: datetime) -> Gate | None:
     settings, release = production.settings, production.files.release
     if isinstance(settings, CraneError) or release is None or not staging.is_known:
         return None
-    days = settings.proof_max_age_days
-    wanted = WantedRelease(
-        digest=release.digest,
-        project=settings.project,
-        account=settings.account_id,
-        proven_in="staging",
-        manifest=release.manifest,
-        max_age=timedelta(days=days) if days else None,
-    )
-    verdict = judge(staging.outputs, wanted, now)
+    verdict = verdict_for(settings, release, staging.outputs, now)
     said = f"production gate open: {verdict.reason}" if verdict.is_open else str(verdict.error())
     return Gate(verdict.is_open, said, promotes=production.preview is not None)
 
