@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -81,6 +81,25 @@ def test_nothing_is_left_behind_by_a_killed_cloud(begin: Begin, tmp_path: Path) 
     os.kill(running.pid, signal.SIGKILL)
     assert is_free_within(tmp_path / "cloud", 10)
     assert daemon.status(tmp_path / "cloud") is None
+
+
+@pytest.mark.parametrize("generation", [1, 2, 3])
+def test_a_cloud_that_is_killed_while_it_starts_is_not_in_the_way_of_the_next(begin: Begin, tmp_path: Path, generation: int) -> None:
+    """At the first sign of its process, of its Node, of its workerd."""
+    running = begin(tmp_path / "cloud")
+    with api_of(running).http as http:
+        database, worker = _filled(Api(running, http))
+    daemon.stop(running.folder)
+    starting = _python(UP, running.folder, CACHE)
+    seen = iter(lambda: list(_generation(starting.pid, generation)), None)
+    assert next(born for born in seen if born)
+    os.kill(next(_generation(starting.pid, 1)), signal.SIGKILL)
+    said = starting.communicate()[1].splitlines()
+    assert (starting.returncode, said[-1].partition(": ")[2][:32]) == (1, "the local cloud does not start: ")
+    with api_of(begin(running.folder)).http as http:
+        again = Api(running, http)
+        assert again.query(database, "SELECT a FROM t") == [[{"a": "kept"}]]
+        assert again.edge(worker).json() == ["key", "kept"]
 
 
 def test_a_second_start_says_that_one_is_running(begin: Begin, tmp_path: Path) -> None:
@@ -236,6 +255,12 @@ def _python(code: str, *arguments: Path) -> subprocess.Popen[str]:
 def _family(pid: int) -> list[int]:
     """A process and all that it started, in that order."""
     return [pid, *(other for child in children(pid) for other in _family(child))]
+
+
+def _generation(pid: int, generation: int) -> Iterator[int]:
+    """What a process started (1), what that started (2), and so on."""
+    for child in children(pid):
+        yield from [child] if generation == 1 else _generation(child, generation - 1)
 
 
 def _gone(pids: list[int]) -> bool:
