@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -24,6 +25,7 @@ from crane_infra.local.workerd.install import ensure_modules
 from crane_infra.local.workerd.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _READY_SECONDS, _END_SECONDS, _KILL_SECONDS, _HEALTH_SECONDS = 60.0, 15.0, 5.0, 5.0
@@ -93,13 +95,27 @@ def status(folder: Path) -> Running | None:
 
 
 def _end(found: Running) -> None:
-    for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(found.pid, number)
-        if is_free_within(found.folder, seconds):
-            _reap(found.pid)
-            return
+    with _watched(found.pid) as is_over:
+        for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(found.pid, number)
+            if is_free_within(found.folder, seconds):
+                is_over()
+                _reap(found.pid)
+                return
     raise LocalCloudError(str(found.folder), f"the local cloud (pid {found.pid}) does not end", "End it by hand")
+
+
+@contextlib.contextmanager
+def _watched(pid: int) -> Iterator[Callable[[], object]]:
+    """Give what waits a while for the end of a process, which comes a moment after its locks are free; where the system can tell (Linux)."""
+    with contextlib.ExitStack() as stack:
+        watched: list[int] = []
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(ProcessLookupError):
+                watched.append(os.pidfd_open(pid))
+                stack.callback(os.close, watched[0])
+        yield lambda: watched and select.select(watched, [], [], _KILL_SECONDS)
 
 
 def _remove_leftovers(folder: Path) -> None:

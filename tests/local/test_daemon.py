@@ -142,6 +142,16 @@ def test_stopping_what_does_not_run_does_nothing(tmp_path: Path) -> None:
     assert daemon.status(tmp_path / "nothing") is None
 
 
+def test_when_a_stop_is_over_no_process_of_it_runs(begin: Begin, tmp_path: Path) -> None:
+    running = begin(tmp_path / "cloud")
+    with contextlib.ExitStack() as stack:
+        ended = [os.pidfd_open(pid) for pid in _family(running.pid)]
+        for one in ended:
+            stack.callback(os.close, one)
+        daemon.stop(running.folder)
+        assert select.select(ended, [], [], 0)[0] == ended
+
+
 def test_a_stale_file_never_ends_a_foreign_process(cloud: Running, tmp_path: Path) -> None:
     """A file that names another cloud's ports and process, as after a crash and a reused port."""
     facts = json.loads((cloud.folder / "cloud.json").read_text())
