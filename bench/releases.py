@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import yaml
 
 from bench.catalog import DATE, names, write_release
 from bench.machine import CACHE
-from bench.rows import Row, median, timed
+from bench.rows import Row, median
 from crane_infra.local import daemon, engine, project
 from crane_infra.local.faults.client import Faults
 from tests.wrangler import Wrangler
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[1]
 _LINK_SECONDS, _PREVIEWS, _RELEASES = 0.05, 5, 3
 _STACK = "staging"
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run of the engine took, with all that it started, in milliseconds."""
+
+    waited: float
+    processor: float
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,12 @@ class Bench:
         """The folder of the built workers."""
         return self.folder / "workers"
 
-    def pulumi(self, *words: str, stack: str = _STACK) -> None:
+    def pulumi(self, *words: str) -> Spent:
         """Run the engine; raises CalledProcessError where it fails."""
-        command = ["pulumi", *words, "--stack", stack, "--non-interactive", "--color", "never"]
+        command = ["pulumi", *words, "--stack", _STACK, "--non-interactive", "--color", "never"]
+        began, used = time.perf_counter(), _processor()
         subprocess.run(command, env=dict(self.environ), check=True, capture_output=True, text=True)  # noqa: S603
+        return Spent((time.perf_counter() - began) * 1000, (_processor() - used) * 1000)
 
     def by_wrangler(self) -> None:
         """Migrate and deploy each worker with wrangler, then ask it for its health with curl."""
@@ -58,14 +69,33 @@ class Bench:
 
 
 def no_op_preview(folder: Path) -> list[Row]:
-    """Preview two workers of which nothing changed; beside a program with one Stash and no provider."""
+    """Preview two workers of which nothing changed, and in turn a program with one Stash and no provider."""
     with _deployed(folder, 2) as bench:
-        figure = median(timed(lambda: bench.pulumi("preview"), _PREVIEWS))
-        _write_project(folder, "floor")
-        _make_stack(bench, "floor")
-        bench.pulumi("up", "--yes", "--skip-preview", stack="floor")
-        floor = median(timed(lambda: bench.pulumi("preview", stack="floor"), _PREVIEWS))
-    return [Row("preview of two unchanged workers", figure, "ms", floor, "one Stash, no provider")]
+        floor = _floor(bench)
+        pairs = [(bench.pulumi("preview"), floor.pulumi("preview")) for _ in range(_PREVIEWS + 1)][1:]
+    what, of = "preview of two unchanged workers", "one Stash, no provider"
+    return [
+        Row(what, median([ours.waited for ours, _ in pairs]), "ms", median([least.waited for _, least in pairs]), of),
+        Row(
+            f"{what}, processor time",
+            median([ours.processor for ours, _ in pairs]),
+            "ms",
+            median([least.processor for _, least in pairs]),
+            of,
+        ),
+    ]
+
+
+def _floor(bench: Bench) -> Bench:
+    """The same engine and state on the least program, once updated."""
+    folder = bench.folder / "floor"
+    (folder / "state").mkdir(parents=True)
+    own = {"PULUMI_OPTION_CWD": str(folder), "PULUMI_BACKEND_URL": (folder / "state").as_uri()}
+    floor = replace(bench, folder=folder, environ={**bench.environ, **own})
+    _write_project(folder, "floor")
+    _make_stack(floor, _STACK)
+    floor.pulumi("up", "--yes", "--skip-preview")
+    return floor
 
 
 def whole_release(folder: Path) -> list[Row]:
@@ -78,7 +108,7 @@ def _release(folder: Path, count: int) -> Row:
     with _deployed(folder, count) as bench, Faults(bench.running.admin_url).latency(None, _LINK_SECONDS):
         for release in range(2, 2 + _RELEASES):
             write_release(bench.workers, count, release)
-            ours.append(_milliseconds(lambda: bench.pulumi("up", "--yes", "--skip-preview")))
+            ours.append(bench.pulumi("up", "--yes", "--skip-preview").waited)
             theirs.append(_milliseconds(bench.by_wrangler))
     return Row(
         f"release of {count} workers, one migration each, 50 ms link", median(ours), "ms", median(theirs), "wrangler and curl, one by one"
@@ -152,6 +182,12 @@ def _write_wrangler(bench: Bench) -> None:
 def _id_of(bench: Bench, database: str) -> str:
     listed: list[dict[str, str]] = json.loads(bench.wrangler("d1", "list", "--json").stdout)
     return next(one["uuid"] for one in listed if one["name"] == database)
+
+
+def _processor() -> float:
+    """The processor seconds of all children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _milliseconds(act: Callable[[], None]) -> float:
