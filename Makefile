@@ -13,7 +13,7 @@ export PULUMI_SKIP_UPDATE_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup engine rehearse test lint types workflows unit bench format clean python
+.PHONY: help setup engine rehearse test lint types workflows unit soak bench format clean python
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ workflows: setup .crane/bin/actionlint ## Check the GitHub workflows only
 
 unit: setup engine .crane/bin/actionlint ## Run the tests only
 	.venv/bin/pytest -n auto --dist loadfile
+
+soak: setup engine ## Let processes and random faults fight over migrations for long (about 10 minutes)
+	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/faults/test_processes.py tests/faults/test_random.py
 
 bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 5 minutes)
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m bench

@@ -5,7 +5,6 @@ Cases 10 and 20. ``make soak`` plays more rounds.
 
 # ruff: noqa: S608 - SQL of the tests themselves
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,9 +12,8 @@ import pytest
 from crane_infra.local.daemon import Running
 from tests.faults.conftest import Make
 from tests.faults.processes import migrators, until
-from tests.faults.target import NAMES, QUERY, THREE, Files, Target
+from tests.faults.target import NAMES, QUERY, ROUNDS, THREE, Files, Target
 
-ROUNDS = int(os.environ.get("CRANE_SOAK_ROUNDS", "5"))
 RUNNERS = 5
 TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO seen VALUES (new.x || ';'); END;"
 # Each of them is seen if it runs twice: it fails, or it leaves a row more.
@@ -44,6 +42,7 @@ async def test_five_processes_apply_each_file_once_and_end_well(cloud: Running, 
         for number in range(ROUNDS):
             target = first if number == 0 else make()
             target.folder = first.folder
+            target.faults.reset()
             for one in running:
                 one.begin(target.id, target.name)
             assert [one.ends() for one in running] == ["ended well"] * RUNNERS
