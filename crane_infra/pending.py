@@ -5,6 +5,7 @@ wrangler, or a restored bookmark, made something else true; and an update that u
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +17,31 @@ from crane_infra.databases import wanted_of
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files import SchemaFiles
 from crane_infra.migrations.ledger import Ledger
+from crane_infra.migrations.lint import Examined
 from crane_infra.migrations.status import Status, judged, status_of
 from crane_infra.preparation import Prepared, blocking
 from crane_infra.proof import readable
+
+UNSEEN = "Pending migrations are shown as Pulumi recorded them"
+_TAKEN_OVER = ": taken over from wrangler: "
+_PENDING = re.compile(r"(?P<database>[\w-]+): pending (?P<name>.+) \((?:expand|contract|data|none), [0-9a-f]{12}(?:, tables .*)?\)")
+
+
+def pending_line(database: str, one: Examined) -> str:
+    """What a preview says of a pending file of the database called ``database``."""
+    tables = f", tables {', '.join(one.tables)}" if one.tables else ""
+    return f"{database}: pending {one.file.name} ({one.kind}, {one.file.sha256[:12]}{tables})"
+
+
+def pending_in(line: str) -> tuple[str, str] | None:
+    """The names of database and file in such a line; None for any other."""
+    found = _PENDING.fullmatch(line)
+    return (found["database"], found["name"]) if found else None
+
+
+def takes_over(line: str) -> bool:
+    """Whether a line of a preview says that migrations are taken over from wrangler."""
+    return _TAKEN_OVER in line
 
 
 def announce_migrations(prepared: Prepared) -> None:
@@ -33,7 +56,7 @@ def announce_migrations(prepared: Prepared) -> None:
     except ApiError as error:
         if not pulumi.runtime.is_dry_run():
             raise
-        pulumi.log.warn(f"Pending migrations are shown as Pulumi recorded them: {error}")
+        pulumi.log.warn(f"{UNSEEN}: {error}")
         return
     for name, status in found.items():
         _require_not_behind(prepared, name, status)
@@ -80,9 +103,8 @@ def _listed(manifest: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _say(status: Status) -> None:
     if status.plan.adopt:
-        pulumi.log.info(f"{status.database}: taken over from wrangler: {', '.join(file.name for file in status.plan.adopt)}")
+        pulumi.log.info(f"{status.database}{_TAKEN_OVER}{', '.join(file.name for file in status.plan.adopt)}")
     for one in status.examined:
-        tables = f", tables {', '.join(one.tables)}" if one.tables else ""
-        pulumi.log.info(f"{status.database}: pending {one.file.name} ({one.kind}, {one.file.sha256[:12]}{tables})")
+        pulumi.log.info(pending_line(status.database, one))
         for finding in one.findings:
             pulumi.log.warn(f"{status.database}: {finding}")

@@ -60,7 +60,7 @@ def preview_report(  # noqa: PLR0913 - the options of a command
         raise ReportError("preview-report", "was given no preview", todo)
     declared = catalog.crane()
     sides = collect(declared, given, stack_files or root(), os.environ)
-    report = make_report(declared, sides, failure(failed, declared, os.environ), datetime.now(UTC))
+    report = make_report(declared, sides, failure(failed, declared, sides, os.environ), datetime.now(UTC))
     text = redactor(declared, os.environ)(_as_json(report) if as_json else render(report))
     if out is None:
         typer.echo(text, nl=False)

@@ -52,14 +52,16 @@ def collect(catalog: Catalog, given: Given, folder: Path, environ: Mapping[str, 
     return {name: _side(catalog, name, settings, outputs, previews.get(name)) for name in ENVIRONMENTS}
 
 
-def failure(path: Path | None, catalog: Catalog, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What a failed preview said, its last lines; empty where none failed.
+def failure(path: Path | None, catalog: Catalog, sides: Mapping[Environment, Side], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What a failed preview said besides its JSON, its last lines; empty where none failed, and where it said it all in the JSON.
 
     Raises ReportError where the file cannot be read.
     """
     if path is None:
         return ()
     lines = [line.rstrip() for line in redactor(catalog, environ)(_read(path)).splitlines() if line.strip()]
+    if not lines and any(side.preview and side.preview.errors for side in sides.values()):
+        return ()
     return ("\n".join(line.removeprefix("error: ") for line in lines[-_MOST_OF_A_FAILURE:]) or "the preview failed and did not say why",)
 
 

@@ -14,10 +14,11 @@ from crane_infra.consistency import require_consistent, require_nothing_lost
 from crane_infra.databases import wanted_of
 from crane_infra.errors import WOULD_REFUSE, CraneError, ReportError
 from crane_infra.migrations.ledger import Ledger
+from crane_infra.pending import UNSEEN, pending_in, takes_over
 from crane_infra.preparation import require_meant
 from crane_infra.promotion import verdict_for
 from crane_infra.report.databases import database_changes
-from crane_infra.report.engine import STASH, VERSION, Preview
+from crane_infra.report.engine import STASH, VERSION, Preview, one_line
 from crane_infra.report.files import Files
 from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Gate, Report
 from crane_infra.report.recorded import Recorded, ledger_of, migrations_in, recorded
@@ -107,7 +108,7 @@ def _environment(catalog: Catalog, environment: Environment, side: Side, sizes: 
         refusals=_once([*refusals, *more]),
         losses=losses,
         adoptions=_adoptions(preview),
-        notes=tuple(_notes(side, last, preview)),
+        notes=tuple(_notes(side, last, preview, databases)),
         is_known=side.is_known,
         previewed=preview is not None,
     )
@@ -158,26 +159,38 @@ def _databases(side: Side, settings: Settings, last: Recorded) -> tuple[tuple[Da
 
 
 def _ledger(side: Side, settings: Settings, last: Recorded, name: str) -> Ledger | None:
-    """What is known of a ledger: by the preview's record of the schema, which failed releases keep too, else by the last outputs."""
+    """What is known of a ledger: what the preview saw of it, else its record of the schema, which failed releases keep too, else the last outputs."""
     preview = side.preview
+    if preview and not preview.errors and not any(text.startswith(UNSEEN) for text in preview.messages):
+        return _seen(side.files, preview, name, settings.databases[name].name)
     step = preview.step(STASH, f"{name}-schema") if preview else None
     if step and step.old:
         return ledger_of(migrations_in((step.old.get("input") or {}).get("migrations")))
     if preview and not preview.errors and step is None:
-        return ledger_of({file.name: file.sha256 for file in side.files.migrations[name]})
+        return ledger_of({file.name: file.sha256 for file in side.files.migrations[name]})  # the record stays as it is
     if name in last.databases:
         return last.ledger(name)
     return None if settings.databases[name].adopt else Ledger()
 
 
+def _seen(files: Files, preview: Preview, name: str, shown: str) -> Ledger:
+    """The ledger, from what a preview that read it calls pending: all other files are done."""
+    pending = {found[1] for text in preview.messages if (found := pending_in(text)) and found[0] == shown}
+    base = files.bases.get(name)
+    if base and one_line(base.name) in pending:
+        return Ledger()
+    return ledger_of({file.name: file.sha256 for file in files.migrations[name] if one_line(file.name) not in pending})
+
+
 def _adoptions(preview: Preview | None) -> tuple[str, ...]:
-    return tuple(text for text in preview.messages if text.startswith(_ADOPTS)) if preview else ()
+    return tuple(text for text in preview.messages if text.startswith(_ADOPTS) or takes_over(text)) if preview else ()
 
 
-def _notes(side: Side, last: Recorded, preview: Preview | None) -> list[str]:
-    """What the preview said besides, and what could not be compared."""
-    said = preview.messages if preview else ()
-    notes = [text for text in said if not text.startswith((_ADOPTS, _GATE)) and not text.endswith(WOULD_REFUSE)]
+def _notes(side: Side, last: Recorded, preview: Preview | None, databases: tuple[DatabaseChanges, ...]) -> list[str]:
+    """What the preview said that stands nowhere else, and what could not be compared."""
+    findings = {one_line(f"{one.shown}: {finding}") for one in databases for pending in one.pending for finding in pending.findings}
+    said = [text for text in (preview.messages if preview else ()) if text not in findings and text not in _adoptions(preview)]
+    notes = [text for text in said if not (text.startswith(_GATE) or text.endswith(WOULD_REFUSE) or pending_in(text))]
     fingerprints = _fingerprints(side, last)
     if fingerprints is not None and not comparable(last.fingerprints, fingerprints):
         notes.append("fingerprint-key is another one than at the last release, so nobody can tell which secrets changed")

@@ -92,6 +92,11 @@ def parse_preview(text: str, where: str, redact: Callable[[str], str]) -> Previe
         raise ReportError(where, "is not the JSON of a preview", todo) from None
 
 
+def one_line(text: str) -> str:
+    """A text as ``Preview`` has it: in one line, blanks run together."""
+    return " ".join(text.split())
+
+
 def _step(one: Mapping[str, Any]) -> Step:
     *_, kind, name = str(one["urn"]).split("::")
     old, new = (dict((one.get(key) or {}).get("inputs") or {}) for key in ("oldState", "newState"))
@@ -100,4 +105,4 @@ def _step(one: Mapping[str, Any]) -> Step:
 
 def _line(message: object) -> str:
     """A message without the engine's own first word."""
-    return " ".join(str(message or "").split()).removeprefix("error: ").removeprefix("warning: ")
+    return one_line(str(message or "")).removeprefix("error: ").removeprefix("warning: ")

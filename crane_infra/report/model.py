@@ -75,7 +75,7 @@ class EnvironmentChanges:
     @property
     def lint_errors(self) -> tuple[str, ...]:
         """What lint finds that a run would stop at."""
-        return tuple(str(one) for one in self.findings if one.level == "error")
+        return tuple(str(one.error()) for one in self.findings if one.level == "error")
 
     @property
     def findings(self) -> Iterator[Finding]:

@@ -71,9 +71,7 @@ def data(one: EnvironmentChanges, report: Report) -> str:
 
 def _database(database: DatabaseChanges) -> str:
     shown, count = code(database.shown), len(database.pending)
-    if database.standing == "adopted":
-        return f"{shown} is taken over with its data"
-    made = f"{shown} is made, empty" if database.standing == "new" else ""
+    made = {"new": f"{shown} is made, empty", "adopted": f"{shown} is taken over with its data"}.get(database.standing, "")
     if not count:
         return made
     effects = "; ".join(dict.fromkeys(_effect(one) for one in database.pending))

@@ -1,5 +1,6 @@
 """The cases whose comments are kept as files: each makes a stage, changes something and reports. ``python -m tests.report.cases`` writes them anew."""
 
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ from crane_infra.report.model import Report
 from tests.report.stage import Json, Stage, comment
 
 GOLDEN = Path(__file__).parent / "golden"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "pipeline-examples.md"
+EXAMPLES = ("usual_change", "contract_migration", "referenced_table_dropped")
 CONTEXT = "crane-context/migrations"
 NOTES = "-- crane: expand\nCREATE TABLE labels (id INTEGER PRIMARY KEY, note_id INTEGER REFERENCES notes (id), label TEXT NOT NULL);\n"
 NOTES += "CREATE INDEX labels_by_note ON labels (note_id);\n"
@@ -114,14 +117,23 @@ def migration_edited(stage: Stage) -> Report:
     """An applied migration has another text."""
     stage.deploy("staging", "production")
     stage.write(f"{CONTEXT}/0001_create_sessions.sql", "CREATE TABLE sessions (id TEXT PRIMARY KEY, host TEXT, seen_at TEXT);\n")
-    return stage.report(staging=stage.preview())
+    text = (
+        "workers/crane-context/migrations/0001_create_sessions.sql: edited after it was applied to crane-context-db-staging (recorded d7328c34, "
+        "file 35f19f1a). Restore the file, line ends included, or add a new migration."
+    )
+    return stage.report(staging=stage.preview(said=(("error", text),)), failed="")
 
 
 def referenced_table_dropped(stage: Stage) -> Report:
     """Dropping a table would empty another one."""
     stage.deploy("staging", "production")
     stage.write(f"{CONTEXT}/0003_drop_sessions.sql", "-- crane: contract\nDROP TABLE sessions;\n")
-    return stage.report(staging=stage.preview())
+    text = (
+        "workers/crane-context/migrations/0003_drop_sessions.sql, statement 1: dropping sessions also deletes rows of notes, or the references in "
+        "them (ON DELETE). Copy and drop what refers to it first (docs/lint.md shows how); if these rows may go, say -- crane: loses-rows notes. "
+        "(drops-referenced-table)."
+    )
+    return stage.report(staging=stage.preview(said=(("error", text),)), failed="")
 
 
 def database_renamed(stage: Stage) -> Report:
@@ -221,11 +233,17 @@ def _with_variable(config: Json, value: str) -> Json:
 
 
 def main() -> None:
-    """Write every comment anew."""
+    """Write every comment anew, in the document too."""
     GOLDEN.mkdir(exist_ok=True)
     for name, case in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             (GOLDEN / f"{name}.md").write_text(comment(case(Stage(Path(folder)))), encoding="utf-8")
+    found = iter(EXAMPLES)
+    text = DOCUMENT.read_text(encoding="utf-8")
+    shown = re.sub(
+        r"(?ms)^````text\n.*?^````$", lambda _: f"````text\n{(GOLDEN / f'{next(found)}.md').read_text(encoding='utf-8')}````", text
+    )
+    DOCUMENT.write_text(shown, encoding="utf-8")
 
 
 if __name__ == "__main__":

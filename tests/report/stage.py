@@ -17,6 +17,8 @@ import yaml
 from crane_infra.catalog import Catalog, Database, Secret, Worker
 from crane_infra.consistency import variables_of
 from crane_infra.migrations.ledger import head_of
+from crane_infra.migrations.lint import examine
+from crane_infra.pending import pending_line
 from crane_infra.proof import PROOF_SCHEMA
 from crane_infra.report.collect import Given, collect, failure
 from crane_infra.report.compare import make_report
@@ -196,9 +198,24 @@ class Stage:
         root: Json = {"op": "same", "urn": self.urn(environment, "pulumi:pulumi:Stack", f"crane-infra-{environment}")}
         root |= {"oldState": {"outputs": self.outputs[environment]}} if environment in self.outputs else {"op": "create"}
         found = [] if refused else list(self._steps(environment))
+        said = said if refused else (*self._pending(environment), *said)
         told = [{"message": f"{'error: ' if severity == 'error' else ''}{text}\n", "severity": severity} for severity, text in said]
         digest: Json = {"config": {}, "steps": [root, *found, *steps], "changeSummary": {}}
         return digest | ({"diagnostics": told} if told else {})
+
+    def _pending(self, environment: Environment) -> Iterator[tuple[str, str]]:
+        """What the program says of the ledgers, which hold what was deployed."""
+        files, settings = self.now(environment)
+        was = self.files.get(environment)
+        for name, own in files.migrations.items():
+            done = {file.name for file in was.migrations[name]} if was else set()
+            shown = settings.databases[name].name
+            if settings.databases[name].adopt:
+                yield "info", f"{shown}: taken over from wrangler: {', '.join(file.name for file in own)}"
+                continue
+            for one in examine(own, [file for file in own if file.name not in done]):
+                yield "info", pending_line(shown, one)
+                yield from (("warning", f"{shown}: {finding}") for finding in one.findings)
 
     @staticmethod
     def urn(environment: str, kind: str, name: str) -> str:
@@ -246,7 +263,7 @@ class Stage:
         )
         with contextlib.chdir(self.folder):
             sides = collect(self.catalog, given, Path(), environ or {})
-            return make_report(self.catalog, sides, failure(given.failed, self.catalog, environ or {}), NOW)
+            return make_report(self.catalog, sides, failure(given.failed, self.catalog, sides, environ or {}), NOW)
 
     def _file(self, name: str, content: Json | str | None) -> Path | None:
         if content is None:

@@ -1,12 +1,11 @@
 """The comments as people read them, kept as files: ``python -m tests.report.cases`` writes them anew."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from crane_infra.report.render import LONGEST, MARKER
-from tests.report.cases import CASES, GOLDEN
+from tests.report.cases import CASES, DOCUMENT, EXAMPLES, GOLDEN
 from tests.report.stage import KEY, SECRETS, Stage, comment
 
 FAILING = {
@@ -20,9 +19,6 @@ FAILING = {
     "preview_failed",
     "promotion_unproven",
 }
-
-
-EXAMPLES = ("usual_change", "contract_migration", "referenced_table_dropped")
 
 
 def golden(name: str) -> str:
@@ -64,8 +60,7 @@ def test_every_kept_comment_belongs_to_a_case() -> None:
 
 
 def test_the_examples_in_the_documents_are_what_the_command_prints() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "pipeline-examples.md").read_text(encoding="utf-8")
-    shown = re.findall(r"(?ms)^````text\n(.*?)^````$", text)
+    shown = re.findall(r"(?ms)^````text\n(.*?)^````$", DOCUMENT.read_text(encoding="utf-8"))
     assert shown == [golden(name) for name in EXAMPLES]
 
 

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 from crane_infra.cli.main import app
 from crane_infra.errors import CraneError, ReportError
 from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.lint import examine
+from crane_infra.pending import UNSEEN, pending_in, pending_line
 from crane_infra.report.engine import parse_preview
 from crane_infra.report.recorded import recorded
 from tests.engine.runs import ROOT
@@ -49,6 +51,29 @@ def test_after_a_failed_preview_staging_is_compared_with_its_last_outputs(stage:
 
 def test_a_failed_preview_that_said_nothing_still_fails_the_check(stage: Stage) -> None:
     assert stage.report(failed="").objections == ("the preview failed and did not say why",)
+
+
+def test_a_failed_preview_that_said_it_all_in_its_json_is_told_once(stage: Stage) -> None:
+    assert stage.report(staging=stage.preview(said=(("error", "a: b. c."),)), failed="").objections == ("a: b. c.",)
+
+
+def test_what_a_preview_saw_in_the_ledgers_goes_before_what_was_recorded(stage: Stage) -> None:
+    stage.deploy("staging", "production")
+    stage.write("crane-context/migrations/0003_create_labels.sql", NOTES)
+    seen = stage.preview()
+    seen["diagnostics"] = []  # somebody applied it by hand
+    unseen = {**seen, "diagnostics": [{"severity": "warning", "message": f"{UNSEEN}: no answer"}]}
+    by_ledger, by_record = (stage.report(staging=preview).environments[0] for preview in (seen, unseen))
+    assert [one.pending for one in by_ledger.databases] == [(), ()]
+    assert [pending.name for one in by_record.databases for pending in one.pending] == ["0003_create_labels.sql"]
+
+
+def test_the_line_that_a_preview_says_of_a_pending_file_is_read_back(stage: Stage) -> None:
+    stage.write("crane-context/migrations/0003_odd (data, 1).sql", NOTES)
+    (file,) = (one for one in stage.now("staging")[0].migrations["crane-context-db"] if one.number == 3)
+    (examined,) = examine([file], [file])
+    assert pending_in(pending_line("some-db", examined)) == ("some-db", file.name)
+    assert pending_in("some-db: pending nothing of this kind") is None
 
 
 def test_a_refusal_that_a_preview_only_warns_of_fails_the_check(stage: Stage) -> None:
