@@ -17,6 +17,7 @@ from crane_infra.redact import Redactor
 from crane_infra.report.compare import Side
 from crane_infra.report.engine import Preview, parse_preview, redacted
 from crane_infra.report.files import NOTHING, read_files, read_settings
+from crane_infra.report.markdown import shortened
 from crane_infra.settings import ENVIRONMENTS, Environment, Settings
 
 _MOST_OF_A_FAILURE = 40  # lines
@@ -62,7 +63,8 @@ def failure(path: Path | None, catalog: Catalog, sides: Mapping[Environment, Sid
     lines = [line.rstrip() for line in redactor(catalog, environ)(_read(path)).splitlines() if line.strip()]
     if not lines and any(side.preview and side.preview.errors for side in sides.values()):
         return ()
-    return ("\n".join(line.removeprefix("error: ") for line in lines[-_MOST_OF_A_FAILURE:]) or "the preview failed and did not say why",)
+    last = (shortened(line.removeprefix("error: ")) for line in lines[-_MOST_OF_A_FAILURE:])
+    return ("\n".join(last) or "the preview failed and did not say why",)
 
 
 def _side(

@@ -82,7 +82,8 @@ def _gate(sides: Mapping[Environment, Side], now: datetime) -> Gate | None:
         return None
     verdict = verdict_for(settings, release, staging.outputs, now)
     said = f"production gate open: {verdict.reason}" if verdict.is_open else str(verdict.error())
-    return Gate(verdict.is_open, said, promotes=production.preview is not None)
+    proven = any(proof.digest == release.digest for proof in recorded(staging.outputs).proofs)
+    return Gate(verdict.is_open, said, promotes=production.preview is not None, proven=proven)
 
 
 def _environment(catalog: Catalog, environment: Environment, side: Side, sizes: Mapping[str, int]) -> EnvironmentChanges:

@@ -85,11 +85,16 @@ class EnvironmentChanges:
 
 @dataclass(frozen=True)
 class Gate:
-    """What the production gate says of the release. ``promotes``: the report is about a promotion, for which it has to be open."""
+    """What the production gate says of the release.
+
+    ``promotes``: the report is about a promotion, for which it has to be open. ``proven``: staging has proven this release, be it that the
+    proof does not hold.
+    """
 
     is_open: bool
     said: str
     promotes: bool
+    proven: bool
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,8 @@ def _migration_rows(environments: Sequence[EnvironmentChanges]) -> Iterable[Sequ
             code(name),
             code(pending.name, 120),
             wording.KINDS[pending.kind],
-            ", ".join(map(code, pending.verbs)) or "none",
-            ", ".join(map(code, pending.tables)) or "none",
+            wording.listed(pending.verbs) or "none",
+            wording.listed(pending.tables) or "none",
             wording.rows(pending),
             ", ".join(where),
         )

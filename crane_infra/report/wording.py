@@ -3,12 +3,13 @@
 Prevents a word of ours, such as contract, from standing alone where somebody has to judge what happens to the data.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from crane_infra.report.markdown import code
 from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Pending, Report
 
 _WRITES = ("INSERT", "REPLACE", "UPDATE", "DELETE", "WITH")
+_MOST_NAMES = 8
 _WHEN = {"staging": "after the merge", "production": "when this release is promoted"}
 KINDS = {"expand": "expand: adds", "contract": "**contract: takes away**", "data": "data: writes rows", "none": "none"}
 STANDINGS = {"new": "**new**", "adopted": "**taken over**, its code is replaced", "kept": "as it is"}
@@ -35,6 +36,8 @@ def gate(report: Report) -> Iterator[str]:
         yield f"**Production gate:** open. {code(report.gate.said)}"
     elif report.gate.promotes:
         yield "**Production gate:** closed, so this release cannot be promoted."
+    elif report.gate.proven:
+        yield f"**Production gate:** closed, although staging has proven this release. {code(report.gate.said)}"
     else:
         yield "**Production gate:** not proven yet, which is normal in a pull request: staging proves the release after the merge."
         yield f"The gate says: {code(report.gate.said)}"
@@ -79,8 +82,8 @@ def _database(database: DatabaseChanges) -> str:
 
 
 def _effect(one: Pending) -> str:
-    told = [f"**may delete rows of {', '.join(map(code, one.loses_rows))}**"] if one.loses_rows else []
-    own = ", ".join(code(table) for table in one.tables if table not in one.loses_rows) or "the schema"
+    told = [f"**may delete rows of {listed(one.loses_rows)}**"] if one.loses_rows else []
+    own = listed(table for table in one.tables if table not in one.loses_rows) or "the schema"
     if one.kind == "contract":
         told.append(f"**takes away from {own}**")
     if verbs := written(one):
@@ -110,7 +113,7 @@ def _emphasized(text: str, verbs: tuple[str, ...]) -> str:
 
 def rows(one: Pending) -> str:
     """What happens to rows that are there."""
-    told = [f"**may be lost in {', '.join(map(code, one.loses_rows))}**"] if one.loses_rows else []
+    told = [f"**may be lost in {listed(one.loses_rows)}**"] if one.loses_rows else []
     told += ["**what is taken away is gone**"] if one.kind == "contract" else []
     verbs = written(one)
     told += [_emphasized({"adds": "added", "changes": "changed"}.get(_does(verbs), "deleted or changed"), verbs)] if verbs else []
@@ -132,6 +135,13 @@ def limits(report: Report) -> Iterator[str]:
             "production: compared with the last release there, from plain outputs alone. Its secrets are compared by its own preview, "
             "before the approval of a promotion."
         )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as code, the first few."""
+    every = list(names)
+    more = [f"{len(every) - _MOST_NAMES} more"] if len(every) > _MOST_NAMES else []
+    return ", ".join([*map(code, every[:_MOST_NAMES]), *more])
 
 
 def counted(count: int, one: str) -> str:

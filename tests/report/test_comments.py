@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from crane_infra.report.render import LONGEST, MARKER
+from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Report
+from crane_infra.report.render import LONGEST, MARKER, render
 from tests.report.cases import CASES, DOCUMENT, EXAMPLES, GOLDEN
 from tests.report.stage import KEY, SECRETS, Stage, comment
 
@@ -77,10 +78,27 @@ def test_a_comment_stays_below_what_github_takes(stage: Stage) -> None:
     assert "left out here: the comment would be too long" in told
 
 
-def test_what_is_cut_in_the_end_says_so(stage: Stage) -> None:
+def test_no_list_of_a_comment_is_endless(stage: Stage) -> None:
     stage.deploy("staging", "production")
     said = tuple(("error", f"refusal {number} {'x' * 690}") for number in range(400))
-    messages = tuple(("warning", f"warning {number} {'y' * 690}") for number in range(400))
-    told = comment(stage.report(staging=stage.preview(said=said + messages)))
+    told = comment(stage.report(staging=stage.preview(said=said), failed=f"{'y' * 90_000}\n" * 90))
     assert len(told.encode()) <= LONGEST
-    assert "more" in told
+    assert "- … and 340 more" in told
+    assert "**Production gate:**" in told
+
+
+def test_what_is_too_long_all_the_same_is_cut_and_says_so() -> None:
+    databases = tuple(DatabaseChanges(f"db-{number}", f"{'ö' * 50}-{number}", "new") for number in range(1000))
+    told = render(
+        Report("a" * 64, None, (EnvironmentChanges("staging", databases=databases), EnvironmentChanges("production", notes=("x",))))
+    )
+    assert len(told.encode()) <= LONGEST
+    assert told.rstrip().endswith("`crane preview-report` prints for these files.*")
+
+
+def test_a_proof_that_does_not_hold_is_not_called_normal(stage: Stage) -> None:
+    stage.deploy("staging", "production")
+    stage.configure("production", {**stage.config["production"], "crane-infra:proof-max-age-days": 1})
+    told = comment(stage.report(staging=stage.preview()))
+    assert "**Production gate:** closed, although staging has proven this release." in told
+    assert "is older than 1 day" in told
