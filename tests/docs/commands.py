@@ -16,6 +16,7 @@ from tests.docs.markdown import ROOT
 
 PATH = os.pathsep.join([str(ROOT / ".venv" / "bin"), str(ROOT / ".crane" / "engine" / "bin"), os.environ.get("PATH", "")])
 BREAKS = {"|", "&&", ";", "||"}
+REDIRECTIONS = {"<", ">", ">>"}
 FLAG = re.compile(r"^ +(?:-(?P<short>\w), |    )?--(?P<long>[\w-]+)(?P<optional>\[\S+\])?(?: (?P<value>[a-z]\S*))?(?: {2,}|$)")
 
 
@@ -32,7 +33,7 @@ def commands(line: str) -> Iterator[list[str]]:
         elif words or not re.match(r"\w+=", word):
             words.append(word)
     if words:
-        yield words[: words.index("<")] if "<" in words else words
+        yield words[: next((place for place, word in enumerate(words) if word in REDIRECTIONS), len(words))]
 
 
 def fault(words: list[str]) -> str | None:
@@ -106,6 +107,7 @@ def _help(command: tuple[str, ...]) -> Help:
         names[-1] |= frozenset(aliases[1].split(", "))
     positional = any(word[0] in "[<" and word not in ("[flags]", "[command]", "[--]") for form in forms for word in form)
     found = [match for line in text.splitlines() if (match := FLAG.match(line))]
-    flags = {f"--{flag['long']}": bool(flag["value"]) for flag in found}
-    flags |= {f"-{flag['short']}": bool(flag["value"]) for flag in found if flag["short"]}
+    wants = {flag["long"]: bool(flag["value"]) and "[=" not in flag["value"] for flag in found}  # --refresh string[="true"] needs none
+    flags = {f"--{flag['long']}": wants[flag["long"]] for flag in found}
+    flags |= {f"-{flag['short']}": wants[flag["long"]] for flag in found if flag["short"]}
     return Help(tuple(names), positional, "Available Commands:" in text, flags)

@@ -21,7 +21,7 @@ from tests.docs.commands import commands, fault
 from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, ROOT, RUNBOOK, SETTINGS
 
 CHECKED = {"make", "crane", "pulumi"}
-COMMON = {"source", "eval", "export", "printf", "python3"}
+COMMON = {"source", "eval", "export", "printf", "python3", "git"}
 LANGUAGES = {"sh", "text", "python", "sql", "yaml", ""}
 SETTINGS_FILE = {"environment": "staging", "project": "crane-infra", "organization": "organization", "root": "."}
 SHOWN = [words for path in DOCUMENTS for line in markdown.lines(path, "sh") for words in commands(line)]
