@@ -1,5 +1,6 @@
 """A repository as a user has it, on the local cloud: stack files that lead there, own secrets and passphrases for each environment, read-only tokens."""
 
+import hashlib
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ class Place:
     """The repository, its cloud, and GitHub."""
 
     origin: Path
+    backend: Path
     cloud: daemon.Running
     hub: Hub
     runner: Runner
@@ -45,6 +47,11 @@ class Place:
     def workers(self) -> Path:
         """The sources of the workers, in what is checked out at the origin."""
         return self.origin / "workers"
+
+    def state(self) -> str:
+        """A digest of all that Pulumi keeps."""
+        files = sorted(path for path in self.backend.rglob("*") if path.is_file())
+        return hashlib.sha256(b"".join(str(path).encode() + path.read_bytes() for path in files)).hexdigest()
 
     def branch(self, name: str) -> None:
         """Begin a branch from main and check it out."""
@@ -68,8 +75,8 @@ class Place:
 
     # What happens at GitHub
 
-    def pull_request(self, workflow: str, branch: str, number: int, repository: str = REPOSITORY) -> Run:
-        """A pull request is opened or gets a commit."""
+    def pull_request(self, workflow: str, branch: str, number: int, repository: str = REPOSITORY, only: str = "") -> Run:
+        """A pull request is opened or gets a commit; ``only`` is the one job that is run."""
         request = {
             "number": number,
             "base": {"sha": self.head("main")},
@@ -82,7 +89,7 @@ class Place:
             "sha": self.head(branch),
             "event": {"pull_request": request},
         }
-        return self.runner.run(workflow, event)
+        return self.runner.run(workflow, event, only)
 
     def pushed(self) -> Run:
         """Main has a new commit."""
@@ -132,7 +139,7 @@ def place(folder: Path) -> Iterator[Place]:
                 for suffix, token in (("", cloud.token), ("-preview", reads))
             }
             runner = Runner(folder / "runs", origin, hub, kept, {"BUILD_COMMAND": BUILD, "PULUMI_BACKEND_URL": backend.as_uri()}, vaults)
-            yield Place(origin, cloud, hub, runner, [*hidden, *passphrases.values(), cloud.token, reads, TOKEN])
+            yield Place(origin, backend, cloud, hub, runner, [*hidden, *passphrases.values(), cloud.token, reads, TOKEN])
     finally:
         daemon.stop(folder / "cloud")
 

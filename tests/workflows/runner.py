@@ -69,12 +69,14 @@ class Runner:
     """All that any step printed or showed."""
     _numbers: "count[int]" = field(default_factory=count)
 
-    def run(self, workflow: str, github: Json, **inputs: str) -> Run:
-        """Run a workflow for an event; ``github`` is what its context says."""
+    def run(self, workflow: str, github: Json, only: str = "", **inputs: str) -> Run:
+        """Run a workflow for an event, or one job of it; ``github`` is what its context says."""
         content = load(WORKFLOWS / f"{workflow}.yml")
         run, place = Run(), self.folder / f"{next(self._numbers):02}-{workflow}"
         known = {"github": {"repository": REPOSITORY, "token": TOKEN, **github}, "inputs": inputs, "vars": self.variables}
         for name, job in content["jobs"].items():
+            if only not in ("", name):
+                continue
             needs = {need: self._needed(run, need) for need in _listed(job.get("needs"))}
             well = all(one["result"] == "success" for one in needs.values())
             context = {**known, "needs": needs, "status": _status(well)}

@@ -16,7 +16,7 @@ import pytest
 
 from tests.engine.runs import SURE, Ended, Engine, search_path
 from tests.workflows.place import Place, change_stack_file, own_program, place, stack_setting
-from tests.workflows.runner import Run
+from tests.workflows.runner import Json, Run
 
 GOLDEN = Path(__file__).parent / "golden"
 CONTEXT, DATABASE = "crane-context", "crane-context-db-prod"
@@ -79,6 +79,8 @@ class Shipped:
     merged: Run
     promoted: Run
     ledger_before: list[str]
+    state_was_left: bool
+    """Whether the preview left the state as it was."""
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +94,11 @@ def shipped(hub: Place) -> Shipped:
     workers[CONTEXT]["variables"]["IDEMPOTENCY_TTL_SECONDS"] = "60"
     change_stack_file(hub.origin, "staging", {"workers": workers})
     hub.commit("Notes")
-    before = hub.account.ledger(DATABASE)
+    before, state = hub.account.ledger(DATABASE), hub.state()
     pull = hub.pull_request("preview", "good", GOOD)
+    left = hub.state() == state
     hub.merge("good")
-    return Shipped(pull, hub.pushed(), hub.tagged("v1.0.0"), before)
+    return Shipped(pull, hub.pushed(), hub.tagged("v1.0.0"), before, left)
 
 
 class TestAPullRequest:
@@ -105,6 +108,14 @@ class TestAPullRequest:
 
     def test_has_the_same_text_in_the_summary(self, hub: Place, shipped: Shipped) -> None:
         assert shipped.pull.jobs["preview"].summary.strip() == comment(hub, GOOD).strip()
+
+    def test_is_previewed_with_credentials_that_only_read(self, shipped: Shipped) -> None:
+        """The token is one that may not write; what the state backend holds is not touched either."""
+        assert shipped.state_was_left
+
+    def test_passes_the_lint_of_its_migrations_without_any_credential(self, hub: Place, shipped: Shipped) -> None:
+        assert shipped.pull.jobs
+        well(hub.pull_request("verify", "good", GOOD, only="migrations"), "migrations")
 
     def test_is_merged_to_staging_which_proves_it(self, shipped: Shipped) -> None:
         well(shipped.merged, "build", "deploy")
@@ -223,6 +234,12 @@ class TestABadPullRequest:
         golden(name, comment(hub, bad[name].pull), hub)
 
 
+def test_a_table_that_others_refer_to_is_found_by_lint_without_any_credential(hub: Place, bad: dict[str, Refused]) -> None:
+    ran = hub.pull_request("verify", "dropped-table", bad["dropped-table"].pull, only="migrations")
+    assert ran.results == {"migrations": "failure"}
+    assert "0007_drop_sessions.sql" in ran.said
+
+
 class TestAPromotion:
     def test_of_a_release_whose_archive_is_another_one_is_refused(self, hub: Place, bad: dict[str, Refused]) -> None:
         assert bad
@@ -253,29 +270,43 @@ class TestAPromotion:
 # At night
 
 
+@dataclass(frozen=True)
+class Nights:
+    """One after somebody changed production by hand, and one after it was put back; what the issue was in between."""
+
+    changed: Run
+    issue: Json
+    mended: Run
+    state_was_left: bool
+
+
 @pytest.fixture(scope="module")
-def nights(hub: Place, bad: dict[str, Refused]) -> tuple[Run, int, Run]:
-    """A quiet night, how many issues there were then, and one after somebody changed production by hand."""
+def nights(hub: Place, bad: dict[str, Refused]) -> Nights:
+    """Two nights."""
     assert bad
-    quiet = hub.night()
-    issues = len(hub.hub.issues)
-    hub.account.ask("POST", f"/d1/database/{hub.account.database(DATABASE)}/query", {"sql": "CREATE TABLE by_hand (id INTEGER)"})
-    return quiet, issues, hub.night()
+    state, query = hub.state(), f"/d1/database/{hub.account.database(DATABASE)}/query"
+    hub.account.ask("POST", query, {"sql": "CREATE TABLE by_hand (id INTEGER)"})
+    changed = hub.night()
+    (issue,) = (dict(one) for one in hub.hub.issues)
+    hub.account.ask("POST", query, {"sql": "DROP TABLE by_hand"})
+    return Nights(changed, issue, hub.night(), hub.state() == state)
 
 
 class TestANight:
-    def test_in_which_all_is_as_it_was_deployed_opens_nothing(self, nights: tuple[Run, int, Run]) -> None:
-        quiet, issues, _ = nights
-        assert set(quiet.results.values()) == {"success"}, quiet.said + looked(quiet)
-        assert issues == 0
+    def test_after_a_change_by_hand_opens_one_issue_that_says_where(self, nights: Nights) -> None:
+        assert nights.changed.results == {"look staging": "success", "look production": "failure", "report": "success"}, looked(
+            nights.changed
+        )
+        assert nights.issue["title"] == "What is live differs from what was deployed"
+        assert "by_hand" in nights.issue["body"]
+        assert "### production: verify" in nights.issue["body"]
 
-    def test_after_a_change_by_hand_opens_one_issue_that_says_where(self, hub: Place, nights: tuple[Run, int, Run]) -> None:
-        ran = nights[2]
-        assert ran.results == {"look staging": "success", "look production": "failure", "report": "success"}, ran.said
-        (issue,) = hub.hub.issues
-        assert issue["title"] == "What is live differs from what was deployed"
-        assert "by_hand" in issue["body"]
-        assert "### production: verify" in issue["body"]
+    def test_in_which_all_is_as_it_was_deployed_closes_it(self, hub: Place, nights: Nights) -> None:
+        assert set(nights.mended.results.values()) == {"success"}, looked(nights.mended)
+        assert [one["state"] for one in hub.hub.issues] == ["closed"]
+
+    def test_changes_nothing(self, nights: Nights) -> None:
+        assert nights.state_was_left
 
 
 def looked(run: Run) -> str:
@@ -284,8 +315,8 @@ def looked(run: Run) -> str:
     return "\n".join(f"{file}\n{file.read_text(encoding='utf-8')}" for file in files)
 
 
-def test_no_secret_is_in_any_comment_issue_summary_log_or_artifact(hub: Place, nights: tuple[Run, int, Run]) -> None:
-    assert nights[2].results
+def test_no_secret_is_in_any_comment_issue_summary_log_or_artifact(hub: Place, nights: Nights) -> None:
+    assert nights.mended.results
     texts = [one["body"] for there in hub.hub.comments.values() for one in there] + [one["body"] for one in hub.hub.issues]
     kept = (path for path in hub.runner.folder.rglob("*") if path.is_file() and ".git" not in path.parts and path.suffix != ".pyc")
     seen = "\n".join([*texts, *hub.runner.said]).encode() + b"\n".join(path.read_bytes() for path in kept)
