@@ -36,6 +36,12 @@ def _ask(stack: str, *words: str) -> Mapping[str, Any]:
     except FileNotFoundError:
         raise SettingsError("pulumi", "is not on PATH", "Run make engine, or open the shell of crane local env") from None
     if ended.returncode:
-        said = (ended.stderr.strip() or ended.stdout.strip() or "no output").splitlines()[0].removeprefix("error: ")
+        said = _first_error(ended.stderr.strip() or ended.stdout.strip() or "no output")
         raise SettingsError(f"stack {stack}", f"Pulumi cannot tell ({said})", "Log in to its backend, and name the stack as it is there")
     return dict(json.loads(ended.stdout))
+
+
+def _first_error(said: str) -> str:
+    """Without the warnings before it, which a bucket as the backend gives at each run."""
+    lines = said.splitlines()
+    return next((line for line in lines if line.startswith("error: ")), lines[0]).removeprefix("error: ")

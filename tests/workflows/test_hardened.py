@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from crane_infra.settings import ENVIRONMENTS, Settings
+from tests.docs import markdown
 from tests.docs.commands import commands, fault
 from tests.engine.runs import ROOT
 from tests.workflows.runner import WORKFLOWS, load
@@ -141,6 +142,15 @@ def test_production_gets_the_bytes_that_staging_stored_and_builds_nothing() -> N
         assert "BUILD_COMMAND" not in str(job)
         assert 'crane release unpack release.tar --workers-dir bundles --require "$DIGEST"' in runs(job)
         assert job["steps"][0]["with"]["ref"] == "${{ needs.choose.outputs.commit }}"
+
+
+def test_the_pipeline_page_lists_every_workflow_and_every_environment_and_argues_for_each_workflow() -> None:
+    cells = list(markdown.rows(markdown.PIPELINE))
+    assert {row[0].strip("`") for row in cells if row[0].endswith(".yml`")} == {path.name for path in FILES}
+    named = {row[0].strip("`") for row in cells if not row[0].endswith(".yml`")}
+    assert named == {one.replace("${{ matrix.stack }}", stack) for one in ENVIRONMENT_OF.values() for stack in ENVIRONMENTS}
+    argued = markdown.PIPELINE.read_text(encoding="utf-8").partition("## Who gets which credential")[2]
+    assert [path.name for path in FILES if f"\n- `{path.name}` " not in argued] == []
 
 
 # For how long, and beside what
