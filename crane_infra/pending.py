@@ -19,6 +19,7 @@ from crane_infra.migrations.files import SchemaFiles
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint import Examined
 from crane_infra.migrations.status import Status, judged, status_of
+from crane_infra.observe import database_name
 from crane_infra.preparation import Prepared, blocking
 from crane_infra.proof import readable
 
@@ -58,17 +59,15 @@ def announce_migrations(prepared: Prepared) -> None:
             raise
         pulumi.log.warn(f"{UNSEEN}: {error}")
         return
-    for name, status in found.items():
-        _require_not_behind(prepared, name, status)
+    for status in found:
         if status.refusal:
             raise status.refusal
         if pulumi.runtime.is_dry_run():
             _say(status)
 
 
-async def _look(prepared: Prepared) -> dict[str, Status]:
+async def _look(prepared: Prepared) -> list[Status]:
     known = (prepared.last.get("environment") or {}).get("databases") or {}
-    names = list(prepared.release.migrations)
     async with connect(prepared.settings) as client:
 
         async def one(name: str) -> Status:
@@ -76,9 +75,17 @@ async def _look(prepared: Prepared) -> dict[str, Status]:
             found = (known.get(name) or {}).get("id") or own.adopt
             if found is None:
                 return judged(own.name, Ledger(), wanted)
-            return await status_of(D1(client, prepared.settings.account_id, found, own.name), wanted)
+            try:
+                status = await status_of(D1(client, prepared.settings.account_id, found, own.name), wanted)
+            except ApiError:
+                if await database_name(client, prepared.settings.account_id, found) is not None:
+                    raise
+                # A refresh tells the engine that it is gone, and a new one is made; without a refresh the schema step fails.
+                return judged(own.name, Ledger(), wanted)
+            _require_not_behind(prepared, name, status)
+            return status
 
-        return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
+        return list(await asyncio.gather(*map(one, prepared.release.migrations)))
 
 
 def _wanted(prepared: Prepared, name: str) -> SchemaFiles:
