@@ -11,6 +11,7 @@ from typing import Any
 
 from crane_infra.errors import ReportError
 
+CONTENT = "contentBase64"
 _GOES = {"delete", "delete-replaced", "replace", "create-replacement", "import-replacement", "discard-replaced"}
 DATABASE, WORKER, VERSION, STASH = (
     "cloudflare:index/d1Database:D1Database",
@@ -59,12 +60,14 @@ class Preview:
 
 
 def redacted(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """A value read from JSON, with ``redact`` applied to each text in it but the keys."""
+    """A value read from JSON, with ``redact`` applied to each text in it but the keys, and the contents of modules: megabytes that nobody shows."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, list):
         return [redacted(one, redact) for one in value]
-    return {key: redacted(one, redact) for key, one in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {key: one if key == CONTENT else redacted(one, redact) for key, one in value.items()}
+    return value
 
 
 def parse_preview(text: str, where: str, redact: Callable[[str], str]) -> Preview:

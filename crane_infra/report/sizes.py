@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crane_infra.report.engine import VERSION, Preview
+from crane_infra.report.engine import CONTENT, VERSION, Preview
 from crane_infra.report.files import Files
 
 
@@ -24,6 +24,6 @@ def _contents(inputs: Mapping[str, Any]) -> Iterator[bytes]:
     modules = inputs.get("modules")
     for module in modules if isinstance(modules, list) else ():
         try:
-            yield base64.b64decode(module["contentBase64"], validate=True)
+            yield base64.b64decode(module[CONTENT], validate=True)
         except (KeyError, TypeError, binascii.Error):
             continue

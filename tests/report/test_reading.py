@@ -93,6 +93,14 @@ def test_what_this_process_was_given_as_a_secret_is_taken_out_of_whatever_it_rea
     assert "[secret CLOUDFLARE_API_TOKEN]" in told
 
 
+def test_the_contents_of_modules_are_measured_as_they_are(stage: Stage) -> None:
+    stage.deploy("staging")
+    stage.write("crane-context/dist/index.js", "export default 1;\n")
+    old = stage.files["staging"].bundles["crane-context"].modules[0]
+    told = comment(stage.report(staging=stage.preview(), environ={"SOME_TOKEN": old.base64[4:40]}))
+    assert f"{len(old.content)} bytes, sha256 {old.sha256[:12]}" in told
+
+
 def test_a_short_value_in_a_variable_named_like_a_secret_spoils_nothing(stage: Stage) -> None:
     environ = {"HAS_TOKEN": "true", "SOME_SECRET": "staging"}
     assert comment(usual_change(stage)) == comment(stage.report(staging=stage.preview(), environ=environ))
