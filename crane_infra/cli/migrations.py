@@ -12,7 +12,7 @@ from crane_infra import catalog
 from crane_infra.applying import apply_to
 from crane_infra.cli import told
 from crane_infra.cli.clone import root
-from crane_infra.cli.stack import outputs_of, settings_of
+from crane_infra.cli.stack import outputs_of, settings_and_outputs, settings_of
 from crane_infra.databases import Managed, managed
 from crane_infra.migrations.baseline import take_on
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
@@ -83,7 +83,9 @@ def verify(stack: StackOption, database: DatabaseOption = None, as_json: JsonOpt
 @app.command()
 def apply(stack: StackOption, database: DatabaseOption = None) -> None:
     """Apply what is pending, as an update would; to production only what staging has proven. Ends 0 if all is applied, 1 if not."""
-    for line in asyncio.run(apply_to(settings_of(stack, root()), catalog.crane(), outputs_of, database, typer.echo)):
+    settings, outputs = settings_and_outputs(stack, root())
+    work = apply_to(settings, catalog.crane(), lambda one: outputs if one == stack else outputs_of(one), database, typer.echo)
+    for line in asyncio.run(work):
         typer.echo(line)
 
 
@@ -123,9 +125,10 @@ async def _drift(one: Managed) -> Drift:
 
 def _each(stack: str, database: str | None, work: Callable[[Managed], Any]) -> list[Any]:
     """Do something with each database of a stack, side by side."""
+    settings, outputs = settings_and_outputs(stack, root())
 
     async def every() -> list[Any]:
-        async with managed(settings_of(stack, root()), catalog.crane(), outputs_of(stack), database) as found:
+        async with managed(settings, catalog.crane(), outputs, database) as found:
             return list(await asyncio.gather(*map(work, found)))
 
     return asyncio.run(every())

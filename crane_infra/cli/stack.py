@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,13 @@ def settings_of(stack: str, root: Path) -> Settings:
     known = {"environment": stack, "project": project_name(root), "organization": "organization", "root": str(root)}
     config = {key: str(one["value"]) for key, one in _ask(stack, "config", "--json").items() if "value" in one}
     return parse(known, config, os.environ)
+
+
+def settings_and_outputs(stack: str, root: Path) -> tuple[Settings, dict[str, Any]]:
+    """Both, asked for at once, since each costs a start of the engine; raises SettingsError."""
+    with ThreadPoolExecutor(1) as thread:
+        outputs = thread.submit(outputs_of, stack)
+        return settings_of(stack, root), outputs.result()
 
 
 def _ask(stack: str, *words: str) -> Mapping[str, Any]:
