@@ -55,9 +55,10 @@ def announce_migrations(prepared: Prepared) -> None:
     try:
         found = blocking(_look(prepared))
     except ApiError as error:
+        told = ApiError(*map(prepared.redact, (error.where, error.what, error.todo)))
         if not pulumi.runtime.is_dry_run():
-            raise
-        pulumi.log.warn(f"{UNSEEN}: {error}")
+            raise told from None
+        pulumi.log.warn(f"{UNSEEN}: {told}")
         return
     for status in found:
         if status.refusal:

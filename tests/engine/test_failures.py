@@ -118,7 +118,7 @@ class Interrupted:
 def query_refused(world: World, upload_refused: Ended) -> Interrupted:  # noqa: ARG001 - it has to come first
     """The next update, in which one request to a database is forbidden while migrations run."""
     world.faults.reset()
-    world.faults.fail(QUERY, nth=8, status=403, message="injected: no query")
+    world.faults.fail(QUERY, nth=3, saying="INSERT INTO crane_migrations", status=403, message="injected: no query")
     run = world.up("staging")
     served = world.api("GET", f"/workers/scripts/{SCRIPT}/deployments")["result"]["deployments"]
     return Interrupted(run, world.outputs("staging"), served)
@@ -175,9 +175,7 @@ def bad_migration(world: World, proven: Json) -> Broken:  # noqa: ARG001 - it ha
     """A new version with three migrations, the second of which cannot be applied."""
     edit(source(world), "which agent sessions are alive.", "which sessions are alive.")
     migration(world, "0007_fine.sql").write_text("INSERT INTO tally VALUES ('0007');\n", encoding="utf-8")
-    migration(world, "0008_bad.sql").write_text(
-        "INSERT INTO tally VALUES ('0008');\nALTER TABLE talley ADD COLUMN at TEXT;\n", encoding="utf-8"
-    )
+    migration(world, "0008_bad.sql").write_text("INSERT INTO tally VALUES ('0008');\nSELECT abs(-9223372036854775808);\n", encoding="utf-8")
     migration(world, "0009_later.sql").write_text("INSERT INTO tally (ran) VALUES ('0009');\n", encoding="utf-8")
     return broken(world)
 
@@ -185,7 +183,7 @@ def bad_migration(world: World, proven: Json) -> Broken:  # noqa: ARG001 - it ha
 @pytest.fixture(scope="module")
 def mended(world: World, bad_migration: Broken) -> Ended:  # noqa: ARG001 - it has to come first
     """The file is mended."""
-    edit(migration(world, "0008_bad.sql"), "talley", "tally")
+    edit(migration(world, "0008_bad.sql"), "abs(-9223372036854775808)", "1")
     return world.up("staging")
 
 
@@ -193,7 +191,7 @@ class TestAMigrationThatFails:
     def test_the_error_names_the_file_and_what_was_applied_and_is_pending(self, world: World, bad_migration: Broken) -> None:
         said = one_error(bad_migration.staging)
         assert f"{migration(world, '0008_bad.sql')}: not applied to {DATABASE} at statement 2 of 2 " in said
-        assert "no such table: talley" in said
+        assert "integer overflow" in said
         assert "Applied in this run: 0007_fine.sql. Pending: 0008_bad.sql, 0009_later.sql." in said
         assert said.endswith("then run the same `pulumi up` again, it goes on with this file.")
 

@@ -105,11 +105,12 @@ def values(world: World) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Echoed:
-    """Runs that were refused with all that is secret: by the upload, by a hook's query, and by the look at the start."""
+    """Runs that were refused with all that is secret: by the upload, by a hook's query, and by the looks at the start."""
 
     upload: Ended
     query: Ended
     look: Ended
+    ledger: Ended
 
 
 @pytest.fixture(scope="module")
@@ -123,17 +124,20 @@ def echoed(world: World) -> Echoed:
     well(world.up("staging"))
     with world.faults.fault(DEPLOYMENTS, echo, times=100):
         look = world.up("staging")
-    return Echoed(upload, query, look)
+    with world.faults.fault(QUERY, echo, times=100):
+        ledger = world.up("staging")
+    return Echoed(upload, query, look, ledger)
 
 
 class TestAnApiThatEchoesSecrets:
     def test_each_refusal_fails_its_run(self, echoed: Echoed) -> None:
-        assert 0 not in {echoed.upload.exit, echoed.query.exit, echoed.look.exit}
+        assert 0 not in {echoed.upload.exit, echoed.query.exit, echoed.look.exit, echoed.ledger.exit}
 
     def test_what_it_says_besides_is_shown(self, echoed: Echoed) -> None:
         """Else there would be nothing to take a secret out of."""
         assert PLANTED in echoed.upload.said
         assert PLANTED in echoed.query.said
+        assert PLANTED in echoed.ledger.said
 
     def test_a_hook_says_which_secrets_it_has_taken_out(self, echoed: Echoed) -> None:
         assert "[secret CRANE_CONTEXT_KEY]" in echoed.query.said

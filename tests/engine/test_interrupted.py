@@ -24,9 +24,9 @@ CREATE_DATABASE, CREATE_WORKER = "POST /accounts/{a}/d1/database", "POST /accoun
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 BOOKMARK = "GET /accounts/{a}/d1/database/{id}/time_travel/bookmark"
 DEPLOYMENTS = "GET /accounts/{a}/workers/scripts/{name}/deployments"
-# A run that brings one migration reads the ledger with two queries, the third applies the file. Each run looks at both workers' deployments
-# at its start; the third look is that of the release step.
-APPLIES, PROVES = 3, 3
+APPLIES = "INSERT INTO crane_migrations"
+# Each run looks at both workers' deployments at its start; the third look is that of the release step.
+PROVES = 3
 LOCKED = (
     "the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`."
 )
@@ -129,7 +129,7 @@ def killed(world: World) -> Killed:
     before_send = killed_before_send(release)
     locked = world.up("staging")
     cancel(world)
-    with world.faults.fault(QUERY, Hold(), nth=APPLIES) as fault:
+    with world.faults.fault(QUERY, Hold(), saying=APPLIES) as fault:
         after_send, sent = killed_after_send(release, fault)
         cancel(world)
         after_commit = killed_after_commit(release)
@@ -165,7 +165,7 @@ def killed_after_send(release: Release, fault: Fault) -> tuple[Seen, int]:
 def killed_after_commit(release: Release) -> Seen:
     """Killed when D1 has applied the migration and the reply is still to come."""
     world = release.world
-    with world.faults.fault(QUERY, CommitThenHold(), nth=APPLIES) as fault, started(world, "staging") as run:
+    with world.faults.fault(QUERY, CommitThenHold(), saying=APPLIES) as fault, started(world, "staging") as run:
         run.reaches(fault)
         until(lambda: world.faults.executed(release.sql), "the commit")
         run.kill()
@@ -266,7 +266,7 @@ class TestAnInterruptedRun:
         """First in the migration, then the next run in the release step, before its checks."""
         assert killed.last.exit == 0
         release = next_release(world)
-        with world.faults.fault(QUERY, CommitThenHold(), nth=APPLIES) as fault, started(world, "staging") as run:
+        with world.faults.fault(QUERY, CommitThenHold(), saying=APPLIES) as fault, started(world, "staging") as run:
             run.reaches(fault)
             until(lambda: world.faults.executed(release.sql), "the commit")
             cut_off(run, fault, *signals)

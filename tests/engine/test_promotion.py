@@ -21,8 +21,7 @@ DATABASE = "crane-context-db-prod"
 BOOKMARK = "GET /accounts/{a}/d1/database/{id}/time_travel/bookmark"
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 UPLOAD = "POST /accounts/{a}/workers/workers/{id}/versions"
-# A run that brings one migration reads the ledger with two queries; the third applies the file.
-APPLIES = 3
+APPLIES = "INSERT INTO crane_migrations"
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +228,7 @@ def went_on(world: World, overtaken: Overtaken) -> WentOn:
     world.faults.fail(UPLOAD, status=403, message="injected: no upload")
     upload, after_upload = world.up("staging", "--continue-on-error"), staged(world)
     world.faults.reset()
-    world.faults.fail(QUERY, nth=APPLIES, status=403, message="injected: no query")
+    world.faults.fail(QUERY, saying=APPLIES, status=403, message="injected: no query")
     migration, after_migration = world.up("staging", "--continue-on-error"), staged(world)
     world.faults.reset()
     return WentOn(upload, migration, before, after_upload, after_migration, world.up("production"))

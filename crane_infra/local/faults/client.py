@@ -66,20 +66,30 @@ class Faults:
         self._url = admin_url
 
     @contextmanager
-    def fault(self, route: str, then: Then, *, nth: int = 1, times: int = 1) -> Iterator[Fault]:
+    def fault(self, route: str, then: Then, *, nth: int = 1, times: int = 1, saying: str = "") -> Iterator[Fault]:
         """Let ``then`` happen at the nth call of a route from now on and at the ``times - 1`` after it, until the block ends.
 
-        Raises ValueError for what could never happen.
+        With ``saying`` only calls count whose body has this text in it. Raises ValueError for what could never happen.
         """
-        fault = Fault(self, self._add(Rule(route, then, nth, times)))
+        fault = Fault(self, self._add(Rule(route, then, nth, times, saying)))
         try:
             yield fault
         finally:
             fault.end()
 
-    def fail(self, route: str, nth: int = 1, status: int = 500, *, code: int = 10000, message: str = "injected", times: int = 1) -> None:
+    def fail(  # noqa: PLR0913 - all but the first by name
+        self,
+        route: str,
+        nth: int = 1,
+        status: int = 500,
+        *,
+        code: int = 10000,
+        message: str = "injected",
+        times: int = 1,
+        saying: str = "",
+    ) -> None:
         """Refuse the nth call of a route from now on, and the ``times - 1`` after it, until a reset; raises ValueError as ``fault`` does."""
-        self._add(Rule(route, Error(status, code, message), nth, times))
+        self._add(Rule(route, Error(status, code, message), nth, times, saying))
 
     @contextmanager
     def latency(self, route: str | None, seconds: float) -> Iterator[None]:

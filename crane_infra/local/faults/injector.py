@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from crane_infra.local.faults.model import FailStatement, FewerResults
+from crane_infra.local.faults.model import Drop, FailStatement, FewerResults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,8 +36,8 @@ class _Counted:
     fired: int = 0
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def is_due(self, route: str) -> bool:
-        if route != self.route:
+    def is_due(self, route: str, body: bytes) -> bool:
+        if route != self.route or self.rule.saying.encode() not in body:
             return False
         self.seen += 1
         return self.rule.nth <= self.seen < self.rule.nth + self.rule.times
@@ -58,6 +58,8 @@ class Injector:
         route = self._route(rule.route)
         if isinstance(rule.then, FailStatement | FewerResults) and not route.endswith(("/query", "/raw")):
             raise ValueError(f"{rule.route}: its reply has no results of statements")
+        if rule.saying and rule.then == Drop("before-read"):
+            raise ValueError("saying: what is dropped before it is read has no text")
         number = next(self._numbers)
         self._rules[number] = _Counted(rule, route)
         return number
@@ -75,9 +77,13 @@ class Injector:
         counted.over.set()
         return counted.fired
 
-    def step(self, route: str) -> Met | None:
-        """Count a call and give what is to happen to it: of the rules that are due, the oldest."""
-        due = [counted for counted in self._rules.values() if counted.is_due(_plain(route))]
+    def listens(self, route: str) -> bool:
+        """Tell whether what happens at this route depends on what a call says."""
+        return any(counted.rule.saying for counted in self._rules.values() if counted.route == _plain(route))
+
+    def step(self, route: str, body: bytes = b"") -> Met | None:
+        """Count a call and give what is to happen to it: of the rules that are due, the oldest. ``body``: where the route is listened to."""
+        due = [counted for counted in self._rules.values() if counted.is_due(_plain(route), body)]
         if not due:
             return None
         due[0].fired += 1

@@ -147,12 +147,16 @@ Then: TypeAlias = Delay | Hold | Reply | Error | Drop | CommitThenDelay | Commit
 
 @dataclass(frozen=True, config=_CONFIG)
 class Rule:
-    """What happens at the nth call of a route, counted from when the rule is made, and at the ``times - 1`` calls after it."""
+    """What happens at the nth call of a route, counted from when the rule is made, and at the ``times - 1`` calls after it.
+
+    With ``saying`` only calls count whose body has this text in it, as it is sent.
+    """
 
     route: str
     then: Annotated[Then, Field(discriminator="kind")]
     nth: Count = 1
     times: Count = 1
+    saying: str = ""
 
 
 RULE: TypeAdapter[Rule] = TypeAdapter(Rule)

@@ -18,9 +18,10 @@ from crane_infra.local.rehearsal.step import Step
 from crane_infra.settings import ENVIRONMENTS, Environment
 
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
-# The calls of the hooks. Schema: two reads of the ledger, then the migration. Before traffic and in the release step: two reads for each of two
-# databases. A schema step that finds its migration applied has its two reads, and one that is done none.
-IN_SCHEMA, BEFORE_TRAFFIC, IN_RELEASE = 3, 3, 5
+APPLIES = "INSERT INTO crane_migrations"
+# Two reads are a look at a ledger. A run looks at both databases at its start, its schema step at one (at none where it is done), and the hooks
+# before traffic and in the release step at both.
+BEFORE_TRAFFIC, IN_RELEASE = 4 + 2 + 1, 4 + 4 + 1
 _REACHED_SECONDS = 180.0
 
 
@@ -51,7 +52,7 @@ class Killed:
         self._digests = self._proven()
         self._served = stage.account.serving(script("staging"))
         name = database(stage, "staging")
-        self._killed_at(CommitThenHold(), IN_SCHEMA, lambda: self._migration in stage.account.ledger(name))
+        self._killed_at(CommitThenHold(), 1, APPLIES, lambda: self._migration in stage.account.ledger(name))
         self._require_serving(self._served)
         return f"{self._migration} is in the ledger, the old version serves"
 
@@ -93,10 +94,10 @@ class Killed:
         self._stage.require(ended.exit == 0 and report["as_expected"], f"crane verify finds in {environment}: {found}")
         return f"{environment}: {len(report['seen'])} looks, no difference"
 
-    def _killed_at(self, then: Then, nth: int, when: Callable[[], bool] = lambda: True) -> None:
-        """Update staging, and kill the run while its nth query from here on is held and ``when`` holds."""
+    def _killed_at(self, then: Then, nth: int, saying: str = "", when: Callable[[], bool] = lambda: True) -> None:
+        """Update staging, and kill the run while its nth query from here on with this text is held and ``when`` holds."""
         stage = self._stage
-        with stage.faults.fault(QUERY, then, nth=nth) as fault:
+        with stage.faults.fault(QUERY, then, nth=nth, saying=saying) as fault:
             child = stage.begin_up("staging")
             reached = happens(lambda: not child.runs or (fault.fired > 0 and when()), _REACHED_SECONDS)
             alive = child.runs

@@ -101,9 +101,10 @@ def _endpoint(cloud: Cloud, route: str, handler: Handler) -> Callable[[Request],
         path = request.url.path.removeprefix(API)
         call = cloud.log.begin(request, route, path)
         refused = None if route in transfer.ROUTES else _admitted(cloud, request, path)
-        met = None if refused else cloud.injector.step(route)
-        call.fault = met.then.kind if met else None
         try:
+            said = await request.body() if cloud.injector.listens(route) else b""
+            met = None if refused else cloud.injector.step(route, said)
+            call.fault = met.then.kind if met else None
             body = b"" if met and met.then == Drop("before-read") else await request.body()
         except ClientDisconnect:
             return Silence()
