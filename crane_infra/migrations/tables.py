@@ -66,10 +66,23 @@ Tables = Mapping[str, Table]
 """The tables of a database by name in lower case."""
 
 
-def read_tables(db: sqlite3.Connection) -> Tables:
-    """Read the tables and views; what belongs to SQLite, D1 or the ledger is left out."""
+Known = dict[tuple[str, str], Table]
+"""Tables that were read before, by name and by the SQL of the table and its indexes."""
+
+
+def read_tables(db: sqlite3.Connection, known: Known) -> Tables:
+    """Read the tables and views; what belongs to SQLite, D1 or the ledger is left out. ``known`` is used and kept."""
     rows = db.execute("SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main' AND type <> 'shadow'").fetchall()
-    return {name.lower(): _table(db, name, kind, bool(strict)) for name, kind, strict in rows if is_users(name)}
+    texts: dict[str, str] = dict(db.execute(_TEXTS).fetchall())
+    found: dict[str, Table] = {}
+    for name, kind, strict in rows:
+        if not is_users(name):
+            continue
+        key = (name, texts.get(name.lower(), ""))
+        # What a view holds depends on other objects too.
+        table = known.get(key) if kind != "view" else None
+        found[name.lower()] = known[key] = table or _table(db, name, kind, bool(strict))
+    return found
 
 
 def affinity(declared: str) -> str:
@@ -90,6 +103,8 @@ def _table(db: sqlite3.Connection, name: str, kind: str, strict: bool) -> Table:
     return Table(name, kind, strict, columns, _unique(db, name), _references(db, name), _checks(db, name))
 
 
+_TEXTS = """SELECT lower(tbl_name), group_concat(coalesce(sql, name), char(0)) FROM (SELECT * FROM sqlite_master ORDER BY type, name)
+    WHERE type IN ('table', 'index') GROUP BY 1"""
 _COLUMNS = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)'
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from crane_infra.migrations import sql
 from crane_infra.migrations.bookkeeping import is_users
-from crane_infra.migrations.tables import Table, Tables, read_tables
+from crane_infra.migrations.tables import Known, Table, Tables, read_tables
 
 _STEPS = 1_000_000  # of SQLite's machine, so that a CREATE TABLE AS that never ends is given up
 _LONGEST = 2_000_000  # bytes of a value, D1's limit
@@ -110,7 +110,8 @@ class Trial:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self.tables = read_tables(db)
+        self._known: Known = {}
+        self.tables = read_tables(db, self._known)
 
     def objects(self) -> list[tuple[str, str, str]]:
         """Kind, name and SQL of each object that has some."""
@@ -148,7 +149,7 @@ class Trial:
 
     def _execute(self, statement: str) -> None:
         self._db.execute(statement).close()
-        self.tables = read_tables(self._db)
+        self.tables = read_tables(self._db, self._known)
 
     def _pragma(self, statement: str) -> str:
         # A PRAGMA acts while it is compiled, so the authorizer says no to all but the one that the next RENAME depends on.
