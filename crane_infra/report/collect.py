@@ -54,14 +54,15 @@ def collect(catalog: Catalog, given: Given, folder: Path, environ: Mapping[str, 
 
 
 def failure(path: Path | None, catalog: Catalog, sides: Mapping[Environment, Side], environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What a failed preview said besides its JSON, its last lines; empty where none failed, and where it said it all in the JSON.
+    """What a failed preview said, its last lines; empty where none failed, and where it only warned while its JSON names the error.
 
     Raises ReportError where the file cannot be read.
     """
     if path is None:
         return ()
     lines = [line.rstrip() for line in redactor(catalog, environ)(_read(path)).splitlines() if line.strip()]
-    if not lines and any(side.preview and side.preview.errors for side in sides.values()):
+    told = any(side.preview.errors for side in sides.values() if side.preview)
+    if told and not any(line.startswith("error: ") for line in lines):
         return ()
     last = (shortened(line.removeprefix("error: ")) for line in lines[-_MOST_OF_A_FAILURE:])
     return ("\n".join(last) or "the preview failed and did not say why",)

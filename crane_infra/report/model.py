@@ -113,4 +113,8 @@ class Report:
         found |= dict.fromkeys([self.gate.said] if self.gate and self.gate.promotes and not self.gate.is_open else [])
         for one in self.environments:
             found |= dict.fromkeys((*one.refusals, *one.lint_errors))
-        return tuple(found | dict.fromkeys(self.failed))
+        # An error of the run ends with a full stop where lint's own text does not.
+        same: dict[str, str] = {}
+        for text in (*found, *self.failed):
+            same.setdefault(text.rstrip("."), text)
+        return tuple(same.values())

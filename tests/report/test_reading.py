@@ -76,6 +76,12 @@ def test_the_line_that_a_preview_says_of_a_pending_file_is_read_back(stage: Stag
     assert pending_in("some-db: pending nothing of this kind") is None
 
 
+def test_warnings_beside_a_failed_preview_add_nothing_to_the_error_that_it_names(stage: Stage) -> None:
+    preview = stage.preview(said=(("error", "secrets: X (missing). Set it."),))
+    assert stage.report(staging=preview, failed="WARN Response has no supported checksum.").objections == ("secrets: X (missing). Set it.",)
+    assert len(stage.report(staging=preview, failed="error: another").objections) == 2
+
+
 def test_a_refusal_that_a_preview_only_warns_of_fails_the_check(stage: Stage) -> None:
     said = (
         ("warning", "Pulumi.staging.yaml workers.x.adopt: the account has no worker x to adopt. Remove adopt. An update would be refused."),
