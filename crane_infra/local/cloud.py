@@ -6,7 +6,6 @@ import asyncio
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crane_infra.local.behaviour import Behaviour
@@ -92,11 +91,6 @@ class Cloud:
 
 
 Handler: TypeAlias = "Callable[[Cloud, Request], Awaitable[Response]]"
-
-
-def stamp() -> str:
-    """Give the time as Cloudflare writes it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 async def body_of(request: Request, kind: type[Any] = dict) -> Any:  # noqa: ANN401 (JSON)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
-from crane_infra.local.d1.rooms import database_of
+from crane_infra.local.clock import stamp
+from crane_infra.local.cloud import Cloud, Handler, body_of
+from crane_infra.local.d1.lookup import database_of
 from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, NAME_TAKEN, NO_SUCH_DATABASE, NOT_FOUND, Refusal, ok, page
 from crane_infra.local.ids import new_uuid
 from crane_infra.local.store import NameTakenError

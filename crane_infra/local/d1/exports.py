@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crane_infra.local.cloud import Cloud, Handler, body_of
 from crane_infra.local.d1.jobs import begin, failed, poll
-from crane_infra.local.d1.rooms import room_of
+from crane_infra.local.d1.lookup import room_of
 from crane_infra.local.d1.transfer import VALID_SECONDS, address
 from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, Refusal
 from crane_infra.local.workerd.files import forget_old, side_folder

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from crane_infra.local.cloud import Cloud, Handler, body_of
 from crane_infra.local.d1.jobs import begin, failed, none, poll
+from crane_infra.local.d1.lookup import room_of
 from crane_infra.local.d1.queries import meta
-from crane_infra.local.d1.rooms import Room, room_of
+from crane_infra.local.d1.rooms import Room
 from crane_infra.local.d1.sql import split
 from crane_infra.local.d1.statements import refuse_foreign
 from crane_infra.local.d1.transfer import VALID_SECONDS, address

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Literal
 
-from crane_infra.local.d1.rooms import Job, Room, present
+from crane_infra.local.d1.lookup import present
+from crane_infra.local.d1.rooms import Job, Room
 from crane_infra.local.envelope import Refusal, ok
 
 if TYPE_CHECKING:

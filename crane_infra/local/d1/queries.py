@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from crane_infra.local.cloud import Cloud, Handler, body_of
 from crane_infra.local.d1.access import refuse_writes
-from crane_infra.local.d1.rooms import Room, present, room_of
+from crane_infra.local.d1.lookup import present, room_of
+from crane_infra.local.d1.rooms import Room
 from crane_infra.local.d1.statements import Statement, asked
 from crane_infra.local.envelope import BAD_REQUEST, SQL_ERROR, Refusal, ok
 from crane_infra.local.tokens import Permission, may

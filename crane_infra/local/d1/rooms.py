@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from starlette.requests import Request
-
-    from crane_infra.local.cloud import Cloud
     from crane_infra.local.store import Body
 
 _KEPT_JOBS = 20
@@ -107,25 +104,3 @@ class Rooms:
     def forget(self, uuid: str) -> None:
         """Forget a deleted database."""
         self._rooms.pop(uuid, None)
-
-
-def database_of(cloud: Cloud, request: Request) -> Body:
-    """Give the record of the database in the request's path; refuse an unknown one as Cloudflare does (404, 7404)."""
-    uuid = request.path_params["id"]
-    found = cloud.store.get("database", uuid)
-    if found is None:
-        raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, f"The database {uuid} could not be found")
-    return found
-
-
-def room_of(cloud: Cloud, request: Request) -> tuple[str, Room]:
-    """Give id and room of the database in the request's path."""
-    database = database_of(cloud, request)
-    return database["uuid"], cloud.rooms.of(cloud.workerd.databases, database)
-
-
-async def present(cloud: Cloud, uuid: str, room: Room) -> State:
-    """Give the present state, kept; makes the file of a database that was never used."""
-    if not room.history.live.exists():
-        await cloud.workerd.query(uuid, [{"sql": "SELECT 1"}])
-    return await room.record(written=False)

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crane_infra.local.cloud import Cloud, Handler
-from crane_infra.local.d1.rooms import Room, present, room_of
+from crane_infra.local.d1.lookup import present, room_of
+from crane_infra.local.d1.rooms import Room
 from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, Refusal, ok
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crane_infra.local.cloud import stamp
+from crane_infra.local.clock import stamp
 from crane_infra.local.faults.traces import forms
 
 if TYPE_CHECKING:

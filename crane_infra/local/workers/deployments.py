@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
+from crane_infra.local.clock import stamp
+from crane_infra.local.cloud import Cloud, Handler, body_of
 from crane_infra.local.envelope import BAD_REQUEST, BAD_WORKER, INTERNAL, NOT_FOUND, Refusal, ok, page
 from crane_infra.local.ids import new_uuid
 from crane_infra.local.workerd.node import NodeError

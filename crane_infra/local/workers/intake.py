@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crane_infra.local.cloud import Cloud, stamp
+from crane_infra.local.clock import stamp
+from crane_infra.local.cloud import Cloud
 from crane_infra.local.envelope import BAD_REQUEST, NOT_FOUND, Refusal
 from crane_infra.local.ids import new_uuid
 from crane_infra.local.workers import bindings, records

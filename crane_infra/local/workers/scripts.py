@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from crane_infra.local.cloud import Cloud, Handler, stamp
+from crane_infra.local.clock import stamp
+from crane_infra.local.cloud import Cloud, Handler
 from crane_infra.local.envelope import BAD_REQUEST, Refusal, ok
 from crane_infra.local.workers import forms, records, settings
 from crane_infra.local.workers.deployments import ship

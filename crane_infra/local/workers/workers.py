@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crane_infra.local.cloud import Cloud, Handler, body_of, stamp
+from crane_infra.local.clock import stamp
+from crane_infra.local.cloud import Cloud, Handler, body_of
 from crane_infra.local.envelope import ok, page
 from crane_infra.local.store import NameTakenError
 from crane_infra.local.workers import records
