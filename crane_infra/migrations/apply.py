@@ -144,7 +144,7 @@ class _Run:
         self.adopted += names
         if names:
             self.log(f"{self.db.name}: taken over from wrangler: {', '.join(names)}")
-        await self.look()
+            await self.look()
 
     async def take_bookmark(self) -> None:
         """Remember the present state, as the way back."""

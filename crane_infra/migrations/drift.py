@@ -12,7 +12,7 @@ from crane_infra.errors import MigrationError
 from crane_infra.migrations.bookkeeping import ACCEPTED
 from crane_infra.migrations.files import MigrationFile, from_empty, number_of
 from crane_infra.migrations.ledger import Ledger
-from crane_infra.migrations.schema import Schema, difference, differing, live_schema, schema_after
+from crane_infra.migrations.schema import Schema, as_schema, difference, differing, schema_after
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,11 @@ class SchemaDiffersError(MigrationError):
 
 
 async def look_for_drift(db: Database, ledger: Ledger, files: Sequence[MigrationFile], base: MigrationFile | None) -> Drift:
-    """Compare the live schema with the one that the applied ``files`` make; the ledger was read just before.
+    """Compare the live schema, as it was read with the ledger, with the one that the applied ``files`` make.
 
     Raises ApiError, and MigrationError for an applied file that this machine's SQLite refuses.
     """
-    expected = await expected_of(db, ledger, files, base)
-    return Drift(db.name, expected, await live_schema(db))
+    return Drift(db.name, await expected_of(db, ledger, files, base), as_schema(ledger.objects))
 
 
 async def expected_of(db: Database, ledger: Ledger, files: Sequence[MigrationFile], base: MigrationFile | None) -> Schema:

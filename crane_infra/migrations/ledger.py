@@ -6,7 +6,7 @@ Reading never writes; what writes stands in ``requests``. Prevents a database th
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from crane_infra.d1.database import Database, Row
@@ -63,13 +63,15 @@ class LedgerHead:
 class Ledger:
     """What was read. ``ready``: all tables of the bookkeeping exist; ``populated``: the database has tables that are not bookkeeping.
 
-    ``base`` is the record of a base schema, which is no migration and is in our table only.
+    ``base`` is the record of a base schema, which is no migration and is in our table only. ``objects`` are kind, name and SQL of all
+    that the database holds, read with it; two ledgers are equal whatever they are.
     """
 
     entries: tuple[LedgerEntry, ...] = ()
     populated: bool = False
     ready: bool = False
     base: LedgerEntry | None = None
+    objects: tuple[tuple[str, str, str], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def listed(self) -> int:
@@ -97,14 +99,16 @@ async def read_ledger(db: Database) -> Ledger:
 
     Raises ApiError, and MigrationError for a row without a name.
     """
-    tables = {_text(row, "name") for row in await db.read("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    found = await db.read("SELECT type, name, sql FROM sqlite_master")
+    tables = {_text(row, "name") for row in found if row.get("type") == "table"}
     present = [table for table in (WRANGLER, OURS) if table in tables]
     query = " UNION ALL ".join(_READ[table] for table in present)
     rows = await db.read(f"{query} ORDER BY source, id, started_at, name") if present else []
     populated = any(map(is_users, tables))
     entries = _entries(rows, db.name)
     base = next((entry for entry in entries if entry.origin == "base"), None)
-    return Ledger(tuple(entry for entry in entries if entry is not base), populated, tables >= TABLES, base)
+    objects = tuple((_text(row, "type"), _text(row, "name"), _text(row, "sql")) for row in found if row.get("sql") is not None)
+    return Ledger(tuple(entry for entry in entries if entry is not base), populated, tables >= TABLES, base, objects)
 
 
 def _entries(rows: Sequence[Row], where: str) -> tuple[LedgerEntry, ...]:

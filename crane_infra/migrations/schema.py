@@ -41,13 +41,13 @@ def schema_after(before: Schema, files: Iterable[MigrationFile]) -> Schema:
             database.begin_file()
             for statement in file.statements:
                 _run(database, file.path, statement)
-        return _schema(database.objects())
+        return as_schema(database.objects())
 
 
 async def live_schema(db: Database) -> Schema:
     """The schema that a database has; raises ApiError."""
     rows = await db.read(_READ)
-    return _schema((str(row.get("type")), str(row.get("name")), str(row.get("sql"))) for row in rows)
+    return as_schema((str(row.get("type")), str(row.get("name")), str(row.get("sql"))) for row in rows)
 
 
 def differing(expected: Schema, live: Schema) -> list[str]:
@@ -93,5 +93,6 @@ def _name(quoted: str) -> str:
     return quoted[1:].removesuffix(end).replace(end * 2, end).lower()
 
 
-def _schema(rows: Iterable[tuple[str, str, str]]) -> Schema:
-    return {f"{kind} {name}": sql.strip() for kind, name, sql in rows if is_users(name)}
+def as_schema(objects: Iterable[tuple[str, str, str]]) -> Schema:
+    """The user's own of these objects: kind, name and SQL of each."""
+    return {f"{kind} {name}": sql.strip() for kind, name, sql in objects if is_users(name)}
