@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from typer.testing import CliRunner
 
-from crane_infra.cli.main import app
+from crane_infra.cli.main import make_app
 from tests.docs.markdown import ROOT
 
 PATH = os.pathsep.join([str(ROOT / ".venv" / "bin"), str(ROOT / ".crane" / "engine" / "bin"), os.environ.get("PATH", "")])
@@ -51,7 +51,7 @@ def _make(words: list[str]) -> str | None:
 
 def _crane(words: list[str]) -> str | None:
     """Asked for help, a command still refuses words and options that it does not know."""
-    ended = CliRunner().invoke(app, [*words, "--help"])
+    ended = CliRunner().invoke(make_app(words[0] if words else ""), [*words, "--help"])
     return ended.output if ended.exit_code else None
 
 

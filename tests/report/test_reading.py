@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from crane_infra.cli.main import app
+from crane_infra.cli.main import make_app
 from crane_infra.errors import CraneError, ReportError
 from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.lint import examine
@@ -147,7 +147,7 @@ def test_a_stack_file_that_is_refused_is_told_in_the_words_of_a_run(stage: Stage
 
 def run(*words: str) -> tuple[int, str]:
     """Run the command as a shell would."""
-    ended = CliRunner().invoke(app, ["preview-report", *words])
+    ended = CliRunner().invoke(make_app("preview-report"), ["preview-report", *words])
     if isinstance(ended.exception, CraneError):
         return 1, f"error: {ended.exception}"
     return ended.exit_code, ended.output

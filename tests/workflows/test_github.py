@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from crane_infra.cli.main import app
+from crane_infra.cli.main import make_app
 from crane_infra.errors import GithubError
 from tests.workflows.github import REPOSITORY, TOKEN, Hub, github
 
@@ -28,7 +28,7 @@ def _in_a_workflow(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def run(*words: str) -> Result:
-    return CliRunner().invoke(app, ["github", *words], catch_exceptions=True)
+    return CliRunner().invoke(make_app("github"), ["github", *words], catch_exceptions=True)
 
 
 def well(*words: str) -> str:
