@@ -80,7 +80,7 @@ class Place:
         request = {
             "number": number,
             "base": {"sha": self.head("main")},
-            "head": {"repo": {"full_name": repository}},
+            "head": {"sha": self.head(branch), "repo": {"full_name": repository}},
             "user": {"login": "dev"},
         }
         event = {

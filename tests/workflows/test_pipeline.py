@@ -137,6 +137,19 @@ class TestAPullRequest:
         assert hub.hub.files[asset["id"]] == (shipped.merged.jobs["build"].folder / "release.tar").read_bytes()
 
 
+class TestAPullRequestThatCannotBeBuilt:
+    def test_has_a_comment_that_says_so_instead_of_an_old_one(self, hub: Place, shipped: Shipped) -> None:
+        assert shipped.merged.jobs
+        hub.hub.add(9, "<!-- crane preview-report -->\nAll was well with the commit before.")
+        hub.branch("unbuilt")
+        shutil.rmtree(hub.workers)
+        commit = hub.commit("unbuilt")
+        assert hub.pull_request("preview", "unbuilt", 9).results == {"preview": "failure", "comment": "success"}
+        assert comment(hub, 9) == (
+            f"<!-- crane preview-report -->\n**No preview of {commit}.** It ended before it could say anything; its log has why.\n"
+        )
+
+
 class TestAForksPullRequest:
     def test_gets_no_preview_and_no_credential(self, hub: Place, shipped: Shipped) -> None:
         assert shipped.pull.jobs
