@@ -255,17 +255,18 @@ def test_a_table_that_others_refer_to_is_found_by_lint_without_any_credential(hu
 
 
 class TestAPromotion:
-    def test_of_a_release_whose_archive_is_another_one_is_refused(self, hub: Place, bad: dict[str, Refused]) -> None:
-        assert bad
+    def test_of_a_release_whose_archive_is_another_one_is_refused(self, hub: Place, shipped: Shipped) -> None:
         was, kept = hub.hub.artifacts.copy(), hub.hub.files[hub.hub.releases[0]["assets"][0]["id"]]
-        hub.hub.store(hub.hub.artifacts[0]["name"], kept.replace(b"CREATE TABLE", b"create table"), hub.head("main"))
+        hub.hub.store(
+            f"release-{shipped.merged.jobs['build'].outputs['digest']}", kept.replace(b"CREATE TABLE", b"create table"), hub.head("main")
+        )
         ran = hub.promoted()
         hub.hub.artifacts = was
         assert ran.results == {"choose": "success", "preview": "failure", "deploy": "skipped", "keep": "skipped"}
         assert "error: release.tar: is release " in ran.said
 
-    def test_of_a_release_whose_archive_is_gone_is_refused(self, hub: Place, bad: dict[str, Refused]) -> None:
-        assert bad
+    def test_of_a_release_whose_archive_is_gone_is_refused(self, hub: Place, shipped: Shipped) -> None:
+        assert shipped.merged.jobs
         artifacts, releases = hub.hub.artifacts, hub.hub.releases
         hub.hub.artifacts, hub.hub.releases = [], []
         ran = hub.promoted()
