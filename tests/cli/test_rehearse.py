@@ -194,9 +194,9 @@ class Lie:
     "lie",
     [
         Lie(
-            "preparation.py",
+            "promotion.py",
             "        raise verdict.error()\n",
-            "        _say(verdict)\n",
+            "        return\n",
             ("step 3, update production: refused, nothing created: ", "pulumi up succeeded, which it must not"),
         ),
         Lie(
@@ -217,11 +217,11 @@ class Lie:
 )
 def test_a_program_that_does_not_keep_its_word_is_found_out(run: Run, clone: Path, lie: Lie) -> None:
     """The rehearsal is this repository's; the program that the engine runs is the clone's."""
+    text = (ROOT / "crane_infra" / lie.file).read_text(encoding="utf-8")
+    assert text.count(lie.line) == 1
     program = clone / "crane_infra"
     program.unlink()
     shutil.copytree(ROOT / "crane_infra", program)
-    text = (program / lie.file).read_text(encoding="utf-8")
-    assert text.count(lie.line) == 1
     (program / lie.file).write_text(text.replace(lie.line, lie.instead), encoding="utf-8")
     ended = run(CRANE, "rehearse", *lie.words, COLUMNS="200")
     shutil.rmtree(program)
