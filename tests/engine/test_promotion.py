@@ -87,11 +87,11 @@ def standing(world: World) -> Json:
 
 @pytest.fixture(scope="module")
 def conflict(world: World) -> Conflict:
-    """Somebody has made a table by hand in production; the release that makes it is proven in staging."""
-    next_release(world, "0101", "CREATE TABLE notes (text TEXT NOT NULL);")
+    """Production has rows that the migration of a release proven in staging does not take."""
+    next_release(world, "0101", "-- crane: contract\nCREATE UNIQUE INDEX sessions_by_agent ON sessions (agent);")
     well(world.up("staging"))
     check_out(world)
-    world.rows(DATABASE, "CREATE TABLE notes (by_hand TEXT)")
+    world.rows(DATABASE, "INSERT INTO sessions VALUES ('1', 'twice', '', '', NULL), ('2', 'twice', '', '', NULL)")
     before = standing(world)
     return Conflict(world.up("production"), before, standing(world))
 
@@ -101,7 +101,7 @@ class TestAMigrationThatFailsInProduction:
         assert conflict.run.exit != 0
         assert "production gate open: " in conflict.run.said
         assert f"0101_next.sql: not applied to {DATABASE}" in conflict.run.said
-        assert "table notes already exists" in conflict.run.said
+        assert "UNIQUE constraint failed: sessions.agent" in conflict.run.said
 
     def test_leaves_the_version_before_in_traffic_and_the_ledger_and_the_proofs_as_they_were(
         self, world: World, conflict: Conflict
@@ -123,8 +123,8 @@ class MeanwhileStaging:
 
 @pytest.fixture(scope="module")
 def promoted(world: World, conflict: Conflict) -> MeanwhileStaging:  # noqa: ARG001 - it has to come first
-    """The table is gone, and production is tried again. Staging's next release is uploaded, its migration not applied yet."""
-    world.rows(DATABASE, "DROP TABLE notes")
+    """The rows are gone, and production is tried again. Staging's next release is uploaded, its migration not applied yet."""
+    world.rows(DATABASE, "DELETE FROM sessions WHERE agent = 'twice'")
     next_release(world, "0102", "CREATE TABLE more (text TEXT NOT NULL);")
     proven = world.proofs("staging")[0]
     with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging") as staging:
