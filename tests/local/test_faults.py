@@ -1,7 +1,9 @@
 """Each kind of fault is what a client would meet on a bad day, happens at exactly the call it was meant for, and ends with its block."""
 
+import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -79,6 +81,18 @@ def test_a_drop_before_the_read_does_not_wait_for_the_body(api: Api, faults: Fau
     with faults.fault(QUERY, Drop("before-read")), pytest.raises(httpx.TransportError):
         api.http.post(url, content=(bytes(1000) for _ in chunks))
     assert next(chunks) < 99_999
+
+
+def test_a_call_that_breaks_off_before_its_body_came_meets_no_fault(api: Api, faults: Faults, table: str) -> None:
+    port = urlsplit(api.running.api_url).port
+    head = f"POST /client/v4/accounts/{api.running.account_id}/d1/database/{table}/query HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+    with faults.fault(QUERY, Error(500, 1, "met")) as fault:
+        with socket.create_connection(("127.0.0.1", port)) as half:
+            half.sendall(f"{head}Authorization: Bearer {api.running.token}\r\nContent-Length: 100\r\n\r\n".encode())
+            assert happens(lambda: len(faults.calls()) == 1, 10)
+        assert fault.fired == 0
+        assert insert(api, table).json()["errors"] == [{"code": 1, "message": "met"}]
+        assert fault.fired == 1
 
 
 def test_a_raw_reply_is_passed_on_as_it_is(api: Api, faults: Faults, table: str) -> None:

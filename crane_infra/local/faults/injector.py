@@ -77,12 +77,13 @@ class Injector:
         counted.over.set()
         return counted.fired
 
-    def listens(self, route: str) -> bool:
-        """Tell whether what happens at this route depends on what a call says."""
-        return any(counted.rule.saying for counted in self._rules.values() if counted.route == _plain(route))
+    def drops_unread(self, route: str) -> bool:
+        """Tell whether a call of this route may have to end before it is read; elsewhere a call counts once it is there as a whole."""
+        rules = [counted.rule for counted in self._rules.values() if counted.route == _plain(route)]
+        return any(rule.then == Drop("before-read") for rule in rules) and not any(rule.saying for rule in rules)
 
     def step(self, route: str, body: bytes = b"") -> Met | None:
-        """Count a call and give what is to happen to it: of the rules that are due, the oldest. ``body``: where the route is listened to."""
+        """Count a call and give what is to happen to it: of the rules that are due, the oldest. ``body``: unless it may be dropped unread."""
         due = [counted for counted in self._rules.values() if counted.is_due(_plain(route), body)]
         if not due:
             return None

@@ -102,7 +102,7 @@ def _endpoint(cloud: Cloud, route: str, handler: Handler) -> Callable[[Request],
         call = cloud.log.begin(request, route, path)
         refused = None if route in transfer.ROUTES else _admitted(cloud, request, path)
         try:
-            said = await request.body() if cloud.injector.listens(route) else b""
+            said = b"" if cloud.injector.drops_unread(route) else await request.body()
             met = None if refused else cloud.injector.step(route, said)
             call.fault = met.then.kind if met else None
             body = b"" if met and met.then == Drop("before-read") else await request.body()
