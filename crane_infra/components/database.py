@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_cloudflare as cloudflare
+from pulumi_cloudflare.d1_database import D1Database
 
 from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.ledger import head_of
@@ -32,7 +32,7 @@ class Database(pulumi.ComponentResource):
         super().__init__("crane:infra:Database", name, None, opts)
         self.catalog_name = name
         adopt = config.settings.adopt
-        self.d1 = cloudflare.D1Database(
+        self.d1 = D1Database(
             name,
             account_id=config.account_id,
             name=config.settings.name,

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_cloudflare as cloudflare
+from pulumi_cloudflare.workers_cron_trigger import WorkersCronTrigger
+from pulumi_cloudflare.workers_deployment import WorkersDeployment
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Routing(pulumi.ComponentResource):
     ) -> None:
         """Declare the routing of the worker ``name``, once everything in ``after`` is done."""
         super().__init__("crane:infra:Routing", name, None, opts)
-        self.deployment = cloudflare.WorkersDeployment(
+        self.deployment = WorkersDeployment(
             name,
             account_id=config.account_id,
             script_name=config.script,
@@ -40,7 +41,7 @@ class Routing(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), hooks=config.ready),
         )
         if config.crons is not None:
-            self.crons = cloudflare.WorkersCronTrigger(
+            self.crons = WorkersCronTrigger(
                 name,
                 account_id=config.account_id,
                 script_name=config.script,

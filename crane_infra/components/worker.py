@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
-import pulumi_cloudflare as cloudflare
+from pulumi_cloudflare._inputs import WorkerVersionBindingArgsDict
+from pulumi_cloudflare.worker import Worker as Script
+from pulumi_cloudflare.worker_version import WorkerVersion
 
 from crane_infra.bundle import Bundle
 from crane_infra.catalog import Worker as CatalogWorker
@@ -41,7 +43,7 @@ class Worker(pulumi.ComponentResource):
     def __init__(self, name: str, config: WorkerConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the worker ``name`` of the catalog."""
         super().__init__("crane:infra:Worker", name, None, opts)
-        self.script = cloudflare.Worker(
+        self.script = Script(
             name,
             account_id=config.account_id,
             name=config.script,
@@ -54,7 +56,7 @@ class Worker(pulumi.ComponentResource):
                 import_=f"{config.account_id}/{config.script}" if config.adopt else None,
             ),
         )
-        self.version = cloudflare.WorkerVersion(
+        self.version = WorkerVersion(
             name,
             account_id=config.account_id,
             worker_id=self.script.id,
@@ -72,12 +74,11 @@ class Worker(pulumi.ComponentResource):
         self.register_outputs({"version": self.version.id})
 
 
-def bindings(config: WorkerConfig) -> list[cloudflare.WorkerVersionBindingArgs]:
+def bindings(config: WorkerConfig) -> list[WorkerVersionBindingArgsDict]:
     """All bindings of a version, sorted by name: another order would show as a change."""
-    binding = cloudflare.WorkerVersionBindingArgs
-    found = [binding(name=config.catalog.version_metadata, type="version_metadata")]
-    found += [binding(name=name, type="plain_text", text=text) for name, text in config.variables.items()]
-    found += [binding(name=name, type="secret_text", text=pulumi.Output.secret(value)) for name, value in config.secrets.items()]
-    found += [binding(name=name, type="d1", database_id=database) for name, database in config.databases.items()]
-    found += [binding(name=name, type="service", service=script) for name, script in config.services.items()]
-    return sorted(found, key=lambda one: str(one.name))
+    found: list[WorkerVersionBindingArgsDict] = [{"name": config.catalog.version_metadata, "type": "version_metadata"}]
+    found += [{"name": name, "type": "plain_text", "text": text} for name, text in config.variables.items()]
+    found += [{"name": name, "type": "secret_text", "text": pulumi.Output.secret(value)} for name, value in config.secrets.items()]
+    found += [{"name": name, "type": "d1", "database_id": database} for name, database in config.databases.items()]
+    found += [{"name": name, "type": "service", "service": script} for name, script in config.services.items()]
+    return sorted(found, key=lambda one: str(one["name"]))

@@ -1,4 +1,7 @@
-"""The second story: the account as it is today. Both stacks adopt it; nothing is replaced, lost or reset, and no caller notices."""
+"""The second story: the account as it is today. Both stacks adopt it; nothing is replaced, lost or reset, and no caller notices.
+
+Then releases that come back, and an engine that is killed.
+"""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -6,6 +9,8 @@ from typing import Any
 
 from crane_infra.local import project
 from crane_infra.local.existing import STRAY, make_existing
+from crane_infra.local.rehearsal.comeback import Comeback
+from crane_infra.local.rehearsal.killed import Killed
 from crane_infra.local.rehearsal.moves import deployed, promoted, unchanged
 from crane_infra.local.rehearsal.snapshot import Snapshot, lost, take
 from crane_infra.local.rehearsal.stage import Json, Stage
@@ -19,7 +24,7 @@ _ASKED_SECONDS = 60.0
 
 def story(stage: Stage) -> list[Step]:
     """Every step of the rehearsal on the existing account, in order."""
-    return Adoption(stage).steps()
+    return [*Adoption(stage).steps(), *Comeback(stage).steps(), *Killed(stage).steps()]
 
 
 class Adoption:

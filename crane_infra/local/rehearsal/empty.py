@@ -1,6 +1,5 @@
-"""The first story: an empty account, from a refused production to a promoted one; then releases that fail and come back."""
+"""The first story: an empty account, from a refused production to a promoted one; then releases that fail."""
 
-from crane_infra.local.rehearsal.killed import Killed
 from crane_infra.local.rehearsal.moves import deployed, promoted, unchanged
 from crane_infra.local.rehearsal.releases import Releases
 from crane_infra.local.rehearsal.stage import SURE, Stage
@@ -9,7 +8,7 @@ from crane_infra.local.rehearsal.step import Step
 
 def story(stage: Stage) -> list[Step]:
     """Every step of the rehearsal on an empty account, in order."""
-    return [*Empty(stage).steps(), *Releases(stage).steps(), *Killed(stage).steps()]
+    return [*Empty(stage).steps(), *Releases(stage).steps()]
 
 
 class Empty:

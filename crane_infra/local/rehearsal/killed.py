@@ -10,9 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from crane_infra.local.faults.model import CommitThenHold, Hold, Then
-from crane_infra.local.rehearsal.moves import proven
+from crane_infra.local.rehearsal.moves import add_migration, database, proven, require_once, script
 from crane_infra.local.rehearsal.process import happens
-from crane_infra.local.rehearsal.releases import add_migration, database, require_once, script
 from crane_infra.local.rehearsal.stage import Stage
 from crane_infra.local.rehearsal.step import Step
 from crane_infra.settings import ENVIRONMENTS, Environment

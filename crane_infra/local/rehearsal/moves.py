@@ -1,5 +1,10 @@
-"""Moves that several stories share: a release to staging, to production, and a second time."""
+"""Moves that several stories share: a release to staging and to production, a second time, and a refused one; migrations that say that they ran.
 
+The rehearsed releases change crane-context. A migration writes its own name into a table, so that it can be seen that it ran, and how often.
+"""
+
+from crane_infra.local import project
+from crane_infra.local.rehearsal.files import WORKER
 from crane_infra.local.rehearsal.stage import Json, Stage
 from crane_infra.settings import Environment
 
@@ -40,3 +45,40 @@ def unchanged(stage: Stage, environment: Environment) -> str:
 def told(proof: Json) -> str:
     """A release, as people name it."""
     return f"release {proof['digest'][:12]}"
+
+
+def closed(stage: Stage, *words: str) -> str:
+    """Production refuses with these words and stays as it is; its error."""
+    before = stage.account.serving(script("production"))
+    error = stage.up_refused("production")
+    for text in ("production gate closed", *words):
+        stage.require(text in error, f"the refusal does not say '{text}', but: {error}")
+    stage.require(stage.account.serving(script("production")) == before, "production changed")
+    return error
+
+
+def script(environment: Environment) -> str:
+    """The name of the changed worker in an environment."""
+    return WORKER if environment == "production" else f"{WORKER}-{environment}"
+
+
+def database(stage: Stage, environment: Environment) -> str:
+    """The name of that worker's database in an environment."""
+    (own,) = stage.catalog.workers[WORKER].databases.values()
+    return str(project.config(stage.project, environment)[f"{project.PROJECT}:databases"][own]["name"])
+
+
+def add_migration(stage: Stage, name: str, *, before: str = "", after: str = "") -> str:
+    """Add a migration that writes its own name down, between these statements; gives the name of its file."""
+    path = stage.files.add_migration(name, "")
+    path.write_text(f"{before}\nINSERT INTO rehearsed VALUES ('{path.name}');\n{after}\n".lstrip(), encoding="utf-8")
+    return path.name
+
+
+def require_once(stage: Stage, environment: Environment) -> None:
+    """Each migration of the rehearsal that is in the ledger ran once, and no other ran."""
+    name = database(stage, environment)
+    ran = [row["migration"] for row in stage.account.rows(name, "SELECT migration FROM rehearsed")]
+    first = ran[0] if ran else ""
+    listed = [one for one in stage.account.ledger(name) if first and one >= first]
+    stage.require(ran == listed, f"{name} ran {', '.join(ran) or 'nothing'}; its ledger has {', '.join(listed) or 'nothing'}")
