@@ -9,11 +9,11 @@ from crane_infra import provider_sdk  # noqa: E402
 
 provider_sdk.import_in_part()
 
-from crane_infra import catalog, program, settings  # noqa: E402
+from crane_infra import catalog, program, stacks  # noqa: E402
 
 gc.freeze()
 gc.enable()
 
 with program.refusals_in_one_line():
     program.require_engine()
-    program.declare(settings.read(), catalog.crane())
+    program.declare(stacks.own_settings(), catalog.crane())

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudflare import APIError, AsyncCloudflare, NotFoundError
-from cloudflare.types.workers.scripts import DeploymentListResponse
 
 from crane_infra.errors import ApiError
 
@@ -37,20 +36,17 @@ async def deployments(client: AsyncCloudflare, account: str, script: str) -> tup
         # The API answers {"deployments": [...]}; the SDK's pager (5.9) looks for items and would find none.
         response = await client.workers.scripts.deployments.with_raw_response.list(script, account_id=account)
         answer: Any = await response.json()
-        found = DeploymentListResponse.model_validate(answer["result"]).deployments
+        return tuple(map(_deployment, answer["result"]["deployments"]))
     except NotFoundError:
         return ()
     except (APIError, ValueError, TypeError, KeyError) as error:
         raise _unanswered(f"deployments of {script}", error) from None
-    return tuple(
-        Deployment(
-            one.id,
-            {version.version_id: version.percentage for version in one.versions},
-            " ".join(filter(None, (one.source, one.author_email))),
-            str(one.created_on),
-        )
-        for one in found
-    )
+
+
+def _deployment(one: dict[str, Any]) -> Deployment:
+    shares = {str(version["version_id"]): float(version["percentage"]) for version in one["versions"]}
+    by = " ".join(filter(None, (one.get("source"), one.get("author_email"))))
+    return Deployment(str(one["id"]), shares, by, str(one.get("created_on") or ""))
 
 
 async def tag_of(client: AsyncCloudflare, account: str, script: str, version: str) -> str | None:

@@ -1,17 +1,14 @@
-"""What one stack sets, parsed once into one frozen value. Nothing else reads Pulumi's configuration or the environment.
+"""What one stack sets, parsed once into one frozen value.
 
-Does not read secrets (crane_infra/secrets) and decides nothing. Prevents a misspelt or missing setting from being noticed
+Does not ask Pulumi (stacks.py does), does not read secrets (crane_infra/secrets) and decides nothing. Prevents a misspelt or missing setting from being noticed
 halfway through a deployment.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import pulumi
-from pulumi.runtime import config as pulumi_config
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
 from crane_infra.errors import SettingsError
@@ -124,31 +121,6 @@ _TO_DO = {
     "account-id": "Run pulumi config set account-id <id>, or set CLOUDFLARE_ACCOUNT_ID",
     "api-token": "Set CLOUDFLARE_API_TOKEN; docs/real-account.md names its permissions",
 }
-
-
-def read() -> Settings:
-    """The settings of the stack that Pulumi runs.
-
-    Raises SettingsError with the setting's path, before anything is declared.
-    """
-    stack = pulumi.get_stack()
-    if stack not in ENVIRONMENTS:
-        raise SettingsError(f"stack {stack}", "it is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
-    if "cloudflare:apiToken" in pulumi_config.CONFIG.get() and not pulumi_config.is_config_secret("cloudflare:apiToken"):
-        raise SettingsError(
-            f"Pulumi.{stack}.yaml cloudflare:apiToken", "is stored in the clear", "Set it again with --secret, and renew it"
-        )
-    return parse(
-        {
-            "environment": stack,
-            "project": pulumi.get_project(),
-            "organization": pulumi.get_organization(),
-            # A language host older than the engine does not say where the stack files are; the program runs beside them.
-            "root": pulumi.get_root_directory() or str(Path.cwd()),
-        },
-        pulumi_config.CONFIG.get(),
-        os.environ,
-    )
 
 
 def parse(known: Mapping[str, str], config: Mapping[str, str], environ: Mapping[str, str]) -> Settings:

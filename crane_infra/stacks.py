@@ -1,20 +1,49 @@
-"""Reads the last outputs of a stack, this one's own or another's, before anything is declared.
+"""What Pulumi says of stacks before anything is declared: the settings of the one that it runs, and the last outputs of any.
 
 A file backend moves a stack's file away and writes a new one, and the engine saves our own while we read it: so "unknown" and
 "cannot be read" are believed only when they last. Not a StackReference: an exception in its ``apply`` stops only what depends on it, and an unknown stack aborts the engine
 (both measured). This call answers at once, takes no lock and works on every backend.
 """
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pulumi
+from pulumi.runtime import config as pulumi_config
 
 from crane_infra.errors import SettingsError
+from crane_infra.settings import ENVIRONMENTS, Settings, parse
 
 UNKNOWN = "unknown stack"
 _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, None)  # seconds
 _UNKNOWN_PAUSES = 2
+
+
+def own_settings() -> Settings:
+    """The settings of the stack that Pulumi runs.
+
+    Raises SettingsError with the setting's path, before anything is declared.
+    """
+    stack = pulumi.get_stack()
+    if stack not in ENVIRONMENTS:
+        raise SettingsError(f"stack {stack}", "it is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
+    if "cloudflare:apiToken" in pulumi_config.CONFIG.get() and not pulumi_config.is_config_secret("cloudflare:apiToken"):
+        raise SettingsError(
+            f"Pulumi.{stack}.yaml cloudflare:apiToken", "is stored in the clear", "Set it again with --secret, and renew it"
+        )
+    return parse(
+        {
+            "environment": stack,
+            "project": pulumi.get_project(),
+            "organization": pulumi.get_organization(),
+            # A language host older than the engine does not say where the stack files are; the program runs beside them.
+            "root": pulumi.get_root_directory() or str(Path.cwd()),
+        },
+        pulumi_config.CONFIG.get(),
+        os.environ,
+    )
 
 
 def outputs_of(stack: str) -> dict[str, Any] | None:

@@ -3,9 +3,9 @@
 import os
 
 from bench.catalog import catalog_of
-from crane_infra import program, settings
+from crane_infra import program, stacks
 
 if __name__ == "__main__":
     with program.refusals_in_one_line():
         program.require_engine()
-        program.declare(settings.read(), catalog_of(int(os.environ["BENCH_WORKERS"])))
+        program.declare(stacks.own_settings(), catalog_of(int(os.environ["BENCH_WORKERS"])))

@@ -8,7 +8,7 @@ Prevents a file applied twice (lost reply, several runners, wrangler in between)
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from crane_infra.d1.client import LONGEST_WAIT
@@ -104,7 +104,7 @@ class _Run:
 
     async def look(self) -> None:
         """Read the ledger and plan anew; every refusal of the plan ends the run."""
-        self.ledger = await read_ledger(self.db)
+        self.ledger = await read_ledger(self.db, seen=self.ledger.ready)
         self.listed = self.ledger.listed
         self.plan = make_plan(self.files, self.ledger, self.db.name, base=self.base, out_of_order=self.out_of_order)
 
@@ -141,6 +141,7 @@ class _Run:
         """Make the tables and take over wrangler's rows."""
         names = [file.name for file in self.plan.adopt]
         await self._send_repeatable(prepare_request(self.plan.adopt, self.token, self.release))
+        self.ledger = replace(self.ledger, ready=True)
         self.adopted += names
         if names:
             self.log(f"{self.db.name}: taken over from wrangler: {', '.join(names)}")

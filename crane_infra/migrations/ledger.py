@@ -10,18 +10,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from crane_infra.d1.database import Database, Row
+from crane_infra.d1.errors import RateLimitedError, RefusedError
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.bookkeeping import OURS, TABLES, WRANGLER, is_users
 from crane_infra.migrations.files import MigrationFile, number_of
 
 Origin = Literal["applied", "adopted", "base", "baseline"]
 COLUMNS = 'sha256, origin, token, "release", bookmark, started_at, done_at'
+_OBJECTS = "sqlite_master"
 # One SELECT over both tables: a file that commits between two reads would look half recorded. Only names of ours are put into the
 # texts of SQL here and below; values are bound.
 _READ = {
-    WRANGLER: f"""SELECT '{WRANGLER}' AS source, id, name, NULL AS sha256, NULL AS origin, NULL AS token, NULL AS "release",
-    NULL AS bookmark, NULL AS started_at, applied_at AS done_at FROM {WRANGLER}""",  # noqa: S608
-    OURS: f"SELECT '{OURS}' AS source, NULL AS id, name, {COLUMNS} FROM {OURS}",  # noqa: S608
+    _OBJECTS: f"""SELECT '{_OBJECTS}' AS source, NULL AS id, name, type, sql, NULL AS sha256, NULL AS origin, NULL AS token, NULL AS "release",
+    NULL AS bookmark, NULL AS started_at, NULL AS done_at FROM {_OBJECTS}""",  # noqa: S608
+    WRANGLER: f"""SELECT '{WRANGLER}' AS source, id, name, NULL AS type, NULL AS sql, NULL AS sha256, NULL AS origin, NULL AS token,
+    NULL AS "release", NULL AS bookmark, NULL AS started_at, applied_at AS done_at FROM {WRANGLER}""",  # noqa: S608
+    OURS: f"SELECT '{OURS}' AS source, NULL AS id, name, NULL AS type, NULL AS sql, {COLUMNS} FROM {OURS}",  # noqa: S608
 }
 
 
@@ -94,21 +98,42 @@ def head_of(files: Iterable[MigrationFile]) -> LedgerHead:
     return _head((file.name, file.sha256) for file in files)
 
 
-async def read_ledger(db: Database) -> Ledger:
-    """Read the ledger with SELECTs alone; an untouched database has an empty one.
+async def read_ledger(db: Database, *, seen: bool = False) -> Ledger:
+    """Read the ledger with SELECTs alone; an untouched database has an empty one. ``seen``: its tables were there, so one SELECT will do.
 
     Raises ApiError, and MigrationError for a row without a name.
     """
-    found = await db.read("SELECT type, name, sql FROM sqlite_master")
-    tables = {_text(row, "name") for row in found if row.get("type") == "table"}
-    present = [table for table in (WRANGLER, OURS) if table in tables]
-    query = " UNION ALL ".join(_READ[table] for table in present)
-    rows = await db.read(f"{query} ORDER BY source, id, started_at, name") if present else []
+    rows = await (_read_all(db) if seen else _read_what_is_there(db))
+    found = [row for row in rows if row.get("source") == _OBJECTS]
+    tables = _tables(found)
     populated = any(map(is_users, tables))
-    entries = _entries(rows, db.name)
+    entries = _entries([row for row in rows if row.get("source") != _OBJECTS], db.name)
     base = next((entry for entry in entries if entry.origin == "base"), None)
     objects = tuple((_text(row, "type"), _text(row, "name"), _text(row, "sql")) for row in found if row.get("sql") is not None)
     return Ledger(tuple(entry for entry in entries if entry is not base), populated, tables >= TABLES, base, objects)
+
+
+async def _read_all(db: Database) -> list[Row]:
+    try:
+        return await db.read(_select(_OBJECTS, WRANGLER, OURS))
+    except RateLimitedError:
+        raise
+    except RefusedError:  # a table is gone: the database was set back meanwhile
+        return await _read_what_is_there(db)
+
+
+async def _read_what_is_there(db: Database) -> list[Row]:
+    found = await db.read(_select(_OBJECTS))
+    present = [table for table in (WRANGLER, OURS) if table in _tables(found)]
+    return [*found, *(await db.read(_select(*present)) if present else [])]
+
+
+def _select(*sources: str) -> str:
+    return f"{' UNION ALL '.join(_READ[source] for source in sources)} ORDER BY source, id, started_at, name"
+
+
+def _tables(objects: Iterable[Row]) -> set[str]:
+    return {_text(row, "name") for row in objects if row.get("type") == "table"}
 
 
 def _entries(rows: Sequence[Row], where: str) -> tuple[LedgerEntry, ...]:

@@ -10,7 +10,8 @@ import pytest
 from pulumi.runtime.mocks import set_mocks
 
 from crane_infra.errors import CraneError
-from crane_infra.settings import Settings, read
+from crane_infra.settings import Settings
+from crane_infra.stacks import own_settings
 from tests.graph.conftest import ACCOUNT, Declare, Declared, committed
 
 STAGING, PRODUCTION = "organization/crane-infra/staging", "organization/crane-infra/production"
@@ -155,7 +156,7 @@ def read_settings(declare: Declare) -> Callable[..., Settings]:  # noqa: ARG001
         token = {"cloudflare:apiToken": "canary-configured"}
         pulumi.runtime.set_all_config(own | token, [*token] if encrypted else [])
         set_mocks(Declared(), project="crane-infra", stack=stack, organization="organization")
-        return read()
+        return own_settings()
 
     return read_of
 

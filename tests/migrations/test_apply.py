@@ -72,6 +72,29 @@ async def test_the_ledger_says_who_when_and_how_to_return(run: Runner, db: D1, t
     assert entry.done_at is not None
 
 
+async def test_a_ledger_that_was_there_is_read_with_its_schema_in_one_request(
+    run: Runner, db: D1, server: D1Server, three: tuple[MigrationFile, ...]
+) -> None:
+    await run(three)
+    before = await read_ledger(db)
+    server.requests.clear()
+    again = await read_ledger(db, seen=True)
+    assert [kind for kind, _ in server.requests] == ["read"]
+    assert (again, sorted(again.objects)) == (before, sorted(before.objects))
+
+
+@pytest.mark.parametrize("kept", [(), ("d1_migrations",)], ids=["all", "all but wrangler's"])
+async def test_a_ledger_that_was_there_and_is_gone_is_read_as_gone(
+    run: Runner, db: D1, server: D1Server, three: tuple[MigrationFile, ...], kept: tuple[str, ...]
+) -> None:
+    await run(three)
+    for table in {"d1_migrations", "crane_migrations", "crane_rows", "crane_accepted"}.difference(kept):
+        server.sql(f"DROP TABLE {table}")
+    again = await read_ledger(db, seen=True)
+    assert again == await read_ledger(db)
+    assert (len(again.entries), again.ready) == (len(three) if kept else 0, False)
+
+
 async def test_reading_the_ledger_of_an_untouched_database_changes_nothing(db: D1, server: D1Server) -> None:
     assert (await read_ledger(db)).populated is False
     server.sql("CREATE TABLE _cf_KV (x)")
