@@ -8,8 +8,11 @@ import pytest
 
 from crane_infra.d1 import D1
 from crane_infra.migrations import MigrationFile, Outcome, migrate
+from crane_infra.migrations.finding import Finding
+from crane_infra.migrations.lint import lint
 from tests.d1.fixtures import db, no_waiting, server
 from tests.migrations.builders import write_files
+from tests.migrations.linting import USERS, Lint
 
 __all__ = ["db", "no_waiting", "server"]
 
@@ -48,3 +51,15 @@ def three(tmp_path: Path) -> tuple[MigrationFile, ...]:
             "0010_widen.sql": "ALTER TABLE t ADD COLUMN y TEXT;",
         },
     )
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Lint:
+    """Lint files given by their text; ``before`` is what the database has."""
+
+    def judge(*pending: str, before: str = USERS) -> tuple[Finding, ...]:
+        names = {f"{number:04}_f.sql": text for number, text in enumerate((before, *pending), 1)}
+        files = write_files(tmp_path / "files", names)
+        return lint(files, files[1:])
+
+    return judge
