@@ -7,6 +7,7 @@ a worker that serves something else.
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import Future
 
 import pulumi
 from cloudflare import AsyncCloudflare
@@ -15,11 +16,11 @@ from crane_infra.api import connect
 from crane_infra.errors import ApiError
 from crane_infra.handmade import Deployed, Handmade, answer_to, made_by_hand
 from crane_infra.observe import deployments, tag_of
-from crane_infra.preparation import Prepared, blocking
+from crane_infra.preparation import Prepared
 from crane_infra.proof import readable
 
 
-def returned(prepared: Prepared) -> dict[str, str]:
+def returned(prepared: Prepared, looked: Future[list[Handmade]]) -> dict[str, str]:
     """The workers whose version is to be uploaded anew, with the mark of the deployment that it is to replace.
 
     A mark stays for good: where it went away again, the engine would upload the version once more. In preview what is found is
@@ -27,11 +28,8 @@ def returned(prepared: Prepared) -> dict[str, str]:
     answer.
     """
     marks = _marks_of(prepared.last)
-    last = _last(prepared)
-    if not last:
-        return marks
     try:
-        found = blocking(_look(prepared, last))
+        found = looked.result()
     except ApiError as error:
         if not pulumi.runtime.is_dry_run():
             raise
@@ -70,7 +68,10 @@ def _marks_of(last: Mapping[str, object]) -> dict[str, str]:
     return {name: str(one["uploaded-anew-for"]) for name, one in (workers or {}).items() if "uploaded-anew-for" in one}
 
 
-async def _look(prepared: Prepared, last: Mapping[str, Deployed]) -> list[Handmade]:
+async def look_at_deployments(prepared: Prepared) -> list[Handmade]:
+    """The deployments that this stack did not make, of the workers that it deployed last. Raises ApiError."""
+    if not (last := _last(prepared)):
+        return []
     async with connect(prepared.settings) as client:
         found = await asyncio.gather(*(_look_at(client, prepared, name, one) for name, one in last.items()))
     return [one for one in found if one is not None]

@@ -7,6 +7,7 @@ wrangler, or a restored bookmark, made something else true; and an update that u
 import asyncio
 import re
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any
 
 import pulumi
@@ -20,7 +21,7 @@ from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint import Examined
 from crane_infra.migrations.status import Status, judged, status_of
 from crane_infra.observe import database_name
-from crane_infra.preparation import Prepared, blocking
+from crane_infra.preparation import Prepared
 from crane_infra.proof import readable
 
 UNSEEN = "Pending migrations are shown as Pulumi recorded them"
@@ -45,15 +46,13 @@ def takes_over(line: str) -> bool:
     return _TAKEN_OVER in line
 
 
-def announce_migrations(prepared: Prepared) -> None:
+def announce_migrations(prepared: Prepared, looked: Future[list[Status]]) -> None:
     """Say in a preview what is pending in each database; refuse, in an update too, what a run would refuse.
 
     Raises MigrationError; in an update ApiError where a database does not answer. A preview says that it could not look, and goes on.
     """
-    if prepared.settings.rollback_to:
-        return  # a rollback applies nothing; rollback.py has looked
     try:
-        found = blocking(_look(prepared))
+        found = looked.result()
     except ApiError as error:
         told = ApiError(*map(prepared.redact, (error.where, error.what, error.todo)))
         if not pulumi.runtime.is_dry_run():
@@ -67,7 +66,10 @@ def announce_migrations(prepared: Prepared) -> None:
             _say(status)
 
 
-async def _look(prepared: Prepared) -> list[Status]:
+async def look_at_ledgers(prepared: Prepared) -> list[Status]:
+    """Where each database stands; none for a rollback, which applies nothing (rollback.py looks). Raises ApiError and MigrationError."""
+    if prepared.settings.rollback_to:
+        return []
     known = (prepared.last.get("environment") or {}).get("databases") or {}
     async with connect(prepared.settings) as client:
 

@@ -5,7 +5,7 @@ Registers nothing. Prevents a deployment that stops halfway for a reason that wa
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -122,7 +122,14 @@ def _say(verdict: Verdict) -> None:
         pulumi.log.warn(f"{verdict.error()} {WOULD_REFUSE}")
 
 
+def begin(work: Coroutine[Any, Any, Result]) -> Future[Result]:
+    """Run a coroutine beside the program, which itself runs on Pulumi's event loop; ``result()`` waits for its end."""
+    thread = ThreadPoolExecutor(max_workers=1)
+    begun = thread.submit(asyncio.run, work)
+    thread.shutdown(wait=False)
+    return begun
+
+
 def blocking(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end from the program, which itself runs on Pulumi's event loop."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(asyncio.run, work).result()
+    """Run a coroutine to its end from the program."""
+    return begin(work).result()

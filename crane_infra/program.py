@@ -23,9 +23,9 @@ from crane_infra.hooks import Action, before
 from crane_infra.live import ExpectedHead
 from crane_infra.migrations.files import MigrationFile
 from crane_infra.migrations.ledger import head_of
-from crane_infra.notice import returned
-from crane_infra.pending import announce_migrations
-from crane_infra.preparation import Prepared, pass_gate, prepare
+from crane_infra.notice import look_at_deployments, returned
+from crane_infra.pending import announce_migrations, look_at_ledgers
+from crane_infra.preparation import Prepared, begin, pass_gate, prepare
 from crane_infra.promotion import require_open
 from crane_infra.record import Standing, declared_crons, environment_record, proofs_with_claim
 from crane_infra.rollback import Held, held_migrations
@@ -62,9 +62,10 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     """
     prepared = prepare(settings, catalog)
     verdict = pass_gate(prepared)
+    ledgers, deployments = begin(look_at_ledgers(prepared)), begin(look_at_deployments(prepared))
     announce_adoptions(prepared)
-    announce_migrations(prepared)
-    held, anew = held_migrations(prepared, verdict), returned(prepared)
+    announce_migrations(prepared, ledgers)
+    held, anew = held_migrations(prepared, verdict), returned(prepared, deployments)
     databases = {name: Database(name, DatabaseConfig(settings.account_id, own)) for name, own in settings.databases.items()}
     workers = {name: _worker(prepared, name, databases, anew.get(name, "never")) for name in catalog.workers}
     uploaded = [worker.version for worker in workers.values()]
