@@ -274,7 +274,8 @@ class _Run:
 
     def _loss(self, file: MigrationFile, lost: str) -> MigrationError:
         what = f"not applied to {self.db.name}: it loses {lost}, and does not say so. Nothing of it stays. {self._so_far()}"
-        todo = "Copy what refers to a table before it is dropped; if these rows may go, say -- crane: loses-rows, or accept loses-rows"
+        may_go = "say -- crane: loses-rows, or let the stack file accept it (accept-findings: loses-rows)"
+        todo = f"Copy what refers to a table before it is dropped; if these rows may go, {may_go}"
         return MigrationError(file.path, what, f"{todo}. docs/lint.md shows how")
 
     def _so_far(self) -> str:

@@ -38,7 +38,8 @@ class Drift:
         what = f"its schema is not what its migrations make ({', '.join(self.objects)}), so nothing was applied"
         accept = " ".join(f"--accept '{name}'" for name in self.objects)
         todo = (
-            f"Put it back by hand (crane migrations verify shows the difference), or take it as it is: crane migrations baseline {accept}"
+            "Put it back by hand (crane migrations verify shows the difference), or take it as it is: "
+            f"crane migrations baseline -s <stack> -d <its name in the catalog> {accept}"
         )
         return SchemaDiffersError(self, what, todo)
 

@@ -87,7 +87,7 @@ async def test_where_the_finding_was_accepted_the_counts_still_stop_it_and_nothi
     assert str(caught.value) == (
         f"{SHOWN}/0002_rebuild.sql: not applied to db-staging: it loses 3 of 3 rows of notes, and does not say so. Nothing of it stays. "
         "Applied in this run: none. Pending: 0002_rebuild.sql. Copy what refers to a table before it is dropped; if these rows may go, "
-        "say -- crane: loses-rows, or accept loses-rows. docs/lint.md shows how."
+        "say -- crane: loses-rows, or let the stack file accept it (accept-findings: loses-rows). docs/lint.md shows how."
     )
     assert (live.count("notes"), live.count("users"), live.counts()) == (3, 3, [])
     names = live.api.query(live.id, "SELECT name FROM d1_migrations")[0]

@@ -46,7 +46,7 @@ async def test_a_schema_that_was_changed_by_hand_stops_the_run_and_is_shown(
     accept = " ".join(f"--accept '{name}'" for name in objects.split(", "))
     assert str(caught.value) == (
         f"{NAME}: its schema is not what its migrations make ({objects}), so nothing was applied. Put it back by hand "
-        f"(crane migrations verify shows the difference), or take it as it is: crane migrations baseline {accept}."
+        f"(crane migrations verify shows the difference), or take it as it is: crane migrations baseline -s <stack> -d <its name in the catalog> {accept}."
     )
     assert run.log[-1].startswith("--- as the migrations make it\n+++ as it is\n")
     assert server.count("write") == 0
