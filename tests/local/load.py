@@ -82,7 +82,8 @@ class Load:
         with ThreadPoolExecutor(len(kinds)) as clients:
             for done in [clients.submit(work, do) for do in kinds]:
                 done.result()
-        assert (over.is_set(), early) == (True, [])
+        assert over.is_set(), early
+        assert early == [], early
 
     def check(self, running: Running) -> None:
         """Check through the API that everything acknowledged is there, and of the rest all or nothing of each request."""
