@@ -21,15 +21,14 @@ _PARTS = {
 }
 _TIMES = 5
 _PROGRAM = """
-import gc, importlib, json, sys, time
-gc.disable()
-from crane_infra import provider_sdk
-provider_sdk.import_in_part()
+import importlib, json, sys, time
+from crane_infra.provider_sdk import imported_in_part
 took = []
-for name in sys.argv[1:]:
-    began = time.process_time()
-    importlib.import_module(name)
-    took.append((time.process_time() - began) * 1000)
+with imported_in_part():
+    for name in sys.argv[1:]:
+        began = time.process_time()
+        importlib.import_module(name)
+        took.append((time.process_time() - began) * 1000)
 print(json.dumps(took))
 """
 

@@ -2,10 +2,12 @@
 
 import os
 
-from bench.catalog import catalog_of
-from crane_infra import program, stacks
+from crane_infra.provider_sdk import imported_in_part
 
-if __name__ == "__main__":
-    with program.refusals_in_one_line():
-        program.require_engine()
-        program.declare(stacks.own_settings(), catalog_of(int(os.environ["BENCH_WORKERS"])))
+with imported_in_part():
+    from bench.catalog import catalog_of
+    from crane_infra import program, stacks
+
+with program.refusals_in_one_line():
+    program.require_engine()
+    program.declare(stacks.own_settings(), catalog_of(int(os.environ["BENCH_WORKERS"])))

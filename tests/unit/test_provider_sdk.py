@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SMALL = "from crane_infra import provider_sdk; provider_sdk.import_in_part()\n"
+SMALL = "from crane_infra.provider_sdk import imported_in_part\nwith imported_in_part(): pass\n"
 USED = {"d1_database", "worker", "worker_version", "workers_cron_trigger", "workers_deployment"}
 SHARED = {"_inputs", "_utilities", "outputs"}
 
