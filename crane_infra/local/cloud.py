@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crane_infra.local.behaviour import Behaviour
 from crane_infra.local.d1.rooms import Rooms
+from crane_infra.local.d1.spares import Spares
 from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
 from crane_infra.local.tokens import Tokens
 from crane_infra.local.workers.live import running
@@ -41,6 +42,7 @@ class Cloud:
     log: CallLog
     behaviour: Behaviour = field(default_factory=Behaviour)
     rooms: Rooms = field(default_factory=Rooms)
+    spares: Spares = field(default_factory=Spares)
     propagation: Propagation = field(default_factory=Propagation)
     previews: Previews = field(default_factory=Previews)
     shipping: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -48,7 +50,7 @@ class Cloud:
 
     def __post_init__(self) -> None:
         """From now on what runs depends on what the edge sees and on the previews too."""
-        self.workerd.describe = lambda: running(self.store, self.propagation, self.previews.ids)
+        self.workerd.describe = lambda: running(self.store, self.propagation, self.previews.ids, self.spares.ids)
 
     @property
     def tokens(self) -> Tokens:

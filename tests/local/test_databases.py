@@ -127,3 +127,15 @@ def test_a_worker_that_binds_a_deleted_database_does_not_get_an_empty_one(api: A
 def test_the_analytics_of_another_product_are_not_made_up(api: Api) -> None:
     asked = api.http.post(f"{api.running.api_url}/graphql", json={"query": "query { viewer { zones { httpRequests1dGroups { sum } } } }"})
     assert (asked.status_code, asked.json()["errors"][0]["code"]) == (501, 10404)
+
+
+def test_making_databases_seldom_starts_the_workers_anew(api: Api) -> None:
+    """A worker remembers how often it was asked, until it is started anew."""
+    worker = api.worker()
+    code = "let asked = 0; export default { fetch: () => Response.json(++asked) };"
+    api.deploy(worker, (api.upload(worker, code), 100))
+    asked = []
+    for _ in range(8):
+        api.query(api.database(), "SELECT 1")
+        asked.append(api.edge(worker).json())
+    assert asked.count(1) <= 2

@@ -12,7 +12,6 @@ from crane_infra.local.clock import stamp
 from crane_infra.local.cloud import Cloud, Handler, body_of
 from crane_infra.local.d1.lookup import database_of
 from crane_infra.local.envelope import BAD_REQUEST, MALFORMED, NAME_TAKEN, NO_SUCH_DATABASE, NOT_FOUND, Refusal, ok, page
-from crane_infra.local.ids import new_uuid
 from crane_infra.local.store import NameTakenError
 from crane_infra.local.workerd.files import remove_database
 
@@ -35,7 +34,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
     name = body.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
         raise _invalid("name")
-    uuid = new_uuid()
+    uuid, are_new = cloud.spares.take()
     database = {
         "uuid": uuid,
         "name": name,
@@ -49,7 +48,8 @@ async def create(cloud: Cloud, request: Request) -> Response:
         cloud.store.add("database", uuid, database, name=name)
     except NameTakenError as error:
         raise Refusal(BAD_REQUEST, NAME_TAKEN, f"Database with name '{name}' already exists") from error
-    cloud.workerd.touch()
+    if are_new:
+        cloud.workerd.touch()
     return ok({**database, "num_tables": 0, "file_size": _EMPTY_FILE})
 
 

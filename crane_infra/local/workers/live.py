@@ -41,8 +41,10 @@ _ABSENT = {
 }
 
 
-def running(store: Store, propagation: Propagation | None = None, previews: Iterable[str] = ()) -> dict[str, Any]:
-    """Give what should run: every database, and every version that a deployment on the edge or a preview needs."""
+def running(
+    store: Store, propagation: Propagation | None = None, previews: Iterable[str] = (), spares: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Give what should run: every database, the spare ones too, and every version that a deployment on the edge or a preview needs."""
     seen = propagation or Propagation()
     wanted: dict[str, None] = {}
     for worker in store.all("worker"):
@@ -53,7 +55,7 @@ def running(store: Store, propagation: Propagation | None = None, previews: Iter
     versions = filter(None, (store.get("version", ident) for ident in wanted))
     databases = [database["uuid"] for database in store.all("database")]
     workers = [_with_what_is_there(options(version, lambda name: active_version(store, seen, name)), databases) for version in versions]
-    return {"databases": databases, "workers": [_ABSENT, *workers]}
+    return {"databases": sorted([*databases, *spares]), "workers": [_ABSENT, *workers]}
 
 
 def trial(version: Body) -> list[dict[str, Any]]:
