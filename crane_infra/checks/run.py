@@ -21,6 +21,7 @@ from crane_infra.checks.model import Check
 from crane_infra.checks.request import Request, Target, prepare, where
 from crane_infra.errors import CheckError
 from crane_infra.redact import Redactor
+from crane_infra.tls import trusted
 
 __all__ = ["Passed", "Target", "run_checks", "select"]
 
@@ -55,7 +56,7 @@ async def run_checks(
     redact = Redactor(target.secrets)
     ordered = sorted(checks, key=lambda check: check.version_at is None)
     requests = [prepare(target, check) for check in ordered]
-    own = contextlib.nullcontext(client) if client else httpx.AsyncClient(timeout=_REQUEST_SECONDS)
+    own = contextlib.nullcontext(client) if client else httpx.AsyncClient(timeout=_REQUEST_SECONDS, verify=trusted())
     async with own as http:
         return tuple([await _poll(target, request, pause, http, redact) for request in requests])
 
