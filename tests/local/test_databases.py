@@ -129,6 +129,14 @@ def test_the_analytics_of_another_product_are_not_made_up(api: Api) -> None:
     assert (asked.status_code, asked.json()["errors"][0]["code"]) == (501, 10404)
 
 
+def test_a_refused_one_does_not_keep_the_next_from_running(api: Api) -> None:
+    """Whichever of them is the one that makes the runtime hear of more."""
+    api.database("taken-often")
+    for _ in range(10):
+        assert api.refusal("POST", "/d1/database", {"name": "taken-often"})[1] == 7502
+    assert api.query(api.database(), "SELECT 1 AS n") == [[{"n": 1}]]
+
+
 def test_making_databases_seldom_starts_the_workers_anew(api: Api) -> None:
     """A worker remembers how often it was asked, until it is started anew."""
     worker = api.worker()

@@ -35,6 +35,8 @@ async def create(cloud: Cloud, request: Request) -> Response:
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
         raise _invalid("name")
     uuid, are_new = cloud.spares.take()
+    if are_new:
+        cloud.workerd.touch()
     database = {
         "uuid": uuid,
         "name": name,
@@ -48,8 +50,6 @@ async def create(cloud: Cloud, request: Request) -> Response:
         cloud.store.add("database", uuid, database, name=name)
     except NameTakenError as error:
         raise Refusal(BAD_REQUEST, NAME_TAKEN, f"Database with name '{name}' already exists") from error
-    if are_new:
-        cloud.workerd.touch()
     return ok({**database, "num_tables": 0, "file_size": _EMPTY_FILE})
 
 
