@@ -49,7 +49,7 @@ unit: setup engine .crane/bin/actionlint ## Run the tests only
 soak: setup engine ## Let processes and random faults fight over migrations for long
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/faults/test_processes.py tests/faults/test_random.py
 
-bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 5 minutes)
+bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 10 minutes)
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m bench
 
 format: setup ## Mend the style where that can be done by rule
