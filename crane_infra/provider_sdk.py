@@ -23,9 +23,11 @@ def imported_in_part() -> Iterator[None]:
     gc.disable()
     if SDK not in sys.modules:
         _put_in_place()
-    yield
-    gc.freeze()
-    gc.enable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _put_in_place() -> None:

@@ -34,9 +34,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
     name = body.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
         raise _invalid("name")
-    uuid, are_new = cloud.spares.take()
-    if are_new:
-        cloud.workerd.touch()
+    uuid = cloud.spares.take()
     database = {
         "uuid": uuid,
         "name": name,
@@ -50,6 +48,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
         cloud.store.add("database", uuid, database, name=name)
     except NameTakenError as error:
         raise Refusal(BAD_REQUEST, NAME_TAKEN, f"Database with name '{name}' already exists") from error
+    cloud.workerd.touch()
     return ok({**database, "num_tables": 0, "file_size": _EMPTY_FILE})
 
 

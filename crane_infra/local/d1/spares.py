@@ -17,9 +17,7 @@ class Spares:
         """Begin with none: the first database brings them."""
         self.ids: list[str] = []
 
-    def take(self) -> tuple[str, bool]:
-        """Give an id, and whether there are new ones since, of which the runtime has to hear."""
-        if self.ids:
-            return self.ids.pop(0), False
-        self.ids = [new_uuid() for _ in range(_COUNT)]
-        return new_uuid(), True
+    def take(self) -> str:
+        """Give the id of one; where there is none, of one that the runtime has to hear of, and of more."""
+        self.ids = self.ids or [new_uuid() for _ in range(_COUNT)]
+        return self.ids.pop(0)
