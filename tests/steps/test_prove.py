@@ -13,6 +13,8 @@ from crane_infra.checks.model import Check
 from crane_infra.errors import ApiError, CheckError, CraneError, LiveError
 from crane_infra.live import expected_heads
 from crane_infra.local.daemon import Running
+from crane_infra.local.faults.client import Faults
+from crane_infra.local.faults.model import Reply
 from crane_infra.migrations.files import SchemaFiles, read_migrations
 from crane_infra.migrations.ledger import head_of
 from crane_infra.observe import deployments
@@ -196,6 +198,21 @@ async def test_a_token_that_is_refused_is_said_without_the_token(live: Live) -> 
     with pytest.raises(ApiError, match=r"Cloudflare's API did not tell \(HTTP 401\)") as caught:
         await prove(stranger, live.claim)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "result", ['"a text"', "null", "{}", '{"deployments": null}', '{"deployments": [{"id": "x"}]}', '{"deployments": ["x"]}']
+)
+async def test_an_answer_about_deployments_that_cannot_be_read_is_none_and_said(live: Live, cloud: Running, result: str) -> None:
+    page = Reply(200, f'{{"success": true, "result": {result}}}', {"content-type": "application/json"})
+    route = "GET /accounts/{a}/workers/scripts/{name}/deployments"
+    with (
+        Faults(cloud.admin_url).fault(route, page) as fault,
+        pytest.raises(ApiError, match=r"^deployments of .*: Cloudflare's API did not tell"),
+    ):
+        async with connect(live.step.settings) as client:
+            await deployments(client, live.step.settings.account_id, live.worker["name"])
+    assert fault.fired == 1
 
 
 async def test_the_deployments_before_follow_the_active_one(live: Live) -> None:
