@@ -1,10 +1,11 @@
 """What `pulumi` runs: one environment, from its settings and the catalog."""
 
-from crane_infra.provider_sdk import imported_in_part
+from crane_infra.program.provider_sdk import imported_in_part
 
 with imported_in_part():
-    from crane_infra import catalog, program, stacks
+    from crane_infra import catalog
+    from crane_infra.program import environment, stacks
 
-with program.refusals_in_one_line():
-    program.require_engine()
-    program.declare(stacks.own_settings(), catalog.crane())
+with environment.refusals_in_one_line():
+    environment.require_engine()
+    environment.declare(stacks.own_settings(), catalog.crane())

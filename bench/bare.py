@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from crane_infra.local.workerd.install import node
+from local_cloud.workerd.install import node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

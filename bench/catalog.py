@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crane_infra.catalog import Catalog, Database, Worker
 from crane_infra.checks.model import Check
+from crane_infra.config.catalog import Catalog, Database, Worker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 # As __main__.py does it: no collector meanwhile, the provider's SDK in part. The parts that a later one needs as well count where they first come.
 _PARTS = {
     "pulumi": "Pulumi's own SDK",
-    "crane_infra.components.worker": "what is used of the provider's SDK",
+    "crane_infra.program.components.worker": "what is used of the provider's SDK",
     "cloudflare": "Cloudflare's API client",
-    "crane_infra.program": "our own modules, and the rest",
+    "crane_infra.program.environment": "our own modules, and the rest",
 }
 _TIMES = 5
 _PROGRAM = """
 import importlib, json, sys, time
-from crane_infra.provider_sdk import imported_in_part
+from crane_infra.program.provider_sdk import imported_in_part
 took = []
 with imported_in_part():
     for name in sys.argv[1:]:

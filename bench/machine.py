@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from crane_infra.local import daemon
-from crane_infra.local.workerd.install import ensure_modules
+from local_cloud import daemon
+from local_cloud.workerd.install import ensure_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crane_infra.local.daemon import Running
+    from local_cloud.daemon import Running
 
 CACHE = Path(__file__).parents[1] / ".crane" / "runtime"
 _HELLO = "export default { fetch: () => new Response('hello') };"

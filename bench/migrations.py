@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from bench.machine import CACHE, Api, client
 from bench.rows import Row, median
 from crane_infra import catalog
-from crane_infra.local import daemon, engine, project
-from crane_infra.local.faults.client import Faults
+from crane_infra.rehearsal import engine, project
+from local_cloud import daemon
+from local_cloud.faults.client import Faults
 from tests.wrangler import Wrangler
 
 if TYPE_CHECKING:

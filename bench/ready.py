@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench import bare, machine
 from bench.rows import Row, median, timed
-from crane_infra.local import daemon
+from local_cloud import daemon
 
 if TYPE_CHECKING:
     from pathlib import Path

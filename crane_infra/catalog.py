@@ -4,115 +4,8 @@ Data only. Names, ids, variables of one environment and the values of secrets ar
 from being two descriptions that drift apart.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import date
-from typing import Annotated, Self
-
-from pydantic import AfterValidator, Field, ValidationError, model_validator
-
 from crane_infra.checks.model import Check, SecretHeader, SignatureHeader
-from crane_infra.errors import SettingsError
-from crane_infra.model import Frozen, first_fault
-
-
-def _compatibility_date(text: str) -> str:
-    try:
-        if date.fromisoformat(text).isoformat() == text:
-            return text
-    except ValueError:
-        pass
-    message = f"'{text}' is no compatibility date, write it as YYYY-MM-DD"
-    raise ValueError(message)
-
-
-CompatibilityDate = Annotated[str, AfterValidator(_compatibility_date)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,52}[a-z0-9])?$")]
-BindingName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-
-class Secret(Frozen):
-    """A secret binding: its name in the worker, and the key under which a secret source knows the value."""
-
-    binding: BindingName
-    key: str
-    distinct: bool = False
-    """Must differ between staging and production."""
-    required: bool = True
-
-
-class Database(Frozen):
-    """A D1 database, by the name that the catalog gives it; ``migrations`` is a folder below the workers folder."""
-
-    migrations: str
-    base: str | None = None
-    """A file below the workers folder: the base schema that an empty database gets before the migrations after ``baseline``."""
-    baseline: Annotated[int, Field(ge=0)] = 0
-    """The number of the last migration whose work the base schema contains."""
-
-    @model_validator(mode="after")
-    def _baseline_has_a_base(self) -> Self:
-        if self.baseline and self.base is None:
-            message = "a baseline needs a base, the schema that contains these migrations"
-            raise ValueError(message)
-        return self
-
-
-class Worker(Frozen):
-    """A worker: the folder of its bundle below the workers folder, and what it binds."""
-
-    bundle: str
-    main_module: str = "index.js"
-    compatibility_date: CompatibilityDate
-    compatibility_flags: tuple[str, ...] = ()
-    databases: dict[BindingName, Name] = {}
-    """Binding to the catalog name of a database."""
-    variables: dict[BindingName, str] = {}
-    """Shared by the environments; a stack's settings may override a value."""
-    environment_variables: tuple[BindingName, ...] = ()
-    """Variables that each stack must set."""
-    secrets: tuple[Secret, ...] = ()
-    version_metadata: BindingName = "CF_VERSION_METADATA"
-    reports_version: bool = True
-    """False: it has no way to tell which version answers, so only the deployments API identifies it."""
-    checks: tuple[Check, ...] = ()
-
-    @property
-    def binding_names(self) -> list[str]:
-        """The name of every binding, in order of the fields."""
-        secrets = (secret.binding for secret in self.secrets)
-        return [self.version_metadata, *self.databases, *self.variables, *self.environment_variables, *secrets]
-
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        names = self.binding_names
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            message = f"the binding {twice[0]} is declared twice"
-            raise ValueError(message)
-        if self.reports_version != any(check.version_at for check in self.checks):
-            message = "either one check names version_at, or reports_version is false"
-            raise ValueError(message)
-        return self
-
-
-class Catalog(Frozen):
-    """The workers and databases that every environment has."""
-
-    workers: dict[Name, Worker]
-    databases: dict[Name, Database]
-
-    @model_validator(mode="after")
-    def _bound_databases_exist(self) -> Self:
-        for name, worker in self.workers.items():
-            if unknown := sorted(set(worker.databases.values()) - set(self.databases)):
-                message = f"{name} binds the database {unknown[0]}, which is not in the catalog"
-                raise ValueError(message)
-        return self
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """Every secret of every worker, once per key, in order of the catalog."""
-        return tuple({secret.key: secret for worker in self.workers.values() for secret in worker.secrets}.values())
+from crane_infra.config.catalog import Catalog, Database, Secret, Worker, faults_in_one_line
 
 
 def crane() -> Catalog:
@@ -128,16 +21,6 @@ def crane() -> Catalog:
                 "crane-classifier-db": Database(migrations="crane-classifier/migrations"),
             },
         )
-
-
-@contextmanager
-def faults_in_one_line() -> Iterator[None]:
-    """Turns pydantic's report on catalog data into one SettingsError with the path of the first fault."""
-    try:
-        yield
-    except ValidationError as error:
-        path, what = first_fault(error)
-        raise SettingsError(f"crane_infra/catalog.py {error.title}{f'.{path}' if path else ''}", what, "Mend it there") from None
 
 
 def _context() -> Worker:

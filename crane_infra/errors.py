@@ -11,7 +11,7 @@
     ├── GateError          staging has not proven this release
     ├── ReportError        a preview or an output that cannot be read for a report
     ├── GithubError        GitHub refused, or what a workflow needs is not there
-    └── LocalCloudError    the local cloud or the engine for it
+    └── RehearsalError     a rehearsal, its local project or the engine for it
 
 Texts never hold a secret: whoever builds one passes names, not values. Only the CLI turns an error into an exit code.
 """
@@ -72,8 +72,8 @@ class GithubError(CraneError):
     """GitHub refused a call, or has not what a workflow needs."""
 
 
-class LocalCloudError(CraneError):
-    """The local cloud, or the engine that drives it, cannot do what was asked."""
+class RehearsalError(CraneError):
+    """A rehearsal, its local project or the engine for it cannot do what was asked."""
 
 
 def _sentence(text: str) -> str:

@@ -5,8 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from crane_infra.local.daemon import Running
-from crane_infra.local.workerd.install import ensure_modules, node
+from local_cloud.daemon import Running
+from local_cloud.workerd.install import ensure_modules, node
 
 ROOT = Path(__file__).parents[1]
 _SECONDS = 120

@@ -2,12 +2,12 @@
 
 import os
 
-from crane_infra.provider_sdk import imported_in_part
+from crane_infra.program.provider_sdk import imported_in_part
 
 with imported_in_part():
     from bench.catalog import catalog_of
-    from crane_infra import program, stacks
+    from crane_infra.program import environment, stacks
 
-with program.refusals_in_one_line():
-    program.require_engine()
-    program.declare(stacks.own_settings(), catalog_of(int(os.environ["BENCH_WORKERS"])))
+with environment.refusals_in_one_line():
+    environment.require_engine()
+    environment.declare(stacks.own_settings(), catalog_of(int(os.environ["BENCH_WORKERS"])))

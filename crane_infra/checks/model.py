@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from crane_infra.model import Frozen
+from crane_infra.frozen import Frozen
 
 # RFC 9110: a header's name is a token, and its value here is printable ASCII without blanks at its ends.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

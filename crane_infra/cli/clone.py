@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from crane_infra.errors import LocalCloudError
+from crane_infra.errors import RehearsalError
 
 
 def root() -> Path:
     """The nearest folder upwards that has crane-infra's Pulumi.yaml.
 
-    Raises LocalCloudError where there is none.
+    Raises RehearsalError where there is none.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "Pulumi.yaml").is_file() and (folder / "crane_infra").is_dir():
             return folder
-    raise LocalCloudError(str(here), "is not in a clone of crane-infra", "Change into the clone first")
+    raise RehearsalError(str(here), "is not in a clone of crane-infra", "Change into the clone first")

@@ -7,10 +7,11 @@ import typer
 
 from crane_infra import catalog
 from crane_infra.cli.clone import root
-from crane_infra.errors import LocalCloudError
-from crane_infra.local import daemon, engine, project
-from crane_infra.local.byhand import Account
-from crane_infra.local.existing import make_existing
+from crane_infra.errors import RehearsalError
+from crane_infra.rehearsal import engine, project
+from crane_infra.rehearsal.existing_account import make_existing
+from local_cloud import daemon
+from local_cloud.client import Account
 
 app = typer.Typer(no_args_is_help=True, help="The local cloud: Workers and D1 on this machine, no account needed.")
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one and keeps it.")]
@@ -60,7 +61,7 @@ def env() -> None:
     here = _project()
     running = daemon.status(here.cloud)
     if running is None:
-        raise LocalCloudError("local cloud", "it does not run", "Start it with crane local up")
+        raise RehearsalError("local cloud", "it does not run", "Start it with crane local up")
     typer.echo(project.shell(engine.exports(here, running, os.environ), engine.foreign(os.environ)))
 
 

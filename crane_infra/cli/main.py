@@ -6,6 +6,7 @@ from importlib import import_module
 import typer
 
 from crane_infra.errors import CraneError
+from local_cloud.errors import LocalCloudError
 
 # Where each command is: imported only if it is the one that was asked for, since all of them together take seconds.
 _COMMANDS = {
@@ -40,6 +41,6 @@ def main() -> None:
     """Run the command line; what a user can mend ends with one line and exit code 1."""
     try:
         make_app(next(iter(sys.argv[1:]), ""))()
-    except CraneError as error:
+    except (CraneError, LocalCloudError) as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)

@@ -9,17 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from crane_infra import catalog
-from crane_infra.applying import apply_to
-from crane_infra.cli import told
+from crane_infra.cli import migrations_text
 from crane_infra.cli.clone import root
-from crane_infra.cli.stack import outputs_of, settings_and_outputs, settings_of
-from crane_infra.databases import Managed, managed
+from crane_infra.commands.apply import apply_to
+from crane_infra.commands.databases import Managed, managed
+from crane_infra.commands.migration_files import accepted_by_all, lint_folders, new_migration
+from crane_infra.commands.stack import outputs_of, settings_and_outputs, settings_of
+from crane_infra.config.stackfile import project_name
 from crane_infra.migrations.baseline import take_on
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.status import Status, status_of
-from crane_infra.stackfile import project_name
-from crane_infra.workingcopy import accepted_by_all, lint_folders, new_migration
 
 NOT_SETTLED = 3
 app = typer.Typer(
@@ -36,7 +36,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 def status(stack: StackOption, database: DatabaseOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
     """Say where each ledger stands and what is pending. Ends 0 if nothing is, 3 if something is pending or refused, 1 if it cannot look."""
     found = _each(stack, database, _status)
-    _show(stack, found, told.status_as_json if as_json else told.status)
+    _show(stack, found, migrations_text.status_as_json if as_json else migrations_text.status)
     if not all(one.is_settled for one in found):
         raise typer.Exit(NOT_SETTLED)
 
@@ -45,7 +45,7 @@ def status(stack: StackOption, database: DatabaseOption = None, as_json: JsonOpt
 def plan(stack: StackOption, database: DatabaseOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
     """Say what a run would apply: class, tables, findings, counts. Ends 0 if it could, 3 if it would be refused, 1 if it cannot look."""
     found = _each(stack, database, _status)
-    _show(stack, found, told.plan_as_json if as_json else told.plan)
+    _show(stack, found, migrations_text.plan_as_json if as_json else migrations_text.plan)
     if any(one.refusal for one in found):
         raise typer.Exit(NOT_SETTLED)
 
@@ -66,7 +66,11 @@ def lint(
     else:
         workers_dir = folder or settings_of(stack or "staging", root()).workers_dir
         examined = lint_folders(catalog.crane(), workers_dir, since, accepted_by_all(root(), project_name(root())))
-    typer.echo(json.dumps({"files": [told.examined_as_json(one) for one in examined]}, indent=2) if as_json else told.lint(examined))
+    typer.echo(
+        json.dumps({"files": [migrations_text.examined_as_json(one) for one in examined]}, indent=2)
+        if as_json
+        else migrations_text.lint(examined)
+    )
     if any(one.errors for one in examined):
         raise typer.Exit(NOT_SETTLED)
 
@@ -75,7 +79,7 @@ def lint(
 def verify(stack: StackOption, database: DatabaseOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
     """Compare each live schema with the one that its applied migrations make. Ends 0 if they are equal, 3 with a diff if not."""
     found = _each(stack, database, _drift)
-    _show(stack, found, told.drift_as_json if as_json else told.drift)
+    _show(stack, found, migrations_text.drift_as_json if as_json else migrations_text.drift)
     if any(one.objects for one in found):
         raise typer.Exit(NOT_SETTLED)
 

@@ -17,10 +17,10 @@ from rich.table import Table
 from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.errors import CraneError
-from crane_infra.local.rehearsal import adoption, empty
-from crane_infra.local.rehearsal.process import Child
-from crane_infra.local.rehearsal.stage import Stage
-from crane_infra.local.rehearsal.step import Step
+from crane_infra.rehearsal.process import Child
+from crane_infra.rehearsal.stage import Stage
+from crane_infra.rehearsal.step import Step
+from crane_infra.rehearsal.stories import adoption, empty
 
 ExistingOption = Annotated[
     bool, typer.Option("--existing", help="The account as it is today: workers and databases exist and are adopted.")

@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from crane_infra import archive, catalog
+from crane_infra import catalog
 from crane_infra.cli.clone import root
-from crane_infra.cli.stack import outputs_of
+from crane_infra.commands.stack import outputs_of
 from crane_infra.errors import BundleError
-from crane_infra.proven import Choice, chosen
-from crane_infra.release import read_release
+from crane_infra.release import archive
+from crane_infra.release.choice import Choice, chosen
+from crane_infra.release.manifest import read_release
 
 app = typer.Typer(no_args_is_help=True, help="The release that built workers are: its digest, and its way from staging to production.")
 WorkersOption = Annotated[Path, typer.Option("--workers-dir", help="Folder of the built workers; a relative path starts at the clone.")]

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from crane_infra import catalog
 from crane_infra.cli.clone import root
-from crane_infra.cli.stack import outputs_of, settings_of
-from crane_infra.verify import Report
-from crane_infra.verify import verify as look
+from crane_infra.commands.stack import outputs_of, settings_of
+from crane_infra.commands.verify import Report
+from crane_infra.commands.verify import verify as look
 
 DIFFERS = 3
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")]

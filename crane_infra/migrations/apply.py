@@ -15,15 +15,15 @@ from crane_infra.d1.client import LONGEST_WAIT
 from crane_infra.d1.database import Database, Statement
 from crane_infra.d1.errors import BusyError, NoAnswerError, PartialWriteError, RateLimitedError, RefusedError
 from crane_infra.errors import ApiError, MigrationError
-from crane_infra.migrations import sql
-from crane_infra.migrations.blame import describe, find_statement
-from crane_infra.migrations.counts import Counted
 from crane_infra.migrations.drift import look_for_drift
-from crane_infra.migrations.files import MigrationFile, SchemaFiles, from_empty
+from crane_infra.migrations.files import split
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger
-from crane_infra.migrations.lint import Accepted, Examined, accepting, examine, first_error
+from crane_infra.migrations.lint.judge import Accepted, Examined, accepting, examine, first_error
+from crane_infra.migrations.lint.row_counts import Counted
 from crane_infra.migrations.plan import Plan, StartedNotDoneError, make_plan
 from crane_infra.migrations.requests import apply_request, as_file, base_request, loss_in, prepare_request, reopen_request
+from crane_infra.migrations.sqlite.failing_statement import describe, find_statement
 
 Pause = Callable[[float], Awaitable[None]]
 # Seconds between looks at a file that another runner seems to be applying: 31 s in all, D1 ends a request after 30 s.
@@ -233,7 +233,7 @@ class _Run:
         else:
             who = {"token": self.token, "release": self.release, "bookmark": self.bookmark}
             request = apply_request(file, self._counts(file), **who, listed=listed)
-        if any(sql.is_split_wrongly(one.sql) for one in request):
+        if any(split.is_split_wrongly(one.sql) for one in request):
             self.wrote = True
             self.log(f"{self.db.name}: {file.name} goes through import, which blocks the database meanwhile")
             await self.db.run_file(as_file(request))

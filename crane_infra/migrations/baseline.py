@@ -9,10 +9,10 @@ from uuid import uuid4
 from crane_infra.d1.database import Database
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
-from crane_infra.migrations.files import MigrationFile, from_empty
+from crane_infra.migrations.files.read import MigrationFile, from_empty
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.migrations.requests import accept_request, baseline_request, prepare_request
-from crane_infra.migrations.schema import Schema, expected_schema, live_schema
+from crane_infra.migrations.sqlite.schema import Schema, expected_schema, live_schema
 
 
 async def take_on(

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from crane_infra.d1.database import Database
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.bookkeeping import ACCEPTED
-from crane_infra.migrations.files import MigrationFile, from_empty, number_of
+from crane_infra.migrations.files.read import MigrationFile, from_empty, number_of
 from crane_infra.migrations.ledger import Ledger
-from crane_infra.migrations.schema import Schema, as_schema, difference, differing, schema_after
+from crane_infra.migrations.own_tables import ACCEPTED
+from crane_infra.migrations.sqlite.schema import Schema, as_schema, difference, differing, schema_after
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Literal
 from crane_infra.d1.database import Database, Row
 from crane_infra.d1.errors import RateLimitedError, RefusedError
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.bookkeeping import OURS, TABLES, WRANGLER, is_users
-from crane_infra.migrations.files import MigrationFile, number_of
+from crane_infra.migrations.files.read import MigrationFile, number_of
+from crane_infra.migrations.own_tables import OURS, TABLES, WRANGLER, is_users
 
 Origin = Literal["applied", "adopted", "base", "baseline"]
 COLUMNS = 'sha256, origin, token, "release", bookmark, started_at, done_at'

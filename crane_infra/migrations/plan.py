@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.bookkeeping import OURS, WRANGLER
-from crane_infra.migrations.files import MigrationFile, number_of, refuse_duplicates
+from crane_infra.migrations.files.read import MigrationFile, number_of, refuse_duplicates
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
+from crane_infra.migrations.own_tables import OURS, WRANGLER
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from crane_infra.d1.database import Statement
-from crane_infra.migrations import sql
-from crane_infra.migrations.bookkeeping import ACCEPTED, OURS, ROWS, WRANGLER
-from crane_infra.migrations.counts import Counted
-from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.files import split
+from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import COLUMNS, Origin
+from crane_infra.migrations.lint.row_counts import Counted
+from crane_infra.migrations.own_tables import ACCEPTED, OURS, ROWS, WRANGLER
 
 LOST = "crane: lost"
 _LOSS = re.compile(re.escape(LOST) + r" (?P<lost>\d+ of \d+ rows of .+?)\|")
@@ -90,21 +90,21 @@ def _take(file: MigrationFile, origin: Origin, who: tuple[str, str, str], listed
 
 
 def _count_before(file: MigrationFile, one: Counted) -> Statement:
-    label = sql.literal(one.label)
-    return Statement(f"INSERT OR REPLACE INTO {ROWS} SELECT {sql.literal(file.name)}, {label}, ({one.query}), NULL")
+    label = split.literal(one.label)
+    return Statement(f"INSERT OR REPLACE INTO {ROWS} SELECT {split.literal(file.name)}, {label}, ({one.query}), NULL")
 
 
 def _count_after(file: MigrationFile, one: Counted) -> Statement:
-    where = f"migration = {sql.literal(file.name)} AND counted = {sql.literal(one.label)}"
+    where = f"migration = {split.literal(file.name)} AND counted = {split.literal(one.label)}"
     return Statement(f"UPDATE {ROWS} SET after = ({one.query}) WHERE {where}")  # noqa: S608
 
 
 def _refuse_losses(file: MigrationFile, counts: Sequence[Counted]) -> list[Statement]:
     """An update that fails for the first count that fell; a path that is none is the only way to fail in SQL with words of one's own."""
-    if not (kept := [sql.literal(one.label) for one in counts if not one.may_fall]):
+    if not (kept := [split.literal(one.label) for one in counts if not one.may_fall]):
         return []
     words = f"'{LOST} ' || (before - after) || ' of ' || before || ' rows of ' || counted || '|'"
-    where = f"migration = {sql.literal(file.name)} AND after < before AND counted IN ({', '.join(kept)})"
+    where = f"migration = {split.literal(file.name)} AND after < before AND counted IN ({', '.join(kept)})"
     return [Statement(f"UPDATE {ROWS} SET after = json_extract('{{}}', {words}) WHERE {where}")]  # noqa: S608
 
 
@@ -117,7 +117,7 @@ def _inlined(statement: Statement) -> str:
     if not statement.params:
         return statement.sql
     parts = statement.sql.split("?")
-    values = [sql.literal(str(value)) for value in statement.params]
+    values = [split.literal(str(value)) for value in statement.params]
     return "".join(part for pair in itertools.zip_longest(parts, values, fillvalue="") for part in pair)
 
 

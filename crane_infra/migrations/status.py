@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from crane_infra.d1.database import Database
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.drift import look_for_drift
-from crane_infra.migrations.files import SchemaFiles, from_empty
+from crane_infra.migrations.files.read import SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger, read_ledger
-from crane_infra.migrations.lint import Examined, accepting, examine, first_error
+from crane_infra.migrations.lint.judge import Examined, accepting, examine, first_error
 from crane_infra.migrations.plan import Plan, make_plan
 
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crane_infra.catalog import Catalog
-from crane_infra.consistency import neighbours
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.consistency import neighbours
+from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
 from crane_infra.errors import CraneError, ReportError, SettingsError
 from crane_infra.redact import Redactor
 from crane_infra.report.compare import Side
 from crane_infra.report.engine import Preview, parse_preview, redacted
 from crane_infra.report.files import NOTHING, read_files, read_settings
 from crane_infra.report.markdown import shortened
-from crane_infra.settings import ENVIRONMENTS, Environment, Settings
 
 _MOST_OF_A_FAILURE = 40  # lines
 _SHORTEST = 8  # characters: SOME_TOKEN=true hides nothing, and would take every "true" out

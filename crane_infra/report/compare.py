@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crane_infra.catalog import Catalog
-from crane_infra.consistency import require_consistent, require_nothing_lost
-from crane_infra.databases import wanted_of
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.consistency import require_consistent, require_nothing_lost
+from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
 from crane_infra.errors import WOULD_REFUSE, CraneError, ReportError
 from crane_infra.migrations.ledger import Ledger
-from crane_infra.pending import UNSEEN, pending_in, takes_over
-from crane_infra.preparation import require_meant
-from crane_infra.promotion import verdict_for
+from crane_infra.migrations.pending_line import UNSEEN, pending_in, takes_over
+from crane_infra.release.gate import verdict_for
+from crane_infra.release.outputs import Recorded, ledger_of, migrations_in, recorded
+from crane_infra.release.rollback import require_meant
+from crane_infra.release.schemas import wanted_of
 from crane_infra.report.databases import database_changes
 from crane_infra.report.engine import STASH, VERSION, Preview, one_line
 from crane_infra.report.files import Files
 from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Gate, Report
-from crane_infra.report.recorded import Recorded, ledger_of, migrations_in, recorded
 from crane_infra.report.sizes import sizes_of
 from crane_infra.report.workers import Wanted, comparable, worker_changes
-from crane_infra.settings import ENVIRONMENTS, Environment, Settings
 
 _GATE = "production gate "
 _ADOPTS = "adopts "

@@ -7,15 +7,15 @@ read SQL to learn that rows go away.
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from crane_infra.config.settings import Settings
 from crane_infra.errors import MigrationError
-from crane_infra.migrations import sql
-from crane_infra.migrations.files import MigrationFile, SchemaFiles, from_empty
+from crane_infra.migrations.files import split
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger
-from crane_infra.migrations.lint import Examined, accepting, examine
+from crane_infra.migrations.lint.judge import Examined, accepting, examine
 from crane_infra.migrations.plan import Plan, make_plan
-from crane_infra.migrations.schema import difference, expected_schema
+from crane_infra.migrations.sqlite.schema import difference, expected_schema
 from crane_infra.report.model import DatabaseChanges, Pending, Standing
-from crane_infra.settings import Settings
 
 
 def database_changes(
@@ -60,7 +60,7 @@ def _pending(one: Examined) -> Pending:
 
 def _verb(statement: str) -> str:
     """The first words of a statement that say what it does: ALTER TABLE … ADD, CREATE INDEX, UPDATE."""
-    head = [word for word, _ in zip(sql.words(statement), range(12), strict=False)]
+    head = [word for word, _ in zip(split.words(statement), range(12), strict=False)]
     first = head[0] if head else ""
     if first == "ALTER":
         action = next((word for word in head[3:] if word in {"ADD", "DROP", "RENAME"}), "")

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 import yaml
 
-from crane_infra.bundle import Bundle, read_bundle
-from crane_infra.catalog import Catalog
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.settings import Environment, Settings, parse
+from crane_infra.config.stackfile import stack_config
 from crane_infra.errors import CraneError, ReportError
-from crane_infra.migrations.files import MigrationFile
-from crane_infra.release import Release, digest_of, make_manifest, read_schema_files
-from crane_infra.settings import Environment, Settings, parse
-from crane_infra.stackfile import stack_config
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.release.bundle import Bundle, read_bundle
+from crane_infra.release.manifest import Release, digest_of, make_manifest
+from crane_infra.release.schemas import read_schema_files
 
 Read = TypeVar("Read")
 NO_TOKEN = "none-is-needed"  # noqa: S105 - settings ask for one, and a report makes no call

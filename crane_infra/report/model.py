@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from crane_infra.migrations.finding import Finding
-from crane_infra.migrations.lint import Kind
-from crane_infra.settings import Environment
+from crane_infra.config.settings import Environment
+from crane_infra.migrations.lint.finding import Finding
+from crane_infra.migrations.lint.judge import Kind
 
 Standing = Literal["new", "adopted", "kept"]
 

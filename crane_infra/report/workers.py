@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crane_infra.catalog import Catalog
-from crane_infra.consistency import variables_of
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.settings import Settings
+from crane_infra.config.variables import variables_of
+from crane_infra.release.outputs import Recorded
 from crane_infra.report.model import Change, Standing, WorkerChanges
-from crane_infra.report.recorded import Recorded
 from crane_infra.secrets.rules import KEY_NAME
-from crane_infra.settings import Settings
 
 _MOST_MODULES = 6
 _SHOWN = 12  # digits of a digest

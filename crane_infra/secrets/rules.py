@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 
-from crane_infra.catalog import Secret
+from crane_infra.config.catalog import Secret
 from crane_infra.errors import SecretError
 from crane_infra.secrets.sources import SecretSource
 

@@ -12,9 +12,9 @@ from typing import Protocol
 
 from pulumi.runtime import config as pulumi_config
 
+from crane_infra.config.settings import Settings
+from crane_infra.config.stackfile import stack_config
 from crane_infra.errors import SecretError
-from crane_infra.settings import Settings
-from crane_infra.stackfile import stack_config
 
 KEY_LENGTH = 16
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from crane_infra.local.ids import ACCOUNT_ID
+from local_cloud.ids import ACCOUNT_ID
 from tests.cli.conftest import CRANE, ROOT, Run
 
 REAL = {"CLOUDFLARE_API_TOKEN": "canary-real-token", "CLOUDFLARE_ACCOUNT_ID": "f" * 32, "CLOUDFLARE_API_KEY": "canary-real-key"}

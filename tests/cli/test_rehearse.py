@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from crane_infra import catalog
-from crane_infra.errors import LocalCloudError
-from crane_infra.local import daemon
-from crane_infra.local.existing import deploy_by_hand
-from crane_infra.local.rehearsal import adoption, empty
-from crane_infra.local.rehearsal.process import descendants, happens
-from crane_infra.local.rehearsal.stage import Stage
-from crane_infra.local.rehearsal.step import Step
+from crane_infra.errors import RehearsalError
+from crane_infra.rehearsal.existing_account import deploy_by_hand
+from crane_infra.rehearsal.process import descendants, happens
+from crane_infra.rehearsal.stage import Stage
+from crane_infra.rehearsal.step import Step
+from crane_infra.rehearsal.stories import adoption, empty
+from local_cloud import daemon
 from tests.cli.conftest import CRANE, ROOT, Run
 
 FOLDERS = ("rehearsal", "rehearsal-existing")
@@ -144,25 +144,25 @@ class TestAnAccountThatIsSpoilt:
     def test_a_row_that_is_gone(self, existing: tuple[Stage, adoption.Adoption]) -> None:
         stage, story = existing
         stage.account.rows("crane-context-db-prod", "DELETE FROM sessions WHERE id = 'session-250'")
-        with pytest.raises(LocalCloudError, match=r"^rehearsal: crane-context-db-prod: 1 rows of sessions are gone"):
+        with pytest.raises(RehearsalError, match=r"^rehearsal: crane-context-db-prod: 1 rows of sessions are gone"):
             story.compare()
 
     def test_a_setting_that_is_reset(self, existing: tuple[Stage, adoption.Adoption]) -> None:
         stage, story = existing
         stage.account.ask("PATCH", "/workers/scripts/crane-classifier/script-settings", {"tags": []})
         story.ask()
-        with pytest.raises(LocalCloudError, match=r"crane-classifier: its tags changed"):
+        with pytest.raises(RehearsalError, match=r"crane-classifier: its tags changed"):
             story.compare()
 
     def test_an_answer_that_changes(self, existing: tuple[Stage, adoption.Adoption]) -> None:
         stage, story = existing
         story.ask()
         deploy_by_hand(stage.account, "crane-classifier", "export default { fetch: () => new Response('by hand') };")
-        with pytest.raises(LocalCloudError, match=r"answers are wrong: .*/crane-classifier/health: answered with another body"):
+        with pytest.raises(RehearsalError, match=r"answers are wrong: .*/crane-classifier/health: answered with another body"):
             story.compare()
 
     def test_an_account_that_should_be_empty(self, existing: tuple[Stage, adoption.Adoption]) -> None:
-        with pytest.raises(LocalCloudError, match=r"^rehearsal: the account is not empty"):
+        with pytest.raises(RehearsalError, match=r"^rehearsal: the account is not empty"):
             empty.Empty(existing[0]).require_empty()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crane_infra import catalog
-from crane_infra.release import read_release
+from crane_infra.release.manifest import read_release
 from tests.cli.conftest import CRANE, ROOT, Run
 
 DIGEST = read_release(catalog.crane(), ROOT / "workers").digest

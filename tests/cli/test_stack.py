@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.cli.stack import outputs_of
+from crane_infra.commands.stack import outputs_of
 from crane_infra.errors import SettingsError
 
 WARNING = "SDK 2026/11/24 19:02:40 WARN Response has no supported checksum. Not validating response payload."

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from crane_infra.local.rehearsal.traffic import Question, Traffic
+from crane_infra.rehearsal.asking_client import Question, Traffic
 
 PATIENCE = 60.0
 

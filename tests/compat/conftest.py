@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local.daemon import Running
+from local_cloud.daemon import Running
 from tests.local.conftest import api, begin, cloud, faults
 from tests.wrangler import Wrangler
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
 from tests.local.conftest import HELLO, Api, Body
 
 UNKNOWN = "10ca1000-0000-4000-8000-000000000000"

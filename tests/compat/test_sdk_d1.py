@@ -10,8 +10,8 @@ import pytest
 from cloudflare import AsyncCloudflare, Cloudflare
 from cloudflare.types.d1 import DatabaseExportResponse, DatabaseImportResponse
 
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
 
 SQL = b"CREATE TABLE t(a);\r\nCREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET a = 2; END;\r\nINSERT INTO t VALUES(1);"
 ETAG = hashlib.md5(SQL, usedforsecurity=False).hexdigest()

@@ -11,7 +11,7 @@ import cloudflare
 import pytest
 from cloudflare import AsyncCloudflare, Cloudflare
 
-from crane_infra.local.daemon import Running
+from local_cloud.daemon import Running
 from tests.local.conftest import HELLO, Api, modules
 
 MODULE = ("index.js", HELLO.encode(), "application/javascript+module")

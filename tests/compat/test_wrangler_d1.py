@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crane_infra.local.faults.client import Faults
+from local_cloud.faults.client import Faults
 from tests.local.conftest import Api
 from tests.wrangler import Wrangler
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from crane_infra.local.provider import ProviderServer, start_provider
+from local_cloud.provider import ProviderServer, start_provider
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).parent / "program"

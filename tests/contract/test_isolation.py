@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from crane_infra.errors import LocalCloudError
-from crane_infra.local.provider import start_provider
-from crane_infra.local.provider.api import Api, RequestError, connected
+from local_cloud.errors import LocalCloudError
+from local_cloud.provider import start_provider
+from local_cloud.provider.api import Api, RequestError, connected
 from tests.contract.engine import SECRET, TOKEN, Stack
 from tests.contract.replay import ANY_BODY, Exchange, Replay, replaying
 from tests.contract.scenarios import BY_NAME, exchanges

@@ -8,15 +8,15 @@ import pytest
 from pulumi.provider.experimental import provider
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from crane_infra.errors import LocalCloudError
-from crane_infra.local.provider.api import connected
-from crane_infra.local.provider.database import D1Database
-from crane_infra.local.provider.deployment import WorkersDeployment
-from crane_infra.local.provider.inputs import refreshed
-from crane_infra.local.provider.names import from_api, to_api
-from crane_infra.local.provider.resource import ignoring
-from crane_infra.local.provider.standin import StandIn
-from crane_infra.local.provider.version import WorkerVersion
+from local_cloud.errors import LocalCloudError
+from local_cloud.provider.api import connected
+from local_cloud.provider.database import D1Database
+from local_cloud.provider.deployment import WorkersDeployment
+from local_cloud.provider.inputs import refreshed
+from local_cloud.provider.names import from_api, to_api
+from local_cloud.provider.resource import ignoring
+from local_cloud.provider.standin import StandIn
+from local_cloud.provider.version import WorkerVersion
 from tests.contract.engine import Stack, resources
 from tests.contract.replay import Exchange, Replay, success
 from tests.contract.scenarios import ADOPTION, BY_HAND, BY_NAME, creation_of, exchanges

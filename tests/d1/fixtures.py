@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import stamina
 
-from crane_infra.d1 import D1
+from crane_infra.d1.client import D1
 from tests.d1.server import D1Server, connected, running
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from cloudflare import AsyncCloudflare
 
-from crane_infra.d1 import D1
+from crane_infra.d1.client import D1
 
 ACCOUNT = "11111111111111111111111111111111"
 DATABASE = "22222222-2222-2222-2222-222222222222"

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crane_infra.d1 import D1, NoAnswerError, RateLimitedError, RefusedError, Statement
-from crane_infra.d1.client import backoff
+from crane_infra.d1.client import D1, backoff
+from crane_infra.d1.database import Statement
+from crane_infra.d1.errors import NoAnswerError, RateLimitedError, RefusedError
 from crane_infra.d1.reply import parse_retry_after
 from tests.d1.server import ACCOUNT, DATABASE, NAME, TOKEN, D1Server, Reply, connected, done, drop_unread, failed, say
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from crane_infra.d1 import D1, PartialWriteError, RateLimitedError, RefusedError, Statement, WriteOutcomeUnknown
+from crane_infra.d1.client import D1
+from crane_infra.d1.database import Statement
+from crane_infra.d1.errors import PartialWriteError, RateLimitedError, RefusedError, WriteOutcomeUnknown
 from crane_infra.errors import ApiError
 from tests.d1.server import NAME, Action, D1Server, Reply, done, drop_after_commit, drop_unread, failed, say
 

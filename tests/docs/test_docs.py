@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from crane_infra import catalog
+from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings, parse
 from crane_infra.errors import CraneError
-from crane_infra.gate import Wanted, judge
-from crane_infra.local.server.app import table
-from crane_infra.proof import PROOF_SCHEMA
+from crane_infra.release.gate import Wanted, judge
+from crane_infra.release.proof import PROOF_SCHEMA
 from crane_infra.secrets.rules import fetch
 from crane_infra.secrets.sources import ConfigSecrets
-from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings, parse
+from local_cloud.server.app import table
 from tests.docs import markdown
 from tests.docs.commands import commands, fault
 from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, ROOT, RUNBOOK, SETTINGS

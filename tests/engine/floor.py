@@ -3,9 +3,9 @@
 import runpy
 from pathlib import Path
 
-from crane_infra import program
+from crane_infra.program import environment
 
-program.ENGINE = ">=99.0.0"
+environment.ENGINE = ">=99.0.0"
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).resolve().parents[2] / "__main__.py"), run_name="__main__")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local.faults.client import Fault
+from local_cloud.faults.client import Fault
 from tests.engine.runs import SURE, Ended
 from tests.engine.world import World
 

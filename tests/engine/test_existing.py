@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from crane_infra import catalog
-from crane_infra.local.byhand import Account
-from crane_infra.local.existing import SCHEDULE, UNDECLARED, make_existing
-from crane_infra.local.rehearsal.snapshot import Snapshot, lost, take
+from crane_infra.rehearsal.existing_account import SCHEDULE, UNDECLARED, make_existing
+from crane_infra.rehearsal.snapshot import Snapshot, lost, take
+from local_cloud.client import Account
 from tests.engine.runs import Ended
 from tests.engine.world import World, edited, local_world
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local import project
+from crane_infra.rehearsal import project
 from tests.engine.runs import Ended, Json
 from tests.engine.world import World, edit, edited, local_world
 

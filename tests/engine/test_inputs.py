@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local import project
-from crane_infra.local.faults.model import Error, Hold
+from crane_infra.rehearsal import project
+from local_cloud.faults.model import Error, Hold
 from tests.engine.runs import Ended, Json
 from tests.engine.started import started
 from tests.engine.world import SETTINGS, World, local_world

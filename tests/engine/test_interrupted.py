@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from crane_infra.local.faults.client import Fault
-from crane_infra.local.faults.model import CommitThenHold, Hold
+from local_cloud.faults.client import Fault
+from local_cloud.faults.model import CommitThenHold, Hold
 from tests.engine.runs import Ended, Json
 from tests.engine.started import PROGRAM, Started, started, until
 from tests.engine.world import SETTINGS, World, edit, local_world

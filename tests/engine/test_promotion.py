@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local.faults.model import Hold
+from local_cloud.faults.model import Hold
 from tests.engine.runs import Ended, Json
 from tests.engine.started import started
 from tests.engine.world import SETTINGS, World, edit, local_world

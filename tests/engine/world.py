@@ -13,9 +13,10 @@ import httpx
 import yaml
 
 from crane_infra import catalog
-from crane_infra.local import daemon, engine, project
-from crane_infra.local.faults.client import Faults
-from crane_infra.settings import ENVIRONMENTS
+from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.rehearsal import engine, project
+from local_cloud import daemon
+from local_cloud.faults.client import Faults
 from tests.engine.runs import ROOT, SURE, Ended, Engine, Json, clean_environment, require_engine
 
 SETTINGS = "crane-infra"

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from cloudflare import AsyncCloudflare
 
-from crane_infra.d1 import D1
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
+from crane_infra.d1.client import D1
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
 from tests.d1.fixtures import no_waiting
 from tests.faults.target import NAME, Agreed, Files, Places, Target
 from tests.local.conftest import Api, api, cloud, faults

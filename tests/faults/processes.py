@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local.daemon import Running
+from local_cloud.daemon import Running
 from tests.faults import program
 
 PATIENCE = 90.0

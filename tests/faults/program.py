@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from crane_infra.config.settings import Settings, parse
 from crane_infra.errors import CraneError
-from crane_infra.migrations import read_migrations
-from crane_infra.migrations.files import SchemaFiles
-from crane_infra.settings import Settings, parse
-from crane_infra.steps import Log, migrate_database
+from crane_infra.migrations.files.read import SchemaFiles, read_migrations
+from crane_infra.program.hooks.steps import Log, migrate_database
 
 WELL = "ended well"
 

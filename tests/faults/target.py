@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crane_infra.d1 import D1
-from crane_infra.local.faults.client import Faults
-from crane_infra.migrations import MigrationFile, Outcome, migrate, read_migrations
-from crane_infra.migrations.files import SchemaFiles
-from crane_infra.migrations.schema import differences, expected_schema, live_schema
+from crane_infra.d1.client import D1
+from crane_infra.migrations.apply import Outcome, migrate
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_migrations
+from crane_infra.migrations.sqlite.schema import differences, expected_schema, live_schema
 from crane_infra.migrations.status import Status, status_of
+from local_cloud.faults.client import Faults
 from tests.local.conftest import Api
 from tests.migrations.builders import SHOWN, write_files
 from tests.wrangler import Wrangler

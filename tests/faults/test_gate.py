@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local.faults.model import Error, FewerResults, Reply, Then
+from local_cloud.faults.model import Error, FewerResults, Reply, Then
 from tests.engine.runs import Ended
 from tests.engine.world import World, edited, local_world
 from tests.faults.target import QUERY

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Fault
-from crane_infra.local.faults.model import CommitThenDelay, Delay, Then
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Fault
+from local_cloud.faults.model import CommitThenDelay, Delay, Then
 from tests.faults.processes import Migrator, migrators, until
 from tests.faults.target import BOOKMARK, IMPORT, NAMES, QUERY, UPLOAD, Files, Places, Target
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from crane_infra.local.daemon import Running
+from local_cloud.daemon import Running
 from tests.faults.conftest import Make
 from tests.faults.processes import migrators, until
 from tests.faults.target import NAMES, QUERY, ROUNDS, THREE, Files, Target

@@ -14,12 +14,12 @@ from cloudflare import AsyncCloudflare
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from crane_infra.d1 import D1
+from crane_infra.d1.client import D1
 from crane_infra.errors import CraneError
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.faults.model import Drop, Error, FailStatement, FewerResults, Reply, Rule, Then
-from crane_infra.migrations import StartedNotDoneError
+from crane_infra.migrations.plan import StartedNotDoneError
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
+from local_cloud.faults.model import Drop, Error, FailStatement, FewerResults, Reply, Rule, Then
 from tests.faults.random_migrations import migrations
 from tests.faults.target import BOOKMARK, IMPORT, NAME, QUERY, ROUNDS, UPLOAD, Files, Target
 from tests.local.conftest import api_of

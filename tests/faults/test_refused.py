@@ -10,10 +10,11 @@ import re
 import pytest
 from cloudflare import AsyncCloudflare
 
-from crane_infra.d1 import D1
+from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, MigrationError
-from crane_infra.local.faults.model import Behave, FailStatement, FewerResults, Reply
-from crane_infra.migrations import StartedNotDoneError, migrate
+from crane_infra.migrations.apply import migrate
+from crane_infra.migrations.plan import StartedNotDoneError
+from local_cloud.faults.model import Behave, FailStatement, FewerResults, Reply
 from tests.faults.target import BOOKMARK, NAMES, QUERY, THREE, Files, Places, Target
 from tests.migrations.builders import SHOWN
 

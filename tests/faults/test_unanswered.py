@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from crane_infra.errors import MigrationError
-from crane_infra.local.faults.model import Behave, Drop, Error, Reply, Then
+from local_cloud.faults.model import Behave, Drop, Error, Reply, Then
 from tests.faults.target import BOOKMARK, NAMES, QUERY, Files, Places, Target
 from tests.migrations.builders import SHOWN
 

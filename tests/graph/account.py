@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from crane_infra.migrations.bookkeeping import OURS
+from crane_infra.migrations.own_tables import OURS
 from crane_infra.migrations.requests import prepare_request
 
 WORKER = {"subdomain": {"enabled": True, "previews_enabled": False}, "logpush": False, "tags": []}

@@ -123,8 +123,9 @@ def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, ac
 
     def run(environment: str, stacks: dict[str, dict[str, Any]] | None = None, *, preview: bool = False, **changes: object) -> Declared:
         # Imported here: importing the provider's SDK takes two seconds, which the other tests need not wait for.
-        from crane_infra import catalog, program  # noqa: PLC0415
-        from crane_infra.stacks import own_settings  # noqa: PLC0415
+        from crane_infra import catalog  # noqa: PLC0415
+        from crane_infra.program.environment import declare as declare_environment  # noqa: PLC0415
+        from crane_infra.program.stacks import own_settings  # noqa: PLC0415
 
         values = committed(environment) | {key.replace("_", "-"): value for key, value in changes.items()}
         account.databases |= {one["adopt"]: one["name"] for one in values["databases"].values() if "adopt" in one}
@@ -144,7 +145,7 @@ def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, ac
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def declaring() -> None:
-            program.declare(own_settings(), catalog.crane())
+            declare_environment(own_settings(), catalog.crane())
 
         declaring()
         return declared

@@ -9,9 +9,9 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import set_mocks
 
+from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError
-from crane_infra.settings import Settings
-from crane_infra.stacks import own_settings
+from crane_infra.program.stacks import own_settings
 from tests.graph.conftest import ACCOUNT, Declare, Declared, committed
 
 STAGING, PRODUCTION = "organization/crane-infra/staging", "organization/crane-infra/production"

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import pulumi
 import pytest
 
-from crane_infra.hooks import HookError
+from crane_infra.program.hooks.adapter import HookError
 from tests.graph.account import Account
 from tests.graph.conftest import PLANTED, Declare, Declared
 

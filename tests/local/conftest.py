@@ -10,9 +10,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from crane_infra.local import daemon
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
+from local_cloud import daemon
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
 
 CACHE = Path(__file__).parents[2] / ".crane" / "runtime"
 Body = dict[str, Any]

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from crane_infra.local.daemon import Running
-from crane_infra.local.workerd.files import database_file
+from local_cloud.daemon import Running
+from local_cloud.workerd.paths import database_file
 from tests.local.conftest import Api, api_of
 from tests.local.forms import files, send
 

@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.tokens import Permission
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
+from local_cloud.tokens import Permission
 from tests.local.conftest import Api, api_of
 
 WRITES = [

@@ -5,8 +5,8 @@ import time
 import httpx
 import pytest
 
-from crane_infra.local.d1.transfer import VALID_SECONDS, signed
-from crane_infra.local.faults.client import Faults
+from local_cloud.d1.routes.transfer import VALID_SECONDS, signed
+from local_cloud.faults.client import Faults
 from tests.local.conftest import Api, Body
 from tests.local.test_d1_imports import run
 

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from crane_infra.local.d1.transfer import signed
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.faults.model import Drop
-from crane_infra.local.workerd.files import database_file
+from local_cloud.d1.routes.transfer import signed
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
+from local_cloud.faults.model import Drop
+from local_cloud.workerd.paths import database_file
 from tests.local.conftest import Api, Body, api_of
 
 TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t\r\nbegin\r\n  UPDATE t SET b = CASE WHEN a = 3 THEN ';' END\r\n  WHERE a = new.a;\r\nend;"

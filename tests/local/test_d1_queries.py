@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.workerd.files import database_file
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
+from local_cloud.workerd.paths import database_file
 from tests.local.conftest import Api, Body, api_of
 
 TWO_INSERTS_THEN_A_MISTAKE = [

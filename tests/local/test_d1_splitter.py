@@ -2,9 +2,9 @@
 
 import pytest
 
-from crane_infra.local.behaviour import Behaviour
-from crane_infra.local.d1.sql import is_trigger, missplit, split
-from crane_infra.local.faults.client import Faults
+from local_cloud.behaviour import Behaviour
+from local_cloud.d1.sql import is_trigger, missplit, split
+from local_cloud.faults.client import Faults
 from tests.local.conftest import Api
 
 SWITCHES = [name for name in Behaviour.model_fields if name.startswith("splits_inside_")]

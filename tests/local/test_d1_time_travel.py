@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local.d1.history import KEPT_STATES
-from crane_infra.local.d1.timetravel import RESTORES
-from crane_infra.local.daemon import Running
+from local_cloud.d1.history import KEPT_STATES
+from local_cloud.d1.routes.timetravel import RESTORES
+from local_cloud.daemon import Running
 from tests.local.conftest import Api, Body, api_of
 
 

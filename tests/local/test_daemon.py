@@ -16,17 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.errors import LocalCloudError
-from crane_infra.local import daemon
-from crane_infra.local.daemon import Running
-from crane_infra.local.lock import is_free_within
-from crane_infra.local.workerd.install import ensure_modules
+from local_cloud import daemon
+from local_cloud.daemon import Running
+from local_cloud.errors import LocalCloudError
+from local_cloud.lock import is_free_within
+from local_cloud.workerd.install import ensure_modules
 from tests.local.conftest import CACHE, Api, api_of
 from tests.local.load import children
 
 Begin = Callable[..., Running]
-UP = "import sys, pathlib; from crane_infra.local import daemon; daemon.start(pathlib.Path(sys.argv[1]), runtime_cache=pathlib.Path(sys.argv[2]))"
-DOWN = "import sys, pathlib; from crane_infra.local import daemon; daemon.stop(pathlib.Path(sys.argv[1]))"
+UP = "import sys, pathlib; from local_cloud import daemon; daemon.start(pathlib.Path(sys.argv[1]), runtime_cache=pathlib.Path(sys.argv[2]))"
+DOWN = "import sys, pathlib; from local_cloud import daemon; daemon.stop(pathlib.Path(sys.argv[1]))"
 UNENDING = """export default { fetch() {
   const { readable, writable } = new TransformStream();
   const writer = writable.getWriter();
@@ -186,7 +186,7 @@ def test_of_two_starts_at_the_same_moment_one_wins_and_the_other_says_so(tmp_pat
     assert running
     assert sorted(process.returncode for process in begun) == [0, 1]
     what = f"{folder}: a local cloud is running already (pid {running.pid}). Use it, or stop it with 'crane local down'."
-    assert sorted(lines[-1:] for lines in said) == [[], [f"crane_infra.errors.LocalCloudError: {what}"]]
+    assert sorted(lines[-1:] for lines in said) == [[], [f"local_cloud.errors.LocalCloudError: {what}"]]
 
 
 def test_two_stops_at_the_same_moment_both_end_well(begin: Begin, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local.daemon import Running
-from crane_infra.local.ids import is_local
-from crane_infra.local.workerd.files import database_file
+from local_cloud.daemon import Running
+from local_cloud.ids import is_local
+from local_cloud.workerd.paths import database_file
 from tests.local.conftest import Api
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.local import daemon
-from crane_infra.local.daemon import Running
-from crane_infra.local.lock import is_free_within
+from local_cloud import daemon
+from local_cloud.daemon import Running
+from local_cloud.lock import is_free_within
 from tests.local.conftest import api_of
 from tests.local.load import Load, check_files, children
 

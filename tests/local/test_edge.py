@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.workers.overrides import chosen, dictionary
-from crane_infra.local.workers.previews import MOST_RUNNING
-from crane_infra.local.workers.propagation import Propagation
+from local_cloud.faults.client import Faults
+from local_cloud.workers.overrides import chosen, dictionary
+from local_cloud.workers.previews import MOST_RUNNING
+from local_cloud.workers.propagation import Propagation
 from tests.local.conftest import Api, Body
 from tests.local.test_workers import says
 

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.faults.model import (
+from crane_infra.rehearsal.process import happens
+from local_cloud.faults.client import Faults
+from local_cloud.faults.model import (
     Behave,
     CommitThenDelay,
     CommitThenHold,
@@ -22,7 +23,6 @@ from crane_infra.local.faults.model import (
     Reply,
     Then,
 )
-from crane_infra.local.rehearsal.process import happens
 from tests.local.conftest import Api
 
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"

@@ -10,14 +10,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from crane_infra.errors import LocalCloudError
-from crane_infra.local.cloud import Cloud
-from crane_infra.local.faults.client import Faults, Sighting
-from crane_infra.local.faults.injector import Injector
-from crane_infra.local.faults.log import CallLog
-from crane_infra.local.faults.model import Drop, Error
-from crane_infra.local.ids import ACCOUNT_ID
-from crane_infra.local.server.app import public_app
+from local_cloud.cloud import Cloud
+from local_cloud.errors import LocalCloudError
+from local_cloud.faults.client import Faults, Sighting
+from local_cloud.faults.injector import Injector
+from local_cloud.faults.log import CallLog
+from local_cloud.faults.model import Drop, Error
+from local_cloud.ids import ACCOUNT_ID
+from local_cloud.server.app import public_app
 from tests.local.conftest import Api, modules
 
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"

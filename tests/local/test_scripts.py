@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from crane_infra.local.workers.multipart import Part, parse
+from local_cloud.workers.multipart import Part, parse
 from tests.local.conftest import HELLO, Api, modules
 from tests.local.forms import MODULE, files, put_script, refused, send, sent
 from tests.local.test_workers import says

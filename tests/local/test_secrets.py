@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.server.app import table
+from local_cloud.faults.client import Faults
+from local_cloud.server.app import table
 from tests.local.conftest import HELLO, Api
 from tests.local.forms import files, put_script, sent
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from crane_infra.local import daemon
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.server.app import table
-from crane_infra.local.tokens import Permission, needed
+from local_cloud import daemon
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
+from local_cloud.server.app import table
+from local_cloud.tokens import Permission, needed
 from tests.local.conftest import Api, Body, api_of, modules, start
 
 DENIED = (403, 10000, "Authentication error")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from crane_infra.local.daemon import Running
-from crane_infra.local.envelope import Refusal
-from crane_infra.local.lock import is_free_within
-from crane_infra.local.workers.forms import LARGEST_BODY, read
+from local_cloud.daemon import Running
+from local_cloud.envelope import Refusal
+from local_cloud.lock import is_free_within
+from local_cloud.workers.upload_form import LARGEST_BODY, read
 from tests.local.conftest import Api, api_of, upload_body
 from tests.local.forms import files, put_script, refused, sent
 from tests.local.test_workers import says

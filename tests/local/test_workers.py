@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from crane_infra.local.ids import is_local
+from local_cloud.ids import is_local
 from tests.local.conftest import HELLO, Api, upload_body
 
 ECHO = """export default { async fetch(request, env) {

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from crane_infra.migrations import Ledger, LedgerEntry, MigrationFile, read_migrations
+from crane_infra.migrations.files.read import MigrationFile, read_migrations
+from crane_infra.migrations.ledger import Ledger, LedgerEntry
 
 SHOWN = "workers/x/migrations"
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.d1 import D1
-from crane_infra.migrations import MigrationFile, Outcome, migrate
-from crane_infra.migrations.finding import Finding
-from crane_infra.migrations.lint import lint
+from crane_infra.d1.client import D1
+from crane_infra.migrations.apply import Outcome, migrate
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.lint.finding import Finding
+from crane_infra.migrations.lint.judge import lint
 from tests.d1.fixtures import db, no_waiting, server
 from tests.migrations.builders import write_files
 from tests.migrations.linting import USERS, Lint

@@ -5,8 +5,8 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from crane_infra.migrations.finding import Finding
-from crane_infra.migrations.sql import split
+from crane_infra.migrations.files.split import split
+from crane_infra.migrations.lint.finding import Finding
 
 Lint = Callable[..., tuple[Finding, ...]]
 """Lints files given by their text; ``before`` is what the database has."""

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.d1 import D1
+from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, MigrationError
-from crane_infra.migrations import LedgerHead, MigrationFile, head_of, read_ledger
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.ledger import LedgerHead, head_of, read_ledger
 from tests.d1.server import NAME, D1Server, say
 from tests.migrations.builders import SHOWN, write_files
 from tests.migrations.conftest import Runner

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations import Ledger, LedgerEntry, MigrationFile, make_plan
 from crane_infra.migrations.apply import migrate
-from crane_infra.migrations.files import read_base
-from crane_infra.migrations.ledger import head_of
+from crane_infra.migrations.files.read import MigrationFile, read_base
+from crane_infra.migrations.ledger import Ledger, LedgerEntry, head_of
+from crane_infra.migrations.plan import make_plan
 from tests.d1.server import D1Server, drop_after_commit, drop_unread
 from tests.migrations.builders import write_files
 from tests.migrations.conftest import Runner

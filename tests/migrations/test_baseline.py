@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations import MigrationFile
 from crane_infra.migrations.baseline import take_on
 from crane_infra.migrations.drift import SchemaDiffersError
-from crane_infra.migrations.files import SchemaFiles, read_base
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_base
 from crane_infra.migrations.status import status_of
 from tests.d1.server import D1Server
 from tests.migrations.builders import write_files

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from cloudflare import AsyncCloudflare
 
-from crane_infra.d1 import D1
+from crane_infra.d1.client import D1
 from crane_infra.errors import MigrationError
-from crane_infra.local.daemon import Running
-from crane_infra.migrations import MigrationFile, Outcome, migrate
-from crane_infra.migrations.counts import Counted
-from crane_infra.migrations.lint import Accepted, examine
+from crane_infra.migrations.apply import Outcome, migrate
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.lint.judge import Accepted, examine
+from crane_infra.migrations.lint.row_counts import Counted
+from local_cloud.daemon import Running
 from tests.local.conftest import Api, api, cloud
 from tests.migrations.builders import SHOWN, write_files
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.migrations import MigrationFile
 from crane_infra.migrations.baseline import take_on
 from crane_infra.migrations.drift import SchemaDiffersError, look_for_drift
+from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import read_ledger
-from crane_infra.migrations.schema import same
+from crane_infra.migrations.sqlite.schema import same
 from tests.d1.server import NAME, D1Server
 from tests.migrations.builders import write_files
 from tests.migrations.conftest import Runner

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations import read_migrations
-from crane_infra.migrations.sql import split
+from crane_infra.migrations.files.read import read_migrations
+from crane_infra.migrations.files.split import split
 from tests.migrations.builders import SHOWN, write_files
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.header import Header, parse_header
+from crane_infra.migrations.files.header import Header, parse_header
 from tests.migrations.builders import SHOWN, write_files
 
 FORMS = "write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from cloudflare import AsyncCloudflare
 
-from crane_infra.d1 import D1
+from crane_infra.d1.client import D1
 from crane_infra.errors import MigrationError
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.faults.model import Drop, Error
-from crane_infra.migrations import MigrationFile, Outcome, migrate
+from crane_infra.migrations.apply import Outcome, migrate
+from crane_infra.migrations.files.read import MigrationFile
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
+from local_cloud.faults.model import Drop, Error
 from tests.local.conftest import Api, api, cloud, faults
 from tests.migrations.builders import write_files
 

@@ -8,9 +8,9 @@ from contextlib import closing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crane_infra.migrations import MigrationFile
-from crane_infra.migrations.header import Header
-from crane_infra.migrations.lint import examine, lint, lint_each
+from crane_infra.migrations.files.header import Header
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.lint.judge import examine, lint, lint_each
 from tests.migrations.builders import file
 from tests.migrations.linting import rows_of, run
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.migrations.finding import Finding
-from crane_infra.migrations.lint import lint
+from crane_infra.migrations.lint.finding import Finding
+from crane_infra.migrations.lint.judge import lint
 from tests.docs import markdown
 from tests.migrations.builders import write_files
 from tests.migrations.linting import errors, rules

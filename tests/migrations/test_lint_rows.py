@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from crane_infra.migrations.lint import classify, examine, lint, tables_touched
-from crane_infra.migrations.sql import split
+from crane_infra.migrations.files.split import split
+from crane_infra.migrations.lint.judge import classify, examine, lint, tables_touched
 from tests.migrations.builders import file
 from tests.migrations.linting import REBUILD, USERS, Lint, cascading, errors, rows_of, rules, run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.migrations.lint import lint, lint_each
+from crane_infra.migrations.lint.judge import lint, lint_each
 from tests.migrations.builders import SHOWN, write_files
 from tests.migrations.linting import CHILD, LEAVES_OUT, REBUILD, USERS, Lint, errors, rules
 

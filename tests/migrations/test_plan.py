@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations import Ledger, LedgerEntry, MigrationFile, Plan, StartedNotDoneError, head_of, make_plan
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.ledger import Ledger, LedgerEntry, head_of
+from crane_infra.migrations.plan import Plan, StartedNotDoneError, make_plan
 from tests.migrations.builders import SHOWN, applied, file, ledger
 
 DB = "crane-test-db-staging"

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations import MigrationFile, StartedNotDoneError, head_of
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.ledger import head_of
+from crane_infra.migrations.plan import StartedNotDoneError
 from tests.d1.server import NAME, D1Server, Execute, Reply, connected, drop_after_commit, drop_unread, serve
 from tests.migrations.builders import SHOWN, write_files
 from tests.migrations.conftest import Runner

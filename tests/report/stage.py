@@ -14,19 +14,19 @@ from typing import Any
 
 import yaml
 
-from crane_infra.catalog import Catalog, Database, Secret, Worker
-from crane_infra.consistency import variables_of
+from crane_infra.config.catalog import Catalog, Database, Secret, Worker
+from crane_infra.config.settings import Environment, Settings
+from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
-from crane_infra.migrations.lint import examine
-from crane_infra.pending import pending_line
-from crane_infra.proof import PROOF_SCHEMA
+from crane_infra.migrations.lint.judge import examine
+from crane_infra.migrations.pending_line import pending_line
+from crane_infra.release.proof import PROOF_SCHEMA
 from crane_infra.report.collect import Given, collect, failure
 from crane_infra.report.compare import make_report
 from crane_infra.report.files import Files, read_files, read_settings
 from crane_infra.report.model import Report
 from crane_infra.report.render import render
 from crane_infra.secrets.rules import KEY_NAME, fingerprint
-from crane_infra.settings import Environment, Settings
 
 Json = dict[str, Any]
 ACCOUNT = "0123456789abcdef0123456789abcdef"

@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 
 from crane_infra.cli.main import make_app
 from crane_infra.errors import CraneError, ReportError
-from crane_infra.migrations.files import MigrationFile
-from crane_infra.migrations.lint import examine
-from crane_infra.pending import UNSEEN, pending_in, pending_line
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.lint.judge import examine
+from crane_infra.migrations.pending_line import UNSEEN, pending_in, pending_line
+from crane_infra.release.outputs import recorded
 from crane_infra.report.engine import parse_preview
-from crane_infra.report.recorded import recorded
 from tests.engine.runs import ROOT
 from tests.report.cases import NOTES, usual_change
 from tests.report.stage import ACCOUNT, Stage, comment

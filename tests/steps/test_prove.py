@@ -7,20 +7,19 @@ from typing import Any
 
 import pytest
 
-from crane_infra.api import connect
-from crane_infra.catalog import Catalog, Worker
 from crane_infra.checks.model import Check
+from crane_infra.config.catalog import Catalog, Worker
+from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings
 from crane_infra.errors import ApiError, CheckError, CraneError, LiveError
-from crane_infra.live import expected_heads
-from crane_infra.local.daemon import Running
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.faults.model import Reply
-from crane_infra.migrations.files import SchemaFiles, read_migrations
+from crane_infra.live.account import connect, deployments
+from crane_infra.live.expected import expected_heads, look_at_proven, require_schemas
+from crane_infra.migrations.files.read import SchemaFiles, read_migrations
 from crane_infra.migrations.ledger import head_of
-from crane_infra.observe import deployments
-from crane_infra.proof import Proof
-from crane_infra.settings import DatabaseSettings, Settings, WorkerSettings
-from crane_infra.steps import ReleaseStep, look_at_proven, migrate_database, prove, require_schemas
+from crane_infra.program.hooks.steps import ReleaseStep, migrate_database, prove
+from crane_infra.release.proof import Proof
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
+from local_cloud.faults.model import Reply
 from tests.local.conftest import Api
 
 REPORTS = """export default { fetch(request, env) {

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from crane_infra.proof import Proof
-from crane_infra.settings import Settings, parse
+from crane_infra.config.settings import Settings, parse
+from crane_infra.release.proof import Proof
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 MANIFEST = {"schema": 1, "workers": {"crane-context": {"digest": "t1"}}, "databases": {"crane-context-db": {"migrations": []}}}

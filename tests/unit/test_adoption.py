@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from crane_infra.adoption import WantedWorker, changes
-from crane_infra.observe import LiveWorker
+from crane_infra.live.account import LiveWorker
+from crane_infra.live.adoption import WantedWorker, changes
 
 LIVE = LiveWorker(
     bindings={"DB": ("d1", "id-1"), "MODE": ("plain_text", "a"), "KEY": ("secret_text", "")},

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.archive import pack, require, unpack
-from crane_infra.catalog import Database, crane
+from crane_infra.catalog import crane
+from crane_infra.config.catalog import Database
 from crane_infra.errors import BundleError
-from crane_infra.release import read_release
+from crane_infra.release.archive import pack, require, unpack
+from crane_infra.release.manifest import read_release
 
 ROOT = Path(__file__).parents[2]
 

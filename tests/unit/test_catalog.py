@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from crane_infra.catalog import Catalog, Database, Worker, crane, faults_in_one_line
+from crane_infra.catalog import crane
 from crane_infra.checks.model import Check
+from crane_infra.config.catalog import Catalog, Database, Worker, faults_in_one_line
 from crane_infra.errors import SettingsError
 
 

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from crane_infra.catalog import crane
-from crane_infra.consistency import neighbours, require_consistent, require_nothing_lost, variables_of
+from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
+from crane_infra.config.settings import Settings, parse
+from crane_infra.config.variables import variables_of
 from crane_infra.errors import SettingsError
-from crane_infra.settings import Settings, parse
 from tests.unit.conftest import ACCOUNT, as_pulumi, config
 
 MakeSettings = Callable[..., Settings]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crane_infra.gate import CLOCK_SKEW, Wanted, judge
-from crane_infra.proof import Proof, as_json
+from crane_infra.release.gate import CLOCK_SKEW, Wanted, judge
+from crane_infra.release.proof import Proof, as_json
 from tests.unit.conftest import ACCOUNT, MANIFEST, NOW
 
 WANTED = Wanted(digest="a" * 64, project="crane-infra", account=ACCOUNT, proven_in="staging", manifest=MANIFEST)

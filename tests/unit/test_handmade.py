@@ -2,8 +2,8 @@
 
 import pytest
 
-from crane_infra.handmade import Deployed, Handmade, answer_to, made_by_hand
-from crane_infra.observe import Deployment
+from crane_infra.live.account import Deployment
+from crane_infra.live.manual import Deployed, Handmade, answer_to, made_by_hand
 
 TAG, OTHER = "a" * 64, "b" * 64
 LAST = Deployed("crane-context", "v2", TAG, earlier=("v0",))

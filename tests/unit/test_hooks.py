@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from crane_infra.errors import MigrationError
-from crane_infra.hooks import HookError, guarded
+from crane_infra.program.hooks.adapter import HookError, guarded
 from crane_infra.redact import Redactor
 
 NOTHING_SECRET = Redactor({})

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.errors import LocalCloudError
-from crane_infra.local import engine
-from crane_infra.local.daemon import Running
-from crane_infra.local.project import Project, shell
+from crane_infra.errors import RehearsalError
+from crane_infra.rehearsal import engine
+from crane_infra.rehearsal.project import Project, shell
+from local_cloud.daemon import Running
 
 RUNNING = Running(
     folder=Path("cloud"),
@@ -87,7 +87,7 @@ def test_the_passphrase_is_made_once_and_is_its_owners_alone(project: Project) -
 
 
 def test_a_missing_engine_is_said_with_the_way_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(LocalCloudError) as caught:
+    with pytest.raises(RehearsalError) as caught:
         engine.environment(Project(tmp_path, tmp_path / "local"), RUNNING, {"PATH": ""})
     assert str(caught.value) == "pulumi: it is not on PATH nor in .crane/engine. Run make engine."
 

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from crane_infra.catalog import Catalog
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.settings import Settings
 from crane_infra.errors import GateError
-from crane_infra.preparation import Prepared, pass_gate
-from crane_infra.proof import Proof, as_json
+from crane_infra.program.announce.gate import pass_gate
+from crane_infra.program.preparation import Prepared
 from crane_infra.redact import Redactor
-from crane_infra.release import Release
-from crane_infra.settings import Settings
+from crane_infra.release.manifest import Release
+from crane_infra.release.proof import Proof, as_json
 
 MakeSettings = Callable[..., Settings]
 MakeProof = Callable[..., Proof]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from crane_infra.proof import KEPT, Proof, as_json, extended
+from crane_infra.release.proof import KEPT, Proof, as_json, extended
 from tests.unit.conftest import NOW
 
 MakeProof = Callable[..., Proof]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from crane_infra.errors import GateError
-from crane_infra.proof import Proof, as_json
-from crane_infra.proven import Choice, chosen
+from crane_infra.release.choice import Choice, chosen
+from crane_infra.release.proof import Proof, as_json
 
 OLD, NEW, COMMIT = "a" * 64, "b" * 64, "1" * 40
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SMALL = "from crane_infra.provider_sdk import imported_in_part\nwith imported_in_part(): pass\n"
+SMALL = "from crane_infra.program.provider_sdk import imported_in_part\nwith imported_in_part(): pass\n"
 USED = {"d1_database", "worker", "worker_version", "workers_cron_trigger", "workers_deployment"}
 SHARED = {"_inputs", "_utilities", "outputs"}
 
@@ -24,7 +24,7 @@ def test_a_run_imports_the_resources_that_it_declares_and_no_other() -> None:
     """``__main__.py`` ends without an engine, once everything is imported."""
     run = "import json, runpy, sys\ntry: runpy.run_path('__main__.py')\nexcept BaseException: pass\n"
     names = "[name.partition('.')[2] for name in sys.modules if name.startswith('pulumi_cloudflare.')]"
-    loaded = told(f"{run}print(json.dumps([{names}, 'crane_infra.program' in sys.modules]))")
+    loaded = told(f"{run}print(json.dumps([{names}, 'crane_infra.program.environment' in sys.modules]))")
     assert isinstance(loaded, list)
     assert {name for name in loaded[0] if not name.startswith(("_utilities.", "config"))} == USED | SHARED
     assert loaded[1] is True

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from crane_infra.bundle import Bundle, read_bundle
-from crane_infra.catalog import Catalog, crane
+from crane_infra.catalog import crane
+from crane_infra.config.catalog import Catalog
 from crane_infra.errors import BundleError
-from crane_infra.release import make_manifest, read_release
+from crane_infra.release.bundle import Bundle, read_bundle
+from crane_infra.release.manifest import make_manifest, read_release
 
 
 @pytest.fixture

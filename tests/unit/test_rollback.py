@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.files import MigrationFile
+from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
-from crane_infra.proof import Proof, as_json
-from crane_infra.rollback import hold, migrations_after
+from crane_infra.release.proof import Proof, as_json
+from crane_infra.release.rollback import hold, migrations_after
 
 MakeProof = Callable[..., Proof]
 

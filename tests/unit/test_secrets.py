@@ -7,11 +7,12 @@ import pytest
 import yaml
 from pulumi.runtime.config import set_all_config
 
-from crane_infra.catalog import Secret, crane
+from crane_infra.catalog import crane
+from crane_infra.config.catalog import Secret
+from crane_infra.config.settings import Settings
 from crane_infra.errors import SecretError
 from crane_infra.secrets.rules import fetch, fingerprint, refuse_shared, require_same_key
 from crane_infra.secrets.sources import ConfigSecrets, EnvironmentSecrets, SecretSource, fingerprint_key, source_of
-from crane_infra.settings import Settings
 
 WANTED = (
     Secret(binding="RELAY", key="RELAY_KEY", distinct=True),

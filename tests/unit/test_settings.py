@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from crane_infra.config.settings import Settings, parse
 from crane_infra.errors import SettingsError
-from crane_infra.settings import Settings, parse
 from tests.unit.conftest import ACCOUNT, as_pulumi, config, known
 
 MakeSettings = Callable[..., Settings]

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from crane_infra import catalog
+from crane_infra.commands.migration_files import accepted_by_all, lint_folders, new_migration
 from crane_infra.errors import SettingsError
-from crane_infra.workingcopy import accepted_by_all, lint_folders, new_migration
 
 ROOT = Path(__file__).parents[2]
 DATABASE = "crane-context-db"

@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from crane_infra.catalog import Worker, crane
+from crane_infra.catalog import crane
 from crane_infra.checks.run import Target
-from crane_infra.local import daemon
+from crane_infra.config.catalog import Worker
+from local_cloud import daemon
 from tests.local.conftest import Api, api_of, start
 
 WORKERS = Path(__file__).parents[2] / "workers"

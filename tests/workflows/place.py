@@ -11,11 +11,12 @@ from pathlib import Path
 import yaml
 
 from crane_infra import catalog
-from crane_infra.local import daemon, engine, project
-from crane_infra.local.byhand import Account
-from crane_infra.local.faults.client import Faults
-from crane_infra.local.tokens import Permission
-from crane_infra.settings import ENVIRONMENTS
+from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.rehearsal import engine, project
+from local_cloud import daemon
+from local_cloud.client import Account
+from local_cloud.faults.client import Faults
+from local_cloud.tokens import Permission
 from tests.engine.runs import ROOT, clean_environment, require_engine
 from tests.workflows.github import REPOSITORY, TOKEN, Hub, github
 from tests.workflows.runner import Json, Run, Runner, git

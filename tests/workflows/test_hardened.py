@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from crane_infra.settings import ENVIRONMENTS, Settings
+from crane_infra.config.settings import ENVIRONMENTS, Settings
 from tests.docs import markdown
 from tests.docs.commands import commands, fault
 from tests.engine.runs import ROOT

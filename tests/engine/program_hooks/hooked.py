@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pulumi
 
-from crane_infra.hooks import Action, before
+from crane_infra.program.hooks.adapter import Action, before
 from crane_infra.redact import Redactor
 
 DEADLINE = 1.0

@@ -1,0 +1,1 @@
+"""What the `crane` command does for a stack, without Pulumi's SDK."""

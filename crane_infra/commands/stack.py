@@ -1,0 +1,55 @@
+"""What Pulumi knows of a stack, for commands that run without it: the last outputs and the plain configuration."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from crane_infra.config.settings import ENVIRONMENTS, Settings, parse
+from crane_infra.config.stackfile import project_name
+from crane_infra.errors import SettingsError
+
+
+def outputs_of(stack: str) -> dict[str, Any]:
+    """The last outputs of a stack; raises SettingsError where Pulumi cannot tell."""
+    return dict(_ask(stack, "stack", "output", "--json"))
+
+
+def settings_of(stack: str, root: Path) -> Settings:
+    """The settings of a stack, as a run would read them; its secrets stay encrypted, so the API token comes from the environment.
+
+    Raises SettingsError.
+    """
+    if stack not in ENVIRONMENTS:
+        raise SettingsError(f"stack {stack}", "it is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
+    known = {"environment": stack, "project": project_name(root), "organization": "organization", "root": str(root)}
+    config = {key: str(one["value"]) for key, one in _ask(stack, "config", "--json").items() if "value" in one}
+    return parse(known, config, os.environ)
+
+
+def settings_and_outputs(stack: str, root: Path) -> tuple[Settings, dict[str, Any]]:
+    """Both, asked for at once, since each costs a start of the engine; raises SettingsError."""
+    with ThreadPoolExecutor(1) as thread:
+        outputs = thread.submit(outputs_of, stack)
+        return settings_of(stack, root), outputs.result()
+
+
+def _ask(stack: str, *words: str) -> Mapping[str, Any]:
+    command = ["pulumi", "--non-interactive", "--color", "never", *words, "--stack", stack]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise SettingsError("pulumi", "is not on PATH", "Run make engine, or open the shell of crane local env") from None
+    if ended.returncode:
+        said = _first_error(ended.stderr.strip() or ended.stdout.strip() or "no output")
+        raise SettingsError(f"stack {stack}", f"Pulumi cannot tell ({said})", "Log in to its backend, and name the stack as it is there")
+    return dict(json.loads(ended.stdout))
+
+
+def _first_error(said: str) -> str:
+    """Without the warnings before it, which a bucket as the backend gives at each run."""
+    lines = said.splitlines()
+    return next((line for line in lines if line.startswith("error: ")), lines[0]).removeprefix("error: ")

@@ -1,0 +1,1 @@
+"""Looks at what is live in the account. Changes nothing."""

@@ -1,0 +1,1 @@
+"""Migration files as text: their names, headers and statements."""

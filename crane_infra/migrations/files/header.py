@@ -1,0 +1,94 @@
+"""What a migration says of itself in comments before its first statement: ``-- crane: expand``, ``contract``, ``loses-rows NAME, …`` (pure).
+
+Judges nothing: whether it is true is the lint's to say. Prevents a declaration that nobody reads because it is misspelled, stands too
+late in the file, or is written as another kind of comment.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from crane_infra.errors import MigrationError
+from crane_infra.migrations.files.tokens import tokens
+
+FORMS = "write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"
+_OURS = re.compile(r"(?:--|/\*)\s*crane\s*(?::|(?:expand|contract|loses-rows)\b)", re.IGNORECASE)
+_LINE = re.compile(r"--[ \t]*crane:[ \t]*(?P<word>[\w-]*)(?:[ \t]+(?P<rest>.*?))?[ \t\r]*")
+_NAME = re.compile(r'[^\W\d][\w$]*|"[^"]+"')
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file declares: its kind, where it says one, and the tables (in lower case) whose rows it means to lose."""
+
+    kind: Literal["expand", "contract"] | None = None
+    loses_rows: frozenset[str] = frozenset()
+
+
+class _Line(NamedTuple):
+    where: str
+    text: str
+    late: bool
+
+
+def parse_header(text: str, shown: str) -> Header:
+    """Read the header of a migration's text, which errors call ``shown``.
+
+    Raises MigrationError, with the line, for a ``crane:`` comment that is malformed, unknown, given twice, contradicted by another,
+    or after the first statement.
+    """
+    kind: Literal["expand", "contract"] | None = None
+    lost = set[str]()
+    for line in _lines(text, shown):
+        word, rest = _directive(line)
+        if word == "loses-rows":
+            lost |= _names(rest, lost, line)
+        else:
+            _refuse_second(kind, word, line)
+            kind = "expand" if word == "expand" else "contract"
+    return Header(kind, frozenset(lost))
+
+
+def _lines(text: str, shown: str) -> Iterator[_Line]:
+    late = False
+    for token in tokens(text):
+        if token.kind != "comment":
+            late = late or token.text != ";"
+        elif _OURS.match(token.text):
+            yield _Line(f"{shown}:{text.count(chr(10), 0, token.start) + 1}", token.text, late)
+
+
+def _directive(line: _Line) -> tuple[str, str]:
+    if line.late:
+        raise MigrationError(line.where, f"{_shown(line)} stands after the first statement", "Put it on a line before every statement")
+    found = _LINE.fullmatch(line.text)
+    word, rest = (found["word"], found["rest"] or "") if found else ("", "")
+    if word not in {"expand", "contract", "loses-rows"} or (word != "loses-rows" and rest):
+        raise MigrationError(line.where, f"{_shown(line)} is not understood", f"Correct it: {FORMS}")
+    return word, rest
+
+
+def _names(rest: str, known: set[str], line: _Line) -> set[str]:
+    names = set[str]()
+    for name in (part.strip() for part in rest.split(",")):
+        if not _NAME.fullmatch(name):
+            raise MigrationError(line.where, f"{_shown(line)} names no table", "Name tables, with commas between them: loses-rows a, b")
+        plain = name.strip('"').lower()
+        if plain in known | names:
+            raise MigrationError(line.where, f"loses-rows names {plain} twice", "Leave one of them")
+        names.add(plain)
+    return names
+
+
+def _refuse_second(kind: str | None, word: str, line: _Line) -> None:
+    if kind == word:
+        raise MigrationError(line.where, f"{word} is said twice", "Leave one of them")
+    if kind:
+        raise MigrationError(
+            line.where, f"{word} contradicts {kind} above", "A file is one or the other: split it, and release the expand first"
+        )
+
+
+def _shown(line: _Line) -> str:
+    return " ".join(line.text.split())

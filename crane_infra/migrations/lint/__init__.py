@@ -1,0 +1,1 @@
+"""Judges migration files before they run."""

@@ -1,0 +1,1 @@
+"""Asks SQLite itself what SQL does."""

@@ -1,0 +1,1 @@
+"""Everything that happens inside `pulumi up` and `pulumi preview`."""

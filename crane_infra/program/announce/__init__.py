@@ -1,0 +1,1 @@
+"""What a run says or refuses before it declares the first resource."""

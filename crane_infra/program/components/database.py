@@ -1,0 +1,79 @@
+"""A D1 database, and the step that brings its schema up to date.
+
+Owns the database resource and the record of its migrations; does not know any SQL. Prevents a rename or a removal from
+replacing a database, which would lose its data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_cloudflare.d1_database import D1Database
+
+from crane_infra.config.settings import DatabaseSettings
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.ledger import head_of
+from crane_infra.migrations.lint.judge import classes
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """Where the database is and what it is called there."""
+
+    account_id: str
+    settings: DatabaseSettings
+
+
+class Database(pulumi.ComponentResource):
+    """One D1 database of an environment: protected, adopted where the settings name an id."""
+
+    def __init__(self, name: str, config: DatabaseConfig, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the database ``name`` of the catalog."""
+        super().__init__("crane:infra:Database", name, None, opts)
+        self.catalog_name = name
+        adopt = config.settings.adopt
+        self.d1 = D1Database(
+            name,
+            account_id=config.account_id,
+            name=config.settings.name,
+            # Without it the provider shows a diff after every refresh.
+            read_replication={"mode": "disabled"},
+            # The option stays for good: taken away and put back, it would plan a replacement.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=True,
+                # The engine does not apply protect where an adoption replaces: it would delete the database it had.
+                retain_on_delete=True,
+                import_=f"{config.account_id}/{adopt}" if adopt else None,
+            ),
+        )
+        self.register_outputs({"id": self.d1.id})
+
+
+@dataclass(frozen=True)
+class SchemaStep:
+    """What the schema step of one database needs: its files, the base schema under them, and the hook that applies them."""
+
+    files: tuple[MigrationFile, ...]
+    base: MigrationFile | None
+    migrate: pulumi.ResourceHookBinding
+
+
+def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.Resource]) -> pulumi.Stash:
+    """The schema step: a record of the migrations, written only once ``step.migrate`` has applied the pending ones."""
+    head, kinds = head_of(step.files), classes(step.files, step.base)
+    return pulumi.Stash(
+        f"{database.catalog_name}-schema",
+        input={
+            "database": database.catalog_name,
+            "id": database.d1.id,
+            "head": {"name": head.name, "count": head.count, "digest": head.digest},
+            "migrations": [{"name": file.name, "class": kinds[file.name], "sha256": file.sha256} for file in step.files],
+        },
+        opts=pulumi.ResourceOptions(
+            parent=database,
+            protect=True,
+            depends_on=list(after),
+            hooks=step.migrate,
+        ),
+    )

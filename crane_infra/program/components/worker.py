@@ -1,0 +1,84 @@
+"""A worker: the script with the settings that we declare, and a version of it that gets no traffic yet.
+
+Script settings that we do not declare (observability, tags, logpush, tail consumers) are left as they are. Routing is a
+component of its own, since schema steps stand between the two. Prevents an adoption from resetting what somebody set.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+from pulumi_cloudflare._inputs import WorkerVersionBindingArgsDict
+from pulumi_cloudflare.worker import Worker as Script
+from pulumi_cloudflare.worker_version import WorkerVersion
+
+from crane_infra.config.catalog import Worker as CatalogWorker
+from crane_infra.release.bundle import Bundle
+
+UNDECLARED = ["observability", "tags", "logpush", "tailConsumers"]
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """One worker in one environment. ``secrets`` are values by binding; ``services`` are script names by binding."""
+
+    account_id: str
+    script: str
+    adopt: bool
+    workers_dev: bool
+    catalog: CatalogWorker
+    bundle: Bundle
+    tag: str
+    variables: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
+    databases: Mapping[str, pulumi.Input[str]]
+    services: Mapping[str, pulumi.Input[str]]
+    anew: str
+    """Another value than the last uploads a version anew, though nothing of it changed; from none to one would not (measured)."""
+
+
+class Worker(pulumi.ComponentResource):
+    """The script and its newest version, tagged with the worker digest so that only changed workers get a new one."""
+
+    def __init__(self, name: str, config: WorkerConfig, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the worker ``name`` of the catalog."""
+        super().__init__("crane:infra:Worker", name, None, opts)
+        self.script = Script(
+            name,
+            account_id=config.account_id,
+            name=config.script,
+            subdomain={"enabled": config.workers_dev, "previews_enabled": False},
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=True,
+                retain_on_delete=True,
+                ignore_changes=UNDECLARED,
+                import_=f"{config.account_id}/{config.script}" if config.adopt else None,
+            ),
+        )
+        self.version = WorkerVersion(
+            name,
+            account_id=config.account_id,
+            worker_id=self.script.id,
+            main_module=config.bundle.main_module,
+            modules=[
+                {"name": module.name, "content_type": module.content_type, "content_base64": module.base64}
+                for module in config.bundle.modules
+            ],
+            compatibility_date=config.catalog.compatibility_date,
+            compatibility_flags=list(config.catalog.compatibility_flags),
+            bindings=bindings(config),
+            annotations={"workers_tag": config.tag},
+            opts=pulumi.ResourceOptions(parent=self, replacement_trigger=config.anew),
+        )
+        self.register_outputs({"version": self.version.id})
+
+
+def bindings(config: WorkerConfig) -> list[WorkerVersionBindingArgsDict]:
+    """All bindings of a version, sorted by name: another order would show as a change."""
+    found: list[WorkerVersionBindingArgsDict] = [{"name": config.catalog.version_metadata, "type": "version_metadata"}]
+    found += [{"name": name, "type": "plain_text", "text": text} for name, text in config.variables.items()]
+    found += [{"name": name, "type": "secret_text", "text": pulumi.Output.secret(value)} for name, value in config.secrets.items()]
+    found += [{"name": name, "type": "d1", "database_id": database} for name, database in config.databases.items()]
+    found += [{"name": name, "type": "service", "service": script} for name, script in config.services.items()]
+    return sorted(found, key=lambda one: str(one["name"]))

@@ -1,0 +1,87 @@
+"""What ``pulumi`` runs with when it drives the local cloud: the engine on PATH, and an environment that leads only there.
+
+Does not bring the engine (tools/engine.py does). Prevents credentials of a real account from being at hand in a rehearsal.
+"""
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from crane_infra.errors import RehearsalError
+from crane_infra.rehearsal.project import Project
+from local_cloud.daemon import Running
+
+PROVIDER_PLUGIN = "resource-cloudflare-v6.17.0"
+# Whatever says who one is at Cloudflare, where Pulumi keeps state or how it behaves: none of it may leak into a rehearsal.
+FOREIGN = ("CLOUDFLARE_", "CF_", "PULUMI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+def foreign(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables of an environment that a rehearsal must not see."""
+    return tuple(sorted(name for name in environ if name.startswith(FOREIGN)))
+
+
+def exports(project: Project, running: Running, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that make plain ``pulumi``, wrangler and the SDKs work on the local cloud, and nowhere else.
+
+    Raises RehearsalError where the engine is missing.
+    """
+    home = project.folder / "home"
+    variables = {
+        "PATH": find(project.root, environ),
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": project.backend.as_uri(),
+        "PULUMI_OPTION_CWD": str(project.folder),
+        "PULUMI_CONFIG_PASSPHRASE": _passphrase(project.folder / "passphrase"),
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        # The stand-in or an installed plugin is used; without this the engine downloads the official one at every run.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "CLOUDFLARE_BASE_URL": running.api_url,
+        "CLOUDFLARE_API_BASE_URL": running.api_url,
+        "CLOUDFLARE_API_TOKEN": running.token,
+        "CLOUDFLARE_ACCOUNT_ID": running.account_id,
+    }
+    official = _official_plugin(environ)
+    if official is None:
+        return {**variables, "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{running.provider_port}"}
+    (home / "plugins").mkdir(parents=True, exist_ok=True)
+    link = home / "plugins" / PROVIDER_PLUGIN
+    if not link.is_symlink():
+        link.symlink_to(official)
+    return variables
+
+
+def environment(project: Project, running: Running, environ: Mapping[str, str]) -> dict[str, str]:
+    """A whole environment for a child process: ours without what is unset, with the exports."""
+    return {name: value for name, value in environ.items() if name not in foreign(environ)} | exports(project, running, environ)
+
+
+def find(root: Path, environ: Mapping[str, str]) -> str:
+    """A PATH that has the engine: first Python's folder, since the language host starts whatever ``python`` it meets.
+
+    Raises RehearsalError where the engine is missing.
+    """
+    folders = [str(Path(sys.executable).parent), str(root / ".crane" / "engine" / "bin")]
+    path = os.pathsep.join([*folders, *(one for one in environ.get("PATH", "").split(os.pathsep) if one not in folders)])
+    for program in ("pulumi", "pulumi-language-python"):
+        if shutil.which(program, path=path) is None:
+            raise RehearsalError(program, "it is not on PATH nor in .crane/engine", "Run make engine")
+    return path
+
+
+def _passphrase(path: Path) -> str:
+    """Encrypts the local stacks' secrets; made once, readable by its owner only."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(24), encoding="ascii")
+    return path.read_text(encoding="ascii")
+
+
+def _official_plugin(environ: Mapping[str, str]) -> Path | None:
+    home = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    plugin = home / "plugins" / PROVIDER_PLUGIN
+    return plugin.resolve() if plugin.is_dir() else None

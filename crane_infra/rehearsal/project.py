@@ -1,0 +1,207 @@
+"""The local project folder: copies of the stack files that point at the local cloud, a backend of its own, and its secrets.
+
+The committed files are only read. The copies name the reference workers, an account that exists nowhere and addresses on
+this machine, so plain ``pulumi`` in that folder cannot reach a real account. Prevents a rehearsal from touching production.
+"""
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.errors import RehearsalError
+from local_cloud.daemon import Running
+
+PROJECT = "crane-infra"
+# All that a stack file may hand on. Whatever names a real account, a token or a secret stays where it is.
+TAKEN_OVER = (f"{PROJECT}:workers-subdomain",)
+ENCRYPTED = ("encryptionsalt", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A local project: ``root`` is the clone, ``folder`` holds everything that the local project needs."""
+
+    root: Path
+    folder: Path
+    workers: Path | None = None
+    """The folder of the built workers, where it is not that of the clone."""
+
+    @property
+    def workers_dir(self) -> Path:
+        """The workers that this project deploys."""
+        return self.workers or self.root / "workers"
+
+    @property
+    def cloud(self) -> Path:
+        """The state of the local cloud."""
+        return self.folder / "cloud"
+
+    @property
+    def backend(self) -> Path:
+        """Pulumi's state."""
+        return self.folder / "state"
+
+
+def write(project: Project, running: Running) -> None:
+    """Write the local project's files.
+
+    Raises RehearsalError where a committed stack file cannot be read.
+    """
+    for folder in (project.folder, project.backend):
+        folder.mkdir(parents=True, exist_ok=True)
+    (project.folder / "Pulumi.yaml").write_text(_dump(_project_file(project)), encoding="utf-8")
+    for environment in ENVIRONMENTS:
+        path = _stack_path(project, environment)
+        path.write_text(_dump(_stack_file(project, environment, running)), encoding="utf-8")
+
+
+def config(project: Project, environment: str) -> dict[str, Any]:
+    """What the local copy of a stack file says; raises RehearsalError where it cannot be read."""
+    return dict(_load(_stack_path(project, environment))["config"])
+
+
+def configure(project: Project, environment: str, changed: Mapping[str, Any]) -> None:
+    """Set settings in the local copy of a stack file, by their keys without the prefix; one that is None is taken out."""
+    path = _stack_path(project, environment)
+    content = _load(path)
+    merged = {**content["config"], **{f"{PROJECT}:{key}": value for key, value in changed.items()}}
+    content["config"] = {key: value for key, value in merged.items() if value is not None}
+    path.write_text(_dump(content), encoding="utf-8")
+
+
+def adopt(project: Project, environment: str, ids: Mapping[str, str]) -> None:
+    """Let a local stack adopt its workers, and the databases with these ids, as the committed one does."""
+    own = config(project, environment)
+    databases = {name: {**one, "adopt": ids[name]} for name, one in own[f"{PROJECT}:databases"].items()}
+    workers = {name: {**one, "adopt": True} for name, one in own[f"{PROJECT}:workers"].items()}
+    configure(project, environment, {"databases": databases, "workers": workers})
+
+
+def secrets_of(project: Project, environ: Mapping[str, str], environment: str) -> dict[str, str]:
+    """The generated secret values of a local stack by key; raises RehearsalError where the engine does not tell."""
+    shown = pulumi(project, environ, "config", "--stack", environment, "--show-secrets", "--json")
+    return dict(json.loads(shown)[f"{PROJECT}:secrets"]["objectValue"])
+
+
+def make_stacks(project: Project, catalog: Catalog, environ: Mapping[str, str]) -> None:
+    """Make both stacks and give them generated secrets, unless that was done before."""
+    if all(_has_secrets(project, environment) for environment in ENVIRONMENTS):
+        return
+    shared = {secret.key: _generated() for secret in catalog.secrets if secret.required and not secret.distinct}
+    key = _generated()
+    with ThreadPoolExecutor() as threads:
+        for made in [threads.submit(_make_stack, project, catalog, environment, shared, key, environ) for environment in ENVIRONMENTS]:
+            made.result()
+
+
+def _make_stack(
+    project: Project, catalog: Catalog, environment: str, shared: Mapping[str, str], key: str, environ: Mapping[str, str]
+) -> None:
+    own = {secret.key: _generated() for secret in catalog.secrets if secret.distinct}
+    pulumi(project, environ, "stack", "select", environment, "--create", "--secrets-provider", "passphrase")
+    values = [f"fingerprint-key={key}", *(f"secrets.{name}={value}" for name, value in {**shared, **own}.items())]
+    pulumi(
+        project, environ, "config", "set-all", "--stack", environment, "--path", *(word for value in values for word in ("--secret", value))
+    )
+
+
+def pulumi(project: Project, environ: Mapping[str, str], *words: str) -> str:
+    """Run the engine in the local project and return what it printed.
+
+    Raises RehearsalError with its last line where it fails.
+    """
+    command = ["pulumi", "--non-interactive", "--color", "never", "-C", str(project.folder), *words]
+    ended = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False)  # noqa: S603
+    if ended.returncode:
+        last = (ended.stderr.strip() or ended.stdout.strip() or "no output").splitlines()[-1]
+        raise RehearsalError(
+            f"pulumi {words[0]} {words[1] if len(words) > 1 else ''}".strip(), last, f"Remove {project.folder} and start again"
+        )
+    return ended.stdout
+
+
+def shell(environ: Mapping[str, str], unset: tuple[str, ...]) -> str:
+    """Lines for a POSIX shell's ``eval``."""
+    lines = [f"unset {' '.join(unset)}"] if unset else []
+    return "\n".join([*lines, *(f"export {name}={shlex.quote(value)}" for name, value in environ.items())])
+
+
+def _project_file(project: Project) -> dict[str, Any]:
+    committed = _load(project.root / "Pulumi.yaml")
+    runtime = {"name": "python", "options": {"virtualenv": str(project.root / ".venv")}}
+    return {
+        **committed,
+        "runtime": runtime,
+        "main": os.path.relpath(project.root, project.folder),
+        "backend": {"url": project.backend.as_uri()},
+    }
+
+
+def _stack_file(project: Project, environment: str, running: Running) -> dict[str, Any]:
+    committed = _load(project.root / f"Pulumi.{environment}.yaml")["config"]
+    path = _stack_path(project, environment)
+    was = _load(path) if path.exists() else {}
+    databases = {
+        name: {"name": one["name"], **_adoption(was, "databases", name)} for name, one in committed[f"{PROJECT}:databases"].items()
+    }
+    kept = {key: value for key, value in committed.items() if key in TAKEN_OVER}
+    suffix = "" if environment == "production" else f"-{environment}"
+    workers = {
+        name: {
+            **{key: value for key, value in one.items() if key in ("variables", "crons", "services")},
+            **_adoption(was, "workers", name),
+            "url": f"{running.edge_url}/{name}{suffix}",
+        }
+        for name, one in committed[f"{PROJECT}:workers"].items()
+    }
+    settings = {
+        **kept,
+        "cloudflare:baseUrl": running.api_url,
+        f"{PROJECT}:account-id": running.account_id,
+        f"{PROJECT}:workers-dir": str(project.workers_dir),
+        f"{PROJECT}:databases": databases,
+        f"{PROJECT}:workers": workers,
+    }
+    encrypted = {key: value for key, value in (was.get("config") or {}).items() if key in ENCRYPTED}
+    return {**{key: value for key, value in was.items() if key in ENCRYPTED}, "config": {**settings, **encrypted}}
+
+
+def _adoption(was: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """What was adopted keeps its ``adopt``. It is never that of the committed file, which names what is real."""
+    one = ((was.get("config") or {}).get(f"{PROJECT}:{kind}") or {}).get(name) or {}
+    return {"adopt": one["adopt"]} if "adopt" in one else {}
+
+
+def _stack_path(project: Project, environment: str) -> Path:
+    return project.folder / f"Pulumi.{environment}.yaml"
+
+
+def _has_secrets(project: Project, environment: str) -> bool:
+    return f"{PROJECT}:secrets" in config(project, environment)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise RehearsalError(str(path), f"cannot be read ({type(error).__name__})", "Run this in a clone of crane-infra") from None
+    return dict(loaded)
+
+
+def _dump(content: Mapping[str, Any]) -> str:
+    return "# Written by crane local up; the next one writes it again.\n" + yaml.safe_dump(dict(content), sort_keys=False)
+
+
+def _generated() -> str:
+    return "local-" + secrets.token_urlsafe(24)

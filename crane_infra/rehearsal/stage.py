@@ -1,0 +1,207 @@
+"""The folder that a rehearsal plays in: a local cloud, a project with both stacks, a copy of workers/, and the engine's logs.
+
+Nothing of the clone is written to. What it starts ends with ``end``, also after Ctrl-C. Prevents a rehearsal that leaves something running or
+that a step before it has spoilt.
+"""
+
+import itertools
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.settings import Environment
+from crane_infra.errors import CraneError, RehearsalError
+from crane_infra.rehearsal import engine, project
+from crane_infra.rehearsal.process import Child, Ended, run
+from crane_infra.rehearsal.worker_files import Files
+from local_cloud import daemon
+from local_cloud.client import Account
+from local_cloud.faults.client import Faults
+
+Json = dict[str, Any]
+SURE = ("--yes", "--skip-preview", "--suppress-progress")
+# A check that is to fail need not be tried for a minute.
+IMPATIENT = 3
+
+
+@dataclass
+class Stage:
+    """One rehearsal's place."""
+
+    root: Path
+    folder: Path
+    catalog: Catalog
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the engine runs with; leads to the local cloud and nowhere else."""
+    _running: daemon.Running | None = None
+    _last_log: Path | None = None
+    _outputs: dict[Environment, Json] = field(default_factory=dict)
+    """What stacks export, as long as nothing ran since."""
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _endings: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def project(self) -> project.Project:
+        """The Pulumi project of this rehearsal."""
+        return project.Project(self.root, self.folder, self.files.folder)
+
+    @property
+    def files(self) -> Files:
+        """The copy of workers/ that is deployed."""
+        return Files(self.folder / "workers")
+
+    @property
+    def running(self) -> daemon.Running:
+        """The local cloud; raises RehearsalError before the first step."""
+        if self._running is None:
+            raise self.failed("the local cloud does not run")
+        return self._running
+
+    @property
+    def account(self) -> Account:
+        """The account of the local cloud."""
+        return Account(self.running)
+
+    @property
+    def faults(self) -> Faults:
+        """What makes calls fail or wait."""
+        return Faults(self.running.admin_url)
+
+    def begin(self) -> None:
+        """A fresh folder, a local cloud, a project with two stacks."""
+        engine.find(self.root, os.environ)
+        self.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(self.root / "workers", self.files.folder)
+        self._running = daemon.start(self.project.cloud, runtime_cache=self.root / ".crane" / "runtime")
+        self.environ = engine.environment(self.project, self._running, os.environ)
+        project.write(self.project, self._running)
+        project.make_stacks(self.project, self.catalog, self.environ)
+
+    def end(self) -> None:
+        """End what the steps began, and stop the local cloud of this rehearsal, if it runs."""
+        while self._endings:
+            self._endings.pop()()
+        daemon.stop(self.project.cloud)
+
+    def at_end(self, ending: Callable[[], None]) -> None:
+        """Let this happen at the end too, however it comes."""
+        self._endings.append(ending)
+
+    def secrets(self, environment: Environment) -> dict[str, str]:
+        """The generated secrets of a stack."""
+        return project.secrets_of(self.project, self.environ, environment)
+
+    def pulumi(self, *words: str) -> str:
+        """Run the engine and return all that it said; raises RehearsalError where it fails."""
+        return self._well(words).said
+
+    def refused(self, *words: str) -> str:
+        """Run the engine, which has to refuse, and return all that it said; raises RehearsalError where it succeeds."""
+        ended = self._run(words)
+        if ended.exit == 0:
+            raise self.failed(f"pulumi {words[0]} succeeded, which it must not")
+        return ended.said
+
+    def up(self, environment: Environment, *words: str) -> str:
+        """Update a stack."""
+        return self.pulumi("up", "--stack", environment, *SURE, *words)
+
+    def up_refused(self, environment: Environment) -> str:
+        """Update a stack, which has to fail; its one error."""
+        said = self.refused("up", "--stack", environment, *SURE)
+        if "Traceback" in said:
+            raise self.failed("the engine showed a traceback")
+        return first_error(said)
+
+    def begin_up(self, environment: Environment) -> Child:
+        """Begin to update a stack."""
+        return Child(_command(("up", "--stack", environment, *SURE)), self.environ)
+
+    def killed(self, child: Child) -> None:
+        """``kill -9`` of a run, then what the engine needs to let go of the stack."""
+        ended = child.kill()
+        self._note(("up", "killed"), ended.said)
+        self.pulumi("cancel", "--stack", "staging", "--yes")
+
+    def preview(self, environment: Environment) -> Json:
+        """What an update would do, as the engine tells programs."""
+        return self.json("preview", "--stack", environment, "--json")
+
+    def proofs(self, environment: Environment) -> list[Json]:
+        """The proofs that a stack exports, newest first."""
+        if environment not in self._outputs:
+            self._outputs[environment] = self.json("stack", "output", "--stack", environment, "--json")
+        return list(self._outputs[environment].get("proofs", []))
+
+    def json(self, *words: str) -> Json:
+        """What the engine prints for programs."""
+        return dict(json.loads(self._well(words).out))
+
+    def crane(self, *words: str) -> Ended:
+        """Run a command of crane in the clone."""
+        python = shutil.which("python", path=self.environ["PATH"]) or "python"
+        ended = run([python, "-c", "from crane_infra.cli.main import main; main()", *words], self.environ)
+        self._note(("crane", *words), ended.said)
+        return ended
+
+    @contextmanager
+    def impatient(self, environment: Environment) -> Iterator[None]:
+        """Let checks give up soon."""
+        project.configure(self.project, environment, {"check-deadline-seconds": IMPATIENT})
+        try:
+            yield
+        finally:
+            project.configure(self.project, environment, {"check-deadline-seconds": None})
+
+    def require(self, condition: object, otherwise: str) -> None:
+        """Raise RehearsalError with ``otherwise`` unless the condition holds."""
+        if not condition:
+            raise self.failed(otherwise)
+
+    def line(self, said: str, *words: str) -> str:
+        """The first line with all these words, without the engine's marks; raises RehearsalError where there is none."""
+        found = next((line.strip() for line in said.splitlines() if all(word in line for word in words)), None)
+        if found is None:
+            raise self.failed(f"nobody said '{' … '.join(words)}', but: {first_error(said)}")
+        return re.sub(r"^.*?(error|warning|info): ", "", found)
+
+    def failed(self, what: str) -> CraneError:
+        """The error of a step that does not hold."""
+        return RehearsalError("rehearsal", what, f"Read {self._last_log}" if self._last_log else "Run it again")
+
+    def _well(self, words: Sequence[str]) -> Ended:
+        ended = self._run(words)
+        if ended.exit != 0:
+            raise self.failed(f"pulumi {words[0]} failed: {first_error(ended.said)}")
+        return ended
+
+    def _run(self, words: Sequence[str]) -> Ended:
+        ended = run(_command(words), self.environ)
+        self._note(words, ended.said)
+        if words[0] != "stack":
+            self._outputs.clear()
+        return ended
+
+    def _note(self, words: Sequence[str], said: str) -> None:
+        logs = self.folder / "log"
+        logs.mkdir(parents=True, exist_ok=True)
+        self._last_log = logs / f"{next(self._numbers):02}-{words[0]}.txt"
+        self._last_log.write_text(f"$ {' '.join(words)}\n{said}", encoding="utf-8")
+
+
+def first_error(said: str) -> str:
+    """The first error that the engine listed, or its last line."""
+    first = next((line for line in said.splitlines() if "error: " in line), "")
+    return first.partition("error: ")[2] or (said.strip().splitlines() or ["no output"])[-1]
+
+
+def _command(words: Sequence[str]) -> list[str]:
+    return ["pulumi", *words, "--non-interactive", "--color", "never"]

@@ -1,0 +1,1 @@
+"""The stories that `make rehearse` plays, step by step."""

@@ -1,0 +1,1 @@
+"""A release, its proof and the gate. No Pulumi, no HTTP."""

@@ -1,0 +1,97 @@
+"""A release: everything that is the same in both environments, and the digests that name it. Pure but for reading the files.
+
+Names, ids, secret values and variables that one environment sets stay out. Prevents production from getting anything but the
+bytes that staging has proven.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crane_infra.config.catalog import Catalog, Worker
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.release.bundle import Bundle, read_bundle
+from crane_infra.release.schemas import read_schema_files
+
+MANIFEST_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Release:
+    """The files of a release and what was computed from them."""
+
+    bundles: Mapping[str, Bundle]
+    migrations: Mapping[str, tuple[MigrationFile, ...]]
+    bases: Mapping[str, MigrationFile]
+    manifest: dict[str, Any]
+    digest: str
+
+    def tag(self, worker: str) -> str:
+        """The worker digest, which is the tag of the worker's version (64 characters; Cloudflare takes 100 bytes)."""
+        tag: str = self.manifest["workers"][worker]["digest"]
+        return tag
+
+
+def read_release(catalog: Catalog, workers_dir: Path) -> Release:
+    """Read bundles and migrations below ``workers_dir``.
+
+    Raises BundleError or MigrationError that names the file.
+    """
+    bundles = {name: read_bundle(workers_dir / worker.bundle, worker.main_module, name) for name, worker in catalog.workers.items()}
+    schemas = {name: read_schema_files(database, workers_dir) for name, database in catalog.databases.items()}
+    migrations = {name: files for name, (files, _) in schemas.items()}
+    bases = {name: base for name, (_, base) in schemas.items() if base is not None}
+    manifest = make_manifest(catalog, bundles, migrations, bases)
+    return Release(bundles, migrations, bases, manifest, digest_of(manifest))
+
+
+def make_manifest(
+    catalog: Catalog,
+    bundles: Mapping[str, Bundle],
+    migrations: Mapping[str, tuple[MigrationFile, ...]],
+    bases: Mapping[str, MigrationFile],
+) -> dict[str, Any]:
+    """What a release consists of, as JSON that a person can read."""
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "workers": {name: _worker(worker, bundles[name]) for name, worker in catalog.workers.items()},
+        "databases": {
+            name: {
+                "migrations": [{"name": file.name, "sha256": file.sha256} for file in files],
+                **({"base": {"sha256": bases[name].sha256, "baseline": bases[name].number}} if name in bases else {}),
+            }
+            for name, files in migrations.items()
+        },
+        "checks": {name: digest_of([check.definition() for check in worker.checks]) for name, worker in catalog.workers.items()},
+    }
+
+
+def digest_of(value: object) -> str:
+    """sha256 over the canonical JSON of a value: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _worker(worker: Worker, bundle: Bundle) -> dict[str, Any]:
+    parts = {
+        "main": bundle.main_module,
+        "modules": {module.name: {"type": module.content_type, "sha256": module.sha256} for module in bundle.modules},
+        "compatibility": {"date": worker.compatibility_date, "flags": list(worker.compatibility_flags)},
+        "bindings": _binding_types(worker),
+        "variables": dict(worker.variables),
+    }
+    return {"digest": digest_of(parts), **parts}
+
+
+def _binding_types(worker: Worker) -> dict[str, str]:
+    plain = dict.fromkeys((*worker.variables, *worker.environment_variables), "plain_text")
+    secret = {secret.binding: "secret_text" for secret in worker.secrets}
+    return (
+        plain
+        | secret
+        | {name: f"d1:{database}" for name, database in worker.databases.items()}
+        | {worker.version_metadata: "version_metadata"}
+    )

@@ -1,0 +1,94 @@
+"""A proof: what staging exports once a release passed there. Its shape, and the list of the last twenty. Pure.
+
+A proof says what was seen. Prevents a list of proofs from growing without end, and a clock from showing up as a change.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from crane_infra.frozen import Frozen
+
+PROOF_SCHEMA = 1
+KEPT = 20
+
+
+class ProvenHead(Frozen):
+    """Where a ledger stood: its last migration, how many there were, and a digest over names and contents."""
+
+    name: str | None = None
+    count: Annotated[int, Field(ge=0)]
+    digest: str
+
+
+class ProvenWorker(Frozen):
+    """The version that served all traffic of a script."""
+
+    script: str
+    version: str
+    tag: str
+
+
+class ProvenDatabase(Frozen):
+    """A database and the head of its ledger."""
+
+    id: str
+    name: str
+    head: ProvenHead
+
+
+class Proof(Frozen):
+    """One release, seen live in one environment, with every check passed."""
+
+    proof_schema: int = Field(alias="schema")
+    project: str
+    environment: str
+    account: str
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    manifest: dict[str, Any]
+    workers: dict[str, ProvenWorker]
+    databases: dict[str, ProvenDatabase]
+    checks: dict[str, tuple[str, ...]]
+    commit: str | None = None
+    proven_at: AwareDatetime
+    versions: dict[str, str]
+    """Of the engine's SDK and the provider."""
+
+
+# What may differ between two proofs of one and the same state.
+_INCIDENTAL = {"commit", "proven_at", "versions"}
+
+
+def as_json(proof: Proof) -> dict[str, Any]:
+    """A proof as a stack exports it: without what is None, which Pulumi drops on the way to the state."""
+    return proof.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def readable(entry: object) -> Proof | None:
+    """The proof in an exported entry, or None where it is none that this program understands."""
+    try:
+        return Proof.model_validate(entry)
+    except ValidationError:
+        return None
+
+
+def extended(history: Sequence[object], seen: Proof, renew_after: timedelta | None = None) -> list[dict[str, Any]]:
+    """The list of proofs with ``seen`` in front; unchanged where the newest one says the same but for clock and commit.
+
+    With ``renew_after`` a newest proof that is older than that is written anew. Entries that cannot be read are dropped.
+    """
+    kept = [as_json(proof) for proof in map(readable, history) if proof]
+    new = as_json(seen)
+    if kept and _essence(kept[0]) == _essence(new) and not _is_old(kept[0], seen, renew_after):
+        return kept
+    return [new, *kept][:KEPT]
+
+
+def _is_old(newest: dict[str, Any], seen: Proof, renew_after: timedelta | None) -> bool:
+    return renew_after is not None and seen.proven_at - datetime.fromisoformat(newest["proven_at"]) > renew_after
+
+
+def _essence(proof: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in proof.items() if key not in _INCIDENTAL}

@@ -1,0 +1,24 @@
+"""The migrations and base schemas of a release."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from crane_infra.config.catalog import Database
+from crane_infra.config.settings import Settings
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_base, read_migrations
+
+
+def read_schema_files(database: Database, workers_dir: Path) -> tuple[tuple[MigrationFile, ...], MigrationFile | None]:
+    """Read the migrations of one database, and the base schema under them, if it has one.
+
+    Raises MigrationError that names the file.
+    """
+    folder = workers_dir / database.migrations
+    base = None if database.base is None else workers_dir / database.base
+    return read_migrations(folder, shown_as=str(folder)), None if base is None else read_base(base, str(base), database.baseline)
+
+
+def wanted_of(settings: Settings, name: str, files: Sequence[MigrationFile], base: MigrationFile | None) -> SchemaFiles:
+    """What a database is to hold, with what its stack allows."""
+    own = settings.databases[name]
+    return SchemaFiles(tuple(files), base, own.accept_findings, own.out_of_order)

@@ -1,0 +1,106 @@
+"""What this process knows of each database beyond its records: who is in it, what blocks it, which long jobs run.
+
+Nothing of it survives a restart, and nothing has to: an import is one transaction of SQLite, a restore is another. It runs no SQL. Prevents
+queries from running into a database that an import, an export or a restore holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from local_cloud.d1.history import History, State
+from local_cloud.envelope import BAD_REQUEST, NO_SUCH_DATABASE, NOT_FOUND, SQL_ERROR, Refusal
+from local_cloud.workerd.barrier import Traffic
+from local_cloud.workerd.paths import database_file, side_folder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from local_cloud.store import Body
+
+_KEPT_JOBS = 20
+
+
+@dataclass
+class Job:
+    """A long job: an import or an export, known to its client by the bookmark at which it began."""
+
+    kind: str
+    bookmark: str
+    polls_left: int
+    task: asyncio.Task[dict[str, Any]]
+
+
+@dataclass
+class Room:
+    """One database, as this process sees it."""
+
+    history: History
+    traffic: Traffic = field(default_factory=Traffic)
+    busy: str = ""
+    jobs: deque[Job] = field(default_factory=lambda: deque(maxlen=_KEPT_JOBS))
+    restores: deque[float] = field(default_factory=deque)
+    is_gone: bool = False
+    writing_history: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @contextlib.asynccontextmanager
+    async def query(self) -> AsyncIterator[None]:
+        """Be in the database; waits while it is restored, and is refused while an import or an export holds it."""
+        self.refuse_if_busy()
+        async with self.passing():
+            yield
+
+    @contextlib.asynccontextmanager
+    async def passing(self) -> AsyncIterator[None]:
+        """Be in the database, whatever holds it; waits while it is restored, and is refused once it is deleted."""
+        await self.traffic.enter()
+        try:
+            if self.is_gone:
+                raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, "The database could not be found")
+            yield
+        finally:
+            self.traffic.leave()
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Hold back who comes and wait for who is in it: to restore or to delete it."""
+        async with self._changing, self.traffic.stopped():
+            if self.is_gone:
+                raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, "The database could not be found")
+            yield
+
+    def refuse_if_busy(self) -> None:
+        """Refuse while an import or an export holds the database, in production's words (workers-sdk 9519)."""
+        if self.busy:
+            raise Refusal(BAD_REQUEST, SQL_ERROR, f"Currently processing a long-running {self.busy}.")
+
+    async def record(self, *, written: bool) -> State:
+        """Keep the present state if it is not yet kept, and give it; a state after a write is always a new one."""
+        async with self.writing_history:
+            return await asyncio.to_thread(self.history.record, written=written)
+
+
+class Rooms:
+    """The rooms of one cloud, made when they are first asked for."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._rooms: dict[str, Room] = {}
+
+    def of(self, databases: Path, database: Body) -> Room:
+        """Give a database's room; ``databases`` is the folder of all databases."""
+        uuid = database["uuid"]
+        if uuid not in self._rooms:
+            folder = side_folder(databases, uuid, "history")
+            self._rooms[uuid] = Room(History(database_file(databases, uuid), folder, database["created_at"]))
+        return self._rooms[uuid]
+
+    def forget(self, uuid: str) -> None:
+        """Forget a deleted database."""
+        self._rooms.pop(uuid, None)

@@ -1,0 +1,1 @@
+"""The D1 endpoints of the REST API."""

@@ -1,0 +1,118 @@
+"""D1's import: ``init`` names an address, the file is put there, ``ingest`` runs it, ``poll`` asks how it goes.
+
+A file is one transaction: all of it is in the database, or nothing, whatever is killed when. Its text is split exactly; the faults of
+``/query`` are not here. BEGIN and COMMIT are refused in D1's words. It holds a file in memory. Prevents a migration that works by import
+in a rehearsal and not in production.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_cloud.cloud import Cloud, Handler, body_of
+from local_cloud.d1.jobs import begin, failed, none, poll
+from local_cloud.d1.lookup import room_of
+from local_cloud.d1.open_databases import Room
+from local_cloud.d1.routes.queries import meta
+from local_cloud.d1.routes.transfer import VALID_SECONDS, address
+from local_cloud.d1.sql import split
+from local_cloud.d1.statements import refuse_foreign
+from local_cloud.envelope import BAD_REQUEST, MALFORMED, Refusal, ok
+from local_cloud.workerd.paths import forget_old, side_folder
+from local_cloud.workerd.runtime import QueryError, QueryTimeoutError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from local_cloud.store import Body
+
+_IMPORT_SECONDS = 900.0
+
+
+async def import_(cloud: Cloud, request: Request) -> Response:
+    """POST /d1/database/{id}/import: ``action`` is init, ingest or poll."""
+    uuid, room = room_of(cloud, request)
+    body = await body_of(request)
+    match body.get("action"):
+        case "init":
+            return await _init(cloud, request, uuid, room, _etag(body))
+        case "ingest":
+            return await _ingest(cloud, uuid, room, _etag(body), str(body.get("filename")))
+        case "poll":
+            return await poll(room, "import", body.get("current_bookmark"))
+    raise _malformed("action")
+
+
+async def _init(cloud: Cloud, request: Request, uuid: str, room: Room, etag: str) -> Response:
+    folder = side_folder(cloud.workerd.databases, uuid, "imports")
+    forget_old(folder, VALID_SECONDS)
+    name = f"{uuid}.{etag}.sql"
+    if await _holds(folder / name, etag):
+        return await _ingest(cloud, uuid, room, etag, name)
+    url = address(cloud, request, "PUT", f"/{uuid}/{name}")
+    return ok({"success": True, "type": "import", "filename": name, "upload_url": url, "messages": []})
+
+
+async def _ingest(cloud: Cloud, uuid: str, room: Room, etag: str, name: str) -> Response:
+    file = side_folder(cloud.workerd.databases, uuid, "imports") / Path(name).name
+    if name != f"{uuid}.{etag}.sql" or not file.is_file():
+        return none("import", f"File not found: {name}")
+    if not await _holds(file, etag):
+        return none("import", "The etag does not match the uploaded file")
+    return await begin(cloud, uuid, room, "import", lambda: _apply(cloud, uuid, room, file))
+
+
+async def _apply(cloud: Cloud, uuid: str, room: Room, file: Path) -> Body:
+    try:
+        statements = await asyncio.to_thread(lambda: split(file.read_bytes().decode()))
+        for statement in statements:
+            refuse_foreign(statement)
+        asked = [{"sql": statement} for statement in statements]
+        results = await cloud.workerd.query(uuid, asked, _IMPORT_SECONDS)
+    except QueryError as error:
+        return failed(str(error))
+    except UnicodeDecodeError:
+        return failed("The file is not UTF-8 text")
+    except QueryTimeoutError:
+        return failed("D1 reset before import completed!")
+    for statement in statements:
+        cloud.log.executed(uuid, statement)
+    state = await room.record(written=True)
+    metas = [result["meta"] for result in results]
+    return {"status": "complete", "result": {"final_bookmark": state.bookmark, "num_queries": len(metas), "meta": _total(metas)}}
+
+
+def _total(metas: list[Body]) -> Body:
+    sums = {name: sum(one[name] for one in metas) for name in ("duration", "changes", "rows_read", "rows_written")}
+    return meta({**metas[-1], **sums, "changed_db": any(one["changed_db"] for one in metas)})
+
+
+async def _holds(file: Path, etag: str) -> bool:
+    """Tell whether the uploaded file is there and has this md5."""
+
+    def holds() -> bool:
+        if not file.is_file():
+            return False
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == etag
+
+    return await asyncio.to_thread(holds)
+
+
+def _etag(body: Body) -> str:
+    etag = body.get("etag")
+    if not isinstance(etag, str) or not re.fullmatch(r"[0-9a-f]{32}", etag):
+        raise _malformed("etag")
+    return etag
+
+
+def _malformed(name: str) -> Refusal:
+    return Refusal(BAD_REQUEST, MALFORMED, f"The request is malformed: invalid property: {name}")
+
+
+ROUTES: dict[str, Handler] = {"POST /accounts/{a}/d1/database/{id}/import": import_}

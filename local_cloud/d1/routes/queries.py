@@ -1,0 +1,83 @@
+"""D1's routes for SQL: ``/query`` and ``/raw``. One request is one transaction, unless the behaviour says otherwise.
+
+Who may write, and whether the database is free, is decided before anything runs; what ran is told to the log once it is committed.
+Prevents replies whose shape or counts differ from production's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_cloud.cloud import Cloud, Handler, body_of
+from local_cloud.d1.access import refuse_writes
+from local_cloud.d1.lookup import present, room_of
+from local_cloud.d1.open_databases import Room
+from local_cloud.d1.statements import Statement, asked
+from local_cloud.envelope import BAD_REQUEST, SQL_ERROR, Refusal, ok
+from local_cloud.tokens import Permission, may
+from local_cloud.workerd.runtime import QueryError, QueryTimeoutError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from local_cloud.store import Body
+
+TIMED_OUT = 7429
+_TIMED_OUT_TEXT = "D1 DB storage operation exceeded timeout which caused object to be reset."
+
+
+async def query(cloud: Cloud, request: Request) -> Response:
+    """POST /d1/database/{id}/query: rows as objects."""
+    results = await _run(cloud, request)
+    return ok([{**result, "results": _objects(result["results"])} for result in results])
+
+
+async def raw(cloud: Cloud, request: Request) -> Response:
+    """POST /d1/database/{id}/raw: columns and rows."""
+    return ok(await _run(cloud, request))
+
+
+def meta(found: Body) -> Body:
+    """Give the ``meta`` of a result as production fills it, out of D1's own (field names: the SDK's ``QueryResult``)."""
+    changed = bool(found["changed_db"] or found["rows_written"])
+    served = {"served_by": "v3-prod", "served_by_region": "WEUR", "served_by_colo": "AMS", "served_by_primary": True}
+    return {**found, **served, "changed_db": changed, "timings": {"sql_duration_ms": found["duration"]}, "total_attempts": 1}
+
+
+async def _run(cloud: Cloud, request: Request) -> list[Body]:
+    uuid, room = room_of(cloud, request)
+    statements = asked(await body_of(request), cloud.behaviour)
+    async with room.query():
+        if not may(request, Permission.D1_WRITE):
+            await refuse_writes(cloud, uuid, statements)
+            return await _transaction(cloud, uuid, room, statements)
+        if not room.history.states():
+            await present(cloud, uuid, room)
+        if cloud.behaviour.atomic_batches:
+            return await _transaction(cloud, uuid, room, statements)
+        return [result for statement in statements for result in await _transaction(cloud, uuid, room, [statement])]
+
+
+async def _transaction(cloud: Cloud, uuid: str, room: Room, statements: list[Statement]) -> list[Body]:
+    wanted = [statement._asdict() for statement in statements]
+    try:
+        results = await cloud.workerd.query(uuid, wanted, cloud.behaviour.query_seconds)
+    except QueryError as error:
+        raise Refusal(BAD_REQUEST, SQL_ERROR, str(error)) from error
+    except QueryTimeoutError as error:
+        raise Refusal(429, TIMED_OUT, _TIMED_OUT_TEXT) from error
+    for statement in statements:
+        cloud.log.executed(uuid, statement.sql)
+    found = [{"results": result["results"], "success": True, "meta": meta(result["meta"])} for result in results]
+    if any(result["meta"]["changed_db"] for result in found):
+        await room.record(written=True)
+    return found
+
+
+def _objects(results: Body) -> list[Body]:
+    return [dict(zip(results["columns"], row, strict=True)) for row in results["rows"]]
+
+
+_DATABASE = "/accounts/{a}/d1/database/{id}"
+ROUTES: dict[str, Handler] = {f"POST {_DATABASE}/query": query, f"POST {_DATABASE}/raw": raw}

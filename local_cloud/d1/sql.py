@@ -1,0 +1,77 @@
+"""Splitting SQL text into its statements: as SQLite sees them, and as production's ``/query`` is known to missee them.
+
+``split`` is exact: quotes, comments, triggers, CASE and line ends do not mislead it. ``missplit`` breaks what it finds once more, for each
+fault that is switched on. It does not parse SQL. Prevents a rehearsal that passes with a migration which production cuts in two.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_cloud.behaviour import Behaviour
+
+_TOKEN = re.compile(
+    r"""'(?:[^']|'')*(?:'|\Z)|"(?:[^"]|"")*(?:"|\Z)|`(?:[^`]|``)*(?:`|\Z)|\[[^\]]*(?:\]|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)|;|\w+""", re.DOTALL
+)
+_NOTHING = re.compile(r"(?>--[^\n]*|/\*.*?(?:\*/|\Z)|[\s;\ufeff])*\Z", re.DOTALL)
+
+
+def split(sql: str) -> list[str]:
+    """Give the statements in ``sql``, without those that are only comments or white space."""
+    start, statements = 0, []
+    for token in _TOKEN.finditer(sql):
+        if token[0] == ";" and sqlite3.complete_statement(sql[start : token.end()]):
+            statements.append(sql[start : token.end()])
+            start = token.end()
+    return _kept([*statements, sql[start:]])
+
+
+def missplit(sql: str, behaviour: Behaviour) -> list[str]:
+    """Give the statements that production's ``/query`` makes of ``sql`` under the faults that are switched on."""
+    return [part for statement in split(sql) for part in _kept(_broken(statement, behaviour))]
+
+
+def words(sql: str) -> Iterator[str]:
+    """Give the bare words of a statement in capitals, without quoted names, strings and comments."""
+    return (token[0].upper() for token in _TOKEN.finditer(sql) if re.match(r"\w", token[0]))
+
+
+def uncommented(statement: str) -> str:
+    """Give a statement with a space in place of each comment."""
+    return _TOKEN.sub(lambda token: " " if token[0].startswith(("--", "/*")) else token[0], statement)
+
+
+def is_trigger(statement: str) -> bool:
+    """Tell whether a statement creates a trigger."""
+    found = [word for word, _ in zip(words(statement), range(3), strict=False)]
+    return found[:1] == ["CREATE"] and "TRIGGER" in found[1 : 3 if found[1:2] in (["TEMP"], ["TEMPORARY"]) else 2]
+
+
+def _broken(statement: str, behaviour: Behaviour) -> list[str]:
+    bare = [token.start() for token in _TOKEN.finditer(statement) if token[0] == ";"]
+    ends = {at for at in bare if _cuts_trigger(statement, behaviour)}
+    if behaviour.splits_inside_quotes:
+        ends |= {match.start() for match in re.finditer(";", statement)} - set(bare)
+    edges = [0, *(at + 1 for at in sorted(ends)), len(statement)]
+    return [statement[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def _cuts_trigger(statement: str, behaviour: Behaviour) -> bool:
+    if not is_trigger(statement):
+        return False
+    return (
+        behaviour.splits_inside_triggers
+        or (behaviour.splits_inside_crlf_triggers and "\r" in statement)
+        or (behaviour.splits_inside_case_triggers and "CASE" in words(statement))
+        or (behaviour.splits_inside_lowercase_triggers and "BEGIN" not in (token[0] for token in _TOKEN.finditer(statement)))
+    )
+
+
+def _kept(texts: list[str]) -> list[str]:
+    return [text.strip().removeprefix("\ufeff") for text in texts if not _NOTHING.match(text)]

@@ -1,0 +1,90 @@
+"""What a request to ``/query`` asks for: its statements with their values, as production would split them, or a refusal.
+
+It runs nothing. What workerd refuses by itself in D1's own words (transactions, ATTACH, most PRAGMAs, statements over 100 KB, more than
+100 values or columns, reserved tables) is left to it; here is what it would let pass. Prevents requests that work only on this machine.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from local_cloud.d1.sql import missplit, words
+from local_cloud.envelope import BAD_REQUEST, MALFORMED, SQL_ERROR, Refusal
+
+if TYPE_CHECKING:
+    from local_cloud.behaviour import Behaviour
+    from local_cloud.store import Body
+
+LONGEST_VALUE = 2_000_000
+"""Bytes of a string or blob (documented: 2 MB); workerd itself lets 2.2 MB pass."""
+_OWN_PRAGMA = "MINIFLARE_D1_EXPORT"
+
+
+class Statement(NamedTuple):
+    """One SQL statement and the values of its placeholders."""
+
+    sql: str
+    params: list[Any]
+
+
+def asked(body: Body, behaviour: Behaviour) -> list[Statement]:
+    """Give the statements of a request's body; refuse a malformed one (7400) and what D1 would not take (7500)."""
+    wanted = body.get("batch", [body])
+    if not isinstance(wanted, list) or not all(isinstance(one, dict) and isinstance(one.get("sql"), str) for one in wanted):
+        raise _malformed("Error: sql is required")
+    statements = [statement for one in wanted for statement in _split(one["sql"], _values(one.get("params")), behaviour)]
+    if not statements:
+        raise _empty()
+    return statements
+
+
+def refuse_foreign(sql: str) -> None:
+    """Refuse a statement that only the machinery of this cloud would understand."""
+    if _OWN_PRAGMA in words(sql):
+        raise Refusal(BAD_REQUEST, SQL_ERROR, "not authorized: SQLITE_AUTH")
+
+
+def _split(sql: str, params: list[Any], behaviour: Behaviour) -> list[Statement]:
+    if not _is_unicode(sql):
+        raise _malformed("sql is no Unicode text")
+    parts = missplit(sql, behaviour)
+    if not parts:
+        raise _empty()
+    if params and len(parts) > 1:
+        raise Refusal(BAD_REQUEST, SQL_ERROR, "Wrong number of parameter bindings for SQL query.: SQLITE_ERROR")
+    for part in parts:
+        refuse_foreign(part)
+    return [Statement(part, params) for part in parts]
+
+
+def _values(given: object) -> list[Any]:
+    params = [] if given is None else given
+    if not isinstance(params, list) or not all(_is_value(value) for value in params):
+        raise _malformed("params must be a list of strings, numbers and nulls")
+    if any(isinstance(value, str) and len(value.encode()) > LONGEST_VALUE for value in params):
+        raise Refusal(BAD_REQUEST, SQL_ERROR, "string or blob too big: SQLITE_TOOBIG")
+    return [int(value) if isinstance(value, bool) else value for value in params]
+
+
+def _is_value(value: object) -> bool:
+    if isinstance(value, str):
+        return _is_unicode(value)
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, int | None)
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text is without halves of surrogate pairs, which JSON can write and no database can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _empty() -> Refusal:
+    return Refusal(BAD_REQUEST, SQL_ERROR, "No SQL statements detected.")
+
+
+def _malformed(what: str) -> Refusal:
+    return Refusal(BAD_REQUEST, MALFORMED, f"The request is malformed: {what}")

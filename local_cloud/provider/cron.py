@@ -1,0 +1,48 @@
+"""Cron triggers: the schedules of a script, one set for all versions. Deleting them makes no call."""
+
+from typing import Any
+
+from local_cloud.provider.api import Api, account_path
+from local_cloud.provider.names import from_api, to_api
+from local_cloud.provider.resource import Resource, unordered, without
+from local_cloud.provider.values import Properties
+
+
+class WorkersCronTrigger(Resource):
+    """``cloudflare.WorkersCronTrigger``. Its id is the name of the script."""
+
+    token = "cloudflare:index/workersCronTrigger:WorkersCronTrigger"  # noqa: S105
+    required = ("accountId", "schedules", "scriptName")
+    compared = ("accountId", "schedules", "scriptName")
+    forces = frozenset(("accountId", "scriptName"))
+    outputs = ("id",)
+    after_replace = ("schedules",)
+    import_parts = ("accountId", "scriptName")
+
+    def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
+        """The schedules alone, in no order."""
+        return unordered(without(value, "createdOn", "modifiedOn")) if key == "schedules" else value
+
+    async def create(self, api: Api, planned: Properties) -> Properties:
+        """PUT all schedules."""
+        sent = to_api(without(planned["schedules"], "createdOn", "modifiedOn"))
+        return _outputs(planned, await api.call("PUT", _path(planned), sent))
+
+    async def read(self, api: Api, state: Properties) -> Properties | None:
+        """GET the schedules of the script."""
+        found = await api.find(_path(state))
+        return None if found is None else _outputs(state, found)
+
+    async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:
+        """PUT all schedules."""
+        return await self.create(api, {**planned, "accountId": prior["accountId"]})
+
+
+def _path(state: Properties) -> str:
+    return account_path(state["accountId"], "workers", "scripts", state["scriptName"], "schedules")
+
+
+def _outputs(place: Properties, reply: dict[str, Any]) -> Properties:
+    schedules = [{key: one[key] for key in ("createdOn", "cron", "modifiedOn") if key in one} for one in from_api(reply)["schedules"]]
+    script = place["scriptName"]
+    return {"accountId": place["accountId"], "id": script, "scriptName": script, "schedules": schedules}

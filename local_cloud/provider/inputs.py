@@ -1,0 +1,53 @@
+"""The inputs that belong to outputs that were read: after an import and after a refresh.
+
+The engine keeps them in the state and compares the program's inputs with them. Pure. Prevents an import or a refresh from
+showing every default and every computed value as a change.
+"""
+
+from typing import Any
+
+from local_cloud.provider.resource import Resource, without
+from local_cloud.provider.values import Properties
+
+
+def imported(resource: Resource, outputs: Properties) -> Properties:
+    """After an import: whatever could have been declared and is not false, zero or empty."""
+    declarable = (*resource.required, *resource.compared, *resource.optional)
+    found = {key: _stripped(outputs[key]) for key in dict.fromkeys(declarable) if key in outputs}
+    return {key: value for key, value in found.items() if value}
+
+
+def _stripped(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    if isinstance(value, dict):
+        return {key: item for key, item in ((key, _stripped(item)) for key, item in value.items()) if item}
+    if isinstance(value, list):
+        return [_stripped(item) for item in without(value, "contentSha256", "createdOn", "modifiedOn")]
+    return value
+
+
+def refreshed(inputs: Properties, outputs: Properties) -> Properties:
+    """After a refresh: what was declared, with the values of now; what is gone is left out."""
+    return {key: _projected(value, outputs[key]) for key, value in inputs.items() if key in outputs}
+
+
+def _projected(declared: Any, now: Any) -> Any:  # noqa: ANN401 (JSON)
+    """The present value with only those keys that were declared."""
+    if isinstance(declared, dict) and isinstance(now, dict):
+        return {key: _projected(item, now[key]) for key, item in declared.items() if key in now}
+    if isinstance(declared, list) and isinstance(now, list):
+        return _projected_list(declared, now)
+    return now
+
+
+def _projected_list(declared: list[Any], now: list[Any]) -> list[Any]:
+    """Item by item, in the declared order, where both lists name the same things; else the present list."""
+    named = {_name(item): item for item in now}
+    if [*map(_name, declared)] != [_name(item) for item in declared if _name(item) in named] or len(named) != len(declared):
+        return [without(item, "contentSha256", "createdOn", "modifiedOn") for item in now]
+    return [_projected(item, named[_name(item)]) for item in declared]
+
+
+def _name(item: Any) -> str:  # noqa: ANN401 (JSON)
+    if not isinstance(item, dict):
+        return str(item)
+    return str(next((item[key] for key in ("name", "cron", "versionId") if key in item), item))

@@ -1,0 +1,153 @@
+"""What every resource type of the stand-in provider has in common: a plan, a difference, four calls.
+
+A plan is the declared inputs with the provider's defaults; a difference compares it with the last outputs, as the official
+provider does, never with the last inputs. This part is pure. Prevents five resource types from telling five stories about
+what a change is.
+"""
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from local_cloud.errors import LocalCloudError
+from local_cloud.provider.api import Api
+from local_cloud.provider.names import camel
+from local_cloud.provider.values import UNKNOWN, Properties
+
+_FRACTION = re.compile(r"\.\d+(?=Z$)")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a plan changes: the properties that differ, those that force a replacement, and all that will be different."""
+
+    changed: tuple[str, ...]
+    replaces: tuple[str, ...]
+    shown: tuple[str, ...]
+
+
+class Resource(ABC):
+    """One resource type. Properties are plain values with the engine's names; outputs hold ``id`` and ``accountId``."""
+
+    token: ClassVar[str]
+    required: ClassVar[tuple[str, ...]]
+    # What can be declared and is compared.
+    compared: ClassVar[tuple[str, ...]]
+    # The same, but what is not declared is left as it is.
+    optional: ClassVar[tuple[str, ...]] = ()
+    # A change of these replaces the resource; any replacement names those of ``replaced_with`` as well.
+    forces: ClassVar[frozenset[str]]
+    replaced_with: ClassVar[tuple[str, ...]] = ()
+    # All that the API says of it, and what is only known after an update or a replacement.
+    outputs: ClassVar[tuple[str, ...]]
+    after_update: ClassVar[tuple[str, ...]] = ()
+    after_replace: ClassVar[tuple[str, ...]] = ()
+    # What cannot be declared with the stand-in, though the official provider has it.
+    unserved: ClassVar[tuple[str, ...]] = ()
+    # The parts of an import id.
+    import_parts: ClassVar[tuple[str, ...]] = ("accountId", "id")
+
+    def planned(self, inputs: Properties, prior: Properties) -> Properties:  # noqa: ARG002 (for those with defaults)
+        """The inputs with defaults; ``prior`` are the last outputs, empty before the first."""
+        return dict(inputs)
+
+    def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401, ARG002 (JSON; for those with special cases)
+        """A value in the form in which two are compared: without computed parts and order that means nothing."""
+        return value
+
+    def faults(self, inputs: Properties) -> dict[str, str]:
+        """What is wrong with the inputs, by property."""
+        missing = {key: "it is required" for key in self.required if key not in inputs}
+        return missing | {key: "the stand-in provider does not serve it" for key in self.unserved if key in inputs}
+
+    def difference(self, planned: Properties, prior: Properties) -> Difference:
+        """What the plan changes against the last outputs."""
+        declared = (*self.compared, *(key for key in self.optional if key in planned))
+        changed = tuple(sorted(key for key in declared if self._form(key, planned) != self._form(key, prior)))
+        forcing = self.forces.intersection(changed)
+        replaces = {*forcing, *self.replaced_with} if forcing else set()
+        later = self.after_replace if forcing else self.after_update
+        return Difference(changed, tuple(sorted(replaces)), tuple(sorted({*changed, *replaces, *later}) if changed else ()))
+
+    def _form(self, key: str, properties: Properties) -> Any:  # noqa: ANN401 (JSON)
+        return canonical(self.comparable(key, properties.get(key)) or None)
+
+    def foreseen(self, planned: Properties) -> Properties:
+        """The outputs of a creation, as far as they are known before it."""
+        return {**dict.fromkeys(self.outputs, UNKNOWN), **planned}
+
+    def located(self, import_id: str) -> Properties:
+        """Where an import id leads. Raises LocalCloudError if it has other parts than this type."""
+        parts = import_id.split("/")
+        if len(parts) != len(self.import_parts) or not all(parts):
+            raise LocalCloudError(self.token, f"'{import_id}' is no import id", f"Write <{'>/<'.join(self.import_parts)}>")
+        return dict(zip(self.import_parts, parts, strict=True))
+
+    @abstractmethod
+    async def create(self, api: Api, planned: Properties) -> Properties:
+        """Make it; the outputs."""
+
+    @abstractmethod
+    async def read(self, api: Api, state: Properties) -> Properties | None:
+        """Its outputs as they are now, None if it is gone."""
+
+    async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:
+        """Change it; the outputs."""
+        what = f"{prior.get('id')} at {api.base_url} cannot be changed, only replaced"
+        raise LocalCloudError(self.token, what, f"Look why {', '.join(sorted(planned))} came as an update")
+
+    async def delete(self, api: Api, state: Properties) -> None:  # noqa: B027 (doing nothing is the rule)
+        """Delete it. Most types make no call: what belongs to a script goes with the script."""
+
+
+def canonical(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """A value of any depth as text, so that 1 and 1.0 and two orders of keys are the same."""
+    return json.dumps(_whole(value), sort_keys=True)
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def unordered(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """A list in one fixed order; anything else as it is."""
+    return sorted(value, key=canonical) if isinstance(value, list) else value
+
+
+def without(value: Any, *computed: str) -> Any:  # noqa: ANN401 (JSON)
+    """An object, or each object of a list, without some keys."""
+    if isinstance(value, list):
+        return [without(item, *computed) for item in value]
+    return {key: item for key, item in value.items() if key not in computed} if isinstance(value, dict) else value
+
+
+def seconds(timestamp: str) -> str:
+    """A timestamp without its fraction of a second, as the official provider keeps it."""
+    return _FRACTION.sub("", timestamp)
+
+
+def ignoring(planned: Properties, prior: Properties, paths: Iterable[str]) -> Properties:
+    """The plan with the last outputs at the paths of ``ignore_changes``; a path into a list means the whole list."""
+    result = deepcopy(planned)
+    for path in paths:
+        _restore(result, prior, [camel(part) for part in path.partition("[")[0].split(".")])
+    return result
+
+
+def _restore(planned: Properties, prior: Properties, path: list[str]) -> None:
+    key, *rest = path
+    inner, old = planned.get(key), prior.get(key)
+    if rest and isinstance(inner, dict) and isinstance(old, dict):
+        _restore(inner, old, rest)
+    elif key in prior:
+        planned[key] = deepcopy(old)
+    else:
+        planned.pop(key, None)

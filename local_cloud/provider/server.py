@@ -1,0 +1,102 @@
+"""Serves the stand-in provider over gRPC on a loopback address, for an engine that attaches to it.
+
+Answers the two calls that Pulumi's own servicer leaves open (Handshake, Attach) and turns every exception into one line. Does
+not start an engine. Prevents a fault from reaching the engine as a traceback, whose values may be secret.
+"""
+
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, NoReturn, Protocol
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
+from local_cloud.errors import LocalCloudError
+from local_cloud.provider.api import connected, is_loopback
+from local_cloud.provider.standin import StandIn
+
+# The version of the official provider that the contract was recorded with.
+VERSION = "6.17.0"
+_LARGEST_MESSAGE_BYTES = 256 * 1024 * 1024
+
+
+class _Context(Protocol):
+    """The part of gRPC's context that is used here."""
+
+    async def abort(self, code: object, details: str) -> NoReturn:
+        """End the call with an error."""
+
+
+class ProviderServer:
+    """A stand-in provider that is being served. ``port`` is what ``PULUMI_DEBUG_PROVIDERS=cloudflare:PORT`` wants."""
+
+    def __init__(self, port: int, running: AsyncExitStack) -> None:
+        self.port = port
+        self._running = running
+
+    async def stop(self) -> None:
+        """End it; calls under way get five seconds."""
+        await self._running.aclose()
+
+
+async def start_provider(base_url: str, token: str, host: str = "127.0.0.1", port: int = 0) -> ProviderServer:
+    """Serve the stand-in for the API at ``base_url``; port 0 takes a free one.
+
+    Raises LocalCloudError if the base URL or the host is not on this machine, or the port cannot be had.
+    """
+    if not is_loopback(host):
+        raise LocalCloudError("stand-in provider", f"it does not listen on '{host}'", "Give it a loopback address")
+    async with AsyncExitStack() as stack:
+        stand_in = StandIn(base_url, token, await stack.enter_async_context(connected()))
+        size = [("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES), ("grpc.max_send_message_length", _LARGEST_MESSAGE_BYTES)]
+        server = grpc.aio.server(interceptors=(_OneLineErrors(),), options=size)
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer([], VERSION, stand_in, ""), server)
+        try:
+            bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        except RuntimeError:
+            raise LocalCloudError("stand-in provider", f"port {port} cannot be had", "Give it another one, or 0") from None
+        await server.start()
+        stack.push_async_callback(server.stop, 5)
+        return ProviderServer(bound, stack.pop_all())
+    raise AssertionError  # the block returns or raises
+
+
+class _Servicer(ProviderServicer):
+    """Pulumi's servicer, with the two calls that an engine makes on a provider it did not start."""
+
+    async def Handshake(self, request: object, context: _Context) -> provider_pb2.ProviderHandshakeResponse:  # noqa: ARG002, N802
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
+
+    async def Attach(self, request: object, context: _Context) -> Any:  # noqa: ANN401, ARG002, N802
+        return empty_pb2.Empty()
+
+
+class _OneLineErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Answers an exception with its text if it is ours, and else only with its type and place."""
+
+    async def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:  # noqa: ANN401 (gRPC's handler)
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        async def answer(request: object, context: _Context) -> Any:  # noqa: ANN401 (a message)
+            try:
+                return await handler.unary_unary(request, context)
+            except Exception as error:  # noqa: BLE001 (nothing may leave here unseen)
+                await _refuse(error, context)
+
+        return grpc.unary_unary_rpc_method_handler(answer, handler.request_deserializer, handler.response_serializer)
+
+
+async def _refuse(error: Exception, context: _Context) -> NoReturn:
+    if isinstance(error, LocalCloudError):
+        await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+    if isinstance(error, NotImplementedError):
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the stand-in provider does not answer this")
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    await context.abort(grpc.StatusCode.INTERNAL, f"stand-in provider: {type(error).__name__} in {last.name}, line {last.lineno}")

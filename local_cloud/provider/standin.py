@@ -1,0 +1,123 @@
+"""Answers the engine's requests: finds the resource type, turns values into plain ones, calls, marks secrets again.
+
+Owns no rule of a resource type. All providers of a run share one configuration, the one that was configured last. Prevents
+a secret from leaving here unmarked, whichever call it came with.
+"""
+
+import httpx
+from pulumi.provider.experimental import provider
+from pulumi.provider.experimental.property_value import PropertyValue
+
+from local_cloud.errors import LocalCloudError
+from local_cloud.provider.api import Api, local_base_url
+from local_cloud.provider.cron import WorkersCronTrigger
+from local_cloud.provider.database import D1Database
+from local_cloud.provider.deployment import WorkersDeployment
+from local_cloud.provider.inputs import imported, refreshed
+from local_cloud.provider.resource import Difference, Resource, ignoring
+from local_cloud.provider.values import UNKNOWN, Properties, confidential, marked, plain, secret_keys
+from local_cloud.provider.version import WorkerVersion
+from local_cloud.provider.worker import Worker
+
+_Kind = provider.PropertyDiffKind
+_Values = dict[str, PropertyValue]
+
+
+class StandIn(provider.Provider):
+    """The stand-in for the Cloudflare provider."""
+
+    def __init__(self, base_url: str, token: str, http: httpx.AsyncClient) -> None:
+        self._started_with = Api(local_base_url(base_url), token, http)
+        self._api = self._started_with
+        self._types: dict[str, Resource] = {
+            resource.token: resource for resource in (Worker(), WorkerVersion(), WorkersDeployment(), WorkersCronTrigger(), D1Database())
+        }
+
+    async def configure(self, request: provider.ConfigureRequest) -> provider.ConfigureResponse:
+        """Take the base URL and the token of the configuration, where it has them."""
+        settings = plain(request.args)
+        base_url = settings.get("baseUrl", self._started_with.base_url)
+        token = settings.get("apiToken", self._started_with.token)
+        self._api = Api(local_base_url(base_url), token, self._started_with.http)
+        return provider.ConfigureResponse(accept_secrets=True, supports_preview=True)
+
+    async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
+        """Refuse what is missing or not served; a property that holds a secret becomes one."""
+        inputs = plain(request.new_inputs)
+        faults = self._type(request.type).faults(inputs)
+        failures = [provider.CheckFailure(key, reason) for key, reason in faults.items()]
+        return provider.CheckResponse(inputs=marked(inputs, secret_keys(request.new_inputs)), failures=failures)
+
+    async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
+        """Compare the new inputs with the last outputs."""
+        resource, prior, inputs = self._type(request.type), plain(request.old_state), plain(request.new_inputs)
+        planned = ignoring(resource.planned(inputs, prior), prior, request.ignore_changes)
+        difference = resource.difference(planned, prior)
+        return provider.DiffResponse(
+            changes=bool(difference.changed),
+            replaces=list(difference.replaces),
+            diffs=list(difference.shown),
+            detailed_diff={key: _detail(key, difference, prior, inputs) for key in difference.changed},
+        )
+
+    async def create(self, request: provider.CreateRequest) -> provider.CreateResponse:
+        """Make a resource, or foresee it."""
+        resource, inputs = self._type(request.type), plain(request.properties)
+        planned = resource.planned(inputs, {})
+        secret = secret_keys(request.properties)
+        if request.preview:
+            return provider.CreateResponse(properties=marked(resource.foreseen(planned), secret))
+        outputs = await resource.create(self._hiding(request.properties), planned)
+        return provider.CreateResponse(resource_id=outputs["id"], properties=marked(outputs, secret))
+
+    async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
+        """Change a resource, or foresee it."""
+        resource, prior = self._type(request.type), plain(request.olds)
+        planned = ignoring(resource.planned(plain(request.news), prior), prior, request.ignore_changes)
+        if request.preview:
+            outputs = {**prior, **planned, **dict.fromkeys(resource.after_update, UNKNOWN)}
+        else:
+            outputs = await resource.update(self._hiding(request.olds, request.news), planned, prior)
+        return provider.UpdateResponse(properties=marked(outputs, secret_keys(request.olds) | secret_keys(request.news)))
+
+    async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
+        """Refresh a resource, or find one to import: that asks twice, the second time by its real id."""
+        resource, state = self._type(request.type), plain(request.properties)
+        api = self._hiding(request.properties, request.inputs)
+        outputs = await (resource.read(api, state) if state else _find(resource, api, request.resource_id))
+        if outputs is None:
+            return provider.ReadResponse(resource_id="")
+        inputs = refreshed(plain(request.inputs), outputs) if state else imported(resource, outputs)
+        secret = secret_keys(request.properties) | secret_keys(request.inputs)
+        return provider.ReadResponse(resource_id=outputs["id"], properties=marked(outputs, secret), inputs=marked(inputs, secret))
+
+    async def delete(self, request: provider.DeleteRequest) -> None:
+        """Delete a resource."""
+        await self._type(request.type).delete(self._hiding(request.properties), plain(request.properties))
+
+    def _type(self, urn_type: str) -> Resource:
+        """A resource below a component has the types of its parents before its own, parted by dollar signs."""
+        token = urn_type.rpartition("$")[2]
+        if token not in self._types:
+            todo = "Install the official Cloudflare provider, or use only: " + ", ".join(sorted(self._types))
+            raise LocalCloudError(token, "the stand-in provider does not serve this type", todo)
+        return self._types[token]
+
+    def _hiding(self, *values: _Values) -> Api:
+        return self._api.hiding(confidential(*values))
+
+
+async def _find(resource: Resource, api: Api, import_id: str) -> Properties | None:
+    found = await resource.read(api, resource.located(import_id))
+    return None if found is None else await resource.read(api, found)
+
+
+def _detail(key: str, difference: Difference, prior: Properties, inputs: Properties) -> provider.PropertyDiff:
+    replaces = key in difference.replaces
+    if key not in prior:
+        kind = _Kind.ADD_REPLACE if replaces else _Kind.ADD
+    elif key not in inputs:
+        kind = _Kind.DELETE_REPLACE if replaces else _Kind.DELETE
+    else:
+        kind = _Kind.UPDATE_REPLACE if replaces else _Kind.UPDATE
+    return provider.PropertyDiff(kind, input_diff=True)

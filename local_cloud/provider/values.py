@@ -1,0 +1,87 @@
+"""Pulumi's property values as plain JSON values and back, and which of them are secret.
+
+Secrets are marked for whole properties, as the official provider does: one secret binding makes the list of bindings secret.
+Output values, assets and resource references are not spoken here. Prevents a secret from entering a state in the clear
+because it passed through code that only sees plain values.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime.rpc import UNKNOWN
+
+from local_cloud.errors import LocalCloudError
+
+Properties = dict[str, Any]
+# What a binding may hold that nobody else may see.
+_CONFIDENTIAL = ("text", "json", "keyBase64", "keyJwk")
+
+__all__ = ["UNKNOWN", "Properties", "confidential", "marked", "plain", "secret_keys"]
+
+
+def plain(values: Mapping[str, PropertyValue]) -> Properties:
+    """The values alone. What is not known yet is the text ``UNKNOWN``, as on the wire; what is null is left out."""
+    return {key: _plain(value) for key, value in values.items() if value.value is not None}
+
+
+def _plain(value: PropertyValue) -> Any:  # noqa: ANN401 (JSON)
+    inner = value.value
+    if inner is None or isinstance(inner, str | bool | float):
+        return inner
+    if isinstance(inner, Mapping):
+        return plain(inner)
+    if isinstance(inner, tuple):
+        return [_plain(item) for item in inner]
+    raise LocalCloudError("stand-in provider", f"a value of type {type(inner).__name__} is not spoken here", "Pass plain values")
+
+
+def secret_keys(values: Mapping[str, PropertyValue]) -> frozenset[str]:
+    """The properties that are secret, or hold something that is."""
+    return frozenset(key for key, value in values.items() if value.contains_secret())
+
+
+def marked(values: Properties, secret: frozenset[str]) -> dict[str, PropertyValue]:
+    """Plain values for the engine, those in ``secret`` and those that hold a secret binding marked as secret."""
+    return {key: _wire(value).with_secret(key in secret or _has_secret_binding(value)) for key, value in values.items()}
+
+
+def _wire(value: Any) -> PropertyValue:  # noqa: ANN401 (JSON)
+    if isinstance(value, dict):
+        return PropertyValue({key: _wire(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return PropertyValue([_wire(item) for item in value])
+    if isinstance(value, int) and not isinstance(value, bool):
+        return PropertyValue(float(value))
+    return PropertyValue(value)
+
+
+def _has_secret_binding(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) and str(item.get("type")).startswith("secret_") for item in value)
+
+
+def confidential(*parts: Mapping[str, PropertyValue]) -> dict[str, str]:
+    """Every text that must never be shown, by a name that may be: of a binding its value, of any other secret all texts."""
+    found: dict[str, str] = {}
+    for part in parts:
+        secret = secret_keys(part)
+        for key, value in plain(part).items():
+            for name, text in _texts(key, value) if key in secret or _has_secret_binding(value) else ():
+                if text not in found.values():
+                    found[name if name not in found else f"{name} ({len(found)})"] = text
+    return found
+
+
+def _texts(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str) and value != UNKNOWN:
+        yield name, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(f"{name}[{index}]", item)
+    elif isinstance(value, dict):
+        binding = "name" in value and "type" in value
+        for key, item in value.items():
+            if not binding:
+                yield from _texts(f"{name}.{key}", item)
+            elif key in _CONFIDENTIAL:
+                yield from _texts(str(value["name"]), item)

@@ -1,0 +1,93 @@
+"""Workers: the script-level settings. What is not declared is reset to a default, but for the settings of logs."""
+
+from typing import Any
+
+from local_cloud.provider.api import Api, account_path
+from local_cloud.provider.names import from_api, to_api
+from local_cloud.provider.resource import Resource, seconds, unordered
+from local_cloud.provider.values import Properties
+
+_TRACES: Properties = {"enabled": False, "headSamplingRate": 1, "persist": True}
+_LOGS: Properties = {**_TRACES, "invocationLogs": True}
+_SETTINGS = ("logpush", "name", "observability", "subdomain", "tags", "tailConsumers")
+
+
+class Worker(Resource):
+    """``cloudflare.Worker``. A new name is an update; nothing but the account replaces it."""
+
+    token = "cloudflare:index/worker:Worker"  # noqa: S105
+    required = ("accountId", "name")
+    compared = ("accountId", *_SETTINGS)
+    forces = frozenset(("accountId",))
+    outputs = ("createdOn", "id", "references", "updatedOn")
+    after_update = ("references", "updatedOn")
+    after_replace = ("createdOn", "references", "updatedOn")
+
+    def planned(self, inputs: Properties, prior: Properties) -> Properties:
+        """Defaults for everything; logs and their like stay what they were."""
+        subdomain = inputs.get("subdomain", prior.get("subdomain"))
+        return {
+            "logpush": False,
+            "tags": [],
+            "tailConsumers": [],
+            **inputs,
+            "observability": _observability(inputs.get("observability", {}), prior.get("observability", {})),
+            **({"subdomain": subdomain} if subdomain else {}),
+        }
+
+    def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
+        """Tags have no order."""
+        return unordered(value) if key == "tags" else value
+
+    async def create(self, api: Api, planned: Properties) -> Properties:
+        """POST the settings."""
+        account = planned["accountId"]
+        return _outputs(account, await api.call("POST", account_path(account, "workers", "workers"), _body(planned)))
+
+    async def read(self, api: Api, state: Properties) -> Properties | None:
+        """GET it by its id; the name serves as well."""
+        found = await api.find(_path(state))
+        return None if found is None else _outputs(state["accountId"], found)
+
+    async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:
+        """PUT all settings."""
+        return _outputs(prior["accountId"], await api.call("PUT", _path(prior), _body(planned)))
+
+    async def delete(self, api: Api, state: Properties) -> None:
+        """DELETE it, with its versions, deployments and schedules."""
+        await api.call("DELETE", _path(state))
+
+
+def _observability(declared: Any, prior: Properties) -> Any:  # noqa: ANN401 (JSON)
+    if not isinstance(declared, dict):
+        return declared
+    settings = {"enabled": False, "headSamplingRate": 1, **declared}
+    settings["traces"] = _stream(_TRACES, declared.get("traces", {}), prior.get("traces", {}))
+    if "logs" in declared:
+        settings["logs"] = _stream(_LOGS, declared["logs"], prior.get("logs", {}))
+    elif "logs" in prior:
+        settings["logs"] = prior["logs"]
+    return settings
+
+
+def _stream(defaults: Properties, declared: Any, prior: Properties) -> Any:  # noqa: ANN401 (JSON)
+    """The settings of logs or traces. Destinations have no default: they stay."""
+    if not isinstance(declared, dict):
+        return declared
+    kept = {key: prior[key] for key in ("destinations",) if key in prior}
+    return {**kept, **defaults, **declared}
+
+
+def _body(planned: Properties) -> Any:  # noqa: ANN401 (JSON)
+    return to_api({key: planned[key] for key in _SETTINGS if key in planned})
+
+
+def _path(state: Properties) -> str:
+    return account_path(state["accountId"], "workers", "workers", state["id"])
+
+
+def _outputs(account: str, reply: dict[str, Any]) -> Properties:
+    keys = (*Worker.outputs, *_SETTINGS, "deployedOn")
+    found = {key: value for key, value in from_api(reply).items() if key in keys}
+    times = {key: seconds(found[key]) for key in ("createdOn", "updatedOn", "deployedOn") if key in found}
+    return {**found, **times, "accountId": account}

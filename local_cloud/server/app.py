@@ -1,0 +1,149 @@
+"""The REST API: the table of what is emulated, and what every call goes through: token, account, faults, handler, log.
+
+A route that is not in the table answers 501 and says so; it never pretends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.routing import Mount, Route, request_response
+
+from local_cloud.d1.routes import analytics, databases, exports, imports, queries, timetravel, transfer
+from local_cloud.envelope import INTERNAL, UNKNOWN_ROUTE, Refusal
+from local_cloud.faults.connection import Silence
+from local_cloud.faults.model import Drop
+from local_cloud.faults.perform import perform
+from local_cloud.server import account
+from local_cloud.server.auth import admit
+from local_cloud.workers.edge import PREFIX, Edge
+from local_cloud.workers.routes import deployments, schedules, scripts, secrets, services, settings, subdomain, versions, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from local_cloud.cloud import Cloud, Handler
+    from local_cloud.faults.injector import Met
+
+API = "/client/v4"
+
+
+def table() -> dict[str, Handler]:
+    """Give every emulated route, as ``METHOD template``, with its handler."""
+    return {
+        **account.ROUTES,
+        **databases.ROUTES,
+        **queries.ROUTES,
+        **imports.ROUTES,
+        **exports.ROUTES,
+        **timetravel.ROUTES,
+        **analytics.ROUTES,
+        **_one_after_the_other(
+            {
+                **workers.ROUTES,
+                **versions.ROUTES,
+                **scripts.ROUTES,
+                **deployments.ROUTES,
+                **schedules.ROUTES,
+                **secrets.ROUTES,
+                **settings.ROUTES,
+                **subdomain.ROUTES,
+                **services.ROUTES,
+            }
+        ),
+    }
+
+
+def routes() -> list[str]:
+    """Give what a fault can be put on: every emulated route, and the signed addresses of files."""
+    return [*table(), *transfer.ROUTES]
+
+
+def _one_after_the_other(table: dict[str, Handler]) -> dict[str, Handler]:
+    """Let what changes workers wait for each other, as Cloudflare does (wrangler-action 255)."""
+
+    def waiting(handler: Handler) -> Handler:
+        async def alone(cloud: Cloud, request: Request) -> Response:
+            async with cloud.shipping:
+                return await handler(cloud, request)
+
+        return alone
+
+    return {route: handler if route.startswith("GET ") else waiting(handler) for route, handler in table.items()}
+
+
+def public_app(cloud: Cloud) -> Starlette:
+    """Build the application of the public port: the REST API and the edge."""
+    emulated = [_route(cloud, route, handler, API) for route, handler in table().items()]
+    files = [_route(cloud, route, handler, "") for route, handler in transfer.ROUTES.items()]
+    unknown = Mount("", app=request_response(_endpoint(cloud, "unknown", _refuse_unknown)))
+    return Starlette(routes=[*emulated, *files, Mount(PREFIX, app=Edge(cloud)), unknown])
+
+
+def _route(cloud: Cloud, route: str, handler: Handler, base: str) -> Route:
+    method, _, template = route.partition(" ")
+    return Route(base + template, _endpoint(cloud, route, handler), methods=[method])
+
+
+def _endpoint(cloud: Cloud, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """What a call goes through; a signed address is judged by its handler and needs no token."""
+
+    async def endpoint(request: Request) -> Response:
+        path = request.url.path.removeprefix(API)
+        call = cloud.log.begin(request, route, path)
+        refused = None if route in transfer.ROUTES else _admitted(cloud, request, path)
+        try:
+            said = b"" if cloud.injector.drops_unread(route) else await request.body()
+            met = None if refused else cloud.injector.step(route, said)
+            call.fault = met.then.kind if met else None
+            body = b"" if met and met.then == Drop("before-read") else await request.body()
+        except ClientDisconnect:
+            return Silence()
+        response = refused or await _answer(cloud, route, met, partial(_handled, handler, request))
+        cloud.log.end(call, request, body, response)
+        return response
+
+    return endpoint
+
+
+def _admitted(cloud: Cloud, request: Request, path: str) -> Response | None:
+    try:
+        admit(request, cloud.tokens, path)
+    except Refusal as refused:
+        return refused.response()
+    return None
+
+
+async def _answer(cloud: Cloud, route: str, met: Met | None, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
+    await asyncio.sleep(cloud.injector.latency(route))
+    return await perform(met, cloud, run)
+
+
+async def _handled(handler: Handler, request: Request, cloud: Cloud) -> Response:
+    try:
+        return await handler(cloud, request)
+    except Refusal as refused:
+        return refused.response()
+    except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets a reply)
+        _log_without_values(error)
+        return Refusal(500, INTERNAL, "internal error").response()
+
+
+def _log_without_values(error: Exception) -> None:
+    """The text of an error may quote the request, and so a secret: only its kind and its place are written."""
+    place = "".join(traceback.format_tb(error.__traceback__))
+    logging.getLogger(__name__).error("a handler failed with %s\n%s", type(error).__name__, place)
+
+
+async def _refuse_unknown(_: Cloud, request: Request) -> Response:
+    path = request.url.path.removeprefix(API)
+    raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate {request.method} {path or '/'}")

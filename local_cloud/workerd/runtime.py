@@ -1,0 +1,201 @@
+"""Workers and databases, running: the Python side of Miniflare.
+
+``describe`` says what should run, and workerd is brought there one change at a time, without cutting off replies. Requests go
+straight to the one worker (gate.mjs) that knows every database and version by id. It keeps no state of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from local_cloud.workerd.barrier import Traffic
+from local_cloud.workerd.node import Node, NodeError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+Options = dict[str, Any]
+Headers = list[tuple[bytes, bytes]]
+_QUERY_SECONDS, _FETCH_SECONDS = 30.0, 120.0
+_IDLE_SECONDS = 1.0  # well under workerd's own 5, or a request may go into a connection that it closes at that moment
+_DUMP = "PRAGMA miniflare_d1_export(?,?,?);"
+
+
+class QueryError(Exception):
+    """D1's own words about a statement."""
+
+
+class QueryTimeoutError(Exception):
+    """A query took too long; what ran it was ended, so nothing of it stays."""
+
+
+class Workerd:
+    """The running workers and databases of one cloud."""
+
+    def __init__(self, modules: Path, databases: Path, describe: Callable[[], Options], *, keep_open: int) -> None:
+        """``describe`` gives ``{databases: [id], workers: [options]}``; ``keep_open`` is a descriptor node holds while it lives."""
+        self.databases = databases
+        self.describe = describe
+        self._modules, self._keep_open = modules, keep_open
+        self._key = secrets.token_hex(16)
+        self._node: Node | None = None
+        self._url, self._applied, self._stale = "", Options(), True
+        self._changing, self._checking, self._starting, self._traffic = asyncio.Lock(), asyncio.Lock(), asyncio.Lock(), Traffic()
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS)
+        self._http = httpx.AsyncHTTPTransport(limits=limits)
+
+    async def start(self) -> None:
+        """Start what should run."""
+        await self.apply()
+
+    async def stop(self) -> None:
+        """End everything."""
+        await self._http.aclose()
+        if self._node is not None:
+            await self._node.stop()
+
+    @property
+    def newest_date(self) -> str:
+        """The newest compatibility date that this workerd knows."""
+        return self._node.compatibility_date if self._node else ""
+
+    def touch(self) -> None:
+        """Say that something else should run now; it does before the next request is answered."""
+        self._stale = True
+
+    async def apply(self) -> None:
+        """Bring workerd to what should run; raises NodeError when it cannot, and then tries again with the next request."""
+        async with self._changing:
+            if self._is_fresh:
+                return
+            async with self._traffic.stopped():
+                await self._configure()
+
+    async def check(self, workers: list[Options]) -> tuple[str | None, dict[str, Any]]:
+        """Start workers in a workerd of their own; give what it says if it does not start, else what the first one answers (JSON)."""
+        async with self._checking:
+            reply = await (await self._running()).ask("check", workers=workers)
+        return reply["error"], reply.get("found", {})
+
+    async def query(self, database: str, statements: list[dict[str, Any]], seconds: float = _QUERY_SECONDS) -> list[dict[str, Any]]:
+        """Run statements as one transaction; give columns, rows and meta of each. Raises QueryError and QueryTimeoutError."""
+        results = await self._d1(database, statements, seconds)
+        if not isinstance(results, list):
+            raise QueryError(results.get("error", "internal error"))
+        return results
+
+    async def dump(self, database: str, *, no_schema: bool, no_data: bool, tables: list[str]) -> list[str]:
+        """Give a database as statements of SQL, in D1's own order and form. Raises QueryError and QueryTimeoutError."""
+        asked = [{"sql": _DUMP, "params": [int(no_schema), int(no_data), *tables]}]
+        reply = await self._d1(database, asked, _FETCH_SECONDS)
+        if not isinstance(reply, dict) or "results" not in reply:
+            raise QueryError(reply.get("error", "internal error") if isinstance(reply, dict) else "internal error")
+        lines: list[str] = reply["results"][0]
+        return lines
+
+    @contextlib.asynccontextmanager
+    async def fetch(
+        self, choose: Callable[[], str | None], url: str, method: str, headers: Headers, body: AsyncIterator[bytes] | None
+    ) -> AsyncIterator[httpx.Response | None]:
+        """Have a version answer a request; the reply's body is still to be read, raw.
+
+        ``choose`` names the version once the request is let through: what then runs cannot be taken away under it. None gives None.
+        """
+        await self._pass()
+        try:
+            version = choose()
+            if version is None:
+                yield None
+                return
+            target = [(b"crane-version", version.encode()), (b"crane-url", url.encode())]
+            async with self._sent(method, [*headers, *target], body, _FETCH_SECONDS) as reply:
+                yield reply
+        finally:
+            self._traffic.leave()
+
+    @contextlib.asynccontextmanager
+    async def _send(self, method: str, headers: Headers, body: bytes, seconds: float) -> AsyncIterator[httpx.Response]:
+        await self._pass()
+        try:
+            async with self._sent(method, headers, body, seconds) as reply:
+                yield reply
+        finally:
+            self._traffic.leave()
+
+    async def _pass(self) -> None:
+        """Wait until what should run does, and nothing changes it; ``leave`` must follow."""
+        while True:
+            if not self._is_fresh:
+                await self.apply()
+            await self._traffic.enter()
+            if self._is_fresh:
+                return
+            self._traffic.leave()
+
+    @property
+    def _is_fresh(self) -> bool:
+        return not self._stale and self._node is not None and self._node.alive
+
+    @contextlib.asynccontextmanager
+    async def _sent(
+        self, method: str, headers: Headers, body: AsyncIterator[bytes] | bytes | None, seconds: float
+    ) -> AsyncIterator[httpx.Response]:
+        timeout = {"timeout": httpx.Timeout(seconds).as_dict()}
+        keyed = [*headers, (b"crane-key", self._key.encode())]
+        request = httpx.Request(method, self._url, headers=keyed, content=body, extensions=timeout)
+        reply = await self._http.handle_async_request(request)
+        reply.request = request
+        try:
+            yield reply
+        finally:
+            await reply.aclose()
+
+    async def _d1(self, database: str, statements: list[dict[str, Any]], seconds: float) -> Any:  # noqa: ANN401 (JSON)
+        headers = [(b"crane-database", database.encode())]
+        await self._ready()
+        node = self._node
+        try:
+            async with self._send("POST", headers, json.dumps(statements).encode(), seconds) as reply:
+                text = await reply.aread()
+        except httpx.ReadTimeout as error:
+            await self._end(node)
+            raise QueryTimeoutError from error
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise QueryError("internal error") from error
+
+    async def _end(self, node: Node | None) -> None:
+        """End node if it still is this one: a statement that runs on would hold every database. The next request starts another."""
+        async with self._changing:
+            if node is not None and node is self._node:
+                await node.stop()
+
+    async def _ready(self) -> None:
+        if self._stale or self._node is None or not self._node.alive:
+            await self.apply()
+
+    async def _configure(self) -> None:
+        self._stale = False
+        node, wanted = self._node, self.describe()
+        if node is not None and node.alive and wanted == self._applied:
+            return
+        try:
+            reply = await (await self._running()).ask("configure", key=self._key, **wanted)
+        except NodeError:
+            self._stale, self._applied = True, {}
+            raise
+        self._url, self._applied = reply["url"], wanted
+
+    async def _running(self) -> Node:
+        async with self._starting:
+            if self._node is None or not self._node.alive:
+                self._node = await Node.start(self._modules, self.databases, keep_open=self._keep_open)
+            return self._node

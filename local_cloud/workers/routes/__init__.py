@@ -1,0 +1,1 @@
+"""The Workers endpoints of the REST API."""

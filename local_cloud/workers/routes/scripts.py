@@ -1,0 +1,109 @@
+"""The scripts routes: a whole script uploaded as a form, listed, read back and deleted, as wrangler and the SDKs do it."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from local_cloud.clock import stamp
+from local_cloud.cloud import Cloud, Handler
+from local_cloud.envelope import BAD_REQUEST, Refusal, ok
+from local_cloud.workers import upload_form, worker_record
+from local_cloud.workers.routes import settings
+from local_cloud.workers.routes.deployments import ship
+from local_cloud.workers.routes.versions import etag, handlers
+from local_cloud.workers.runtime_options import OLDEST_DATE
+from local_cloud.workers.store_version import Origin, judge
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from local_cloud.store import Body
+
+_REFERENCED = 10142
+_BOUNDARY = "crane-module-boundary"
+
+
+async def listing(cloud: Cloud, _: Request) -> Response:
+    """GET /workers/scripts: the workers that have a version."""
+    found = [(worker, cloud.store.last_child("version", worker["id"])) for worker in cloud.store.all("worker")]
+    return ok([described(worker, newest) for worker, newest in found if newest])
+
+
+async def put(cloud: Cloud, request: Request) -> Response:
+    """PUT /workers/scripts/{name}: a form; a new version with all traffic, of a worker that is made if there is none."""
+    name = request.path_params["name"]
+    metadata, body = await upload_form.uploaded(request)
+    origin = Origin(worker_record.source(request), "upload")
+    present = cloud.store.named("worker", name)
+    worker = settings.with_script_level(present or worker_record.new_worker({"name": name}, stamp()), metadata)
+    before = cloud.store.last_child("version", worker["id"])
+    strict = request.query_params.get("bindings_inherit") == "strict"
+    version = await judge(cloud, body, before, origin, keep=upload_form.kept(metadata), strict=strict)
+    stored = await ship(cloud, worker, version, origin, {"workers/message": version["annotations"].get("workers/message")})
+    times = {"startup_time_ms": stored["startup_time_ms"], "deployment_id": stored["id"].replace("-", "")}
+    return ok({**described(worker, stored), "entry_point": stored["main_module"], **times})
+
+
+async def content(cloud: Cloud, request: Request) -> Response:
+    """GET /workers/scripts/{name} and …/content/v2: the modules of the latest version, as a form."""
+    version = worker_record.latest(cloud, worker_record.script(cloud, request))
+    parts = b"".join(_part(module) for module in version["modules"])
+    headers = {"cf-entrypoint": version["main_module"], "etag": etag(version)}
+    body = parts + f"--{_BOUNDARY}--\r\n".encode()
+    return Response(body, media_type=f"multipart/form-data; boundary={_BOUNDARY}", headers=headers)
+
+
+async def delete(cloud: Cloud, request: Request) -> Response:
+    """DELETE /workers/scripts/{name} and /workers/services/{name}: refused while another worker binds it, but for ``?force=true``."""
+    worker = worker_record.script(cloud, request)
+    by = [other["name"] for other in worker_record.binders(cloud.store, worker["name"])]
+    if by and not worker_record.flag(request, "force"):
+        what = f"Cannot delete service '{worker['name']}' because it is still referenced by service bindings in Workers '{', '.join(by)}'."
+        raise Refusal(BAD_REQUEST, _REFERENCED, f"{what} Please remove bindings pointing to it and try again.")
+    remove(cloud, worker)
+    return ok(None)
+
+
+def remove(cloud: Cloud, worker: Body) -> None:
+    """Remove a worker with its versions, deployments and schedules; what ran of it ends before the next request is answered."""
+    cloud.store.remove(worker["id"])
+    cloud.propagation.forget(worker["id"])
+    cloud.workerd.touch()
+
+
+def described(worker: Body, version: Body) -> Body:
+    """Give a script as the lists show it."""
+    return {
+        "id": worker["name"],
+        "tag": worker["id"],
+        "etag": etag(version),
+        "handlers": handlers(version),
+        "created_on": worker["created_on"],
+        "modified_on": version["created_on"],
+        "has_modules": True,
+        "has_assets": False,
+        "last_deployed_from": version["source"],
+        "compatibility_date": version.get("compatibility_date", OLDEST_DATE),
+        "compatibility_flags": version["compatibility_flags"],
+        "usage_model": version["usage_model"],
+        **settings.script_level(worker),
+    }
+
+
+def _part(module: Body) -> bytes:
+    disposition = f'form-data; name="{module["name"]}"; filename="{module["name"]}"'
+    head = f"--{_BOUNDARY}\r\nContent-Disposition: {disposition}\r\nContent-Type: {module['content_type']}\r\n\r\n"
+    return head.encode() + base64.b64decode(module["content_base64"]) + b"\r\n"
+
+
+_SCRIPT = "/accounts/{a}/workers/scripts"
+ROUTES: dict[str, Handler] = {
+    f"GET {_SCRIPT}": listing,
+    f"PUT {_SCRIPT}/{{name}}": put,
+    f"GET {_SCRIPT}/{{name}}": content,
+    f"GET {_SCRIPT}/{{name}}/content/v2": content,
+    f"DELETE {_SCRIPT}/{{name}}": delete,
+}

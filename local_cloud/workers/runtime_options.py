@@ -1,0 +1,131 @@
+"""What should run, out of what is stored: a translation into Miniflare's options, pure but for the text of handlers.mjs.
+
+A version runs under its id while its script's newest deployment names it, while the edge still sees an older deployment that does, or while
+its own address is in use. Nothing is decided here that a handler has acknowledged otherwise, so a restart from the same records runs the
+same workers.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from local_cloud.workerd.install import RUNTIME
+from local_cloud.workers.propagation import Propagation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from local_cloud.store import Body, Store
+
+OLDEST_DATE = "2021-11-02"
+MODULE_TYPES = {
+    "application/javascript+module": "ESModule",
+    "application/javascript": "CommonJS",
+    "application/wasm": "CompiledWasm",
+    "text/plain": "Text",
+    "application/octet-stream": "Data",
+}
+_ABSENT = {
+    "name": "absent",
+    "compatibilityDate": OLDEST_DATE,
+    "modulesRoot": "/",
+    "modules": [
+        {
+            "type": "ESModule",
+            "path": "/absent.js",
+            "contents": "export default { fetch: () => new Response('This worker has no deployment', { status: 503 }) };",
+        }
+    ],
+}
+
+
+def running(
+    store: Store, propagation: Propagation | None = None, previews: Iterable[str] = (), spares: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Give what should run: every database, the spare ones too, and every version that a deployment on the edge or a preview needs."""
+    seen = propagation or Propagation()
+    wanted: dict[str, None] = {}
+    for worker in store.all("worker"):
+        newest = store.last_child("deployment", worker["id"])
+        for deployment in (*([newest] if newest else []), *seen.formers(worker["id"])):
+            wanted.update(dict.fromkeys(share["version_id"] for share in deployment["versions"]))
+    wanted.update(dict.fromkeys(previews))
+    versions = filter(None, (store.get("version", ident) for ident in wanted))
+    databases = [database["uuid"] for database in store.all("database")]
+    workers = [_with_what_is_there(options(version, lambda name: active_version(store, seen, name)), databases) for version in versions]
+    return {"databases": sorted([*databases, *spares]), "workers": [_ABSENT, *workers]}
+
+
+def trial(version: Body) -> list[dict[str, Any]]:
+    """Give what has to start before a version is taken: one that looks at its main module, and itself, with its services absent."""
+    itself = options(version, lambda _: None)
+    code = (RUNTIME / "handlers.mjs").read_text().replace('"MAIN"', json.dumps(f"./{version['main_module']}"))
+    looking = {"type": "ESModule", "path": "/crane-handlers.mjs", "contents": code}
+    return [{**itself, "name": "handlers", "modules": [looking, *itself["modules"]]}, itself, _ABSENT]
+
+
+def active_version(store: Store, seen: Propagation, script: str) -> str | None:
+    """Give the id of the version that gets most of a script's traffic."""
+    worker = store.named("worker", script)
+    deployment = seen.seen(worker["id"], store.last_child("deployment", worker["id"])) if worker else None
+    if deployment is None:
+        return None
+    return str(max(deployment["versions"], key=lambda share: share["percentage"])["version_id"])
+
+
+def options(version: Body, service: Callable[[str], str | None]) -> dict[str, Any]:
+    """Translate a version into the options of one Miniflare worker; ``service`` finds the version behind a script's name."""
+    modules = sorted(version["modules"], key=lambda module: module["name"] != version["main_module"])
+    values: dict[str, Any] = {}
+    databases: dict[str, str] = {}
+    services: dict[str, Any] = {}
+    for binding in version["bindings"]:
+        name = binding["name"]
+        match binding["type"]:
+            case "plain_text" | "secret_text":
+                values[name] = binding["text"]
+            case "json":
+                values[name] = binding["json"]
+            case "version_metadata":
+                values[name] = metadata(version)
+            case "d1":
+                databases[name] = database_id(binding)
+            case "service":
+                entrypoint = {"entrypoint": binding["entrypoint"]} if binding.get("entrypoint") else {}
+                services[name] = {"name": service(binding["service"]) or "absent", **entrypoint}
+    return {
+        "name": version["id"],
+        "modulesRoot": "/",
+        "modules": [_module(module) for module in modules if module["content_type"] in MODULE_TYPES],
+        "compatibilityDate": version.get("compatibility_date", OLDEST_DATE),
+        "compatibilityFlags": version["compatibility_flags"],
+        "bindings": values,
+        "d1Databases": databases,
+        "serviceBindings": services,
+    }
+
+
+def _with_what_is_there(worker: dict[str, Any], databases: list[str]) -> dict[str, Any]:
+    """Leave out the bindings of databases that were deleted: Miniflare would make empty ones under the same ids."""
+    return {**worker, "d1Databases": {name: uuid for name, uuid in worker["d1Databases"].items() if uuid in databases}}
+
+
+def metadata(version: Body) -> dict[str, str]:
+    """Give what a version-metadata binding tells the worker about itself."""
+    tag = version["annotations"].get("workers/tag", "")
+    return {"id": version["id"], "tag": tag, "timestamp": version["created_on"]}
+
+
+def database_id(binding: Body) -> str:
+    """Give the id a D1 binding names; wrangler says ``id``, the versions API ``database_id``."""
+    return str(binding.get("database_id") or binding.get("id"))
+
+
+def _module(module: Body) -> dict[str, Any]:
+    kind = MODULE_TYPES[module["content_type"]]
+    content = module["content_base64"]
+    if kind in {"CompiledWasm", "Data"}:
+        return {"type": kind, "path": f"/{module['name']}", "base64": content}
+    return {"type": kind, "path": f"/{module['name']}", "contents": base64.b64decode(content).decode()}

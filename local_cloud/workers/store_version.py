@@ -1,0 +1,127 @@
+"""Taking in a version: judged, started once, stored; and how many old ones are kept.
+
+A version is stored only after it has started in workerd. Of versions that can no longer be deployed (all but the last 100, and those that
+serve) the modules and secrets are dropped, so that uploads do not fill the disk for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_cloud.clock import stamp
+from local_cloud.cloud import Cloud
+from local_cloud.envelope import BAD_REQUEST, NOT_FOUND, Refusal
+from local_cloud.ids import new_uuid
+from local_cloud.workers import bindings, worker_record
+from local_cloud.workers.runtime_options import trial
+from local_cloud.workers.upload_form import VERSIONED
+from local_cloud.workers.validate_upload import examine, refusal
+
+if TYPE_CHECKING:
+    from local_cloud.store import Body
+
+DEPLOYABLE = 100
+VERSION_NOT_FOUND = 100146
+_WORKER_VERSION_NOT_FOUND, _NO_HANDLERS = 10071, 10068
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a version or a deployment comes from: the client, and what it did (``workers/triggered_by``)."""
+
+    source: str
+    triggered_by: str
+
+
+async def judge(
+    cloud: Cloud, body: Body, before: Body | None, origin: Origin, *, keep: list[str] | None = None, strict: bool = False
+) -> Body:
+    """Give the version that a body asks for, inherited bindings resolved, after it started once; raises Refusal."""
+    wanted = body.get("bindings") or []
+    if isinstance(wanted, list) and all(isinstance(binding, dict) for binding in wanted):
+        wanted = bindings.resolved(wanted, before, keep=keep or [], strict=strict)
+    version: Body = {
+        **body,
+        "bindings": wanted,
+        "id": new_uuid(),
+        "created_on": stamp(),
+        "source": origin.source,
+        "usage_model": body.get("usage_model", "standard"),
+        "annotations": worker_record.annotated(body.get("annotations"), origin.triggered_by),
+        "compatibility_flags": body.get("compatibility_flags") or [],
+    }
+    examine(version, cloud.store, cloud.workerd.newest_date)
+    began = time.monotonic()
+    output, found = await cloud.workerd.check(trial(version))
+    if output is not None:
+        raise refusal(output)
+    if not found["handlers"] and not found["classes"]:
+        raise Refusal(BAD_REQUEST, _NO_HANDLERS, "The uploaded script has no registered event handlers.")
+    return {**version, "handlers": found["handlers"], "startup_time_ms": round((time.monotonic() - began) * 1000)}
+
+
+def keep(cloud: Cloud, worker: Body, version: Body) -> Body:
+    """Store a judged version as the worker's next one."""
+    earlier = cloud.store.children("version", worker["id"])
+    number = earlier[-1]["number"] + 1 if earlier else 1
+    prefixes = {other["id"][:8] for other in earlier}
+    ident = next(ident for ident in iter(new_uuid, None) if ident[:8] not in prefixes)  # its preview URL has only these
+    stored = {**version, "id": ident, "worker_id": worker["id"], "number": number}
+    cloud.store.add("version", ident, stored, parent=worker["id"])
+    return stored
+
+
+def drop_old(cloud: Cloud, worker: Body) -> None:
+    """Drop modules and secrets of the versions that can no longer be deployed and do not serve."""
+    used = {share["version_id"] for deployment in cloud.serving(worker) for share in deployment["versions"]}
+    with cloud.store.together():
+        for old in cloud.store.children("version", worker["id"])[:-DEPLOYABLE]:
+            if old["id"] not in used and old["modules"]:
+                cloud.store.put(old["id"], {**old, "modules": [], "bindings": _without_secrets(old)})
+
+
+async def take(
+    cloud: Cloud, worker: Body, body: Body, origin: Origin, *, keep_types: list[str] | None = None, strict: bool = False
+) -> Body:
+    """Judge and store a version of a worker that exists; raises Refusal."""
+    before = cloud.store.last_child("version", worker["id"])
+    version = await judge(cloud, body, before, origin, keep=keep_types, strict=strict)
+    stored = keep(cloud, worker, version)
+    drop_old(cloud, worker)
+    return stored
+
+
+def changed(latest: Body, **changes: object) -> Body:
+    """Give the body of a version like another one, with these changes and annotations of its own."""
+    same = {key: latest[key] for key in (*VERSIONED, "modules") if key in latest and key != "annotations"}
+    return {**same, **{key: value for key, value in changes.items() if value is not None}}
+
+
+def version_of(cloud: Cloud, worker: Body, ident: str) -> Body:
+    """Give a worker's version as the newer API finds it; refuse an unknown one (404, 10071)."""
+    return _found(cloud, worker, ident) or _refuse(_WORKER_VERSION_NOT_FOUND)
+
+
+def script_version(cloud: Cloud, worker: Body, ident: str) -> Body:
+    """Give a script's version; refuse an unknown one (404, 100146)."""
+    return _found(cloud, worker, ident) or _refuse(VERSION_NOT_FOUND)
+
+
+def deployable(cloud: Cloud, worker: Body) -> list[Body]:
+    """Give the versions that can be deployed, newest first."""
+    return cloud.store.children("version", worker["id"])[-DEPLOYABLE:][::-1]
+
+
+def _found(cloud: Cloud, worker: Body, ident: str) -> Body | None:
+    found = cloud.store.get("version", ident)
+    return found if found and found["worker_id"] == worker["id"] else None
+
+
+def _refuse(code: int) -> Body:
+    raise Refusal(NOT_FOUND, code, "The requested Worker version could not be found, please check the ID being passed and try again.")
+
+
+def _without_secrets(version: Body) -> list[Body]:
+    return [{**binding, "text": ""} if binding["type"] == "secret_text" else binding for binding in version["bindings"]]

@@ -1,0 +1,96 @@
+"""What an uploaded form says: a version, in the words of the newer JSON API, so that both ways of uploading end in the same record.
+
+What the local cloud does not run (Durable Objects, static assets, containers, the service-worker format) is refused by name, never dropped.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from local_cloud.envelope import BAD_REQUEST, UNKNOWN_ROUTE, Refusal
+from local_cloud.workers.multipart import Part, parse
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from local_cloud.store import Body
+
+VERSIONED = ("main_module", "bindings", "compatibility_date", "compatibility_flags", "annotations", "usage_model", "limits", "placement")
+SCRIPT_LEVEL = ("logpush", "observability", "tags", "tail_consumers")
+LARGEST_BODY = 128 * 2**20
+_NOT_EMULATED = ("assets", "body_part", "containers", "exports", "migrations")
+_MALFORMED, _TOO_LARGE = 10001, 10027
+_TYPES = {"text/javascript+module": "application/javascript+module", "text/javascript": "application/javascript"}
+
+
+async def read(request: Request) -> bytes:
+    """Give the request's body; refuse one that would fill the memory (413, 10027)."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise Refusal(413, _TOO_LARGE, f"Your Worker exceeded the size limit of {LARGEST_BODY // 2**20} MiB.")
+    return bytes(body)
+
+
+async def uploaded(request: Request) -> tuple[Body, Body]:
+    """Give the metadata and the version of an uploaded form; raises Refusal."""
+    parts = parse(request.headers.get("content-type", ""), await read(request))
+    metadata = field(parts, "metadata")
+    refuse_unemulated(metadata)
+    version = {key: metadata[key] for key in VERSIONED if metadata.get(key) is not None}
+    return metadata, {**version, "modules": [_module(part) for part in parts if part.name != "metadata"]}
+
+
+async def settings(request: Request) -> Body:
+    """Give the settings of a PATCH, sent as a form or as JSON; raises Refusal."""
+    content_type, body = request.headers.get("content-type", ""), await read(request)
+    if not content_type.startswith("multipart/"):
+        return json_of(body)
+    return field(parse(content_type, body), "settings")
+
+
+def field(parts: list[Part], name: str) -> Body:
+    """Give the JSON object in a field; raises Refusal."""
+    found = next((part.content for part in parts if part.name == name), None)
+    if found is None:
+        raise Refusal(BAD_REQUEST, _MALFORMED, f"The form has no part '{name}'")
+    return json_of(found)
+
+
+def json_of(text: bytes) -> Body:
+    """Give a JSON object; raises Refusal."""
+    try:
+        value: Any = json.loads(text)
+    except ValueError as error:
+        raise Refusal(BAD_REQUEST, _MALFORMED, f"The request is malformed: {error}") from error
+    if not isinstance(value, dict):
+        raise Refusal(BAD_REQUEST, _MALFORMED, "The request is malformed: a JSON object is needed")
+    return value
+
+
+def kept(metadata: Body) -> list[str]:
+    """Give the types of bindings to keep from the version before."""
+    wanted = metadata.get("keep_bindings")
+    return [str(kind) for kind in wanted] if isinstance(wanted, list) else []
+
+
+def demand_objects(value: object, name: str) -> None:
+    """Refuse what is not an object of objects and nulls."""
+    if not isinstance(value, dict) or not all(one is None or isinstance(one, dict) for one in value.values()):
+        raise Refusal(BAD_REQUEST, _MALFORMED, f"The request is malformed: {name} must be an object of objects")
+
+
+def refuse_unemulated(body: Body) -> None:
+    """Refuse what the local cloud could not run (501)."""
+    for key in _NOT_EMULATED:
+        if body.get(key):
+            raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate '{key}' of an upload")
+
+
+def _module(part: Part) -> Body:
+    kind = part.content_type or "application/octet-stream"
+    content = base64.b64encode(part.content).decode()
+    return {"name": part.filename or part.name, "content_type": _TYPES.get(kind, kind), "content_base64": content}

@@ -1,0 +1,124 @@
+"""The one record behind a worker and a script: what it is made of, what it shows, and who changed it.
+
+wrangler speaks of scripts, the newer API of workers; both find the same record here, so that neither misses what the other did.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from local_cloud.envelope import BAD_REQUEST, CONFLICT, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
+from local_cloud.ids import new_hex
+from local_cloud.workers.bindings import services
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from local_cloud.cloud import Cloud
+    from local_cloud.store import Body, Store
+
+AUTHOR = "local@crane.invalid"
+DEFAULTS: Body = {
+    "logpush": False,
+    "observability": {
+        "enabled": False,
+        "head_sampling_rate": 1,
+        "logs": {"enabled": False, "head_sampling_rate": 1, "invocation_logs": True, "destinations": [], "persist": True},
+        "traces": {"enabled": False, "head_sampling_rate": 1, "destinations": [], "persist": True},
+    },
+    "subdomain": {"enabled": False, "previews_enabled": False},
+    "tags": [],
+    "tail_consumers": [],
+}
+_TAKEN = 10040
+_REFERENCES: Body = {"dispatch_namespace_outbounds": [], "domains": [], "durable_objects": [], "queues": [], "workers": []}
+
+
+def new_worker(body: Body, now: str) -> Body:
+    """Give the record of a new worker; raises Refusal for a name that is none."""
+    fixed = {"id": new_hex(), "created_on": now, "updated_on": now, "deployed_on": None, "references": _REFERENCES}
+    return {**fixed, **settings_of(body, DEFAULTS)}
+
+
+def settings_of(body: Body, defaults: Body) -> Body:
+    """Give name and script-level settings: those of the body, else the defaults; raises Refusal."""
+    name = body.get("name", defaults.get("name"))
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,62}", name):
+        raise Refusal(BAD_REQUEST, MALFORMED, "Invalid Worker name: lower case letters, digits, _ and - only, at most 63")
+    given = {key: body[key] for key in DEFAULTS if body.get(key) is not None}
+    subdomain = {**DEFAULTS["subdomain"], **given.get("subdomain", {})}
+    return {**defaults, **given, "subdomain": subdomain, "name": name}
+
+
+def merge(old: Body, new: Body) -> Body:
+    """Lay one JSON object over another, object by object."""
+    both = {key: merge(old[key], new[key]) for key in old.keys() & new.keys() if isinstance(old[key], dict) and isinstance(new[key], dict)}
+    return {**old, **new, **both}
+
+
+def present_settings(worker: Body) -> Body:
+    """Give a worker's name and script-level settings."""
+    return {key: worker[key] for key in (*DEFAULTS, "name")}
+
+
+def shown_worker(store: Store, worker: Body) -> Body:
+    """Give a worker as the newer API shows it: with its last deployment's time, and the workers that bind it."""
+    deployment = store.last_child("deployment", worker["id"])
+    by = [{"id": other["id"], "name": other["name"]} for other in binders(store, worker["name"])]
+    return {**worker, "deployed_on": deployment and deployment["created_on"], "references": {**worker["references"], "workers": by}}
+
+
+def binders(store: Store, name: str) -> list[Body]:
+    """Give the other workers whose active deployment binds a script as a service."""
+    others = [worker for worker in store.all("worker") if worker["name"] != name]
+    return [worker for worker in others if any(name in services(version) for version in active(store, worker))]
+
+
+def active(store: Store, worker: Body) -> list[Body]:
+    """Give the versions of a worker's newest deployment."""
+    deployment = store.last_child("deployment", worker["id"])
+    found = [store.get("version", share["version_id"]) for share in deployment["versions"]] if deployment else []
+    return [version for version in found if version is not None]
+
+
+def script(cloud: Cloud, request: Request) -> Body:
+    """Give the worker of a scripts route; refuse an unknown one (404, 10007)."""
+    found = cloud.store.named("worker", request.path_params["name"])
+    if found is None:
+        raise no_such_worker()
+    return found
+
+
+def latest(cloud: Cloud, worker: Body) -> Body:
+    """Give a worker's latest version; a script without one does not exist yet (404, 10007)."""
+    found = cloud.store.last_child("version", worker["id"])
+    if found is None:
+        raise no_such_worker()
+    return found
+
+
+def no_such_worker() -> Refusal:
+    """Give Cloudflare's refusal of an unknown worker."""
+    return Refusal(NOT_FOUND, NO_SUCH_WORKER, "This Worker does not exist on your account.")
+
+
+def taken(name: str) -> Refusal:
+    """Give the refusal of a name that another worker has."""
+    return Refusal(CONFLICT, _TAKEN, f"A Worker with the name '{name}' already exists on this account.")
+
+
+def source(request: Request) -> str:
+    """Tell who calls, as ``source`` says it: wrangler names itself in its User-Agent; anybody else is the API."""
+    return "wrangler" if request.headers.get("user-agent", "").startswith("wrangler/") else "api"
+
+
+def flag(request: Request, name: str) -> bool:
+    """Tell whether a query parameter is set to true."""
+    return request.query_params.get(name, "false").lower() == "true"
+
+
+def annotated(given: Any, triggered_by: str) -> dict[str, str]:  # noqa: ANN401 (JSON)
+    """Give annotations with what triggered them."""
+    kept = given if isinstance(given, dict) else {}
+    return {"workers/triggered_by": triggered_by, **{key: str(value) for key, value in kept.items() if value is not None}}
