@@ -47,7 +47,7 @@ unit: setup engine .crane/bin/actionlint ## Run the tests only
 	.venv/bin/pytest -n auto --dist loadfile
 
 soak: setup engine ## Let processes and random faults fight over migrations for long (about 10 minutes)
-	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/faults/test_processes.py tests/faults/test_random.py
+	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/migrations/faults/test_processes.py tests/migrations/faults/test_random.py
 
 bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 10 minutes)
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m bench

@@ -7,6 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.cloud import api, begin, cloud, faults
+from tests.samples import make_proof, make_settings
+
+__all__ = ["api", "begin", "cloud", "faults", "make_proof", "make_settings"]
+
 settings.register_profile("crane", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("crane")
 

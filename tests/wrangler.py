@@ -7,8 +7,8 @@ from pathlib import Path
 
 from local_cloud.daemon import Running
 from local_cloud.workerd.install import ensure_modules, node
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[1]
 _SECONDS = 120
 
 

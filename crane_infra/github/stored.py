@@ -1,6 +1,6 @@
 """The archive of a release, where GitHub keeps it: an artifact of the run that made it or, for good, a file of a tagged release.
 
-Whether it is the right one is for crane_infra/archive.py to say: anybody whose pull request runs can store an artifact of any name. Prevents
+Whether it is the right one is for crane_infra/release/archive.py to say: anybody whose pull request runs can store an artifact of any name. Prevents
 a promotion from looking at such a one while the right one is there.
 """
 

@@ -1,7 +1,7 @@
 """The stand-in provider: answers the Pulumi engine for the official Cloudflare provider, where that one is not installed.
 
 It knows the five resource types that crane-infra declares and calls the REST API as the official provider 6.17.0 was recorded
-to do (tests/contract). It is not a general provider, and it only ever talks to this machine: a rehearsal that reached the real
+to do (tests/local_cloud/provider). It is not a general provider, and it only ever talks to this machine: a rehearsal that reached the real
 account would be a deployment.
 """
 

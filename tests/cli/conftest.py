@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.repository import ROOT
+
 CRANE = Path(sys.executable).parent / "crane"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

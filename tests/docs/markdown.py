@@ -8,7 +8,8 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-ROOT = Path(__file__).parents[2]
+from tests.repository import ROOT
+
 README, CHANGELOG = ROOT / "README.md", ROOT / "CHANGELOG.md"
 RUNBOOK, LOCAL, SETTINGS, PIPELINE = (ROOT / "docs" / f"{name}.md" for name in ("runbook", "local-cloud", "settings", "pipeline"))
 DOCUMENTS = (README, CHANGELOG, ROOT / "workers" / "README.md", *sorted((ROOT / "docs").rglob("*.md")))

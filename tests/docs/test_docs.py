@@ -18,7 +18,8 @@ from crane_infra.secrets.sources import ConfigSecrets
 from local_cloud.server.app import table
 from tests.docs import markdown
 from tests.docs.commands import commands, fault
-from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, ROOT, RUNBOOK, SETTINGS
+from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, RUNBOOK, SETTINGS
+from tests.repository import ROOT
 
 CHECKED = {"make", "crane", "pulumi"}
 COMMON = {"source", "eval", "export", "printf", "python3", "git"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs import markdown
-from tests.docs.markdown import ROOT
+from tests.repository import ROOT
 
 FAULTS = ROOT / "docs" / "faults.md"
 REQUIRED = set(range(1, 34))

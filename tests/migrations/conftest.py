@@ -13,7 +13,7 @@ from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.lint.judge import lint
 from tests.d1.fixtures import db, no_waiting, server
 from tests.migrations.builders import write_files
-from tests.migrations.linting import USERS, Lint
+from tests.migrations.lint.linting import USERS, Lint
 
 __all__ = ["db", "no_waiting", "server"]
 

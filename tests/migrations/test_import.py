@@ -14,10 +14,8 @@ from crane_infra.migrations.files.read import MigrationFile
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop, Error
-from tests.local.conftest import Api, api, cloud, faults
+from tests.cloud import Api
 from tests.migrations.builders import write_files
-
-__all__ = ["api", "cloud", "faults"]
 
 IMPORT, UPLOAD = "POST /accounts/{a}/d1/database/{id}/import", "PUT /d1-files/{uuid}/{name}"
 TABLE = "CREATE TABLE t (a INTEGER, b TEXT);"

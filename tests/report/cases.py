@@ -7,9 +7,10 @@ from pathlib import Path
 
 from crane_infra.report.model import Report
 from tests.report.stage import Json, Stage, comment
+from tests.repository import ROOT
 
 GOLDEN = Path(__file__).parent / "golden"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "pipeline-examples.md"
+DOCUMENT = ROOT / "docs" / "pipeline-examples.md"
 EXAMPLES = ("usual_change", "contract_migration", "referenced_table_dropped")
 CONTEXT = "crane-context/migrations"
 NOTES = "-- crane: expand\nCREATE TABLE labels (id INTEGER PRIMARY KEY, note_id INTEGER REFERENCES notes (id), label TEXT NOT NULL);\n"

@@ -1,6 +1,6 @@
 """A small clone in a folder of its own: stack files, bundles, migrations, what both stacks export, and previews in the engine's words.
 
-The JSON has the shape that pulumi 3.259 prints (tests/engine/test_report.py reports from the real one); it is cut to what a report may look at.
+The JSON has the shape that pulumi 3.259 prints (tests/report/test_previews.py reports from the real one); it is cut to what a report may look at.
 """
 
 import contextlib

@@ -13,9 +13,9 @@ from crane_infra.migrations.lint.judge import examine
 from crane_infra.migrations.pending_line import UNSEEN, pending_in, pending_line
 from crane_infra.release.outputs import recorded
 from crane_infra.report.engine import parse_preview
-from tests.engine.runs import ROOT
 from tests.report.cases import NOTES, usual_change
 from tests.report.stage import ACCOUNT, Stage, comment
+from tests.repository import ROOT
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", "1", "{}", '{"steps": [1]}', '{"steps": [{}]}', '{"steps": {}, "diagnostics": [1]}'])

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.repository import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "engine.py"
+SCRIPT = ROOT / "tools" / "engine.py"
 ENOUGH_SECONDS = 30
 
 GO = """#!{python}

@@ -12,10 +12,11 @@ import pytest
 from crane_infra.catalog import crane
 from crane_infra.checks.run import Target
 from crane_infra.config.catalog import Worker
-from local_cloud import daemon
-from tests.local.conftest import Api, api_of, start
+from local_cloud.daemon import Running
+from tests.cloud import Api, api_of
+from tests.repository import ROOT
 
-WORKERS = Path(__file__).parents[2] / "workers"
+WORKERS = ROOT / "workers"
 SECRETS = {
     "CONTEXT_RELAY_KEY": "canary-relay-key",
     "CONTEXT_ADMIN_KEY": "canary-admin-key",
@@ -58,24 +59,15 @@ class Deployed:
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A local cloud of these tests' own."""
-    folder = tmp_path_factory.mktemp("workers")
-    api = api_of(start(folder))
-    with api.http:
-        yield api
-    daemon.stop(folder)
-
-
-@pytest.fixture(scope="session")
-def deployed(cloud: Api) -> dict[tuple[str, str], Deployed]:
+def deployed(cloud: Running) -> Iterator[dict[tuple[str, str], Deployed]]:
     """By worker and environment."""
-    catalog = crane()
-    return {
-        (name, environment): _deploy(cloud, name, worker, environment)
-        for name, worker in catalog.workers.items()
-        for environment in ("staging", "production")
-    }
+    catalog, api = crane(), api_of(cloud)
+    with api.http:
+        yield {
+            (name, environment): _deploy(api, name, worker, environment)
+            for name, worker in catalog.workers.items()
+            for environment in ("staging", "production")
+        }
 
 
 @pytest.fixture

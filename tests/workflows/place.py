@@ -17,9 +17,10 @@ from local_cloud import daemon
 from local_cloud.client import Account
 from local_cloud.faults.client import Faults
 from local_cloud.tokens import Permission
-from tests.engine.runs import ROOT, clean_environment, require_engine
+from tests.repository import ROOT
 from tests.workflows.github import REPOSITORY, TOKEN, Hub, github
 from tests.workflows.runner import Json, Run, Runner, git
+from tests.world.engine import clean_environment, require_engine
 
 BUILD = "cp -R workers bundles"
 READS = (Permission.D1_READ, Permission.WORKERS_READ)

@@ -16,9 +16,10 @@ from typing import Any
 
 import yaml
 
-from tests.engine.runs import ROOT, search_path
+from tests.repository import ROOT
 from tests.workflows.expressions import filled, holds
 from tests.workflows.github import REPOSITORY, TOKEN, Hub
+from tests.world.engine import search_path
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 Json = dict[str, Any]

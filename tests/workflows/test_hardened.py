@@ -10,7 +10,7 @@ import yaml
 from crane_infra.config.settings import ENVIRONMENTS, Settings
 from tests.docs import markdown
 from tests.docs.commands import commands, fault
-from tests.engine.runs import ROOT
+from tests.repository import ROOT
 from tests.workflows.runner import WORKFLOWS, load
 
 Json = dict[str, Any]

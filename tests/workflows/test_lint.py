@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.runs import ROOT
+from tests.repository import ROOT
 
 GITHUB = ROOT / ".github"
 ACTIONLINT, SHELLCHECK, ZIZMOR = ROOT / ".crane/bin/actionlint", ROOT / ".venv/bin/shellcheck", ROOT / ".venv/bin/zizmor"

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.runs import SURE, Ended, Engine, search_path
 from tests.workflows.place import Place, change_stack_file, own_program, place, stack_setting
 from tests.workflows.runner import Json, Run
+from tests.world.engine import SURE, Ended, Engine, search_path
 
 GOLDEN = Path(__file__).parent / "golden"
 CONTEXT, DATABASE = "crane-context", "crane-context-db-prod"

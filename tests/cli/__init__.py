@@ -1,0 +1,1 @@
+"""Tests of crane_infra.cli."""

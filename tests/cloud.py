@@ -1,0 +1,143 @@
+"""A local cloud for the whole session, and short ways to make databases and workers on it."""
+
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from local_cloud import daemon
+from local_cloud.daemon import Running
+from local_cloud.faults.client import Faults
+from tests.repository import ROOT
+
+CACHE = ROOT / ".crane" / "runtime"
+Body = dict[str, Any]
+HELLO = "export default { fetch: () => new Response('hello') };"
+
+
+def start(folder: Path, port: int = 0) -> Running:
+    """Start a cloud whose Node modules are shared by all tests."""
+    return daemon.start(folder, port=port, runtime_cache=CACHE)
+
+
+def modules(code: str) -> list[Body]:
+    """One main module, as an upload has it."""
+    content = base64.b64encode(code.encode()).decode()
+    return [{"name": "index.js", "content_type": "application/javascript+module", "content_base64": content}]
+
+
+@dataclass
+class Api:
+    """Calls to one running cloud's REST API and edge."""
+
+    running: Running
+    http: httpx.Client
+    made: list[str] = field(default_factory=list)
+    """Names of workers that are deleted after the test: each one that runs makes every deployment slower."""
+
+    def call(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """Call a path of the account."""
+        return self.http.request(method, f"{self.running.api_url}/accounts/{self.running.account_id}{path}", json=body)
+
+    def result(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON)
+        """Call a path of the account and give the result of a success."""
+        reply = self.call(method, path, body)
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["success"] is True
+        return reply.json()["result"]
+
+    def refusal(self, method: str, path: str, body: object = None) -> tuple[int, int, str]:
+        """Call a path of the account and give status, code and text of a refusal."""
+        reply = self.call(method, path, body)
+        envelope = reply.json()
+        assert (envelope["success"], envelope.get("result"), envelope.get("messages", [])) == (False, None, [])
+        return reply.status_code, envelope["errors"][0]["code"], envelope["errors"][0]["message"]
+
+    def database(self, name: str = "") -> str:
+        """Make a database and give its id."""
+        return str(self.result("POST", "/d1/database", {"name": name or f"db-{uuid4().hex}"})["uuid"])
+
+    def query(self, database: str, sql: str, *params: object) -> list[list[Body]]:
+        """Run SQL and give the rows of each statement."""
+        results = self.result("POST", f"/d1/database/{database}/query", {"sql": sql, "params": list(params)})
+        return [result["results"] for result in results]
+
+    def worker(self) -> Body:
+        """Make a worker that is open on workers.dev."""
+        subdomain = {"enabled": True, "previews_enabled": True}
+        worker: Body = self.result("POST", "/workers/workers", {"name": f"w-{uuid4().hex}", "subdomain": subdomain})
+        self.made.append(worker["name"])
+        return worker
+
+    def upload(self, worker: Body, code: str = HELLO, **more: object) -> Body:
+        """Upload a version."""
+        version: Body = self.result("POST", f"/workers/workers/{worker['id']}/versions", upload_body(code, **more))
+        return version
+
+    def deploy(self, worker: Body, *shares: tuple[Body, float]) -> Body:
+        """Deploy versions with their percentages."""
+        versions = [{"version_id": version["id"], "percentage": percentage} for version, percentage in shares]
+        deployment: Body = self.result(
+            "POST", f"/workers/scripts/{worker['name']}/deployments", {"strategy": "percentage", "versions": versions}
+        )
+        return deployment
+
+    def edge(self, worker: Body, path: str = "/", method: str = "GET", **more: Any) -> httpx.Response:  # noqa: ANN401 (httpx)
+        """Ask a deployed worker."""
+        return httpx.request(method, f"{self.running.edge_url}/{worker['name']}{path}", trust_env=False, **more)
+
+
+def upload_body(code: str = HELLO, **more: object) -> Body:
+    """The body of an upload."""
+    return {"main_module": "index.js", "modules": modules(code), "compatibility_date": "2026-01-01", **more}
+
+
+def api_of(running: Running, token: str = "") -> Api:
+    """Calls to a cloud, with a token of its own or another; close its ``http`` in the end."""
+    return Api(running, httpx.Client(headers={"authorization": f"Bearer {token or running.token}"}, timeout=60, trust_env=False))
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The session's cloud."""
+    folder = tmp_path_factory.mktemp("cloud")
+    yield start(folder)
+    daemon.stop(folder)
+
+
+@pytest.fixture
+def api(cloud: Running) -> Iterator[Api]:
+    """Calls to the session's cloud."""
+    calls = api_of(cloud)
+    with calls.http:
+        yield calls
+        for name in calls.made:
+            calls.call("DELETE", f"/workers/scripts/{name}?force=true")
+
+
+@pytest.fixture
+def faults(cloud: Running) -> Iterator[Faults]:
+    """The session's cloud's faults, forgotten afterwards."""
+    injected = Faults(cloud.admin_url)
+    injected.reset()
+    yield injected
+    injected.reset()
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[..., Running]]:
+    """Start clouds that end with the test."""
+    folders: list[Path] = []
+
+    def begun(folder: Path, port: int = 0) -> Running:
+        folders.append(folder)
+        return start(folder, port)
+
+    yield begun
+    for folder in folders:
+        daemon.stop(folder)

@@ -1,0 +1,58 @@
+"""Lint without a database takes what every stack file accepts, and refuses in one line what it cannot read."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crane_infra import catalog
+from crane_infra.commands.migration_files import accepted_by_all, lint_folders, new_migration
+from crane_infra.errors import SettingsError
+from tests.repository import ROOT
+
+DATABASE = "crane-context-db"
+CONTRACT = "ALTER TABLE sessions DROP COLUMN host;\n"
+
+
+def write_stacks(folder: Path, **accepted: object) -> None:
+    """Stack files that accept this."""
+    for environment, findings in accepted.items():
+        databases = {DATABASE: {"name": f"db-{environment}", "accept-findings": findings}}
+        (folder / f"Pulumi.{environment}.yaml").write_text(yaml.safe_dump({"config": {"crane-infra:databases": databases}}))
+
+
+def test_a_finding_is_accepted_where_every_stack_accepts_it(tmp_path: Path) -> None:
+    both = {"0004_x.sql": ["contract-not-declared", "loses-rows"]}
+    write_stacks(tmp_path, staging=both, production={"0004_x.sql": ["contract-not-declared"]})
+    assert accepted_by_all(tmp_path, "crane-infra") == {DATABASE: {"0004_x.sql": ["contract-not-declared"]}}
+    write_stacks(tmp_path, production={})
+    assert accepted_by_all(tmp_path, "crane-infra") == {DATABASE: {"0004_x.sql": []}}
+
+
+def test_what_is_accepted_is_told_as_a_warning(tmp_path: Path) -> None:
+    workers = tmp_path / "workers"
+    shutil.copytree(ROOT / "workers", workers)
+    added = new_migration(catalog.crane(), workers, DATABASE, "drop_host")
+    added.write_text(CONTRACT, encoding="utf-8")
+    for accepted, levels in (({}, {"error"}), ({DATABASE: {added.name: ["contract-not-declared"]}}, {"warning"})):
+        found = {one.file.name: one for one in lint_folders(catalog.crane(), workers, None, accepted)}
+        assert {one.level for one in found[added.name].findings if one.rule == "contract-not-declared"} == levels
+
+
+@pytest.mark.parametrize(
+    ("findings", "text"),
+    [
+        (
+            {"0004_x.sql": ["no-such-rule"]},
+            "0004_x.sql.0: there is no rule no-such-rule; docs/lint.md names them. Correct it in the stack file.",
+        ),
+        (["0004_x.sql"], "Input should be a valid dictionary. Correct it in the stack file."),
+    ],
+)
+def test_what_a_stack_file_cannot_mean_is_one_line(tmp_path: Path, findings: object, text: str) -> None:
+    write_stacks(tmp_path, staging=findings, production={})
+    with pytest.raises(SettingsError) as caught:
+        accepted_by_all(tmp_path, "crane-infra")
+    assert str(caught.value).startswith(f"Pulumi.staging.yaml crane-infra:databases.{DATABASE}.accept-findings")
+    assert str(caught.value).endswith(text)

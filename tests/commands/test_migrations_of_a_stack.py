@@ -1,0 +1,229 @@
+"""crane migrations, as a person runs it beside Pulumi: it tells where the databases of a stack stand, and wrangler agrees."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.repository import ROOT
+from tests.world.engine import clean_environment
+from tests.world.world import World, local_world
+from tests.wrangler import Wrangler
+
+DATABASE, SHOWN = "crane-context-db", "crane-context-db-staging"
+LAST = "0004_create_smoke_writes.sql"
+NOTHING = "There is nothing to take on; --accept records a difference of its schema"
+
+
+@pytest.fixture(autouse=True)
+def files_stay(world: World) -> Iterator[None]:
+    """Put the migrations back as they were."""
+    folder = world.workers / "crane-context" / "migrations"
+    kept = {path.name for path in folder.iterdir()}
+    yield
+    for path in folder.iterdir():
+        if path.name not in kept:
+            path.unlink()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Staging deployed and proven."""
+    with local_world(tmp_path_factory.mktemp("commands")) as made:
+        run = made.up("staging")
+        assert run.exit == 0, run.said
+        yield made
+
+
+def crane(world: World, *words: str, stack: str = "staging") -> subprocess.CompletedProcess[str]:
+    """Run ``crane migrations`` on a stack."""
+    environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
+    command = [str(Path(sys.executable).parent / "crane"), "migrations", *words, "-s", stack]
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+
+def lint(workers: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``crane migrations lint`` on a folder, with no stack and no credentials."""
+    command = [str(Path(sys.executable).parent / "crane"), "migrations", "lint", "--workers-dir", str(workers), *words]
+    return subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False)
+
+
+def new_file(world: World, name: str, text: str) -> Path:
+    """Make the next migration of the context database."""
+    path = Path(crane(world, "new", name, "-d", DATABASE).stdout.strip())
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pending_for_wrangler(world: World, tmp_path: Path) -> str:
+    """What wrangler lists as pending."""
+    found = world.api("GET", f"/d1/database?name={SHOWN}")["result"][0]["uuid"]
+    migrations = str(world.workers / "crane-context" / "migrations")
+    bound = {"binding": "DB", "database_name": SHOWN, "database_id": found, "migrations_dir": migrations}
+    (tmp_path / "wrangler.json").write_text(json.dumps({"name": "w", "compatibility_date": "2026-01-01", "d1_databases": [bound]}))
+    return Wrangler(world.cloud, tmp_path)("d1", "migrations", "list", "DB", "--remote", cwd=tmp_path).stdout
+
+
+def test_all_is_settled_after_an_update_and_wrangler_agrees(world: World, tmp_path: Path) -> None:
+    said = crane(world, "status")
+    assert (said.returncode, said.stdout.count("; 0 pending")) == (0, 2), said.stderr
+    assert "No migrations to apply" in pending_for_wrangler(world, tmp_path)
+    assert crane(world, "verify").returncode == 0
+
+
+def test_a_new_file_takes_the_next_number_and_is_pending_for_both(world: World, tmp_path: Path) -> None:
+    made = crane(world, "new", "add_notes", "-d", DATABASE)
+    assert made.returncode == 0, made.stderr
+    path = Path(made.stdout.strip())
+    assert path.name == "0005_add_notes.sql"
+    path.write_text("CREATE TABLE notes (text TEXT);\n", encoding="utf-8")
+    said = crane(world, "status", "--json")
+    (context, _) = json.loads(said.stdout)["databases"]
+    assert (said.returncode, context["pending"], context["refusal"]) == (3, ["0005_add_notes.sql"], None)
+    assert "0005_add_notes.sql" in pending_for_wrangler(world, tmp_path)
+    path.unlink()
+
+
+def test_a_plan_says_of_each_pending_file_what_it_does_and_an_update_is_told_the_same_before(world: World) -> None:
+    bad, good = new_file(world, "drop_hosts", "DROP TABLE sessions;\n"), new_file(world, "notes", "CREATE TABLE notes (text TEXT);\n")
+    text = "0005_drop_hosts.sql, statement 1: it drops the table sessions, and does not say so. Write -- crane: contract at its top, and "
+    refused = crane(world, "plan", "-d", DATABASE)
+    assert refused.returncode == 3
+    assert f"  apply  0005_drop_hosts.sql  contract  {sha256(bad)[:12]}  tables sessions\n" in refused.stdout
+    assert f"  apply  0006_notes.sql  expand  {sha256(good)[:12]}  tables notes\n" in refused.stdout
+    assert text in refused.stdout
+    preview = world.engine.run("preview", "--stack", "staging")
+    assert preview.exit != 0
+    assert world.up("staging").exit != 0
+    assert text in preview.said
+    bad.write_text("CREATE TABLE hosts (name TEXT);\n", encoding="utf-8")
+    planned = crane(world, "plan", "-d", DATABASE, "--json")
+    (database,) = json.loads(planned.stdout)["databases"]
+    assert (planned.returncode, database["refusal"]) == (0, None)
+    assert [(one["name"], one["class"], one["tables"]) for one in database["pending"]] == [
+        ("0005_drop_hosts.sql", "expand", ["hosts"]),
+        ("0006_notes.sql", "expand", ["notes"]),
+    ]
+    shown = world.engine.run("preview", "--stack", "staging", "--diff").said
+    assert f"{SHOWN}: pending 0006_notes.sql (expand, {sha256(good)[:12]}, tables notes)" in shown
+    assert all(word in shown for word in ('"0006_notes.sql"', '"expand"', sha256(good)))
+
+
+def test_lint_judges_files_without_a_database_and_those_since_a_revision_alone(world: World, tmp_path: Path) -> None:
+    made = tmp_path / "workers"
+    shutil.copytree(world.workers, made)
+    for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "m")):
+        subprocess.run(["git", "-C", str(made), *words], check=True)
+    assert lint(made).returncode == 0
+    folder = made / "crane-context" / "migrations"
+    (folder / "0005_a.sql").write_text("ALTER TABLE sessions ADD COLUMN a TEXT;\n", encoding="utf-8")
+    (folder / "0006_b.sql").write_text("-- crane: contract\nALTER TABLE sessions DROP COLUMN host;\n", encoding="utf-8")
+    assert lint(made).returncode == 0, "one after the other, in releases of their own, they may run"
+    since = lint(made, "--since", "HEAD", "--json")
+    found = json.loads(since.stdout)["files"]
+    assert (since.returncode, [one["name"] for one in found]) == (3, ["0005_a.sql", "0006_b.sql"])
+    assert [one["rule"] for one in found[1]["findings"] if one["level"] == "error"] == ["contract-with-expand"]
+    assert lint(made, "--since", "nothing").stderr.endswith("Name a revision of the repository that holds it.\n")
+    (folder / "0006_c.sql").write_text("SELECT 1;\n", encoding="utf-8")
+    both = lint(made)
+    assert (both.returncode, both.stderr) == (
+        1,
+        f"error: {folder}/0006_c.sql: the number 6 is taken by 0006_b.sql. Give the newer file the next free number.\n",
+    )
+
+
+def test_a_schema_that_was_changed_by_hand_is_shown_as_a_diff_stops_every_run_and_can_be_accepted(world: World) -> None:
+    world.rows(SHOWN, "CREATE INDEX by_hand ON sessions (host)")
+    path = new_file(world, "notes", "CREATE TABLE notes (text TEXT);\n")
+    said = crane(world, "verify", "-d", DATABASE)
+    assert (said.returncode, "+CREATE INDEX by_hand ON sessions (host);" in said.stdout.splitlines()) == (3, True)
+    (found,) = json.loads(crane(world, "verify", "-d", DATABASE, "--json").stdout)["databases"]
+    assert (found["as_expected"], found["differs"]) == (False, ["index by_hand"])
+    text = f"{SHOWN}: its schema is not what its migrations make (index by_hand), so nothing was applied"
+    for run in (crane(world, "plan"), crane(world, "apply")):
+        assert (run.returncode != 0, text in run.stdout + run.stderr) == (True, True)
+    assert text in world.up("staging").said
+    assert crane(world, "baseline", "-d", DATABASE, "--accept", "index by_hand").returncode == 0
+    assert crane(world, "verify").returncode == 0
+    assert crane(world, "apply").returncode == 0
+    assert crane(world, "verify").returncode == 0
+    world.rows(SHOWN, "DROP TABLE notes; DROP INDEX by_hand; DELETE FROM crane_accepted")
+    world.rows(SHOWN, f"DELETE FROM d1_migrations WHERE name = '{path.name}'; DELETE FROM crane_migrations WHERE name = '{path.name}'")  # noqa: S608
+    path.unlink()
+    assert crane(world, "status").returncode == 0
+
+
+def test_a_database_that_was_set_back_is_refused_with_the_way_out(world: World, tmp_path: Path) -> None:
+    world.rows(SHOWN, "DROP TABLE smoke_writes")
+    world.rows(SHOWN, f"DELETE FROM d1_migrations WHERE name = '{LAST}'; DELETE FROM crane_migrations WHERE name = '{LAST}'")  # noqa: S608
+    assert LAST in pending_for_wrangler(world, tmp_path)
+    for words in (("preview", "--stack", "staging"), ("up", "--stack", "staging", "--yes", "--skip-preview")):
+        said = world.engine.run(*words).said
+        assert (
+            f"database {SHOWN}: its ledger lacks {LAST}, which this stack has applied: it was set back, by Time Travel or by hand." in said
+        )
+        assert f"crane migrations apply -s staging -d {DATABASE}." in said
+    applied = crane(world, "apply", "-d", DATABASE)
+    assert (applied.returncode, applied.stdout.splitlines()[-1]) == (0, f"{SHOWN}: 1 applied, stands at {LAST}")
+    assert "No migrations to apply" in pending_for_wrangler(world, tmp_path)
+    again = world.up("staging")
+    assert (again.exit, again.line("unchanged")) == (0, "18 unchanged"), again.said
+
+
+def test_production_gets_by_hand_only_what_staging_has_proven(world: World) -> None:
+    new_file(world, "notes", "CREATE TABLE notes (text TEXT);\n")
+    refused = crane(world, "apply", stack="production")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: production gate closed: release ")
+
+
+def test_listing_never_writes(world: World) -> None:
+    new_file(world, "notes", "CREATE TABLE notes (text TEXT);\n")
+    world.faults.reset()
+    for words in (("status",), ("plan",), ("lint",), ("verify",)):
+        assert crane(world, *words).returncode in {0, 3}
+    sent = [call for call in world.faults.calls() if call["method"] != "GET"]
+    assert sent
+    assert all(call["path"].endswith("/query") for call in sent)
+    assert world.faults.executed("CREATE TABLE notes (text TEXT)") == 0
+    assert world.rows(SHOWN, "SELECT name FROM sqlite_master WHERE name = 'notes'") == []
+
+
+def test_what_is_wrong_is_one_line(world: World) -> None:
+    for words, line in (
+        (
+            ("status", "-d", "nothing"),
+            "error: database nothing: the catalog has no such database. Use one of crane-context-db, crane-classifier-db.\n",
+        ),
+        (("new", "a b", "-d", DATABASE), "error: a b: it is no name of a migration. Use letters, digits, - and _.\n"),
+        (
+            ("baseline", "-d", DATABASE),
+            f"error: {SHOWN}: its ledger has 4 migrations already, up to {LAST}. {NOTHING}.\n",
+        ),
+        (
+            ("baseline", "-d", DATABASE, "--accept", "table x"),
+            f"error: {SHOWN}: table x is no difference. Accept only what differs: nothing does.\n",
+        ),
+    ):
+        said = crane(world, *words)
+        assert (said.returncode, said.stderr) == (1, line)
+
+
+def test_without_pulumi_on_the_path_it_says_so(world: World) -> None:
+    environ = {**clean_environment(), "PATH": str(world.project.folder)}
+    command = [str(Path(sys.executable).parent / "crane"), "migrations", "status", "-s", "staging"]
+    said = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (
+        1,
+        "error: pulumi: is not on PATH. Run make engine, or open the shell of crane local env.\n",
+    )

@@ -1,0 +1,16 @@
+"""The session's local cloud, and wrangler with a home of its own for each test."""
+
+from pathlib import Path
+
+import pytest
+
+from local_cloud.daemon import Running
+from tests.wrangler import Wrangler
+
+
+@pytest.fixture
+def wrangler(cloud: Running, tmp_path: Path) -> Wrangler:
+    """Wrangler, logged in to the session's cloud."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Wrangler(cloud, home)

@@ -1,0 +1,174 @@
+"""Runs the real engine on the fixture program, with the stand-in provider attached."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from local_cloud.provider import ProviderServer, start_provider
+from tests.repository import ROOT
+
+PROGRAM = Path(__file__).parent / "program"
+TOKEN = "canary-token-9b1d"
+# The signature under which the engine writes an encrypted value.
+SECRET = "4dabf18193072939515e22adb298388d"
+# Steps that belong to another one, or change nothing.
+SILENT = {"same", "refresh", "create-replacement", "import-replacement", "delete-replaced", "discard-replaced"}
+SECONDS = 180
+Json = dict[str, Any]
+
+
+def search_path() -> str:
+    """PATH with this Python and the engine that the repository brought first."""
+    return os.pathsep.join([str(Path(sys.executable).parent), str(ROOT / ".crane" / "engine" / "bin"), os.environ.get("PATH", "")])
+
+
+@contextmanager
+def provider_at(base_url: str) -> Iterator[ProviderServer]:
+    """A stand-in provider in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        server = asyncio.run_coroutine_threadsafe(start_provider(base_url, TOKEN), loop).result()
+        try:
+            yield server
+        finally:
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the engine did and said."""
+
+    exit: int
+    steps: list[Json]
+    errors: list[str]
+    said: str
+
+
+@dataclass
+class Stack:
+    """One stack of the fixture program, in a folder of its own, with a process that hosts its program."""
+
+    folder: Path
+    pulumi: str
+    provider_port: int
+    host: subprocess.Popen[str] = field(init=False)
+    client: str = field(init=False)
+
+    def __enter__(self) -> Self:
+        """Start the program's host and make the stack."""
+        shutil.copytree(PROGRAM, self._project)
+        (self.folder / "state").mkdir()
+        self.host = subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(self._project / "host.py"), str(self._inputs)],
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        made = self._pulumi("stack", "init", "contract")
+        assert made.returncode == 0, made.stderr
+        assert self.host.stdout
+        self.client = f"127.0.0.1:{self.host.stdout.readline().strip()}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the host."""
+        with self.host:
+            pass
+
+    def run(self, command: str, inputs: Json, **config: str) -> Run:
+        """Run up, preview, refresh or destroy; ``config`` is the provider's."""
+        self._inputs.write_text(json.dumps(inputs))
+        events = self.folder / "events"
+        events.unlink(missing_ok=True)
+        options = [] if command == "preview" else ["--yes", "--skip-preview"]
+        if command in ("up", "preview"):
+            settings = [f"--config=cloudflare:{key}={value}" for key, value in config.items()]
+            options += [f"--client={self.client}", "--exec-kind", "auto.inline", *settings]
+        done = self._pulumi(command, "--event-log", str(events), *options)
+        log = [json.loads(line) for line in events.read_text().splitlines()]
+        errors = [event["diagnosticEvent"]["message"] for event in log if event.get("diagnosticEvent", {}).get("severity") == "error"]
+        return Run(done.returncode, list(_steps(log)), errors, done.stdout + done.stderr)
+
+    def export(self) -> str:
+        """The state as the engine gives it to anybody: encrypted values stay encrypted."""
+        done = self._pulumi("stack", "export")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def forget(self, *keys: str) -> None:
+        """Take the provider's configuration out of the stack again."""
+        for key in keys:
+            assert self._pulumi("config", "rm", f"cloudflare:{key}").returncode == 0
+
+    @property
+    def _project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def _inputs(self) -> Path:
+        return self.folder / "inputs.json"
+
+    def _pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.pulumi, *arguments, "--non-interactive"],
+            cwd=self._project,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """A machine without an account. Bytecode is wanted: without it the Cloudflare SDK takes seconds to import."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "CLOUDFLARE_", "PYTHON"))}
+        return {
+            **kept,
+            "PATH": search_path(),
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "passphrase",
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DEBUG_COMMANDS": "1",
+            "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{self.provider_port}",
+        }
+
+
+def _steps(log: list[Json]) -> Iterator[Json]:
+    """The steps as the contract writes them."""
+    for event in log:
+        step = event.get("resourcePreEvent", {}).get("metadata")
+        if step is None or step["type"].startswith("pulumi:") or step["op"] in SILENT:
+            continue
+        reasons = {"replaceReasons": sorted(step.get("keys") or []), "diffReasons": sorted(step.get("diffs") or [])}
+        yield {"op": step["op"], "type": step["type"], **{name: keys for name, keys in reasons.items() if keys}}
+
+
+def resources(exported: str) -> list[Json]:
+    """The resources of an exported state as the contract writes them."""
+    found = json.loads(exported)["deployment"].get("resources", [])
+    shown = [one for one in found if one["type"].startswith("cloudflare:") and not one.get("delete")]
+    return [{"type": one["type"], "id": one["id"], "inputs": _masked(one["inputs"]), "outputs": _masked(one["outputs"])} for one in shown]
+
+
+def _masked(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    if isinstance(value, dict):
+        inner = {key: _masked(item) for key, item in value.items() if key != "__defaults"}
+        return {"secret": True} if SECRET in value else inner
+    return [_masked(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,57 @@
+"""The recorded scenarios: in which stack each one ran, and what the recording left out.
+
+The contract's replies were written down after the run, so those of an adopted worker already show what the adoption
+made of it: what it was before is put in again here.
+"""
+
+import json
+from collections.abc import Iterable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from tests.local_cloud.provider.replay import ANY_BODY, Exchange, recorded, success
+
+Scenario = dict[str, Any]
+CONTRACT: list[Scenario] = json.loads((Path(__file__).parent / "cloudflare-provider-6.17.json").read_text())
+BY_NAME = {scenario["scenario"]: scenario for scenario in CONTRACT}
+ADOPTION = "import worker by name, undeclared settings differ"
+PUT_BACK = "import option put back (preview only)"
+BY_HAND = "refresh after a deployment by hand"
+# Each of these began with an empty stack and went on to the next.
+_BEGINNINGS = ("create", "create without retain", "import existing database and worker", ADOPTION, BY_HAND)
+# What the adopted worker had set and the program did not declare.
+_BEFORE_ADOPTION = {"logpush": True, "tags": ["by-hand"]}
+
+
+def lanes() -> list[list[Scenario]]:
+    """The scenarios of each stack, in order."""
+    found: list[list[Scenario]] = []
+    for scenario in CONTRACT:
+        if scenario["scenario"] in _BEGINNINGS:
+            found.append([])
+        found[-1].append(scenario)
+    return found
+
+
+def exchanges(scenario: Scenario) -> list[Exchange]:
+    """What the API was asked in a scenario, and what it replies."""
+    if scenario["scenario"] == PUT_BACK:  # the requests of previews are not in the contract
+        return [recorded(exchange) for exchange in BY_NAME[ADOPTION]["requests"] if exchange["method"] == "GET"]
+    found = deepcopy(scenario.get("requests", []))
+    for exchange in found:
+        if scenario["scenario"] == ADOPTION and exchange["method"] == "GET":
+            exchange["response"]["result"].update(_BEFORE_ADOPTION)
+            exchange["response"]["result"]["observability"]["enabled"] = True
+    return [recorded(exchange) for exchange in found]
+
+
+def creation_of(read: Scenario) -> Iterable[Exchange]:
+    """Replies that create what a scenario then reads: the recording has none, so no body is asked for."""
+    for exchange in map(recorded, read["requests"]):
+        path, _, query = exchange.path.partition("?")
+        if path.endswith("/schedules"):
+            yield Exchange("PUT", path, ANY_BODY, 200, exchange.reply)
+        else:
+            yield Exchange("POST", path.rpartition("/")[0], ANY_BODY, 200, success(exchange.reply["result"]))
+        assert query in ("", "include=modules")

@@ -1,0 +1,143 @@
+"""A rehearsal cannot reach a real account, and what is secret stays secret."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from local_cloud.errors import LocalCloudError
+from local_cloud.provider import start_provider
+from local_cloud.provider.api import Api, RequestError, connected
+from tests.local_cloud.provider.engine import SECRET, TOKEN, Stack
+from tests.local_cloud.provider.replay import ANY_BODY, Exchange, Replay, replaying
+from tests.local_cloud.provider.scenarios import BY_NAME, exchanges
+
+Made = Callable[[], tuple[Stack, Replay]]
+ELSEWHERE = (
+    "https://api.cloudflare.com/client/v4",
+    "http://10.0.0.1/client/v4",
+    "http://0.0.0.0/client/v4",
+    "http://localhost.example.com/client/v4",
+    "http://127.0.0.1@api.cloudflare.com/client/v4",
+    "file://127.0.0.1/client/v4",
+    "",
+)
+# A text that JSON, Python and a URL write each in another way.
+PLANTED = 'canary "ä/7f3a9c'
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[tuple[Api, Replay]]:
+    """Calls to a replay, hiding the planted secret."""
+    with replaying() as replay:
+        async with connected() as http:
+            yield Api(replay.base_url, TOKEN, http, {"KEY": PLANTED}), replay
+
+
+@pytest.mark.parametrize("base_url", ELSEWHERE)
+async def test_a_provider_for_another_machine_does_not_start(base_url: str) -> None:
+    with pytest.raises(LocalCloudError, match=r"^cloudflare:baseUrl: the stand-in provider refuses the host '.*', which is not a loopback"):
+        await start_provider(base_url, TOKEN)
+
+
+async def test_a_provider_does_not_listen_to_other_machines() -> None:
+    with pytest.raises(LocalCloudError, match=r"^stand-in provider: it does not listen on '0\.0\.0\.0'\. Give it a loopback address\.$"):
+        await start_provider("http://127.0.0.1:1", TOKEN, host="0.0.0.0")  # noqa: S104 (the point)
+
+
+async def test_a_redirect_is_not_followed(api: tuple[Api, Replay]) -> None:
+    calls, replay = api
+    replay.expect([Exchange("GET", "/moved", None, 302, {"success": True, "result": {}})])
+    with pytest.raises(RequestError, match="302 Found"):
+        await calls.call("GET", "/moved")
+
+
+async def test_a_proxy_of_the_environment_is_not_used(api: tuple[Api, Replay], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, replay = api
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    replay.expect([Exchange("GET", "/here", None, 200, {"success": True, "result": {"id": "x"}})])
+    async with connected() as http:
+        assert await Api(calls.base_url, TOKEN, http).call("GET", "/here") == {"id": "x"}
+
+
+def test_configuration_that_leads_elsewhere_stops_the_run(make_stack: Made) -> None:
+    """Nothing is asked, neither there nor here."""
+    stack, replay = make_stack()
+    done = stack.run("up", BY_NAME["create"]["inputs"], baseUrl="https://api.cloudflare.com/client/v4", apiToken="canary-real")
+    assert done.exit != 0
+    assert any("refuses the host 'api.cloudflare.com', which is not a loopback address" in error for error in done.errors), done.said
+    assert (replay.served, replay.unexpected, "canary-real" in done.said) == ([], [], False)
+
+
+def test_configuration_wins_for_the_run_that_has_it_and_no_other(make_stack: Made) -> None:
+    stack, started_with = make_stack()
+    inputs = {"worker": BY_NAME["create"]["inputs"]["worker"]}
+    refused = {"success": False, "errors": [], "messages": [], "result": None}
+    with replaying() as configured:
+        for replay in (started_with, configured):
+            replay.expect([Exchange("POST", f"/accounts/{'0' * 32}/workers/workers", ANY_BODY, 403, refused)])
+        assert stack.run("up", inputs, baseUrl=configured.base_url, apiToken="canary-configured").exit != 0
+        assert (len(configured.served), len(started_with.served)) == (1, 0)
+    stack.forget("baseUrl", "apiToken")
+    assert stack.run("up", inputs).exit != 0
+    assert (configured.tokens, started_with.tokens) == ({"Bearer canary-configured"}, {f"Bearer {TOKEN}"})
+
+
+def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_stack: Made) -> None:
+    """The API refuses the second version with a body that holds the secret in several forms, and the token."""
+    stack, replay = make_stack()
+    scenario = BY_NAME["create"]
+    inputs = json.loads(json.dumps(scenario["inputs"]))
+    inputs["version"]["bindings"][2]["text"] = PLANTED
+    replay.expect(one if not one.path.endswith("/versions") else _any_body(one) for one in exchanges(scenario))
+    assert stack.run("up", inputs).exit == 0
+
+    inputs["version"]["code"] = "export default {}"
+    echo = {
+        "success": False,
+        "errors": [{"code": 10000, "message": f"KEY={PLANTED} for {TOKEN}, {PLANTED!r}"}],
+        "result": {"text": PLANTED},
+    }
+    version = next(one for one in replay.served if one.path.endswith("/versions"))
+    replay.expect([Exchange("POST", version.path, ANY_BODY, 403, echo)])
+    refused = stack.run("up", inputs)
+
+    assert refused.exit != 0
+    assert any("[secret KEY]" in error and "403 Forbidden" in error for error in refused.errors), refused.errors
+    state = stack.export()
+    assert SECRET in state
+    for text in (PLANTED, json.dumps(PLANTED)[1:-1], "7f3a9c", TOKEN):
+        assert text not in refused.said
+        assert text not in state
+
+
+async def test_a_passing_fault_is_asked_for_three_times(api: tuple[Api, Replay]) -> None:
+    calls, replay = api
+    broken = {"success": False, "errors": [{"code": 10000, "message": f"no {PLANTED}"}]}
+    replay.expect([Exchange("POST", "/broken", {"a": 1}, 500, broken)] * 4)
+    with pytest.raises(RequestError) as refused:
+        await calls.call("POST", "/broken", {"a": 1})
+    shown = json.dumps(broken).replace(json.dumps(PLANTED)[1:-1], "[secret KEY]")
+    what = f'failed to make http request: POST "{replay.base_url}/broken": 500 Internal Server Error {shown}.'
+    assert (str(refused.value), len(replay.served)) == (what, 3)
+
+
+async def test_a_success_that_is_none_is_an_error(api: tuple[Api, Replay]) -> None:
+    """Status 200 alone proves nothing."""
+    calls, replay = api
+    replay.expect([Exchange("GET", "/odd", None, 200, {"success": False, "errors": [], "result": None})])
+    with pytest.raises(RequestError, match="200 OK"):
+        await calls.call("GET", "/odd")
+
+
+async def test_an_api_that_is_not_there_is_an_error_with_its_url() -> None:
+    with replaying() as replay:
+        gone = replay.base_url
+    async with connected() as http:
+        with pytest.raises(RequestError, match=f'^failed to make http request: GET "{gone}/x": ConnectError'):
+            await Api(gone, TOKEN, http).call("GET", "/x")
+
+
+def _any_body(exchange: Exchange) -> Exchange:
+    return Exchange(exchange.method, exchange.path, ANY_BODY, exchange.status, exchange.reply)

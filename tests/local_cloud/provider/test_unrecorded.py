@@ -1,0 +1,170 @@
+"""What the contract does not record, but our program and its runbook rely on."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pulumi.provider.experimental import provider
+from pulumi.provider.experimental.property_value import PropertyValue
+
+from local_cloud.errors import LocalCloudError
+from local_cloud.provider.api import connected
+from local_cloud.provider.database import D1Database
+from local_cloud.provider.deployment import WorkersDeployment
+from local_cloud.provider.inputs import refreshed
+from local_cloud.provider.names import from_api, to_api
+from local_cloud.provider.resource import ignoring
+from local_cloud.provider.standin import StandIn
+from local_cloud.provider.version import WorkerVersion
+from tests.local_cloud.provider.engine import Stack, resources
+from tests.local_cloud.provider.replay import Exchange, Replay, success
+from tests.local_cloud.provider.scenarios import ADOPTION, BY_HAND, BY_NAME, creation_of, exchanges
+
+Made = Callable[[], tuple[Stack, Replay]]
+UNDECLARED = ["observability", "tags", "logpush", "tailConsumers"]
+MODULE = {"name": "index.js", "contentType": "application/javascript+module", "contentBase64": "MQ=="}
+VERSION: dict[str, Any] = {
+    "accountId": "a",
+    "workerId": "w",
+    "annotations": {"workersTag": "t"},
+    "bindings": [{"name": "A", "type": "plain_text", "text": "1"}, {"name": "B", "type": "d1", "databaseId": "d"}],
+    "modules": [MODULE],
+}
+
+
+def test_an_adopted_worker_keeps_the_settings_whose_changes_are_ignored(make_stack: Made) -> None:
+    """It is read and nothing is sent; once something else changes, they are sent as they are."""
+    stack, replay = make_stack()
+    inputs = {**BY_NAME[ADOPTION]["inputs"], "ignore_changes": UNDECLARED}
+    read = [one for one in exchanges(BY_NAME[ADOPTION]) if one.method == "GET"]
+    live = read[0].reply["result"]
+    replay.expect(read)
+    adopted = stack.run("up", inputs)
+    assert [step["op"] for step in adopted.steps] == ["import"], adopted.said
+    assert (adopted.exit, replay.unexpected, replay.expected) == (0, [], [])
+
+    inputs["worker"] = {**inputs["worker"], "subdomain": {"enabled": True, "previews_enabled": False}}
+    body = {key: live[key] for key in ("logpush", "name", "observability", "tags", "tail_consumers")}
+    body["subdomain"] = {"enabled": True, "previews_enabled": False}
+    replay.expect([Exchange("PUT", f"/accounts/{'0' * 32}/workers/workers/{live['id']}", body, 200, success({**live, **body}))])
+    assert stack.run("up", inputs).exit == 0
+    assert (replay.unexpected, replay.expected) == ([], [])
+
+
+def test_what_is_gone_is_made_again_after_a_refresh(make_stack: Made) -> None:
+    """Only the deployment was deleted: its state goes, everything else stays."""
+    stack, replay = make_stack()
+    scenario = BY_NAME[BY_HAND]
+    replay.expect(creation_of(scenario))
+    assert stack.run("up", scenario["inputs"]).exit == 0
+    gone = {"success": False, "errors": [{"code": 10007, "message": "no such deployment"}], "messages": [], "result": None}
+    read = exchanges(scenario)
+    replay.expect(Exchange(one.method, one.path, one.body, 404, gone) if "/deployments/" in one.path else one for one in read)
+    refresh = stack.run("refresh", {})
+    assert refresh.exit == 0, refresh.said
+    left = {one["type"] for one in resources(stack.export())}
+    assert "cloudflare:index/workersDeployment:WorkersDeployment" not in left
+    assert len(left) == 4
+    again = stack.run("preview", scenario["inputs"])
+    assert [(step["op"], step["type"]) for step in again.steps] == [("create", "cloudflare:index/workersDeployment:WorkersDeployment")]
+
+
+def test_a_database_without_read_replication_differs_after_a_refresh() -> None:
+    """Which is why the program declares it."""
+    declared = {"accountId": "a", "name": "n"}
+    created = {**declared, "id": "u"}
+    assert D1Database().difference(declared, created).changed == ()
+    found = D1Database().difference(declared, {**created, "readReplication": {"mode": "disabled"}})
+    assert (found.changed, found.replaces) == (("readReplication",), ())
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {**VERSION, "bindings": VERSION["bindings"][::-1]},
+        {**VERSION, "annotations": {"workersTag": "t", "workersTriggeredBy": "api"}},
+        {**VERSION, "modules": [{**MODULE, "contentSha256": "6b86"}]},
+        {**VERSION, "compatibilityFlags": [], "limits": {"cpuMs": 50.0}, "number": 3.0},
+    ],
+    ids=["another order of bindings", "who triggered it", "the hash of a module", "what was not declared"],
+)
+def test_what_only_the_api_adds_changes_no_version(state: dict[str, Any]) -> None:
+    assert WorkerVersion().difference(WorkerVersion().planned(VERSION, {}), {**state, "usageModel": "standard"}).changed == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("bindings", VERSION["bindings"][:1]),
+        ("annotations", {}),
+        ("modules", [{**MODULE, "contentBase64": "Mg=="}]),
+        ("compatibilityFlags", ["nodejs_compat"]),
+        ("workerId", "another"),
+    ],
+)
+def test_every_declared_change_replaces_a_version(key: str, value: object) -> None:
+    planned = WorkerVersion().planned({**VERSION, key: value}, {})
+    found = WorkerVersion().difference(planned, {**VERSION, "usageModel": "standard"})
+    assert (found.changed, found.replaces) == ((key,), tuple(sorted({key, "bindings"})))
+
+
+def test_percentages_are_the_same_whichever_way_they_are_written() -> None:
+    declared = {"accountId": "a", "scriptName": "s", "strategy": "percentage", "versions": [{"versionId": "v", "percentage": 100.0}]}
+    state = {**declared, "versions": [{"percentage": 100, "versionId": "v"}]}
+    assert WorkersDeployment().difference(declared, state).changed == ()
+
+
+def test_a_refresh_puts_drift_into_the_inputs_and_leaves_the_order_of_the_program() -> None:
+    declared = {"bindings": [{"name": "B", "type": "d1", "databaseId": "d"}, {"name": "A", "type": "plain_text", "text": "1"}]}
+    now = {
+        "bindings": [{"name": "A", "type": "plain_text", "text": "2", "part": "x"}, {"name": "B", "type": "d1", "databaseId": "d"}],
+        "number": 3,
+    }
+    expected = [{"name": "B", "type": "d1", "databaseId": "d"}, {"name": "A", "type": "plain_text", "text": "2"}]
+    assert refreshed(declared, now) == {"bindings": expected}
+
+
+def test_an_ignored_path_within_an_object_leaves_its_neighbours() -> None:
+    planned = {"observability": {"enabled": True, "logs": {"enabled": True}}, "tags": ["new"]}
+    prior = {"observability": {"enabled": False, "logs": {"enabled": False}}, "tags": ["old"]}
+    kept = ignoring(planned, prior, ["observability.logs", "tags[0]"])
+    assert kept == {"observability": {"enabled": True, "logs": {"enabled": False}}, "tags": ["old"]}
+
+
+def test_names_survive_the_way_to_the_api_and_back() -> None:
+    properties = {"headSamplingRate": 0.5, "contentBase64": "x", "annotations": {"workersTag": "t"}, "versions": [{"versionId": "v"}]}
+    sent = to_api(properties)
+    assert json.dumps(sent, sort_keys=True) == json.dumps(
+        {"annotations": {"workers/tag": "t"}, "content_base64": "x", "head_sampling_rate": 0.5, "versions": [{"version_id": "v"}]}
+    )
+    assert from_api(sent) == properties
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "failure"),
+    [
+        (WorkerVersion.token, {**VERSION, "assets": {}}, ("assets", "the stand-in provider does not serve it")),
+        (WorkerVersion.token, {key: VERSION[key] for key in VERSION if key != "workerId"}, ("workerId", "it is required")),
+    ],
+)
+async def test_inputs_that_cannot_be_served_are_refused(token: str, inputs: dict[str, Any], failure: tuple[str, str]) -> None:
+    async with connected() as http:
+        found = await StandIn("http://127.0.0.1:1", "t", http).check(_check(token, inputs))
+    assert [(one.property, one.reason) for one in found.failures or []] == [failure]
+
+
+async def test_a_type_that_is_not_served_is_refused_by_name() -> None:
+    async with connected() as http:
+        with pytest.raises(LocalCloudError, match=r"^cloudflare:index/zone:Zone: the stand-in provider does not serve this type\."):
+            await StandIn("http://127.0.0.1:1", "t", http).check(_check("cloudflare:index/zone:Zone", {}))
+
+
+def _check(token: str, inputs: dict[str, Any]) -> provider.CheckRequest:
+    return provider.CheckRequest(f"urn:pulumi:s::p::{token}::n", {}, {key: _value(value) for key, value in inputs.items()}, b"")
+
+
+def _value(value: Any) -> PropertyValue:  # noqa: ANN401 (JSON)
+    if isinstance(value, dict):
+        return PropertyValue({key: _value(item) for key, item in value.items()})
+    return PropertyValue([_value(item) for item in value] if isinstance(value, list) else value)

@@ -1,0 +1,151 @@
+"""Rows that a migration takes without saying so fail it, in the request itself, and nothing of it stays; on the local cloud's D1."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cloudflare import AsyncCloudflare
+
+from crane_infra.d1.client import D1
+from crane_infra.errors import MigrationError
+from crane_infra.migrations.apply import Outcome, migrate
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.lint.judge import Accepted, examine
+from crane_infra.migrations.lint.row_counts import Counted
+from local_cloud.daemon import Running
+from tests.cloud import Api
+from tests.migrations.builders import SHOWN, write_files
+
+MAKE = """CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE notes (id INTEGER PRIMARY KEY, user INTEGER REFERENCES users (id) ON DELETE CASCADE);
+CREATE TABLE "odd 'marks'" (id INTEGER PRIMARY KEY, "the user" INTEGER REFERENCES users (id) ON DELETE SET NULL);"""
+FILL = """INSERT INTO users VALUES (1, 'a'), (2, 'b'), (3, NULL);
+INSERT INTO notes VALUES (1, 1), (2, 1), (3, 2);
+INSERT INTO "odd 'marks'" VALUES (1, 1), (2, 2);"""
+REBUILD = """PRAGMA defer_foreign_keys = ON;
+CREATE TABLE users_new (id INTEGER PRIMARY KEY, name TEXT, email TEXT);
+INSERT INTO users_new (id, name) SELECT id, name FROM users;
+DROP TABLE users;
+ALTER TABLE users_new RENAME TO users;"""
+COPY = """CREATE TABLE users_new (id INTEGER PRIMARY KEY, name TEXT);
+INSERT INTO users_new SELECT id, name FROM users WHERE name IS NOT NULL;
+DROP TABLE users;
+ALTER TABLE users_new RENAME TO users;"""
+ALONE = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO users VALUES (1, 'a'), (2, NULL);"
+ACCEPT: Accepted = {"0002_rebuild.sql": ("rebuilds-referenced-table",)}
+
+
+@dataclass
+class Live:
+    """A database of the local cloud, and runs on it."""
+
+    api: Api
+    id: str
+    db: D1
+    log: list[str] = field(default_factory=list)
+
+    async def run(self, files: Sequence[MigrationFile], accepted: Accepted | None = None) -> Outcome:
+        """Run the migrations as one update does."""
+        return await migrate(self.db, files, release="release-1", log=self.log.append, accepted=accepted)
+
+    def counts(self) -> list[dict[str, object]]:
+        """What was counted."""
+        return self.api.query(self.id, "SELECT * FROM crane_rows ORDER BY counted")[0]
+
+    def count(self, table: str) -> object:
+        """How many rows a table has."""
+        return self.api.query(self.id, f"SELECT COUNT(*) AS n FROM {table}")[0][0]["n"]  # noqa: S608 - a name of the test
+
+
+@pytest.fixture
+async def live(cloud: Running, api: Api) -> AsyncIterator[Live]:
+    """An empty database."""
+    database = api.database()
+    async with AsyncCloudflare(api_token=cloud.token, base_url=cloud.api_url) as client:
+        yield Live(api, database, D1(client, cloud.account_id, database, "db-staging"))
+
+
+def files(folder: Path, made: str, rebuild: str) -> tuple[MigrationFile, ...]:
+    return write_files(folder / "migrations", {"0001_make.sql": made, "0002_rebuild.sql": rebuild})
+
+
+async def test_a_rebuild_that_empties_its_children_is_stopped_before_anything_is_sent(live: Live, tmp_path: Path) -> None:
+    (made, rebuild) = files(tmp_path, f"{MAKE}{FILL}", REBUILD)
+    await live.run([made])
+    with pytest.raises(MigrationError, match=r"0002_rebuild\.sql, statement 4: dropping users also deletes rows of notes, odd 'marks'"):
+        await live.run([made, rebuild])
+    assert live.count("notes") == 3
+
+
+async def test_where_the_finding_was_accepted_the_counts_still_stop_it_and_nothing_of_it_stays(live: Live, tmp_path: Path) -> None:
+    (made, rebuild) = files(tmp_path, f"{MAKE}{FILL}", REBUILD)
+    await live.run([made])
+    with pytest.raises(MigrationError) as caught:
+        await live.run([made, rebuild], ACCEPT)
+    assert str(caught.value) == (
+        f"{SHOWN}/0002_rebuild.sql: not applied to db-staging: it loses 3 of 3 rows of notes, and does not say so. Nothing of it stays. "
+        "Applied in this run: none. Pending: 0002_rebuild.sql. Copy what refers to a table before it is dropped; if these rows may go, "
+        "say -- crane: loses-rows, or let the stack file accept it (accept-findings: loses-rows). docs/lint.md shows how."
+    )
+    assert (live.count("notes"), live.count("users"), live.counts()) == (3, 3, [])
+    names = live.api.query(live.id, "SELECT name FROM d1_migrations")[0]
+    assert [row["name"] for row in names] == ["0001_make.sql"]
+
+
+async def test_what_the_file_declares_may_go_and_stands_in_the_ledger(live: Live, tmp_path: Path) -> None:
+    (made, rebuild) = files(tmp_path, f"{MAKE}{FILL}", f"-- crane: loses-rows notes, \"odd 'marks'\"\n{REBUILD}")
+    await live.run([made, rebuild][:1])
+    assert (await live.run([made, rebuild])).applied == ("0002_rebuild.sql",)
+    assert {str(one["counted"]): (one["before"], one["after"]) for one in live.counts()} == {
+        "notes": (3, 0),
+        "odd 'marks'": (2, 2),
+        "odd 'marks'.the user": (2, 0),
+        "users": (3, 3),
+    }
+
+
+async def test_a_stack_can_accept_that_rows_go(live: Live, tmp_path: Path) -> None:
+    (made, rebuild) = files(tmp_path, f"{MAKE}{FILL}", REBUILD)
+    await live.run([made])
+    outcome = await live.run([made, rebuild], {"0002_rebuild.sql": ("rebuilds-referenced-table", "loses-rows")})
+    assert outcome.applied == ("0002_rebuild.sql",)
+    assert any("rebuilds-referenced-table" in line for line in live.log), "what is accepted is said all the same"
+
+
+async def test_a_copy_that_leaves_rows_out_fails(live: Live, tmp_path: Path) -> None:
+    (made, copy) = files(tmp_path, ALONE, COPY)
+    await live.run([made])
+    with pytest.raises(MigrationError, match="it loses 1 of 2 rows of users, and does not say so"):
+        await live.run([made, copy])
+    assert live.count("users") == 2
+
+
+async def test_a_loss_in_a_file_that_goes_through_import_fails_the_same_way(live: Live, tmp_path: Path) -> None:
+    trigger = "CREATE TRIGGER tr AFTER INSERT ON users BEGIN UPDATE users SET name = 'x' WHERE id = new.id; END;"
+    (made, copy) = files(tmp_path, ALONE, f"{COPY}\n{trigger}")
+    await live.run([made])
+    with pytest.raises(MigrationError, match="it loses 1 of 2 rows of users, and does not say so"):
+        await live.run([made, copy])
+    assert live.count("users") == 2
+
+
+async def test_where_no_row_is_lost_it_runs(live: Live, tmp_path: Path) -> None:
+    whole = COPY.replace(" WHERE name IS NOT NULL", "")
+    (made, copy) = files(tmp_path, ALONE, whole)
+    await live.run([made])
+    assert (await live.run([made, copy])).applied == ("0002_rebuild.sql",)
+    assert [(one["counted"], one["before"], one["after"]) for one in live.counts()] == [("users", 2, 2)]
+
+
+def test_only_what_could_be_lost_without_a_word_is_counted(tmp_path: Path) -> None:
+    made = files(tmp_path, MAKE, "DELETE FROM notes WHERE id = 1; ALTER TABLE users ADD COLUMN email TEXT;")
+    (one,) = examine(made, made[1:])
+    assert one.counts == ()
+    made = files(tmp_path, MAKE, "-- crane: loses-rows notes\nDELETE FROM users WHERE id = 1;")
+    (one,) = examine(made, made[1:])
+    assert one.counts == (
+        Counted("notes", None, may_fall=True),
+        Counted("odd 'marks'", None, may_fall=False),
+        Counted("odd 'marks'", "the user", may_fall=False),
+    )

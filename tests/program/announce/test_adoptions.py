@@ -1,0 +1,206 @@
+"""An account that exists is adopted with its data and settings, after saying what will change; an adoption that cannot go well is refused.
+
+One story on one local cloud: each fixture goes on from the one that it names.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from crane_infra import catalog
+from crane_infra.rehearsal.existing_account import SCHEDULE, UNDECLARED, make_existing
+from crane_infra.rehearsal.snapshot import Snapshot, lost, take
+from local_cloud.client import Account
+from tests.world.engine import Ended
+from tests.world.world import World, edited, local_world
+
+CONTEXT, CLASSIFIER = "crane-context-db", "crane-classifier-db"
+NOWHERE = "10ca1000-0000-4000-8000-000000000000"
+
+
+def well(run: Ended) -> Ended:
+    """A run that has to succeed."""
+    assert run.exit == 0, run.said
+    return run
+
+
+def refused(run: Ended) -> str:
+    """The one line with which an update was refused."""
+    assert run.exit != 0
+    assert "Traceback" not in run.said
+    (line,) = run.errors
+    return line
+
+
+@contextmanager
+def setting(world: World, kind: str, of: str, **changed: object) -> Iterator[None]:
+    """Change what staging says of one database or worker for a while; None takes a key away."""
+    before = world.stack_file("staging")
+    content = world.stack_file("staging")
+    own = {**content["config"][f"crane-infra:{kind}"][of], **changed}
+    content["config"][f"crane-infra:{kind}"][of] = {key: value for key, value in own.items() if value is not None}
+    world.write_stack_file("staging", content)
+    try:
+        yield
+    finally:
+        world.write_stack_file("staging", before)
+
+
+def adopted_id(world: World, name: str) -> str:
+    """The id that staging's file adopts."""
+    return str(world.stack_file("staging")["config"]["crane-infra:databases"][name]["adopt"])
+
+
+@dataclass(frozen=True)
+class Existing:
+    """A world whose account exists, and what was in it."""
+
+    world: World
+    before: Snapshot
+
+
+@pytest.fixture(scope="module")
+def existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Existing]:
+    """Deployed without Pulumi; both stacks are to adopt it, and neither ever ran."""
+    with local_world(tmp_path_factory.mktemp("existing")) as world:
+        account = Account(world.cloud)
+        make_existing(world.project, account, catalog.crane(), world.engine.environ)
+        world.faults.reset()
+        yield Existing(world, take(account))
+
+
+@pytest.fixture(scope="module")
+def preview(existing: Existing) -> Ended:
+    """A preview before anything is adopted."""
+    return well(existing.world.engine.run("preview", "--stack", "staging"))
+
+
+class TestAnnouncement:
+    def test_it_says_what_becomes_of_each_worker(self, preview: Ended) -> None:
+        common = "its code is replaced by this release; the plain_text binding SET_BY_HAND goes away; the secrets"
+        previews = "are set from this stack; the addresses of single versions: on becomes off"
+        assert preview.line("adopts worker crane-context-staging").endswith(
+            f"adopts worker crane-context-staging: {common} CONTEXT_ADMIN_KEY, CONTEXT_RELAY_KEY {previews}"
+        )
+        assert preview.line("adopts worker crane-classifier-staging").endswith(
+            f"adopts worker crane-classifier-staging: {common} GEMINI_API_KEY, GH_PRIVATE_KEY_PEM, GH_WEBHOOK_SECRET {previews}"
+        )
+
+    def test_it_says_what_becomes_of_each_database(self, preview: Ended) -> None:
+        assert preview.line(f"adopts database {CONTEXT}").endswith(
+            f"adopts database {CONTEXT}-staging: its data stays; migrations taken over from wrangler: 3, pending: 0004_create_smoke_writes.sql"
+        )
+        assert preview.line(f"adopts database {CLASSIFIER}").endswith(
+            f"adopts database {CLASSIFIER}-staging: its data stays; "
+            "migrations taken over from wrangler: 2, pending: 0003_add_repository_to_deliveries.sql"
+        )
+
+    def test_nothing_is_replaced_or_deleted(self, preview: Ended) -> None:
+        assert preview.line("to import") == "= 4 to import"
+        assert preview.line("to create") == "+ 14 to create"
+        assert "to replace" not in preview.said
+        assert "to delete" not in preview.said
+
+    def test_a_preview_changes_nothing(self, existing: Existing, preview: Ended) -> None:  # noqa: ARG002 - it has to come first
+        assert lost(existing.before, take(Account(existing.world.cloud))) == []
+        assert not [change for change in existing.world.changes() if "/query" not in change]
+
+
+class TestAnAdoptionThatCannotGoWell:
+    """Refused before anything is changed."""
+
+    def refusal(self, existing: Existing) -> str:
+        """The line with which an update of staging ends; nothing was adopted."""
+        line = refused(existing.world.up("staging"))
+        assert existing.world.resources("staging") == set()
+        return line
+
+    def test_a_database_id_that_does_not_exist(self, existing: Existing) -> None:
+        with setting(existing.world, "databases", CONTEXT, adopt=NOWHERE):
+            assert self.refusal(existing) == (
+                f"Pulumi.staging.yaml databases.{CONTEXT}.adopt: the account has no database {NOWHERE}. "
+                "Correct the id: wrangler d1 list names them."
+            )
+
+    def test_a_database_that_is_called_otherwise(self, existing: Existing) -> None:
+        with setting(existing.world, "databases", CONTEXT, name="another"):
+            assert self.refusal(existing) == (
+                f"Pulumi.staging.yaml databases.{CONTEXT}.name: the database {adopted_id(existing.world, CONTEXT)} "
+                f"is called {CONTEXT}-staging, not another. Write name: {CONTEXT}-staging."
+            )
+
+    def test_a_ledger_of_wrangler_with_a_file_that_is_missing(self, existing: Existing) -> None:
+        existing.world.rows(f"{CONTEXT}-staging", "INSERT INTO d1_migrations (name) VALUES ('0002_other.sql')")
+        try:
+            assert self.refusal(existing).startswith(f"0002_other.sql: applied to {CONTEXT}-staging, but the file is missing. ")
+        finally:
+            existing.world.rows(f"{CONTEXT}-staging", "DELETE FROM d1_migrations WHERE name = '0002_other.sql'")
+
+    def test_a_worker_that_does_not_exist_is_told_in_a_preview(self, existing: Existing) -> None:
+        existing.world.api("DELETE", "/workers/workers/crane-classifier")
+        preview = existing.world.engine.run("preview", "--stack", "production")
+        assert (
+            "Pulumi.production.yaml workers.crane-classifier.adopt: the account has no worker crane-classifier to adopt. "
+            "Remove adopt, and this stack makes it. An update would be refused."
+        ) in preview.said
+
+
+@pytest.fixture(scope="module")
+def adopted(existing: Existing) -> Ended:
+    """Staging adopts."""
+    return existing.world.up("staging")
+
+
+class TestAdoption:
+    def test_databases_and_workers_are_the_same_with_every_row_and_undeclared_setting(self, existing: Existing, adopted: Ended) -> None:
+        well(adopted)
+        now = take(Account(existing.world.cloud))
+        assert [one for one in lost(existing.before, now) if "crane-classifier is" not in one and "crane-classifier:" not in one] == []
+        settings = now.workers["crane-context-staging"][1]
+        assert settings["tags"] == UNDECLARED["tags"]
+        assert settings["logpush"] is True
+        assert settings["observability"]["head_sampling_rate"] == UNDECLARED["observability"]["head_sampling_rate"]
+        assert settings["schedules"] == [SCHEDULE]
+
+    def test_what_serves_is_this_release(self, existing: Existing, adopted: Ended) -> None:
+        well(adopted)
+        proof = existing.world.proofs("staging")[0]
+        for worker in proof["workers"].values():
+            assert existing.world.answering(worker["script"]) == worker["version"]
+
+    def test_the_rows_of_wrangler_are_taken_over_and_the_rest_is_applied_once(self, existing: Existing, adopted: Ended) -> None:
+        well(adopted)
+        rows = existing.world.rows(f"{CONTEXT}-staging", "SELECT name, origin FROM crane_migrations ORDER BY name")
+        assert [row["origin"] for row in rows] == ["adopted", "adopted", "adopted", "applied"]
+        listed = existing.world.rows(f"{CONTEXT}-staging", "SELECT name FROM d1_migrations ORDER BY id")
+        assert [row["name"] for row in listed] == [row["name"] for row in rows]
+
+    def test_the_announcement_is_made_once(self, existing: Existing, adopted: Ended) -> None:
+        assert "adopts database" in well(adopted).said
+        again = well(existing.world.up("staging", "--expect-no-changes"))
+        assert "adopts " not in again.said
+
+
+class TestAfterTheAdoption:
+    @pytest.mark.parametrize(
+        ("kind", "name", "back"), [("databases", CONTEXT, "adopt: 10ca1"), ("workers", "crane-context", "adopt: true")]
+    )
+    def test_an_adopt_that_was_taken_away_is_refused(self, existing: Existing, adopted: Ended, kind: str, name: str, back: str) -> None:
+        well(adopted)
+        with setting(existing.world, kind, name, adopt=None):
+            said = refused(existing.world.up("staging"))
+        assert said.startswith(f"Pulumi.staging.yaml {kind}.{name}.adopt: was taken away; ")
+        assert f"Put back {back}" in said
+
+    def test_put_back_it_changes_nothing(self, existing: Existing, adopted: Ended) -> None:
+        well(adopted)
+        well(existing.world.engine.run("preview", "--stack", "staging", "--expect-no-changes"))
+
+    def test_a_file_that_wrangler_applied_cannot_be_edited_any_more(self, existing: Existing, adopted: Ended) -> None:
+        well(adopted)
+        path = existing.world.workers / "crane-context" / "migrations" / "0001_create_sessions.sql"
+        with edited(path, "CREATE TABLE sessions", "CREATE  TABLE sessions"):
+            said = refused(existing.world.up("staging"))
+        assert f"edited after it was applied to {CONTEXT}-staging (recorded " in said

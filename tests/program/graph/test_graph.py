@@ -1,0 +1,175 @@
+"""What each environment declares: its own names and databases, bindings in order, secrets marked, everything dear protected."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from crane_infra.catalog import crane
+from tests.program.graph.account import Account
+from tests.program.graph.conftest import ACCOUNT, PLANTED, Declare, Declared, committed
+
+STAGING = {"crane-context": "crane-context-staging", "crane-classifier": "crane-classifier-staging"}
+PRODUCTION = {"crane-context": "crane-context", "crane-classifier": "crane-classifier"}
+
+
+def bindings(declared: Declared, worker: str) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in plain(declared.of("WorkerVersion")[worker]["bindings"])}
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """The value inside Pulumi's secret envelope, if it is in one."""
+    return value["value"] if isinstance(value, dict) and "4dabf18193072939515e22adb298388d" in value else value
+
+
+@pytest.fixture
+def staging(declare: Declare) -> Declared:
+    return declare("staging")
+
+
+@pytest.fixture
+def production(declare: Declare) -> Declared:
+    return declare("production", preview=True)
+
+
+def test_staging_workers_are_named_after_their_environment(staging: Declared) -> None:
+    assert {name: inputs["name"] for name, inputs in staging.of(":Worker").items() if "name" in inputs} == STAGING
+
+
+def test_production_keeps_its_plain_names(production: Declared) -> None:
+    assert {name: inputs["name"] for name, inputs in production.of(":Worker").items() if "name" in inputs} == PRODUCTION
+
+
+def test_each_environment_has_the_two_databases_of_its_own(staging: Declared) -> None:
+    assert {name: inputs["name"] for name, inputs in staging.of("D1Database").items()} == {
+        "crane-context-db": "crane-context-db-staging",
+        "crane-classifier-db": "crane-classifier-db-staging",
+    }
+    assert {inputs["accountId"] for inputs in staging.of("D1Database").values()} == {ACCOUNT}
+
+
+def test_every_version_carries_its_bindings_sorted_by_name(staging: Declared) -> None:
+    for worker in STAGING:
+        names = [one["name"] for one in plain(staging.of("WorkerVersion")[worker]["bindings"])]
+        assert names == sorted(names)
+    assert {name: one["type"] for name, one in bindings(staging, "crane-context").items()} == {
+        "CF_VERSION_METADATA": "version_metadata",
+        "CONTEXT_ADMIN_KEY": "secret_text",
+        "CONTEXT_RELAY_KEY": "secret_text",
+        "CONTEXT_SESSION_STALE_MINUTES": "plain_text",
+        "DB": "d1",
+        "ENVIRONMENT": "plain_text",
+        "HEARTBEAT_INTERVAL_SECONDS": "plain_text",
+        "HEARTBEAT_JITTER_SECONDS": "plain_text",
+        "IDEMPOTENCY_TTL_SECONDS": "plain_text",
+    }
+
+
+def test_a_worker_binds_the_database_of_its_own_environment(staging: Declared) -> None:
+    assert bindings(staging, "crane-context")["DB"]["databaseId"] == committed("staging")["databases"]["crane-context-db"]["adopt"]
+    assert bindings(staging, "crane-classifier")["DB"]["databaseId"] == committed("staging")["databases"]["crane-classifier-db"]["adopt"]
+
+
+def test_secret_bindings_take_the_value_of_their_key(staging: Declared) -> None:
+    assert bindings(staging, "crane-context")["CONTEXT_RELAY_KEY"]["text"] == f"{PLANTED['CRANE_CONTEXT_KEY']}-staging"
+    assert "CLASSIFIER_API_KEY" not in bindings(staging, "crane-classifier")
+
+
+def test_the_version_is_tagged_with_the_worker_digest_so_only_a_changed_worker_gets_a_new_one(declare: Declare) -> None:
+    tags = [
+        {name: inputs["annotations"]["workersTag"] for name, inputs in declared.of("WorkerVersion").items()}
+        for declared in (declare("staging"), declare("production", preview=True))
+    ]
+    assert tags[0] == tags[1]
+    assert all(len(tag) == 64 for tag in tags[0].values())
+
+
+def test_all_traffic_goes_to_the_declared_version(staging: Declared) -> None:
+    for name, inputs in staging.of("WorkersDeployment").items():
+        assert inputs["versions"] == [{"versionId": f"{name}-id", "percentage": 100}]
+        assert inputs["scriptName"] == STAGING[name]
+
+
+def test_without_crons_no_schedule_is_declared_and_with_them_the_declared_ones(declare: Declare) -> None:
+    assert declare("staging").of("WorkersCronTrigger") == {}
+    workers = {name: {"variables": {"ENVIRONMENT": "staging"}} for name in STAGING}
+    workers["crane-context"]["crons"] = ["*/5 * * * *"]  # type: ignore[assignment]
+    declared = declare("staging", workers=workers)
+    assert declared.of("WorkersCronTrigger")["crane-context"]["schedules"] == [{"cron": "*/5 * * * *"}]
+
+
+def test_the_schema_step_records_every_migration_with_its_digest(staging: Declared) -> None:
+    record = staging.of("Stash")["crane-context-db-schema"]["input"]
+    assert record["database"] == "crane-context-db"
+    assert record["head"]["count"] == len(record["migrations"]) >= 3
+
+
+def test_no_secret_value_stands_in_what_the_release_records(staging: Declared) -> None:
+    record = repr(staging.of("Stash")["release"])
+    assert "crane-context-staging" in record
+    for value in (*PLANTED.values(), "canary-fingerprint-key", "canary-token"):
+        assert value not in record
+
+
+def test_the_release_record_is_not_secret_so_that_the_gate_and_reviewers_can_read_it(staging: Declared) -> None:
+    assert "4dabf18193072939515e22adb298388d" not in repr(staging.of("Stash")["release"])
+
+
+def test_nothing_but_shared_secrets_is_shared_between_the_environments(declare: Declare) -> None:
+    one, other = declare("staging"), declare("production", preview=True)
+    for kind, key in (("D1Database", "name"), (":Worker", "name"), ("WorkersDeployment", "scriptName")):
+        names = [{inputs.get(key) for inputs in declared.of(kind).values()} - {None} for declared in (one, other)]
+        assert names[0], kind
+        assert not names[0] & names[1], kind
+
+
+def recorded(declared: Declared) -> dict[str, Any]:
+    """What the release step exports once it has passed."""
+    outputs: dict[str, Any] = declared.of("Stash")["release"]["input"]
+    return outputs
+
+
+def test_a_worker_that_had_schedules_once_is_told_that_it_has_none_any_more(declare: Declare, account: Account) -> None:
+    workers = committed("staging")["workers"]
+    workers["crane-context"]["crons"] = ["*/5 * * * *"]
+    scheduled = recorded(declare("staging", workers=workers))
+    account.remember(scheduled)
+    without = declare("staging", {"organization/crane-infra/staging": scheduled})
+    assert {name: one["schedules"] for name, one in without.of("WorkersCronTrigger").items()} == {"crane-context": []}
+    again = declare("staging", {"organization/crane-infra/staging": recorded(without)})
+    assert set(again.of("WorkersCronTrigger")) == {"crane-context"}
+
+
+def test_where_proofs_expire_one_that_has_had_half_of_its_time_is_renewed_and_kept(
+    staging: Declared, declare: Declare, account: Account
+) -> None:
+    outputs = recorded(staging)
+    account.remember(outputs)
+    for hours, count in ((11, 1), (13, 2)):
+        outputs["proofs"][0]["proven_at"] = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+        later = declare("staging", {"organization/crane-infra/staging": outputs}, proof_max_age_days="1")
+        assert len(recorded(later)["proofs"]) == count
+    assert len(recorded(declare("staging", {"organization/crane-infra/staging": outputs}))["proofs"]) == 1
+
+
+def test_the_record_says_what_was_adopted_so_that_a_change_of_mind_is_noticed(declare: Declare) -> None:
+    databases = {"crane-context-db": {"name": "a", "adopt": "0a1b2c3d-0000-4000-8000-0123456789ab"}, "crane-classifier-db": {"name": "b"}}
+    workers = {name: {"variables": {"ENVIRONMENT": "staging"}, "adopt": name == "crane-context"} for name in STAGING}
+    environment = recorded(declare("staging", databases=databases, workers=workers))["environment"]
+    adopted = {name: one["adopted"] for kind in ("databases", "workers") for name, one in environment[kind].items()}
+    assert adopted == {"crane-context-db": True, "crane-classifier-db": False, "crane-context": True, "crane-classifier": False}
+
+
+def test_a_proof_names_the_checks_that_run_in_its_environment_and_no_other(staging: Declared, declare: Declare) -> None:
+    ran = {"staging": recorded(staging), "production": recorded(declare("production", preview=True))}
+    for environment, outputs in ran.items():
+        expected = {
+            name: [check.name for check in worker.checks if environment == "staging" or not check.mutating]
+            for name, worker in crane().workers.items()
+        }
+        assert outputs["proofs"][0]["checks"] == expected
+    assert ran["staging"]["proofs"][0]["checks"] != ran["production"]["proofs"][0]["checks"]
+
+
+def test_read_replication_is_declared_off_since_without_it_every_refresh_shows_a_diff(staging: Declared) -> None:
+    assert [inputs["readReplication"] for inputs in staging.of("D1Database").values()] == [{"mode": "disabled"}] * 2

@@ -1,0 +1,173 @@
+"""What is wrong is refused before the first resource, in one line, and the gate stands before everything else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime.mocks import set_mocks
+
+from crane_infra.config.settings import Settings
+from crane_infra.errors import CraneError
+from crane_infra.program.stacks import own_settings
+from tests.program.graph.conftest import ACCOUNT, Declare, Declared, committed
+
+STAGING, PRODUCTION = "organization/crane-infra/staging", "organization/crane-infra/production"
+
+
+def refusal(declare: Declare, environment: str = "staging", stacks: dict[str, Any] | None = None, **changes: object) -> str:
+    with pytest.raises(CraneError) as caught:
+        declare(environment, stacks, **changes)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "canary" not in text
+    return text
+
+
+def proven(staging: Declared) -> dict[str, Any]:
+    """The outputs of a staging that was declared."""
+    outputs: dict[str, Any] = staging.of("Stash")["release"]["input"]
+    return outputs
+
+
+@pytest.fixture
+def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The resources that were registered, however the program ended."""
+    registered: list[str] = []
+    original = Declared.new_resource
+
+    def note(self: Declared, args: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401
+        registered.append(args.name)
+        return original(self, args)
+
+    monkeypatch.setattr(Declared, "new_resource", note)
+    return registered
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"workers_dir": "nowhere"}, "the folder does not exist"),
+        ({"secrets": {}}, "CRANE_CONTEXT_KEY (missing), CRANE_ADMIN_KEY (missing)"),
+        ({"secrets": [1]}, "Pulumi.staging.yaml secrets: is not a map of keys to texts."),
+        ({"secrets": {"CRANE_CONTEXT_KEY": ""}}, "CRANE_CONTEXT_KEY (empty)"),
+        ({"fingerprint_key": ""}, "fingerprint-key: is missing"),
+        ({"account_id": "abc"}, "account-id"),
+        ({"unknown_key": "x"}, "Pulumi.staging.yaml crane-infra:unknown-key: is not known."),
+        ({"databases": committed("production")["databases"]}, "is a database of Pulumi.production.yaml"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_registered(
+    declare: Declare, nothing_registered: list[str], changes: dict[str, Any], text: str
+) -> None:
+    assert text in refusal(declare, **changes)
+    assert nothing_registered == []
+
+
+@pytest.mark.parametrize(
+    ("stacks", "text"),
+    [
+        ({}, "production gate closed: there is no stack staging."),
+        ({STAGING: {}}, "production gate closed: staging has not proven any release."),
+        ({STAGING: {"proofs": []}}, "production gate closed: staging has not proven any release."),
+        ({STAGING: {"proofs": "yes"}}, "production gate closed: the proofs of staging cannot be read"),
+    ],
+)
+def test_an_update_of_production_without_a_proof_registers_nothing(
+    declare: Declare, nothing_registered: list[str], stacks: dict[str, Any], text: str
+) -> None:
+    assert text in refusal(declare, "production", stacks)
+    assert nothing_registered == []
+
+
+def test_a_preview_of_production_with_a_closed_gate_shows_the_whole_diff(declare: Declare) -> None:
+    assert set(declare("production", preview=True).of("D1Database")) == {"crane-context-db", "crane-classifier-db"}
+
+
+def test_a_proof_of_another_account_does_not_open_the_gate(declare: Declare, nothing_registered: list[str]) -> None:
+    outputs = proven(declare("staging"))
+    nothing_registered.clear()
+    text = refusal(declare, "production", {STAGING: outputs}, account_id="f" * 32)
+    assert f"is of account {ACCOUNT}" in text
+    assert nothing_registered == []
+
+
+def test_a_distinct_secret_that_staging_uses_is_refused_by_name(declare: Declare, nothing_registered: list[str]) -> None:
+    outputs = proven(declare("staging"))
+    nothing_registered.clear()
+    secrets = committed("production")["secrets"] | {"CRANE_ADMIN_KEY": committed("staging")["secrets"]["CRANE_ADMIN_KEY"]}
+    assert "CRANE_ADMIN_KEY: has the same value as in staging." in refusal(declare, "production", {STAGING: outputs}, secrets=secrets)
+    assert nothing_registered == []
+
+
+def test_a_renamed_database_is_refused(declare: Declare, nothing_registered: list[str]) -> None:
+    outputs = proven(declare("staging"))
+    nothing_registered.clear()
+    databases = committed("staging")["databases"]
+    databases["crane-context-db"]["name"] = "another-name"
+    assert "was renamed from crane-context-db-staging to another-name" in refusal(
+        declare, "staging", {STAGING: outputs}, databases=databases
+    )
+    assert nothing_registered == []
+
+
+def test_secrets_can_come_from_the_environment_instead(declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in committed("staging")["secrets"].items():
+        monkeypatch.setenv(key, f"{value}-from-env")
+    declared = declare("staging", secret_source="environment", secrets={})
+    bindings = {one["name"]: one for one in declared.of("WorkerVersion")["crane-context"]["bindings"]["value"]}
+    assert bindings["CONTEXT_RELAY_KEY"]["text"] == "canary-relay-staging-from-env"
+
+
+def test_a_migration_that_cannot_be_read_is_refused(declare: Declare, nothing_registered: list[str], tmp_path: Path) -> None:
+    for worker in ("crane-context", "crane-classifier"):
+        (tmp_path / worker / "dist").mkdir(parents=True)
+        (tmp_path / worker / "dist" / "index.js").write_text("export default {}", encoding="utf-8")
+        (tmp_path / worker / "migrations").mkdir()
+    (tmp_path / "crane-context" / "migrations" / "first.sql").write_text("SELECT 1;", encoding="utf-8")
+    assert "first.sql" in refusal(declare, workers_dir=str(tmp_path))
+    assert nothing_registered == []
+
+
+def test_production_is_refused_while_its_fingerprints_cannot_be_compared_with_staging_s(
+    declare: Declare, nothing_registered: list[str]
+) -> None:
+    outputs = proven(declare("staging"))
+    nothing_registered.clear()
+    assert "fingerprint-key: is not the one of staging" in refusal(
+        declare, "production", {STAGING: outputs}, fingerprint_key="canary-of-another-key"
+    )
+    assert nothing_registered == []
+
+
+def test_staging_can_renew_its_fingerprint_key_first(declare: Declare) -> None:
+    outputs = {"environment": {"secrets": {"fingerprint-key": "0" * 16}}}
+    assert "release" in declare("staging", {PRODUCTION: outputs}, fingerprint_key="canary-of-another-key").of("Stash")
+
+
+@pytest.fixture
+def read_settings(declare: Declare) -> Callable[..., Settings]:  # noqa: ARG001
+    """Reads the settings of a stack with the provider's token in its configuration; ``declare`` clears up afterwards."""
+
+    def read_of(stack: str, *, encrypted: bool) -> Settings:
+        own = {f"crane-infra:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in committed("staging").items()}
+        token = {"cloudflare:apiToken": "canary-configured"}
+        pulumi.runtime.set_all_config(own | token, [*token] if encrypted else [])
+        set_mocks(Declared(), project="crane-infra", stack=stack, organization="organization")
+        return own_settings()
+
+    return read_of
+
+
+def test_a_token_in_the_clear_is_refused_and_an_encrypted_one_is_taken(read_settings: Callable[..., Settings]) -> None:
+    assert read_settings("staging", encrypted=True).api_token.get_secret_value() == "canary-configured"
+    with pytest.raises(CraneError) as caught:
+        read_settings("staging", encrypted=False)
+    assert str(caught.value) == "Pulumi.staging.yaml cloudflare:apiToken: is stored in the clear. Set it again with --secret, and renew it."
+
+
+def test_a_stack_that_is_no_environment_is_refused_by_its_name(read_settings: Callable[..., Settings]) -> None:
+    with pytest.raises(CraneError, match=r"^stack sandbox: it is not an environment\. Use one of staging, production\.$"):
+        read_settings("sandbox", encrypted=True)

@@ -1,0 +1,281 @@
+"""A step that fails stops what comes after it, says why, proves nothing, and is taken up again by the next update.
+
+One story on one local cloud: each fixture goes on from the one that it names.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from crane_infra.rehearsal import project
+from tests.world.engine import Ended, Json
+from tests.world.world import World, edit, edited, local_world
+
+SCRIPT, DATABASE = "crane-context-staging", "crane-context-db-staging"
+QUERY = "POST /accounts/{a}/d1/database/{id}/query"
+UPLOAD = "POST /accounts/{a}/workers/workers/{id}/versions"
+# It says how often it ran: a statement that SQLite would take a second time.
+TALLY = {"0005_make_tally.sql": "CREATE TABLE tally (ran TEXT NOT NULL);\n", "0006_tally.sql": "INSERT INTO tally VALUES ('0006');\n"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An empty account, and two more migrations."""
+    with local_world(tmp_path_factory.mktemp("failures")) as made:
+        for name, sql in TALLY.items():
+            migration(made, name).write_text(sql, encoding="utf-8")
+        yield made
+
+
+def migration(world: World, name: str) -> Path:
+    """A migration of crane-context."""
+    return world.workers / "crane-context" / "migrations" / name
+
+
+def source(world: World) -> Path:
+    """The main module of crane-context."""
+    return world.workers / "crane-context" / "dist" / "index.js"
+
+
+def one_error(run: Ended) -> str:
+    """The one line that says why an update failed."""
+    assert run.exit != 0
+    assert "Traceback" not in run.said
+    (line,) = run.errors
+    return line
+
+
+def is_closed(run: Ended) -> bool:
+    """Whether production refused a release that is not proven."""
+    return run.exit != 0 and "production gate closed: release " in run.said and " is not proven by staging" in run.said
+
+
+class TestBadInput:
+    """Said in one line, before anything is changed."""
+
+    @pytest.fixture
+    def settings(self, world: World) -> Iterator[Json]:
+        """The settings of staging, to be spoilt."""
+        was = world.stack_file("staging")
+        yield world.stack_file("staging")
+        world.write_stack_file("staging", was)
+
+    def refused(self, world: World, settings: Json, **variables: str) -> str:
+        """The line with which an update with these settings ends; nothing was made."""
+        world.write_stack_file("staging", settings)
+        world.faults.reset()
+        line = one_error(world.up("staging", **variables))
+        assert world.changes() == []
+        assert world.resources("staging") == set()
+        return line
+
+    def test_no_workers_dir(self, world: World, settings: Json) -> None:
+        del settings["config"]["crane-infra:workers-dir"]
+        assert self.refused(world, settings) == (
+            "Pulumi.staging.yaml crane-infra:workers-dir: is missing. "
+            "Say where the built workers are: pulumi config set workers-dir <folder>."
+        )
+
+    def test_an_unknown_setting(self, world: World, settings: Json) -> None:
+        settings["config"]["crane-infra:worker-dir"] = "."
+        said = self.refused(world, settings)
+        assert said.startswith("Pulumi.staging.yaml crane-infra:worker-dir: is not known. Remove it, or correct its name: known are ")
+
+    def test_a_missing_secret(self, world: World, settings: Json) -> None:
+        del settings["config"]["crane-infra:secrets"]["GEMINI_API_KEY"]
+        assert self.refused(world, settings) == (
+            "Pulumi.staging.yaml secrets: GEMINI_API_KEY (missing). "
+            "Run pulumi config set --stack staging --path --secret secrets.GEMINI_API_KEY."
+        )
+
+    def test_no_account(self, world: World, settings: Json) -> None:
+        del settings["config"]["crane-infra:account-id"]
+        assert self.refused(world, settings, CLOUDFLARE_ACCOUNT_ID="") == (
+            "Pulumi.staging.yaml crane-infra:account-id: is missing. Run pulumi config set account-id <id>, or set CLOUDFLARE_ACCOUNT_ID."
+        )
+
+
+@pytest.fixture(scope="module")
+def upload_refused(world: World) -> Ended:
+    """The first update ever, in which one upload is forbidden."""
+    world.faults.reset()
+    world.faults.fail(UPLOAD, status=403, message="injected: no upload")
+    return world.up("staging")
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """An update whose migrations were interrupted, and what served after it."""
+
+    run: Ended
+    outputs: Json
+    served: list[Json]
+
+
+@pytest.fixture(scope="module")
+def query_refused(world: World, upload_refused: Ended) -> Interrupted:  # noqa: ARG001 - it has to come first
+    """The next update, in which one request to a database is forbidden while migrations run."""
+    world.faults.reset()
+    world.faults.fail(QUERY, nth=3, saying="INSERT INTO crane_migrations", status=403, message="injected: no query")
+    run = world.up("staging")
+    served = world.api("GET", f"/workers/scripts/{SCRIPT}/deployments")["result"]["deployments"]
+    return Interrupted(run, world.outputs("staging"), served)
+
+
+@pytest.fixture(scope="module")
+def proven(world: World, query_refused: Interrupted) -> Json:  # noqa: ARG001 - it has to come first
+    """The next update, in which nothing is wrong: its proof."""
+    world.faults.reset()
+    run = world.up("staging")
+    assert run.exit == 0, run.errors
+    (proof,) = world.proofs("staging")
+    return proof
+
+
+class TestAnApiThatFails:
+    def test_an_upload_that_is_refused_fails_the_update(self, upload_refused: Ended) -> None:
+        assert upload_refused.exit != 0
+        assert "injected: no upload" in upload_refused.said
+
+    def test_a_query_that_is_refused_fails_the_update_and_nothing_is_deployed(self, query_refused: Interrupted) -> None:
+        assert "injected: no query" in one_error(query_refused.run)
+        assert query_refused.outputs == {}
+        assert query_refused.served == []
+
+    def test_the_next_update_converges_and_proves(self, world: World, proven: Json) -> None:
+        assert proven["workers"]["crane-context"]["version"] == world.answering(SCRIPT)
+        assert proven["databases"]["crane-context-db"]["head"]["count"] == 6
+
+    def test_no_migration_was_applied_twice(self, world: World, proven: Json) -> None:  # noqa: ARG002
+        assert world.rows(DATABASE, "SELECT ran FROM tally") == [{"ran": "0006"}]
+        applied = [row["name"] for row in world.rows(DATABASE, "SELECT name FROM d1_migrations ORDER BY id")]
+        assert applied == sorted(file.name for file in migration(world, "").iterdir())
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An update that failed, how production answered to it, and what staging served and had proven afterwards."""
+
+    staging: Ended
+    production: Ended
+    answered: str
+    proofs: list[Json]
+
+
+def broken(world: World) -> Broken:
+    """Update staging, then try production."""
+    run = world.up("staging")
+    return Broken(run, world.up("production"), world.answering(SCRIPT), world.proofs("staging"))
+
+
+@pytest.fixture(scope="module")
+def bad_migration(world: World, proven: Json) -> Broken:  # noqa: ARG001 - it has to come first
+    """A new version with three migrations, the second of which cannot be applied."""
+    edit(source(world), "which agent sessions are alive.", "which sessions are alive.")
+    migration(world, "0007_fine.sql").write_text("INSERT INTO tally VALUES ('0007');\n", encoding="utf-8")
+    migration(world, "0008_bad.sql").write_text("INSERT INTO tally VALUES ('0008');\nSELECT abs(-9223372036854775808);\n", encoding="utf-8")
+    migration(world, "0009_later.sql").write_text("INSERT INTO tally (ran) VALUES ('0009');\n", encoding="utf-8")
+    return broken(world)
+
+
+@pytest.fixture(scope="module")
+def mended(world: World, bad_migration: Broken) -> Ended:  # noqa: ARG001 - it has to come first
+    """The file is mended."""
+    edit(migration(world, "0008_bad.sql"), "abs(-9223372036854775808)", "1")
+    return world.up("staging")
+
+
+class TestAMigrationThatFails:
+    def test_the_error_names_the_file_and_what_was_applied_and_is_pending(self, world: World, bad_migration: Broken) -> None:
+        said = one_error(bad_migration.staging)
+        assert f"{migration(world, '0008_bad.sql')}: not applied to {DATABASE} at statement 2 of 2 " in said
+        assert "integer overflow" in said
+        assert "Applied in this run: 0007_fine.sql. Pending: 0008_bad.sql, 0009_later.sql." in said
+        assert said.endswith("then run the same `pulumi up` again, it goes on with this file.")
+
+    def test_the_old_version_still_serves(self, world: World, proven: Json, bad_migration: Broken) -> None:
+        assert bad_migration.answered == proven["workers"]["crane-context"]["version"]
+        assert len(world.versions(SCRIPT)) > 1
+
+    def test_nothing_is_proven_and_production_is_closed(self, proven: Json, bad_migration: Broken) -> None:
+        assert bad_migration.proofs == [proven]
+        assert is_closed(bad_migration.production)
+
+    def test_the_next_update_with_a_mended_file_goes_on_and_proves(self, world: World, proven: Json, mended: Ended) -> None:
+        assert mended.exit == 0, mended.errors
+        newest, older = world.proofs("staging")
+        assert older == proven
+        assert newest["workers"]["crane-context"]["version"] == world.answering(SCRIPT) != older["workers"]["crane-context"]["version"]
+        assert world.rows(DATABASE, "SELECT ran FROM tally") == [{"ran": each} for each in ("0006", "0007", "0008", "0009")]
+
+
+@pytest.fixture(scope="module")
+def bad_check(world: World, mended: Ended) -> Broken:  # noqa: ARG001 - it has to come first
+    """For a while, a worker that answers a check with 500 and its key."""
+    spoilt = "return json(500, { key: env.CONTEXT_RELAY_KEY, sessions: results"
+    with world.impatient("staging"), edited(source(world), "return json(200, { sessions: results", spoilt):
+        return broken(world)
+
+
+class TestACheckThatFails:
+    def test_the_error_names_the_check_and_the_answer_without_the_key(self, world: World, bad_check: Broken) -> None:
+        said = one_error(bad_check.staging)
+        assert said.startswith(f'before hook "release" failed: {SCRIPT}')
+        assert "reads D1 with its key" in said
+        assert ": expected 200 within 3 s; after " in said
+        assert "[secret CONTEXT_RELAY_KEY]" in said
+        assert world.secrets("staging")["CRANE_CONTEXT_KEY"] not in bad_check.staging.said
+
+    def test_nothing_is_proven_and_production_is_closed(self, world: World, mended: Ended, bad_check: Broken) -> None:
+        assert mended.exit == 0, mended.errors
+        assert len(bad_check.proofs) == 2
+        assert bad_check.proofs == world.proofs("staging")
+        assert is_closed(bad_check.production)
+
+    def test_the_proven_files_again_are_deployed_and_proven_again(self, world: World, bad_check: Broken) -> None:
+        before = bad_check.proofs[0]
+        again = world.up("staging")
+        assert again.exit == 0, again.errors
+        after = world.proofs("staging")[0]
+        assert after["digest"] == before["digest"]
+        assert after["workers"]["crane-context"]["version"] == world.answering(SCRIPT) != bad_check.answered
+
+
+class TestSecrets:
+    """After all that went well and wrong above, no secret stands anywhere where it can be read."""
+
+    @pytest.fixture
+    def planted(self, world: World, bad_check: Broken) -> dict[str, str]:  # noqa: ARG002 - it has to come first
+        """The secret values of both stacks, and the token; all of them are where they have to be, in the encrypted state."""
+        values = {f"{stack} {name}": value for stack in ("staging", "production") for name, value in world.secrets(stack).items()}
+        assert len(set(values.values())) == 8
+        decrypted = project.pulumi(world.project, world.engine.environ, "stack", "export", "--stack", "staging", "--show-secrets")
+        assert all(value in decrypted for name, value in values.items() if name in ("staging CRANE_CONTEXT_KEY", "staging GEMINI_API_KEY"))
+        return {**values, "token": world.cloud.token}
+
+    def test_not_in_what_the_engine_printed(self, world: World, planted: dict[str, str]) -> None:
+        said = "".join(world.engine.said)
+        assert "[secret CONTEXT_RELAY_KEY]" in said
+        assert shown(planted, said) == []
+
+    def test_not_in_the_state_nor_in_the_outputs(self, world: World, planted: dict[str, str]) -> None:
+        printed = world.state("staging") + world.engine.well("stack", "output", "--stack", "staging", "--json")
+        assert shown(planted, printed) == []
+
+    def test_not_in_any_file_but_those_of_the_cloud_itself(self, world: World, planted: dict[str, str]) -> None:
+        """The local cloud is Cloudflare: it has to know the workers' secrets."""
+        files = [path for path in world.project.folder.rglob("*") if path.is_file() and world.project.cloud not in path.parents]
+        assert any(path.name.startswith("staging.json") for path in files)
+        assert [path for path in files if shown(planted, path.read_text(encoding="utf-8", errors="replace"))] == []
+
+    def test_not_in_the_calls_of_the_api(self, world: World, planted: dict[str, str]) -> None:
+        calls = str(world.faults.calls())
+        assert UPLOAD in calls
+        assert shown(planted, calls) == []
+
+
+def shown(planted: dict[str, str], text: str) -> list[str]:
+    """The names of the secrets whose values are in the text."""
+    return [name for name, value in planted.items() if value in text]

@@ -1,0 +1,65 @@
+"""The list of proofs grows by what is new, keeps twenty, and never shows a clock as a change."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from crane_infra.release.proof import KEPT, Proof, as_json, extended
+from tests.samples import NOW
+
+MakeProof = Callable[..., Proof]
+
+
+def test_the_same_state_seen_later_and_from_another_commit_leaves_the_list_as_it_is(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof())]
+    assert extended(history, make_proof(proven_at=NOW + timedelta(days=1), commit="other", versions={})) == history
+
+
+def test_another_version_of_the_same_release_is_a_new_proof_in_front(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof())]
+    later = make_proof(workers={"crane-context": {"script": "crane-context-staging", "version": "v2", "tag": "t1"}})
+    assert extended(history, later) == [as_json(later), *history]
+
+
+def test_a_release_that_comes_back_is_proven_anew(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof(digest="b" * 64)), as_json(make_proof())]
+    assert len(extended(history, make_proof())) == 3
+
+
+def test_the_twenty_newest_are_kept(make_proof: MakeProof) -> None:
+    history: list[dict[str, object]] = []
+    for number in range(KEPT + 5):
+        history = extended(history, make_proof(digest=f"{number:064x}"))
+    assert [proof["digest"] for proof in history] == [f"{number:064x}" for number in range(KEPT + 4, 4, -1)]
+
+
+def test_numbers_that_came_back_from_the_engine_as_floats_are_no_change(make_proof: MakeProof) -> None:
+    stored = as_json(make_proof())
+    stored["databases"]["crane-context-db"]["head"]["count"] = 1.0
+    assert extended([stored], make_proof()) == [stored]
+
+
+def test_a_proof_without_a_commit_or_a_migration_survives_the_engine_which_drops_what_is_none(make_proof: MakeProof) -> None:
+    empty = {"id": "d1", "name": "n", "head": {"name": None, "count": 0, "digest": "h"}}
+    proof = make_proof(commit=None, databases={"crane-context-db": empty})
+    stored = as_json(proof)
+    assert None not in (*stored.values(), *stored["databases"]["crane-context-db"]["head"].values())
+    assert Proof.model_validate(stored) == proof
+    assert extended([stored], proof) == [stored]
+
+
+def test_where_proofs_expire_a_second_look_renews_one_that_is_old_and_leaves_a_young_one(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof())]
+    later = make_proof(proven_at=NOW + timedelta(days=4))
+    assert extended(history, later, timedelta(days=5)) == history
+    assert extended(history, later, timedelta(days=3)) == [as_json(later), *history]
+
+
+def test_an_entry_that_cannot_be_read_is_dropped(make_proof: MakeProof) -> None:
+    good = as_json(make_proof())
+    assert extended([{"forged": True}, good, 3], make_proof()) == [good]
+
+
+def test_the_same_release_seen_with_other_checks_is_a_new_proof(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof())]
+    more = make_proof(checks={"crane-context": ["health", "version"]})
+    assert extended(history, more) == [as_json(more), *history]

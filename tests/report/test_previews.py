@@ -1,0 +1,219 @@
+"""``crane preview-report`` from what the real engine prints: a pull request, which holds staging's passphrase and not production's."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from crane_infra.report.engine import parse_preview
+from tests.repository import ROOT
+from tests.world.engine import Ended
+from tests.world.world import SETTINGS, World, edited, local_world
+
+OTHER = "only-production-has-this-passphrase"
+PLANTED = "planted-secret-value-of-staging"
+CRANE = str(Path(sys.executable).parent / "crane")
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A preview of staging and the comment made from it. ``preview`` is the JSON, or nothing."""
+
+    preview: str
+    ended: Ended
+    exit: int
+    comment: str
+
+    @property
+    def refusal(self) -> str:
+        """What the engine was told, of a preview that was refused."""
+        return parse_preview(self.preview, "preview", str).errors[0]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Both environments run one release; production has a passphrase of its own."""
+    with local_world(tmp_path_factory.mktemp("report")) as made:
+        for stack in ("staging", "production"):
+            run = made.up(stack)
+            assert run.exit == 0, run.said
+        changed = subprocess.run(
+            ["pulumi", "stack", "change-secrets-provider", "passphrase", "--stack", "production"],
+            cwd=made.project.folder,
+            env=dict(made.engine.environ),
+            input=f"{OTHER}\n{OTHER}\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert changed.returncode == 0, changed.stderr
+        yield made
+
+
+def report(world: World, **variables: str) -> Reported:
+    """Preview staging, take production's outputs, and report: the commands of a pull request."""
+    folder = world.project.folder
+    ended = world.engine.run("preview", "--json", "--stack", "staging", **variables)
+    (folder / "preview.json").write_text(ended.out, encoding="utf-8")
+    (folder / "said").write_text(ended.said.removeprefix(ended.out), encoding="utf-8")
+    (folder / "outputs.json").write_text(
+        world.engine.well("stack", "output", "--json", "--stack", "production", **variables), encoding="utf-8"
+    )
+    words = ["preview-report", "--preview", "preview.json", "--production-outputs", "outputs.json"]
+    words += [] if ended.out else ["--failed", "said"]
+    environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(folder), **variables}
+    said = subprocess.run(
+        [CRANE, *(_there(folder, word) for word in words)], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert said.stderr == "", said.stderr
+    return Reported(ended.out, ended, said.returncode, said.stdout)
+
+
+def _there(folder: Path, word: str) -> str:
+    return str(folder / word) if (folder / word).is_file() else word
+
+
+@pytest.fixture(scope="module")
+def usual(world: World) -> Reported:
+    """New code, a new migration, another variable and a rotated secret, as a branch and its staging have them."""
+    world.engine.well("config", "set", "--stack", "staging", "--path", "--secret", "secrets.GEMINI_API_KEY", PLANTED)
+    content = world.stack_file("staging")
+    content["config"][f"{SETTINGS}:workers"]["crane-context"]["variables"]["IDEMPOTENCY_TTL_SECONDS"] = "7200"
+    world.write_stack_file("staging", content)
+    migration = world.workers / "crane-context" / "migrations" / "0005_create_notes.sql"
+    migration.write_text("-- crane: expand\nCREATE TABLE notes (text TEXT);\n", encoding="utf-8")
+    with edited(world.workers / "crane-context" / "dist" / "index.js", "export default {", "// Another release.\nexport default {"):
+        found = report(world)
+    migration.unlink()
+    return found
+
+
+class TestAUsualChange:
+    def test_passes_and_says_what_happens_to_data_code_and_secrets(self, usual: Reported) -> None:
+        assert usual.exit == 0, usual.comment
+        told = usual.comment.splitlines()
+        assert "`0005_create_notes.sql`" in usual.comment
+        assert any("| `notes` | stay as they are | staging, production |" in line for line in told)
+        assert "| `crane-context` | variable `IDEMPOTENCY_TTL_SECONDS` | `3600` → `7200` | as it is |" in told
+        assert "| `crane-classifier` | secret `GEMINI_API_KEY` | `set` → `another value` | not compared here |" in told
+        (module,) = (line for line in told if "module `index.js`" in line)
+        assert module.count("bytes, sha256") == 4
+
+    def test_is_not_proven_yet_and_that_is_said_to_be_normal(self, usual: Reported) -> None:
+        assert "**Production gate:** not proven yet, which is normal in a pull request" in usual.comment
+
+    def test_shows_no_secret_in_the_preview_nor_in_the_comment(self, world: World, usual: Reported) -> None:
+        values = {*world.secrets("staging").values(), PLANTED, OTHER, world.cloud.token, world.engine.environ["PULUMI_CONFIG_PASSPHRASE"]}
+        assert len(values) > 8
+        assert [value for value in values if value in usual.comment or value in usual.preview] == []
+
+
+def test_no_pull_request_can_preview_production(world: World) -> None:
+    ended = world.engine.run("preview", "--json", "--stack", "production")
+    assert (ended.exit != 0, "incorrect passphrase" in ended.said) == (True, True)
+
+
+@contextmanager
+def a_taken_number(world: World) -> Iterator[None]:
+    """Two files with one number."""
+    path = world.workers / "crane-context" / "migrations" / "0004_other.sql"
+    path.write_text("SELECT 1;\n", encoding="utf-8")
+    yield
+    path.unlink()
+
+
+@contextmanager
+def no_bundle(world: World) -> Iterator[None]:
+    """A worker that nobody built."""
+    folder = world.workers / "crane-context" / "dist"
+    folder.rename(folder.parent / "elsewhere")
+    yield
+    (folder.parent / "elsewhere").rename(folder)
+
+
+@contextmanager
+def another_name(world: World) -> Iterator[None]:
+    """A renamed database."""
+    was = world.stack_file("staging")
+    content = world.stack_file("staging")
+    content["config"][f"{SETTINGS}:databases"]["crane-context-db"]["name"] = "another"
+    world.write_stack_file("staging", content)
+    yield
+    world.write_stack_file("staging", was)
+
+
+@contextmanager
+def one_worker_less(world: World) -> Iterator[None]:
+    """A worker that the settings have no more."""
+    was = world.stack_file("staging")
+    content = world.stack_file("staging")
+    del content["config"][f"{SETTINGS}:workers"]["crane-classifier"]
+    world.write_stack_file("staging", content)
+    yield
+    world.write_stack_file("staging", was)
+
+
+@pytest.mark.parametrize("bad", [a_taken_number, no_bundle, another_name, one_worker_less])
+def test_what_a_run_refuses_at_its_start_fails_the_check_in_the_words_of_the_run(
+    world: World, bad: Callable[[World], AbstractContextManager[None]]
+) -> None:
+    with bad(world):
+        found = report(world)
+        refused = world.up("staging")
+    assert found.exit == 3
+    assert [found.refusal] == refused.errors
+    assert f"> - `{found.refusal}`" in found.comment.splitlines()
+
+
+def test_an_edited_migration_fails_the_check_in_the_words_of_the_run(world: World) -> None:
+    with edited(world.workers / "crane-context" / "migrations" / "0001_create_sessions.sql", "CREATE TABLE", "CREATE  TABLE"):
+        found = report(world)
+        refused = world.up("staging")
+    assert (found.exit, refused.exit != 0) == (3, True)
+    (line,) = (line for line in found.comment.splitlines() if "edited after it was applied to crane-context-db-staging" in line)
+    assert line.removeprefix("> - `").removesuffix("`") in refused.said
+    assert "edited after it was applied to crane-context-db-prod " in found.comment
+
+
+def test_a_dropped_table_that_others_refer_to_fails_the_check(world: World) -> None:
+    folder = world.workers / "crane-context" / "migrations"
+    (folder / "0005_child.sql").write_text("CREATE TABLE c (id TEXT REFERENCES sessions (id) ON DELETE CASCADE);\n", encoding="utf-8")
+    assert world.up("staging").exit == 0
+    (folder / "0006_drop.sql").write_text("-- crane: contract\nDROP TABLE sessions;\n", encoding="utf-8")
+    found = report(world)
+    (folder / "0006_drop.sql").unlink()
+    assert found.exit == 3
+    assert "(drops-referenced-table)" in found.comment
+    assert "**may be lost in `c`**" in found.comment
+
+
+def test_a_preview_that_did_not_begin_is_reported_with_what_it_said(world: World) -> None:
+    found = report(world, PULUMI_CONFIG_PASSPHRASE="wrong-passphrase")
+    assert (found.exit, found.preview) == (3, "")
+    assert "incorrect passphrase" in found.comment
+    assert "wrong-passphrase" not in found.comment
+
+
+def test_a_database_that_the_engine_would_replace_is_loud(tmp_path: Path) -> None:
+    with local_world(tmp_path) as world:
+        ident = str(world.api("POST", "/d1/database", {"name": "crane-context-db-staging"})["result"]["uuid"])
+        world.faults.fail("POST /accounts/{a}/workers/workers/{id}/versions", times=100, status=403)
+        for adopt in (False, True):
+            content = world.stack_file("staging")
+            own = {"name": "crane-context-db-staging" if adopt else "made-first"} | ({"adopt": ident} if adopt else {})
+            content["config"][f"{SETTINGS}:databases"]["crane-context-db"] = own
+            world.write_stack_file("staging", content)
+            if not adopt:
+                assert world.up("staging").exit != 0
+        (world.project.folder / "preview.json").write_text(
+            world.engine.run("preview", "--json", "--stack", "staging").out, encoding="utf-8"
+        )
+        environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
+        command = [CRANE, "preview-report", "--preview", str(world.project.folder / "preview.json")]
+        said = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert said.returncode == 3, said.stderr
+    assert "**Something would be replaced or deleted.**" in said.stdout

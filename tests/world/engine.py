@@ -1,0 +1,86 @@
+"""Runs the real engine in a folder, and keeps what it said."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.repository import ROOT
+
+SURE = ("--yes", "--skip-preview")
+# How the engine itself ends its list of errors.
+LAST_WORDS = {"update failed"}
+Json = dict[str, Any]
+
+
+def search_path() -> str:
+    """PATH with this Python and the engine that the repository brought first."""
+    return os.pathsep.join([str(Path(sys.executable).parent), str(ROOT / ".crane" / "engine" / "bin"), os.environ.get("PATH", "")])
+
+
+def require_engine() -> None:
+    """Fail, not skip, on a machine without the engine: these tests mean nothing without it."""
+    for program in ("pulumi", "pulumi-language-python"):
+        if shutil.which(program, path=search_path()) is None:
+            pytest.fail(f"{program}: neither on PATH nor in .crane/engine/bin. Run `make engine`.")
+
+
+def clean_environment() -> dict[str, str]:
+    """This machine without accounts. Bytecode is wanted: without it the Cloudflare SDK takes seconds to import."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "CLOUDFLARE_", "PYTHON"))}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of the engine ended, and all that it said."""
+
+    exit: int
+    said: str
+    out: str
+
+    @property
+    def errors(self) -> list[str]:
+        """What it listed as errors, each once, without the engine's own last word."""
+        lines = (line.strip() for line in self.said.splitlines())
+        found = dict.fromkeys(line.removeprefix("error: ") for line in lines if line.startswith("error: "))
+        return [line for line in found if line not in LAST_WORDS]
+
+    def line(self, words: str) -> str:
+        """The first line with these words."""
+        return next((line.strip() for line in self.said.splitlines() if words in line), f"nobody said: {words}\n{self.said}")
+
+
+@dataclass
+class Engine:
+    """The engine in one folder with one environment; ``said`` is all that its runs printed."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    said: list[str] = field(default_factory=list)
+    seconds: float = 300
+
+    def run(self, *words: str, **variables: str) -> Ended:
+        """Run the engine with these variables besides its own; one that hangs fails the test."""
+        ended = subprocess.run(
+            ["pulumi", *words, "--non-interactive", "--color", "never"],
+            cwd=self.folder,
+            env={**self.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=self.seconds,
+            check=False,
+        )
+        self.said.append(ended.stdout + ended.stderr)
+        return Ended(ended.returncode, ended.stdout + ended.stderr, ended.stdout)
+
+    def well(self, *words: str, **variables: str) -> str:
+        """Run the engine, which has to succeed, and give what it printed."""
+        ended = self.run(*words, **variables)
+        assert ended.exit == 0, ended.said
+        return ended.out

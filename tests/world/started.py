@@ -1,0 +1,129 @@
+"""Starts the real engine and lets it be held, frozen, interrupted and killed, with everything that it started.
+
+The engine gives each of its plugins a process group of its own, so a run is what shares its session. Nothing here waits for a fixed time: it
+looks until what it waits for is there, and fails the test where that never comes.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local_cloud.faults.client import Fault
+from tests.world.engine import SURE, Ended
+from tests.world.world import World
+
+PATIENCE = 180.0
+PROGRAM = "pulumi-language-python-exec"
+
+
+def until(there: Callable[[], object], what: str) -> None:
+    """Look until it is there."""
+    end = time.monotonic() + PATIENCE
+    while not there():
+        if time.monotonic() > end:
+            pytest.fail(f"{what}: not within {PATIENCE:g} s")
+        time.sleep(0.02)
+
+
+@dataclass
+class Started:
+    """A run of the engine that goes on."""
+
+    engine: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def said(self) -> str:
+        """What it has said so far."""
+        return self.output.read_text(encoding="utf-8", errors="replace")
+
+    def processes(self, words: str = "") -> list[int]:
+        """The engine and all that it started, with these words in the command line; the dead that nobody has buried do not count."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+        rows = (line.split(None, 2) for line in listed.splitlines())
+        living = {int(pid): command for pid, state, command in rows if not state.startswith("Z")}
+        return [pid for pid, command in living.items() if words in command and _session(pid) == self.engine.pid]
+
+    def reaches(self, fault: Fault) -> None:
+        """Wait until the run meets the fault, which is to hold it."""
+        until(lambda: fault.fired or self.engine.poll() is not None, "the call that is to be held")
+        assert fault.fired, f"the run ended without the call that is to be held\n{self.said}"
+
+    def freeze(self) -> None:
+        """Stop it, all of it, as it is."""
+        self._signal(self.processes(), signal.SIGSTOP)
+
+    def freeze_engine(self) -> None:
+        """Stop the engine alone: it saves nothing from now on, what it started goes on."""
+        self._signal([self.engine.pid], signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(self.processes(), signal.SIGCONT)
+
+    def interrupt(self, *signals: signal.Signals) -> None:
+        """Send signals to the engine's process group, as a terminal does, each once the one before was heard."""
+        for count, sent in enumerate(signals):
+            self.hears(*signals[:count])
+            os.killpg(self.engine.pid, sent)
+
+    def hears(self, *signals: signal.Signals) -> None:
+        """Wait until the engine has answered to these signals."""
+        until(lambda: self.said.count("cancelling.") >= len(signals), "an answer to the signal")
+
+    def kill_engine(self) -> None:
+        """``kill -9`` of the engine alone."""
+        self.engine.kill()
+        self.engine.wait()
+
+    def kill(self) -> None:
+        """``kill -9`` of the engine and of all that it started, and wait until they are gone."""
+        while left := self.processes():
+            self._signal(left, signal.SIGKILL)
+            self.engine.wait()
+        assert self.processes() == []
+
+    def end(self) -> Ended:
+        """Wait for its end."""
+        code = self.engine.wait(PATIENCE)
+        return Ended(code, self.said, self.said)
+
+    def _signal(self, processes: list[int], sent: signal.Signals) -> None:
+        for pid in processes:
+            if _session(pid) == self.engine.pid:
+                os.kill(pid, sent)
+
+
+@contextmanager
+def started(world: World, stack: str, *words: str) -> Iterator[Started]:
+    """Start an update of a stack; nothing of it is left at the end of the block."""
+    output = world.project.folder / f"{stack}.said"
+    with output.open("wb") as said:
+        engine = subprocess.Popen(
+            ["pulumi", "up", "--stack", stack, *SURE, "--suppress-progress", *words, "--non-interactive", "--color", "never"],
+            cwd=world.project.folder,
+            env=dict(world.engine.environ),
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    run = Started(engine, output)
+    try:
+        yield run
+    finally:
+        run.kill()
+        world.engine.said.append(run.said)
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None

@@ -1,0 +1,183 @@
+"""A whole local project in a folder of its own: local cloud, engine, both stacks, and a copy of workers/ that may be edited."""
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import yaml
+
+from crane_infra import catalog
+from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.rehearsal import engine, project
+from local_cloud import daemon
+from local_cloud.faults.client import Faults
+from tests.repository import ROOT
+from tests.world.engine import SURE, Ended, Engine, Json, clean_environment, require_engine
+
+SETTINGS = "crane-infra"
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP")
+IMPATIENT = 3
+
+
+@dataclass
+class World:
+    """One local project, and ways to look at its cloud and its stacks."""
+
+    project: project.Project
+    cloud: daemon.Running
+    engine: Engine
+
+    @property
+    def workers(self) -> Path:
+        """The copy of workers/ that this project deploys."""
+        return self.project.folder / "workers"
+
+    @property
+    def faults(self) -> Faults:
+        """The injector of the local cloud."""
+        return Faults(self.cloud.admin_url)
+
+    def up(self, stack: str, *words: str, **variables: str) -> Ended:
+        """Update a stack."""
+        return self.engine.run("up", "--stack", stack, *SURE, "--suppress-progress", *words, **variables)
+
+    def outputs(self, stack: str) -> Json:
+        """What a stack exports."""
+        return dict(json.loads(self.engine.well("stack", "output", "--stack", stack, "--json")))
+
+    def proofs(self, stack: str) -> list[Json]:
+        """The proofs that a stack exports, newest first."""
+        return list(self.outputs(stack).get("proofs", []))
+
+    def state(self, stack: str, **variables: str) -> str:
+        """The state of a stack as the engine gives it to anybody."""
+        return self.engine.well("stack", "export", "--stack", stack, **variables)
+
+    def resources(self, stack: str, **variables: str) -> set[str]:
+        """The types of the resources in a stack's state, but for the stack itself and providers."""
+        found = json.loads(self.state(stack, **variables))["deployment"].get("resources", [])
+        return {one["type"] for one in found if not one["type"].startswith(("pulumi:pulumi:", "pulumi:providers:"))}
+
+    def changes(self) -> list[str]:
+        """The calls since the last reset of the injector that change something: all but reads, and queries without a verb that writes."""
+        found = (sighting for verb in WRITES for sighting in self.faults.seen(verb))
+        wrote = {sighting.number for sighting in found if sighting.part == "request body"}
+        calls = (call for call in self.faults.calls() if call["method"] != "GET")
+        return [f"{call['method']} {call['path']}" for call in calls if not call["path"].endswith("/query") or call["number"] in wrote]
+
+    def api(self, method: str, path: str, body: object = None) -> Json:
+        """Call the REST API below the account, as a person would by hand, and give the whole reply."""
+        url = f"{self.cloud.api_url}/accounts/{self.cloud.account_id}{path}"
+        headers = {"authorization": f"Bearer {self.cloud.token}"}
+        reply = httpx.request(method, url, headers=headers, json=body, timeout=60, trust_env=False)
+        reply.raise_for_status()
+        return dict(reply.json())
+
+    def versions(self, script: str) -> list[str]:
+        """The ids of a script's versions, newest first."""
+        return [version["id"] for version in self.api("GET", f"/workers/scripts/{script}/versions")["result"]["items"]]
+
+    def upload(self, script: str, code: str) -> str:
+        """Upload a version of one module by hand and give its id; it gets no traffic."""
+        module = {
+            "name": "index.js",
+            "content_type": "application/javascript+module",
+            "content_base64": base64.b64encode(code.encode()).decode(),
+        }
+        body = {"main_module": "index.js", "modules": [module], "compatibility_date": "2024-01-01"}
+        return str(self.api("POST", f"/workers/workers/{script}/versions", body)["result"]["id"])
+
+    def deploy(self, script: str, version: str) -> None:
+        """Give a version all traffic by hand."""
+        share = {"version_id": version, "percentage": 100}
+        self.api("POST", f"/workers/scripts/{script}/deployments", {"strategy": "percentage", "versions": [share]})
+
+    def answering(self, script: str) -> str:
+        """The id of the version that answers on the live address."""
+        reply = httpx.get(f"{self.cloud.edge_url}/{script}/version", timeout=30, trust_env=False)
+        return str(reply.raise_for_status().json()["id"])
+
+    def rows(self, database: str, sql: str) -> list[Json]:
+        """Ask a database by its name."""
+        (found,) = self.api("GET", f"/d1/database?name={database}")["result"]
+        return list(self.api("POST", f"/d1/database/{found['uuid']}/query", {"sql": sql})["result"][0]["results"])
+
+    def secrets(self, stack: str) -> dict[str, str]:
+        """A stack's secret values, as only the holder of the passphrase sees them."""
+        shown = project.pulumi(self.project, self.engine.environ, "config", "--stack", stack, "--show-secrets", "--json")
+        config = json.loads(shown)
+        return {
+            **config[f"{SETTINGS}:secrets"]["objectValue"],
+            "fingerprint-key": config[f"{SETTINGS}:fingerprint-key"]["value"],
+        }
+
+    def stack_file(self, stack: str) -> Json:
+        """A stack's settings, as the file has them."""
+        return dict(yaml.safe_load((self.project.folder / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")))
+
+    @contextmanager
+    def impatient(self, stack: str) -> Iterator[None]:
+        """Let the checks of a stack give up after 3 s for a while: they are to fail, and that need not take a minute."""
+        before, content = self.stack_file(stack), self.stack_file(stack)
+        content["config"][f"{SETTINGS}:check-deadline-seconds"] = IMPATIENT
+        self.write_stack_file(stack, content)
+        try:
+            yield
+        finally:
+            self.write_stack_file(stack, before)
+
+    def write_stack_file(self, stack: str, content: Json) -> None:
+        """Replace a stack's settings."""
+        (self.project.folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+@contextmanager
+def local_world(folder: Path, program: Path = ROOT) -> Iterator[World]:
+    """A local project that runs ``program``; its cloud ends with it."""
+    require_engine()
+    here = project.Project(ROOT, folder)
+    cloud = daemon.start(here.cloud, runtime_cache=ROOT / ".crane" / "runtime")
+    try:
+        environ = engine.environment(here, cloud, clean_environment())
+        project.write(here, cloud)
+        _run(here, program)
+        project.make_stacks(here, catalog.crane(), environ)
+        world = World(here, cloud, Engine(folder, environ))
+        shutil.copytree(ROOT / "workers", world.workers)
+        for stack in ENVIRONMENTS:
+            content = world.stack_file(stack)
+            content["config"][f"{SETTINGS}:workers-dir"] = str(world.workers)
+            world.write_stack_file(stack, content)
+        yield world
+    finally:
+        daemon.stop(here.cloud)
+
+
+def _run(here: project.Project, program: Path) -> None:
+    path = here.folder / "Pulumi.yaml"
+    content = {**yaml.safe_load(path.read_text(encoding="utf-8")), "main": os.path.relpath(program, here.folder)}
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace the one place of ``old`` in a file."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{path.name} does not have this once: {old}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@contextmanager
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
+    """Replace the one place of ``old`` in a file for a while."""
+    was = path.read_bytes()
+    edit(path, old, new)
+    try:
+        yield
+    finally:
+        path.write_bytes(was)
