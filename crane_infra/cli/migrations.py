@@ -103,7 +103,7 @@ def baseline(
     """Take on a database as it is: compare its schema with the files, then record them, and each accepted difference. Runs no migration."""
 
     async def work(one: Managed) -> tuple[str, ...]:
-        return await take_on(one.db, one.wanted.files, one.wanted.base, up_to, accept or [])
+        return await take_on(one.db, one.schema.files, one.schema.base, up_to, accept or [])
 
     try:
         (names,) = _each(stack, database, work)
@@ -120,11 +120,11 @@ def new(name: str, database: DatabaseArgument, stack: StackOption = "staging", f
 
 
 async def _status(one: Managed) -> Status:
-    return await status_of(one.db, one.wanted)
+    return await status_of(one.db, one.schema)
 
 
 async def _drift(one: Managed) -> Drift:
-    return await look_for_drift(one.db, await read_ledger(one.db), one.wanted.files, one.wanted.base)
+    return await look_for_drift(one.db, await read_ledger(one.db), one.schema.files, one.schema.base)
 
 
 def _each(stack: str, database: str | None, work: Callable[[Managed], Any]) -> list[Any]:

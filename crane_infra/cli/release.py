@@ -67,7 +67,7 @@ def proof(
     as_outputs: OutputsOption = False,  # noqa: FBT002
 ) -> None:
     """Say which release a stack has proven: the newest, or the one that is asked for. Refuses what is not proven."""
-    found = chosen(outputs_of(stack), Choice(stack, digest, commit, with_changes))
+    found = chosen(outputs_of(stack).raw, Choice(stack, digest, commit, with_changes))
     told = {"digest": found.digest, "commit": found.commit, "proven_at": found.proven_at.isoformat()}
     if as_outputs:
         typer.echo(f"digest={told['digest']}\ncommit={told['commit']}")

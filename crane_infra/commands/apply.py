@@ -1,10 +1,6 @@
-"""Applies pending migrations beside Pulumi, as ``crane migrations apply``: the same runner, and for production the same gate.
+"""Applies pending migrations without Pulumi, for ``crane migrations apply``: the same runner and, for production, the same gate."""
 
-Prevents a way around the gate, and another way to apply a file.
-"""
-
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from crane_infra.commands.databases import managed
 from crane_infra.config.catalog import Catalog
@@ -13,26 +9,33 @@ from crane_infra.live.promotion import require_open
 from crane_infra.migrations.apply import bring_up_to
 from crane_infra.release.gate import verdict_for
 from crane_infra.release.manifest import read_release
+from crane_infra.release.outputs import StackOutputs
 
-BESIDE = "crane migrations apply"
+RECORDED_AS = "crane migrations apply"
+"""What the ledger names as the release of a migration that a command applied in staging."""
 
 
 async def apply_to(
-    settings: Settings, catalog: Catalog, outputs_of: Callable[[str], Mapping[str, Any]], only: str | None, log: Callable[[str], None]
+    settings: Settings,
+    catalog: Catalog,
+    outputs_of: Callable[[str], StackOutputs],
+    only: str | None,
+    log: Callable[[str], None],
 ) -> list[str]:
-    """Bring the databases of a stack, or the one called ``only``, up to their files, and say where each stands then.
+    """Bring the databases of a stack, or the one called ``only``, up to their files; returns where each ledger stands then.
 
     ``outputs_of`` gives the outputs of a stack. Raises GateError where production may not take these files, else as ``bring_up_to`` does.
     """
     outputs = outputs_of(settings.environment)
-    release = BESIDE
+    release = RECORDED_AS
     if settings.environment == "production":
         files = read_release(catalog, settings.workers_dir)
-        await require_open(settings, verdict_for(settings, files, outputs_of("staging")))
+        await require_open(settings, verdict_for(settings, files, outputs_of("staging").raw))
         release = files.digest
-    told = []
+    summaries = []
     async with managed(settings, catalog, outputs, only) as databases:
-        for one in databases:
-            outcome = await bring_up_to(one.db, one.wanted, release=release, log=log)
-            told.append(f"{one.db.name}: {len(outcome.applied)} applied, stands at {outcome.head.name or 'nothing'}")
-    return told
+        for database in databases:
+            outcome = await bring_up_to(database.db, database.schema, release=release, log=log)
+            head = outcome.head.name or "no migration"
+            summaries.append(f"{database.db.name}: {len(outcome.applied)} applied, stands at {head}")
+    return summaries

@@ -1,4 +1,4 @@
-"""What Pulumi knows of a stack, for commands that run without it: the last outputs and the plain configuration."""
+"""What the Pulumi CLI says about a stack, for commands that run without the SDK: the last outputs and the plain configuration."""
 
 import json
 import os
@@ -11,11 +11,12 @@ from typing import Any
 from crane_infra.config.settings import ENVIRONMENTS, Settings, parse
 from crane_infra.config.stackfile import project_name
 from crane_infra.errors import SettingsError
+from crane_infra.release.outputs import StackOutputs, read_outputs
 
 
-def outputs_of(stack: str) -> dict[str, Any]:
-    """The last outputs of a stack; raises SettingsError where Pulumi cannot tell."""
-    return dict(_ask(stack, "stack", "output", "--json"))
+def outputs_of(stack: str) -> StackOutputs:
+    """The last outputs of a stack; raises SettingsError where Pulumi fails."""
+    return read_outputs(_ask(stack, "stack", "output", "--json"))
 
 
 def settings_of(stack: str, root: Path) -> Settings:
@@ -24,13 +25,13 @@ def settings_of(stack: str, root: Path) -> Settings:
     Raises SettingsError.
     """
     if stack not in ENVIRONMENTS:
-        raise SettingsError(f"stack {stack}", "it is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
+        raise SettingsError(f"stack {stack}", "is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
     known = {"environment": stack, "project": project_name(root), "organization": "organization", "root": str(root)}
     config = {key: str(one["value"]) for key, one in _ask(stack, "config", "--json").items() if "value" in one}
     return parse(known, config, os.environ)
 
 
-def settings_and_outputs(stack: str, root: Path) -> tuple[Settings, dict[str, Any]]:
+def settings_and_outputs(stack: str, root: Path) -> tuple[Settings, StackOutputs]:
     """Both, asked for at once, since each costs a start of the engine; raises SettingsError."""
     with ThreadPoolExecutor(1) as thread:
         outputs = thread.submit(outputs_of, stack)
@@ -44,12 +45,12 @@ def _ask(stack: str, *words: str) -> Mapping[str, Any]:
     except FileNotFoundError:
         raise SettingsError("pulumi", "is not on PATH", "Run make engine, or open the shell of crane local env") from None
     if ended.returncode:
-        said = _first_error(ended.stderr.strip() or ended.stdout.strip() or "no output")
-        raise SettingsError(f"stack {stack}", f"Pulumi cannot tell ({said})", "Log in to its backend, and name the stack as it is there")
+        message = _first_error(ended.stderr.strip() or ended.stdout.strip() or "no output")
+        raise SettingsError(f"stack {stack}", f"Pulumi failed ({message})", "Log in to its backend, and check the name of the stack there")
     return dict(json.loads(ended.stdout))
 
 
-def _first_error(said: str) -> str:
-    """Without the warnings before it, which a bucket as the backend gives at each run."""
-    lines = said.splitlines()
+def _first_error(output: str) -> str:
+    """Without the warnings before it, which a bucket as the backend prints at each run."""
+    lines = output.splitlines()
     return next((line for line in lines if line.startswith("error: ")), lines[0]).removeprefix("error: ")

@@ -1,35 +1,32 @@
-"""What is live against what a stack says of it: deployments, tags, databases, ledgers, schemas, health. Looks at everything, changes nothing.
+"""Compares what is live with the newest proof of a stack: deployments, tags, databases, ledgers, schemas, health. Changes nothing.
 
-A finding is something that somebody did around the stack. Prevents that from being noticed only in the next release.
+A finding is something that somebody did around the stack. ``crane verify`` and the nightly drift check show it before the next release.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any
-
-from cloudflare import AsyncCloudflare
 
 from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
-from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, CraneError, LiveError
-from crane_infra.live.account import connect, database_name
+from crane_infra.live.account import Account, open_account
 from crane_infra.live.expected import ExpectedHead, ExpectedVersion, expected_heads, expected_versions, head_fault, version_fault
 from crane_infra.migrations.drift import expected_of
 from crane_infra.migrations.files.read import MigrationFile, read_base, read_migrations
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.sqlite.schema import differences, live_schema
-from crane_infra.release.proof import Proof, readable
+from crane_infra.release.outputs import StackOutputs
+from crane_infra.release.proof import Proof
 
 _CHECK_SECONDS = 10.0
 
 
 @dataclass
 class Report:
-    """What was looked at, what was found, and what could not be looked at from here; each a sentence."""
+    """What is as expected, what differs, and what could not be compared; each a sentence."""
 
     stack: str
     release: str
@@ -39,41 +36,40 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def add(self, seen: str, fault: CraneError | None) -> None:
-        """Record one look."""
+        """Record one comparison."""
         if fault is None:
             self.seen.append(seen)
         else:
             self.findings.append(fault)
 
 
-async def verify(settings: Settings, catalog: Catalog, outputs: Mapping[str, Any]) -> Report:
-    """Look at everything that the newest proof of a stack speaks of.
+async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) -> Report:
+    """Compare everything that the newest proof of a stack names.
 
-    Raises LiveError where the stack has no proof, ApiError where the API does not answer.
+    Raises LiveError where the stack has no proof, ApiError where the API fails.
     """
-    proof = next((found for entry in outputs.get("proofs") or [] if (found := readable(entry))), None)
-    if proof is None:
+    if (proof := outputs.newest) is None:
         raise LiveError(f"stack {settings.environment}", "has no release yet", f"Run pulumi up -s {settings.environment}")
     report = Report(settings.environment, proof.digest, proof.commit)
     versions, heads = expected_versions(proof), expected_heads(proof)
-    async with connect(settings) as client:
-        look = _Look(settings, catalog, proof, client, report)
-        databases = (look.database(name, head) for name, head in zip(proof.databases, heads, strict=True))
-        await asyncio.gather(*map(look.worker, versions), *databases)
+    async with open_account(settings) as account:
+        comparison = _Comparison(settings, catalog, proof, account, report)
+        databases = (comparison.database(name, head) for name, head in zip(proof.databases, heads, strict=True))
+        await asyncio.gather(*map(comparison.worker, versions), *databases)
     return report
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Comparison:
     settings: Settings
     catalog: Catalog
     proof: Proof
-    client: AsyncCloudflare
+    account: Account
     report: Report
 
     async def worker(self, expected: ExpectedVersion) -> None:
         """The deployment of a worker, then its health."""
-        fault = await version_fault(self.client, self.settings.account_id, expected)
+        fault = await version_fault(self.account, expected)
         self.report.add(f"worker {expected.script} serves {expected.version} at 100%, tag {expected.tag[:12]}", fault)
         if expected.worker in self.catalog.workers and expected.worker in self.settings.workers:
             await self._health(expected, as_expected=fault is None)
@@ -81,52 +77,51 @@ class _Look:
     async def _health(self, expected: ExpectedVersion, *, as_expected: bool) -> None:
         worker = self.catalog.workers[expected.worker]
         checks = [self._brief(check) for check in worker.checks if not check.mutating and (as_expected or check.version_at is None)]
-        free = [check for check in checks if not check.secrets]
+        without_secrets = [check for check in checks if not check.secrets]
         version = expected.version if as_expected and worker.reports_version else None
         target = Target(expected.script, self.settings.url(expected.worker), version, {})
         try:
-            passed = await run_checks(target, free)
+            passed = await run_checks(target, without_secrets)
         except CraneError as error:
             self.report.findings.append(error)
         else:
             self.report.seen.append(f"worker {expected.script} passes {len(passed)} checks on {target.url}")
-        if len(free) < len(checks):
-            self.report.notes.append(f"{len(checks) - len(free)} checks of {expected.script} need a secret and were not run")
+        if len(without_secrets) < len(checks):
+            skipped = len(checks) - len(without_secrets)
+            self.report.notes.append(f"{skipped} checks of {expected.script} need a secret and did not run")
 
     def _brief(self, check: Check) -> Check:
-        """What has been live for a while need not be waited for."""
+        """The check with a short deadline: a version that has served for a while need not be waited for."""
         return check.model_copy(update={"deadline": min(float(self.settings.check_deadline_seconds or check.deadline), _CHECK_SECONDS)})
 
     async def database(self, name: str, expected: ExpectedHead) -> None:
-        """Whether a database is there under its id, where its ledger stands, and what its schema is."""
-        where, account = f"database {expected.database}", self.settings.account_id
-        found = await database_name(self.client, account, expected.id)
-        if found != expected.database:
-            what = f"does not exist under its id {expected.id}" if found is None else f"is called {found} now"
-            self.report.findings.append(LiveError(where, what, "Find out who changed it; see docs/runbook.md before you run pulumi up"))
-        if found is None:
+        """Whether a database exists under its id, where its ledger stands, and what its schema is."""
+        where = f"database {expected.database}"
+        live_name = await self.account.database_name(expected.id)
+        if live_name != expected.database:
+            what = f"does not exist under its id {expected.id}" if live_name is None else f"is now called {live_name}"
+            todo = "Find out who changed it; see docs/runbook.md before you run pulumi up"
+            self.report.findings.append(LiveError(where, what, todo))
+        if live_name is None:
             return
-        fault = await _fault(head_fault(self.client, account, expected))
+        fault = await _fault(head_fault(self.account, expected))
         self.report.add(f"{where}: its ledger stands at {expected.head.name} ({expected.head.count} migrations)", fault)
         await self._schema(name, expected)
 
     async def _schema(self, name: str, expected: ExpectedHead) -> None:
-        held = self._files_of_release(name)
-        if held is None:
+        files = self._files_of_release(name)
+        if files is None:
             commit = f" (commit {self.proof.commit})" if self.proof.commit else ""
             self.report.notes.append(
                 f"the schema of {expected.database} was not compared: these files are not those of its release{commit}"
             )
             return
-        db = D1(self.client, self.settings.account_id, expected.id, expected.database)
-        told = differences(await expected_of(db, await read_ledger(db), *held), await live_schema(db))
+        db = self.account.database(expected.id, expected.database)
+        changes = differences(await expected_of(db, await read_ledger(db), *files), await live_schema(db))
+        where = f"database {expected.database}"
         todo = f"Compare it with the migrations; to go back in time: wrangler d1 time-travel info {expected.database}"
-        fault = (
-            LiveError(f"database {expected.database}", f"its schema is not what its migrations make: {', '.join(told)}", todo)
-            if told
-            else None
-        )
-        self.report.add(f"database {expected.database}: its schema is what its migrations make", fault)
+        fault = LiveError(where, f"its schema differs from its migrations: {', '.join(changes)}", todo) if changes else None
+        self.report.add(f"{where}: its schema matches its migrations", fault)
 
     def _files_of_release(self, name: str) -> tuple[tuple[MigrationFile, ...], MigrationFile | None] | None:
         """What the ledger's head was made of, migrations and base schema, if all of it is here, byte by byte."""
@@ -135,14 +130,13 @@ class _Look:
         folder = self.settings.workers_dir / self.catalog.databases[name].migrations
         if not folder.is_dir():
             return None
-        files = read_migrations(folder, shown_as=str(folder))
-        listed = {(one["name"], one["sha256"]) for one in self.proof.manifest["databases"].get(name, {}).get("migrations", [])}
-        kept = tuple(file for file in files if (file.name, file.sha256) in listed)
-        if not len(kept) == len(listed) == self.proof.databases[name].head.count:
+        manifest = self.proof.manifest["databases"].get(name, {})
+        listed = {(migration["name"], migration["sha256"]) for migration in manifest.get("migrations", [])}
+        files = tuple(file for file in read_migrations(folder, shown_as=str(folder)) if (file.name, file.sha256) in listed)
+        if not len(files) == len(listed) == self.proof.databases[name].head.count:
             return None
         base = self._base(name)
-        wanted = self.proof.manifest["databases"][name].get("base", {}).get("sha256")
-        return (kept, base) if (base.sha256 if base else None) == wanted else None
+        return (files, base) if (base.sha256 if base else None) == manifest.get("base", {}).get("sha256") else None
 
     def _base(self, name: str) -> MigrationFile | None:
         database = self.catalog.databases[name]
@@ -151,7 +145,7 @@ class _Look:
 
 
 async def _fault(look: Awaitable[LiveError | None]) -> CraneError | None:
-    """A ledger that cannot be read is a finding; an API that does not answer is none."""
+    """A ledger that cannot be read is a finding; an API that fails is not."""
     try:
         return await look
     except ApiError:

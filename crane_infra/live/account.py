@@ -1,10 +1,12 @@
-"""What is live, as Cloudflare's API tells it: the deployments of a script, the tag of a version, the name of a database.
+"""What is live in a Cloudflare account: deployments, version tags, workers and database names.
 
-Looks, never changes, judges nothing (live.py does). A deployment made by hand is invisible to the provider, which reads a
-deployment by its own id; so what is live is asked of the API. Of the official client it takes authentication and retries, not its models: those
-of Workers take a quarter of a second to import, and its list of deployments finds none.
+Reads and never changes anything; ``expected.py`` decides whether what it reads is right. The provider cannot do this: it reads a
+deployment by its own id, so a manual deployment is invisible to it. Of the official client this uses authentication and retries. It does
+not use the client's models of Workers, which take a quarter of a second to import and whose list of deployments is empty.
 """
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -12,13 +14,16 @@ from urllib.parse import quote
 from cloudflare import APIError, AsyncCloudflare, DefaultAsyncHttpxClient, NotFoundError
 
 from crane_infra.config.settings import Settings
+from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError
 from crane_infra.tls import trusted
+
+_NOT_ALLOWED = (401, 403)
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Share of traffic by version id; ``by`` says who made it, as far as the API knows."""
+    """The share of traffic of each version id; ``by`` is who made the deployment, as far as the API knows."""
 
     id: str
     shares: dict[str, float]
@@ -26,60 +31,14 @@ class Deployment:
     made_on: str = ""
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The versions and their shares, for a person."""
         return ", ".join(f"{version} at {share:g}%" for version, share in self.shares.items())
 
 
-async def deployments(client: AsyncCloudflare, account: str, script: str) -> tuple[Deployment, ...]:
-    """The last deployments of ``script``, the active one first; none where it has none or does not exist.
-
-    Raises ApiError where the API does not answer.
-    """
-    try:
-        found = await _ask(client, account, "workers", "scripts", script, "deployments")
-        return tuple(map(_deployment, found["deployments"]))
-    except NotFoundError:
-        return ()
-    except (APIError, ValueError, TypeError, KeyError) as error:
-        raise _unanswered(f"deployments of {script}", error) from None
-
-
-def _deployment(one: dict[str, Any]) -> Deployment:
-    shares = {str(version["version_id"]): float(version["percentage"]) for version in one["versions"]}
-    by = " ".join(filter(None, (one.get("source"), one.get("author_email"))))
-    return Deployment(str(one["id"]), shares, by, str(one.get("created_on") or ""))
-
-
-async def tag_of(client: AsyncCloudflare, account: str, script: str, version: str) -> str | None:
-    """The tag of a version of ``script``.
-
-    Raises ApiError where the API does not answer.
-    """
-    try:
-        found = await _ask(client, account, "workers", "workers", script, "versions", version)
-        return (found.get("annotations") or {}).get("workers/tag")
-    except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _unanswered(f"version {version} of {script}", error) from None
-
-
-async def worker_exists(client: AsyncCloudflare, account: str, script: str) -> bool:
-    """Whether the account has a worker of this name.
-
-    Raises ApiError where the API does not answer.
-    """
-    try:
-        await _ask(client, account, "workers", "workers", script)
-    except NotFoundError:
-        return False
-    except (APIError, ValueError, TypeError, KeyError) as error:
-        raise _unanswered(f"worker {script}", error) from None
-    return True
-
-
 @dataclass(frozen=True)
 class LiveWorker:
-    """A worker as it is deployed, in words that can be compared. ``bindings``: type and readable value (none of a secret) by name."""
+    """A worker as it is deployed. ``bindings`` maps a name to a type and a readable value, which is empty for a secret."""
 
     bindings: dict[str, tuple[str, str]]
     compatibility_date: str
@@ -89,66 +48,114 @@ class LiveWorker:
     crons: tuple[str, ...]
 
 
-async def live_worker(client: AsyncCloudflare, account: str, script: str) -> LiveWorker | None:
-    """The worker of this name and its active version (the one with the most traffic); None where there is no such worker.
+@dataclass(frozen=True)
+class Account:
+    """One account, through one connection. Every method raises ApiError where the API fails or its answer cannot be read."""
 
-    Raises ApiError where the API does not answer.
-    """
-    try:
-        worker = await _ask(client, account, "workers", "workers", script)
-        active = await deployments(client, account, script)
-        version: dict[str, Any] = {}
-        if active:
-            newest = max(active[0].shares, key=lambda one: active[0].shares[one])
-            version = await _ask(client, account, "workers", "workers", script, "versions", newest)
-        schedules = await _ask(client, account, "workers", "scripts", script, "schedules")
-        return LiveWorker(
-            {str(one.get("name")): _binding(one) for one in version.get("bindings") or []},
-            str(version.get("compatibility_date") or ""),
-            tuple(version.get("compatibility_flags") or ()),
-            bool(worker["subdomain"]["enabled"]),
-            bool(worker["subdomain"]["previews_enabled"]),
-            tuple(str(one["cron"]) for one in schedules["schedules"]),
-        )
-    except NotFoundError:
-        return None
-    except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _unanswered(f"worker {script}", error) from None
+    client: AsyncCloudflare
+    id: str
+
+    def database(self, database_id: str, name: str) -> D1:
+        """The D1 database with this id; ``name`` is what errors and logs call it."""
+        return D1(self.client, self.id, database_id, name)
+
+    async def deployments(self, script: str) -> tuple[Deployment, ...]:
+        """The last deployments of ``script``, the active one first; empty where it has none or does not exist."""
+        try:
+            result = await self._read("workers", "scripts", script, "deployments")
+            return tuple(map(_deployment, result["deployments"]))
+        except NotFoundError:
+            return ()
+        except (APIError, ValueError, TypeError, KeyError) as error:
+            raise _failed(f"deployments of {script}", error) from None
+
+    async def tag_of(self, script: str, version: str) -> str | None:
+        """The tag of a version of ``script``."""
+        try:
+            result = await self._read("workers", "workers", script, "versions", version)
+            return (result.get("annotations") or {}).get("workers/tag")
+        except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _failed(f"version {version} of {script}", error) from None
+
+    async def has_worker(self, script: str) -> bool:
+        """Whether the account has a worker of this name."""
+        try:
+            await self._read("workers", "workers", script)
+        except NotFoundError:
+            return False
+        except (APIError, ValueError, TypeError, KeyError) as error:
+            raise _failed(f"worker {script}", error) from None
+        return True
+
+    async def worker(self, script: str) -> LiveWorker | None:
+        """The worker of this name with its active version (the one with the most traffic); None where there is no such worker."""
+        try:
+            worker = await self._read("workers", "workers", script)
+            version = await self._active_version(script)
+            schedules = await self._read("workers", "scripts", script, "schedules")
+            return _live_worker(worker, version, schedules)
+        except NotFoundError:
+            return None
+        except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _failed(f"worker {script}", error) from None
+
+    async def database_name(self, database_id: str) -> str | None:
+        """The name of the database with this id; None where there is none."""
+        try:
+            result = await self._read("d1", "database", database_id)
+            return str(result["name"])
+        except NotFoundError:
+            return None
+        except (APIError, ValueError, TypeError, KeyError) as error:
+            raise _failed(f"database {database_id}", error, "D1 Read") from None
+
+    async def _active_version(self, script: str) -> dict[str, Any]:
+        deployments = await self.deployments(script)
+        if not deployments:
+            return {}
+        shares = deployments[0].shares
+        return dict(await self._read("workers", "workers", script, "versions", max(shares, key=lambda version: shares[version])))
+
+    async def _read(self, *path: str) -> Any:  # noqa: ANN401 (JSON)
+        parts = "/".join(quote(part, safe="") for part in ("accounts", self.id, *path))
+        answer: Any = await self.client.get(f"/{parts}", cast_to=object)
+        return answer["result"]
 
 
-def _binding(one: dict[str, Any]) -> tuple[str, str]:
-    values = [one.get(key) for key in ("text", "database_id", "id", "service", "namespace_id", "bucket_name", "json")]
-    readable = next((str(value) for value in values if value is not None), "")
-    return str(one.get("type")), "" if one.get("type") == "secret_text" else readable
-
-
-async def database_name(client: AsyncCloudflare, account: str, database_id: str) -> str | None:
-    """The name of the database with this id; None where there is none.
-
-    Raises ApiError where the API does not answer.
-    """
-    try:
-        found = await _ask(client, account, "d1", "database", database_id)
-        return str(found["name"])
-    except NotFoundError:
-        return None
-    except (APIError, ValueError, TypeError, KeyError) as error:
-        raise _unanswered(f"database {database_id}", error, "D1 Read") from None
-
-
-async def _ask(client: AsyncCloudflare, account: str, *path: str) -> Any:  # noqa: ANN401 (JSON)
-    parts = "/".join(quote(part, safe="") for part in ("accounts", account, *path))
-    answer: Any = await client.get(f"/{parts}", cast_to=object)
-    return answer["result"]
-
-
-def _unanswered(what: str, error: Exception, permission: str = "Workers Scripts Read") -> ApiError:
-    status = getattr(error, "status_code", None)
-    said = f"HTTP {status}" if status else type(error).__name__
-    return ApiError(what, f"Cloudflare's API did not tell ({said})", f"Check the token's permissions ({permission}) and try again")
-
-
-def connect(settings: Settings) -> AsyncCloudflare:
-    """The official client, pointed at where the stack's provider points; an async context manager."""
+@asynccontextmanager
+async def open_account(settings: Settings) -> AsyncIterator[Account]:
+    """Connect to the account of a stack, at the address that its provider uses."""
     http = DefaultAsyncHttpxClient(verify=trusted())
-    return AsyncCloudflare(api_token=settings.api_token.get_secret_value(), base_url=settings.api_url, http_client=http)
+    token = settings.api_token.get_secret_value()
+    async with AsyncCloudflare(api_token=token, base_url=settings.api_url, http_client=http) as client:
+        yield Account(client, settings.account_id)
+
+
+def _deployment(answer: Mapping[str, Any]) -> Deployment:
+    shares = {str(version["version_id"]): float(version["percentage"]) for version in answer["versions"]}
+    by = " ".join(filter(None, (answer.get("source"), answer.get("author_email"))))
+    return Deployment(str(answer["id"]), shares, by, str(answer.get("created_on") or ""))
+
+
+def _live_worker(worker: Mapping[str, Any], version: Mapping[str, Any], schedules: Mapping[str, Any]) -> LiveWorker:
+    return LiveWorker(
+        {str(binding.get("name")): _binding(binding) for binding in version.get("bindings") or []},
+        str(version.get("compatibility_date") or ""),
+        tuple(version.get("compatibility_flags") or ()),
+        bool(worker["subdomain"]["enabled"]),
+        bool(worker["subdomain"]["previews_enabled"]),
+        tuple(str(schedule["cron"]) for schedule in schedules["schedules"]),
+    )
+
+
+def _binding(binding: Mapping[str, Any]) -> tuple[str, str]:
+    values = [binding.get(key) for key in ("text", "database_id", "id", "service", "namespace_id", "bucket_name", "json")]
+    readable = next((str(value) for value in values if value is not None), "")
+    return str(binding.get("type")), "" if binding.get("type") == "secret_text" else readable
+
+
+def _failed(what: str, error: Exception, permission: str = "Workers Scripts Read") -> ApiError:
+    status = getattr(error, "status_code", None)
+    cause = f"HTTP {status}" if status else type(error).__name__
+    todo = f"Check the token's permissions ({permission}), then try again" if status in _NOT_ALLOWED else "Try again"
+    return ApiError(what, f"Cloudflare's API failed ({cause})", todo)

@@ -1,4 +1,4 @@
-"""Runs a coroutine beside the program."""
+"""Runs a coroutine on a thread of its own, since the program itself runs on Pulumi's event loop."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,13 +9,13 @@ Result = TypeVar("Result")
 
 
 def begin(work: Coroutine[Any, Any, Result]) -> Future[Result]:
-    """Run a coroutine beside the program, which itself runs on Pulumi's event loop; ``result()`` waits for its end."""
+    """Start a coroutine; ``result()`` waits until it is done."""
     thread = ThreadPoolExecutor(max_workers=1)
-    begun = thread.submit(asyncio.run, work)
+    future = thread.submit(asyncio.run, work)
     thread.shutdown(wait=False)
-    return begun
+    return future
 
 
 def blocking(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end from the program."""
+    """Run a coroutine and wait until it is done."""
     return begin(work).result()

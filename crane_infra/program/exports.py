@@ -1,11 +1,9 @@
-"""What an environment exports: its proofs, and a readable account of what is particular to it.
+"""What an environment exports: its proofs, and a readable record of what is particular to it.
 
-Only claims; the release step's hook makes sure that a claim is true before it is written. Prevents outputs that a reviewer
-cannot judge, and a secret's value among them: secrets appear as fingerprints.
+These are claims. The release step's hook checks that a claim is true before it is written. Secrets appear as fingerprints only.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,38 +13,62 @@ from crane_infra.checks.run import select
 from crane_infra.config.settings import Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
+from crane_infra.program.announce.plan import Plan
+from crane_infra.program.components.database import Database
+from crane_infra.program.components.worker import Worker
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.origin import commit, versions
 from crane_infra.release.proof import PROOF_SCHEMA, Proof, ProvenDatabase, ProvenHead, ProvenWorker, extended
-from crane_infra.release.rollback import Held
 
 
-@dataclass(frozen=True)
-class Standing:
-    """What each ledger is to hold, and for which workers the version was uploaded anew, with the mark of the deployment it replaced."""
+def release_record(prepared: Prepared, plan: Plan, workers: Mapping[str, Worker], databases: Mapping[str, Database]) -> dict[str, Any]:
+    """The input of the release step.
 
-    held: Held
-    anew: Mapping[str, str]
+    The environment stands apart from the proofs, whose version ids no preview knows, so that a preview shows its changes.
+    """
+    ids = {name: database.d1.id for name, database in databases.items()}
+    known = pulumi.Output.all(workers={name: worker.version.id for name, worker in workers.items()}, databases=ids)
+    return {
+        "proofs": known.apply(lambda known: proofs_with_claim(prepared, plan, known["workers"], known["databases"])),
+        "environment": environment_record(prepared, plan, ids),
+    }
 
 
 def proofs_with_claim(
-    prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str], held: Held
+    prepared: Prepared, plan: Plan, version_ids: Mapping[str, str], database_ids: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """The proofs with this release's claim in front. ``ids`` are those of the databases."""
-    claimed = _claim(prepared, versions_by_worker, ids, held)
-    return extended(prepared.last.get("proofs") or [], claimed, _renewal(prepared.settings))
+    """The proofs with this release's claim in front; ids are by catalog name."""
+    claim = _claim(prepared, plan, version_ids, database_ids)
+    return extended(prepared.last.raw.get("proofs") or [], claim, _renewal(prepared.settings))
 
 
-def _renewal(settings: Settings) -> timedelta | None:
-    """Where proofs expire, a second look renews one that has had half of its time."""
-    days = settings.proof_max_age_days
-    return timedelta(days=days) / 2 if days else None
+def environment_record(prepared: Prepared, plan: Plan, database_ids: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
+    """What is particular to this environment, for people and for the other stack to read; known before anything runs but for the ids."""
+    return {
+        "databases": {
+            name: {"name": database.name, "id": database_ids[name], "adopted": database.adopt is not None}
+            for name, database in prepared.settings.databases.items()
+        },
+        "workers": {name: _worker_record(prepared, plan, name) for name in prepared.settings.workers},
+        "secrets": dict(prepared.fingerprints),
+    }
 
 
-def _claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mapping[str, str], held: Held) -> Proof:
-    """What is claimed of this release; the release step's hook makes sure that it is true before it is written."""
+def _worker_record(prepared: Prepared, plan: Plan, name: str) -> dict[str, Any]:
+    settings, crons = prepared.settings, prepared.crons_of(name)
+    return {
+        "script": settings.script(name),
+        "url": settings.url(name),
+        "adopted": settings.workers[name].adopt,
+        "variables": variables_of(name, prepared.catalog, settings),
+        "crons": None if crons is None else list(crons),
+        "services": dict(settings.workers[name].services),
+        **({"uploaded-anew-for": plan.reuploads[name]} if name in plan.reuploads else {}),
+    }
+
+
+def _claim(prepared: Prepared, plan: Plan, version_ids: Mapping[str, str], database_ids: Mapping[str, str]) -> Proof:
     settings, release = prepared.settings, prepared.release
-    heads = {name: head_of(files) for name, files in held.items()}
     return Proof(
         schema=PROOF_SCHEMA,
         project=settings.project,
@@ -56,16 +78,9 @@ def _claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mappi
         manifest=release.manifest,
         workers={
             name: ProvenWorker(script=settings.script(name), version=version, tag=release.tag(name))
-            for name, version in versions_by_worker.items()
+            for name, version in version_ids.items()
         },
-        databases={
-            name: ProvenDatabase(
-                id=ids[name],
-                name=settings.databases[name].name,
-                head=ProvenHead(name=head.name, count=head.count, digest=head.digest),
-            )
-            for name, head in heads.items()
-        },
+        databases={name: _proven_database(prepared, plan, name, database_ids[name]) for name in plan.migrations},
         checks={
             name: tuple(check.name for check in select(worker.checks, settings.environment))
             for name, worker in prepared.catalog.workers.items()
@@ -76,37 +91,13 @@ def _claim(prepared: Prepared, versions_by_worker: Mapping[str, str], ids: Mappi
     )
 
 
-def declared_crons(prepared: Prepared, worker: str) -> tuple[str, ...] | None:
-    """The schedules to declare; None where a worker never had any.
-
-    Deleting the resource tells Cloudflare nothing, so a worker that had schedules once keeps an empty list of them.
-    """
-    crons = prepared.settings.workers[worker].crons
-    had = ((prepared.last.get("environment") or {}).get("workers") or {}).get(worker, {}).get("crons")
-    return crons if crons or had is not None else None
+def _proven_database(prepared: Prepared, plan: Plan, name: str, database_id: str) -> ProvenDatabase:
+    head = head_of(plan.migrations[name])
+    proven = ProvenHead(name=head.name, count=head.count, digest=head.digest)
+    return ProvenDatabase(id=database_id, name=prepared.settings.databases[name].name, head=proven)
 
 
-def environment_record(prepared: Prepared, ids: Mapping[str, pulumi.Input[str]], anew: Mapping[str, str]) -> dict[str, Any]:
-    """What is particular to this environment, for people and for the other stack to read: never a secret's value.
-
-    ``ids`` are those of the databases. All else is known before anything runs.
-    """
-    settings = prepared.settings
-    return {
-        "databases": {
-            name: {"name": own.name, "id": ids[name], "adopted": own.adopt is not None} for name, own in settings.databases.items()
-        },
-        "workers": {
-            name: {
-                "script": settings.script(name),
-                "url": settings.url(name),
-                "adopted": own.adopt,
-                "variables": variables_of(name, prepared.catalog, settings),
-                "crons": None if (crons := declared_crons(prepared, name)) is None else list(crons),
-                "services": dict(own.services),
-                **({"uploaded-anew-for": anew[name]} if name in anew else {}),
-            }
-            for name, own in settings.workers.items()
-        },
-        "secrets": dict(prepared.fingerprints),
-    }
+def _renewal(settings: Settings) -> timedelta | None:
+    """Where proofs expire, another run renews one that has had half of its time."""
+    days = settings.proof_max_age_days
+    return timedelta(days=days) / 2 if days else None

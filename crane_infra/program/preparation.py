@@ -1,6 +1,6 @@
-"""Everything that is read and can be refused before the first resource: files, secrets, other stacks, the gate.
+"""Reads what an environment is declared from: settings, files, secrets and the outputs of both stacks.
 
-Registers nothing. Prevents a deployment that stops halfway for a reason that was known at its start.
+Registers nothing and asks Cloudflare nothing, so whatever is wrong here is refused before the first resource.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,11 @@ from typing import Any
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
-from crane_infra.config.settings import ENVIRONMENTS, Settings
+from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
 from crane_infra.program.stacks import outputs_of
 from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release, read_release
+from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.secrets.rules import KEY_NAME, fetch, fingerprint, refuse_shared, require_same_key
 from crane_infra.secrets.sources import fingerprint_key, source_of
@@ -20,21 +21,32 @@ from crane_infra.secrets.sources import fingerprint_key, source_of
 
 @dataclass(frozen=True)
 class Prepared:
-    """One environment, read and found consistent. ``secrets`` and ``fingerprints`` are by key, ``last`` are own outputs."""
+    """One environment, read and found consistent.
+
+    ``secrets`` and ``fingerprints`` are by key; ``last`` are the stack's own last outputs, ``staging`` those of staging.
+    """
 
     settings: Settings
     catalog: Catalog
     release: Release
     secrets: Mapping[str, str] = field(repr=False)
     fingerprints: Mapping[str, str]
-    last: Mapping[str, Any]
-    staging: Mapping[str, Any] | None
+    last: StackOutputs
+    staging: StackOutputs
     redact: Redactor
 
     def secrets_of(self, worker: str) -> dict[str, str]:
         """The secret values of a worker by binding; an optional one that is not set is left out."""
-        wanted = self.catalog.workers[worker].secrets
-        return {secret.binding: self.secrets[secret.key] for secret in wanted if secret.key in self.secrets}
+        declared = self.catalog.workers[worker].secrets
+        return {secret.binding: self.secrets[secret.key] for secret in declared if secret.key in self.secrets}
+
+    def crons_of(self, worker: str) -> tuple[str, ...] | None:
+        """The schedules to declare; None where a worker never had any.
+
+        Deleting the resource tells Cloudflare nothing, so a worker that had schedules once keeps an empty list of them.
+        """
+        crons, last = self.settings.workers[worker].crons, self.last.workers.get(worker)
+        return crons if crons or (last and last.crons is not None) else None
 
 
 def prepare(settings: Settings, catalog: Catalog) -> Prepared:
@@ -42,12 +54,13 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
 
     Raises a CraneError for the first thing that is wrong.
     """
-    outputs: dict[str, dict[str, Any] | None] = {environment: outputs_of(settings.stack(environment)) for environment in ENVIRONMENTS}
-    last = outputs[settings.environment] or {}
-    require_consistent(catalog, settings, neighbours(settings, outputs))
-    require_nothing_lost(last.get("environment") or {}, settings)
+    raw: dict[str, dict[str, Any] | None] = {environment: outputs_of(settings.stack(environment)) for environment in ENVIRONMENTS}
+    outputs = {environment: read_outputs(raw[environment]) for environment in ENVIRONMENTS}
+    last = outputs[settings.environment]
+    require_consistent(catalog, settings, neighbours(settings, raw))
+    require_nothing_lost(last.declared, settings)
     release = read_release(catalog, settings.workers_dir)
-    require_meant(settings, release, outputs["staging"] or {})
+    require_meant(settings, release, outputs["staging"].raw)
     key = fingerprint_key(settings)
     secrets = fetch(source_of(settings), catalog.secrets)
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
@@ -57,11 +70,11 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
 
 
 def _require_distinct(
-    settings: Settings, catalog: Catalog, fingerprints: Mapping[str, str], outputs: Mapping[str, Mapping[str, Any] | None]
+    settings: Settings, catalog: Catalog, fingerprints: Mapping[str, str], outputs: Mapping[Environment, StackOutputs]
 ) -> None:
     for environment in ENVIRONMENTS:
         if environment != settings.environment:
-            theirs = ((outputs[environment] or {}).get("environment") or {}).get("secrets") or {}
+            theirs = outputs[environment].fingerprints
             if settings.environment == "production":
                 require_same_key(fingerprints, theirs, environment)
             refuse_shared(catalog.secrets, fingerprints, theirs, environment)

@@ -1,11 +1,11 @@
-"""What a stack's last outputs say of it: what serves, under which settings, and which migrations each database has. Pure.
+"""The outputs of a stack as one typed value: what serves, under which settings, and what was proven. Pure.
 
-Outputs are of the last release that passed, so a run that failed since is not in them. Believes nothing about their shape: what cannot be
-read counts as not there. Prevents a report that ends in a traceback because a stack was written by another version.
+Outputs are those of the last release that passed; a run that failed since is not in them. A part that cannot be read counts as absent, so
+a stack written by another version never ends a run in a traceback.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
@@ -13,63 +13,131 @@ from crane_infra.release.proof import Proof, readable
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """The last outputs, taken apart. ``proofs`` are the readable ones, newest first."""
+class DatabaseOutput:
+    """A database as the stack exported it."""
 
-    workers: Mapping[str, Mapping[str, Any]]
-    databases: Mapping[str, Mapping[str, Any]]
-    fingerprints: Mapping[str, str]
-    proofs: tuple[Proof, ...]
+    name: str
+    id: str
+    adopted: bool
+
+
+@dataclass(frozen=True)
+class WorkerOutput:
+    """A worker as the stack exported it. ``crons`` None: it never had schedules of ours."""
+
+    script: str
+    url: str | None
+    adopted: bool
+    variables: Mapping[str, str]
+    services: Mapping[str, str]
+    crons: tuple[str, ...] | None
+    replaced_deployment: str | None
+    """The mark of the manual deployment for which its version was uploaded again, if that ever happened."""
+
+
+@dataclass(frozen=True)
+class StackOutputs:
+    """The last outputs of a stack. ``proofs`` are the readable ones, newest first; ``raw`` is what Pulumi gave."""
+
+    workers: Mapping[str, WorkerOutput] = field(default_factory=dict)
+    databases: Mapping[str, DatabaseOutput] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    proofs: tuple[Proof, ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    exists: bool = True
+    """False where there is no such stack."""
+
+    @property
+    def newest(self) -> Proof | None:
+        """The newest proof."""
+        return self.proofs[0] if self.proofs else None
+
+    def database_id(self, name: str) -> str | None:
+        """The id of a database that the stack has."""
+        return (self.databases[name].id or None) if name in self.databases else None
+
+    @property
+    def declared(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """The databases and workers that the stack declared last, as plain mappings."""
+        return {
+            "databases": {name: asdict(database) for name, database in self.databases.items()},
+            "workers": {name: asdict(worker) for name, worker in self.workers.items()},
+        }
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """That of the newest release; empty where there is none."""
+        """The manifest of the newest release; empty where there is none."""
         return self.proofs[0].manifest if self.proofs else {}
 
-    def worker(self, name: str) -> Mapping[str, Any]:
-        """What the manifest says of a worker; empty where it has none of that name."""
+    def worker_manifest(self, name: str) -> Mapping[str, Any]:
+        """What the manifest says about a worker; empty where it has none of that name."""
         return _map(_map(self.manifest.get("workers")).get(name))
+
+    def migrations(self, database: str) -> Mapping[str, str]:
+        """The migrations of a database in the newest release: sha256 by name."""
+        return _migrations(self.proofs[0], database) if self.proofs else {}
 
     def ledger(self, database: str) -> Ledger:
         """The ledger that a database had at the end of the last release, as far as the proofs list it."""
         head = next((proof.databases[database].head for proof in self.proofs if database in proof.databases), None)
-        listed = [_migrations(proof, database) for proof in self.proofs]
-        newest = listed[0] if listed else {}
-        # After a rollback the database is ahead of its release; what it has besides stands in older proofs.
-        held = (
-            newest if head is None or head.count == len(newest) else {name: one for each in reversed(listed) for name, one in each.items()}
-        )
-        return ledger_of(held)
+        releases = [_migrations(proof, database) for proof in self.proofs]
+        newest = releases[0] if releases else {}
+        if head is None or head.count == len(newest):
+            return ledger_of(newest)
+        # After a rollback the database is ahead of its release; older proofs list what it has besides.
+        return ledger_of({name: sha256 for release in reversed(releases) for name, sha256 in release.items()})
 
 
-def recorded(outputs: Mapping[str, Any] | None) -> Recorded:
-    """Take outputs apart; None and what is malformed count as a stack that never had a release."""
-    environment = _map((outputs or {}).get("environment"))
-    proofs = (outputs or {}).get("proofs")
-    return Recorded(
-        workers={str(name): _map(one) for name, one in _map(environment.get("workers")).items()},
-        databases={str(name): _map(one) for name, one in _map(environment.get("databases")).items()},
-        fingerprints={str(name): str(one) for name, one in _map(environment.get("secrets")).items()},
+def read_outputs(raw: Mapping[str, Any] | None) -> StackOutputs:
+    """Read the outputs that Pulumi gave for a stack; None means that there is no such stack."""
+    environment = _map((raw or {}).get("environment"))
+    proofs = (raw or {}).get("proofs")
+    return StackOutputs(
+        workers={str(name): _worker(_map(worker)) for name, worker in _map(environment.get("workers")).items()},
+        databases={str(name): _database(_map(database)) for name, database in _map(environment.get("databases")).items()},
+        fingerprints={str(name): str(fingerprint) for name, fingerprint in _map(environment.get("secrets")).items()},
         proofs=tuple(proof for entry in (proofs if isinstance(proofs, list) else []) if (proof := readable(entry))),
+        raw=raw or {},
+        exists=raw is not None,
     )
 
 
-def ledger_of(held: Mapping[str, str]) -> Ledger:
+def ledger_of(migrations: Mapping[str, str]) -> Ledger:
     """A ledger in which these migrations, sha256 by name, are done."""
     done = {"origin": "applied", "token": "", "started_at": "", "done_at": ""}
-    entries = (LedgerEntry(name, listed=True, sha256=sha256, **done) for name, sha256 in held.items())  # type: ignore[arg-type]
-    return Ledger(tuple(entries), populated=bool(held), ready=True)
-
-
-def _migrations(proof: Proof, database: str) -> dict[str, str]:
-    listed = _map(_map(proof.manifest.get("databases")).get(database)).get("migrations")
-    return migrations_in(listed)
+    entries = (LedgerEntry(name, listed=True, sha256=sha256, **done) for name, sha256 in migrations.items())  # type: ignore[arg-type]
+    return Ledger(tuple(entries), populated=bool(migrations), ready=True)
 
 
 def migrations_in(listed: object) -> dict[str, str]:
     """The sha256 by name of a list of migrations, as manifests and schema records have it."""
     entries = listed if isinstance(listed, list) else []
-    return {str(one["name"]): str(one["sha256"]) for one in entries if isinstance(one, dict) and {"name", "sha256"} <= one.keys()}
+    return {str(entry["name"]): str(entry["sha256"]) for entry in entries if isinstance(entry, dict) and {"name", "sha256"} <= entry.keys()}
+
+
+def _worker(exported: Mapping[str, Any]) -> WorkerOutput:
+    crons, mark = exported.get("crons"), exported.get("uploaded-anew-for")
+    return WorkerOutput(
+        script=str(exported.get("script") or ""),
+        url=_text(exported.get("url")),
+        adopted=bool(exported.get("adopted")),
+        variables={str(name): str(value) for name, value in _map(exported.get("variables")).items()},
+        services={str(name): str(service) for name, service in _map(exported.get("services")).items()},
+        crons=tuple(map(str, crons)) if isinstance(crons, list | tuple) else None,
+        replaced_deployment=_text(mark),
+    )
+
+
+def _database(exported: Mapping[str, Any]) -> DatabaseOutput:
+    return DatabaseOutput(str(exported.get("name") or ""), str(exported.get("id") or ""), bool(exported.get("adopted")))
+
+
+def _migrations(proof: Proof, database: str) -> dict[str, str]:
+    return migrations_in(_map(_map(proof.manifest.get("databases")).get(database)).get("migrations"))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _map(value: object) -> dict[str, Any]:

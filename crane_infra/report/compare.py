@@ -16,7 +16,7 @@ from crane_infra.errors import WOULD_REFUSE, CraneError, ReportError
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.pending_line import UNSEEN, pending_in, takes_over
 from crane_infra.release.gate import verdict_for
-from crane_infra.release.outputs import Recorded, ledger_of, migrations_in, recorded
+from crane_infra.release.outputs import StackOutputs, ledger_of, migrations_in, read_outputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.release.schemas import wanted_of
 from crane_infra.report.databases import database_changes
@@ -82,7 +82,7 @@ def _gate(sides: Mapping[Environment, Side], now: datetime) -> Gate | None:
         return None
     verdict = verdict_for(settings, release, staging.outputs, now)
     said = f"production gate open: {verdict.reason}" if verdict.is_open else str(verdict.error())
-    proven = any(proof.digest == release.digest for proof in recorded(staging.outputs).proofs)
+    proven = any(proof.digest == release.digest for proof in read_outputs(staging.outputs).proofs)
     return Gate(verdict.is_open, said, promotes=production.preview is not None, proven=proven)
 
 
@@ -95,8 +95,8 @@ def _environment(catalog: Catalog, environment: Environment, side: Side, sizes: 
     said = [text.removesuffix(WOULD_REFUSE).rstrip() for text in preview.messages if text.endswith(WOULD_REFUSE)] if preview else []
     refusals += [text for text in said if not text.startswith(_GATE)]
     consistent = _refused(refusals, lambda: require_consistent(catalog, _settings(side), side.others))
-    last = recorded(side.outputs)
-    _refused(refusals, lambda: require_nothing_lost({"databases": last.databases, "workers": last.workers}, _settings(side)))
+    last = read_outputs(side.outputs)
+    _refused(refusals, lambda: require_nothing_lost(last.declared, _settings(side)))
     refusals += side.files.refusals
     _refused(refusals, lambda: _require_meant(side))
     databases, more = _databases(side, side.settings, last) if side.is_known else ((), ())
@@ -141,7 +141,7 @@ def _require_meant(side: Side) -> None:
         require_meant(_settings(side), side.files.release, {})
 
 
-def _fingerprints(side: Side, last: Recorded) -> Mapping[str, str] | None:
+def _fingerprints(side: Side, last: StackOutputs) -> Mapping[str, str] | None:
     """Those that a preview computed; the last ones where its record stays as it is; None where nobody has looked at the secrets."""
     if side.preview is None or side.preview.errors:
         return None
@@ -149,17 +149,17 @@ def _fingerprints(side: Side, last: Recorded) -> Mapping[str, str] | None:
     if step is None:
         return last.fingerprints
     environment = (step.new.get("input") or {}).get("environment") if isinstance(step.new.get("input"), dict) else None
-    return recorded({"environment": environment}).fingerprints or None
+    return read_outputs({"environment": environment}).fingerprints or None
 
 
-def _databases(side: Side, settings: Settings, last: Recorded) -> tuple[tuple[DatabaseChanges, ...], tuple[str, ...]]:
+def _databases(side: Side, settings: Settings, last: StackOutputs) -> tuple[tuple[DatabaseChanges, ...], tuple[str, ...]]:
     migrations = {name: files for name, files in side.files.migrations.items() if name in settings.databases}
     schemas = {name: wanted_of(settings, name, files, side.files.bases.get(name)) for name, files in migrations.items()}
     found = {name: _ledger(side, settings, last, name) for name in schemas}
     return database_changes(settings, schemas, {name: ledger for name, ledger in found.items() if ledger is not None}, last.databases)
 
 
-def _ledger(side: Side, settings: Settings, last: Recorded, name: str) -> Ledger | None:
+def _ledger(side: Side, settings: Settings, last: StackOutputs, name: str) -> Ledger | None:
     """What is known of a ledger: what the preview saw of it, else its record of the schema, which failed releases keep too, else the last outputs."""
     preview = side.preview
     if preview and not preview.errors and not any(text.startswith(UNSEEN) for text in preview.messages):
@@ -187,7 +187,7 @@ def _adoptions(preview: Preview | None) -> tuple[str, ...]:
     return tuple(text for text in preview.messages if text.startswith(_ADOPTS) or takes_over(text)) if preview else ()
 
 
-def _notes(side: Side, last: Recorded, preview: Preview | None, databases: tuple[DatabaseChanges, ...]) -> list[str]:
+def _notes(side: Side, last: StackOutputs, preview: Preview | None, databases: tuple[DatabaseChanges, ...]) -> list[str]:
     """What the preview said that stands nowhere else, and what could not be compared."""
     findings = {one_line(f"{one.shown}: {finding}") for one in databases for pending in one.pending for finding in pending.findings}
     said = [text for text in (preview.messages if preview else ()) if text not in findings and text not in _adoptions(preview)]

@@ -10,7 +10,7 @@ from typing import Any
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.config.variables import variables_of
-from crane_infra.release.outputs import Recorded
+from crane_infra.release.outputs import StackOutputs
 from crane_infra.report.model import Change, Standing, WorkerChanges
 from crane_infra.secrets.rules import KEY_NAME
 
@@ -37,7 +37,7 @@ class Wanted:
         return dict(self.manifest["workers"])
 
 
-def worker_changes(wanted: Wanted, last: Recorded) -> tuple[WorkerChanges, ...]:
+def worker_changes(wanted: Wanted, last: StackOutputs) -> tuple[WorkerChanges, ...]:
     """What changes of each worker whose bundle could be read.
 
     Raises SettingsError where the variables do not fit the catalog.
@@ -45,7 +45,7 @@ def worker_changes(wanted: Wanted, last: Recorded) -> tuple[WorkerChanges, ...]:
     return tuple(_worker(name, wanted, last) for name in wanted.workers)
 
 
-def _worker(name: str, wanted: Wanted, last: Recorded) -> WorkerChanges:
+def _worker(name: str, wanted: Wanted, last: StackOutputs) -> WorkerChanges:
     script = wanted.settings.script(name)
     if name not in last.workers and wanted.settings.workers[name].adopt:
         return WorkerChanges(name, script, "adopted", tuple(_code(name, wanted, last)))
@@ -54,8 +54,8 @@ def _worker(name: str, wanted: Wanted, last: Recorded) -> WorkerChanges:
     return WorkerChanges(name, script, standing, tuple(change for part in parts for change in part(name, wanted, last)))
 
 
-def _code(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
-    before, after = last.worker(name), wanted.workers[name]
+def _code(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
+    before, after = last.worker_manifest(name), wanted.workers[name]
     if before.get("digest") == after["digest"]:
         return
     yield Change("worker digest", "", _digest(before.get("digest")), _digest(after["digest"]))
@@ -69,21 +69,21 @@ def _code(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
             yield Change("module", module, _module(was.get(module), wanted.sizes), _module(now.get(module), wanted.sizes))
 
 
-def _compatibility(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
-    before, after = _map(last.worker(name).get("compatibility")), _map(wanted.workers[name]["compatibility"])
+def _compatibility(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
+    before, after = _map(last.worker_manifest(name).get("compatibility")), _map(wanted.workers[name]["compatibility"])
     yield from _differing("compatibility date", "", before.get("date"), after.get("date"))
     yield from _differing("compatibility flags", "", _listed(before.get("flags")), _listed(after.get("flags")))
 
 
-def _variables(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
-    before = _map(_map(last.workers.get(name)).get("variables"))
+def _variables(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
+    before = last.workers[name].variables if name in last.workers else {}
     yield from _maps("variable", before, variables_of(name, wanted.catalog, wanted.settings))
 
 
-def _secrets(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+def _secrets(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
     """By fingerprint where somebody looked at the values, else only those that the worker did not bind, or binds no more."""
     before, after = last.fingerprints, wanted.fingerprints
-    bound = {binding for binding, kind in _map(last.worker(name).get("bindings")).items() if kind == "secret_text"}
+    bound = {binding for binding, kind in _map(last.worker_manifest(name).get("bindings")).items() if kind == "secret_text"}
     known = after is not None and comparable(before, after)
     for secret in wanted.catalog.workers[name].secrets:
         was = before.get(secret.key) if known else "unknown" if secret.binding in bound else None
@@ -99,23 +99,23 @@ def comparable(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
     return not before or before.get(KEY_NAME) == after.get(KEY_NAME)
 
 
-def _bindings(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+def _bindings(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
     """Variables and secrets have rows of their own."""
-    before, after = _map(last.worker(name).get("bindings")), _map(wanted.workers[name]["bindings"])
+    before, after = _map(last.worker_manifest(name).get("bindings")), _map(wanted.workers[name]["bindings"])
     names = {key for key in before.keys() | after.keys() if {before.get(key), after.get(key)} - {None, "plain_text", "secret_text"}}
     yield from _maps("binding", *({key: one[key] for key in one.keys() & names} for one in (before, after)))
 
 
-def _settings(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
-    before, after = _map(last.workers.get(name)), wanted.settings.workers[name]
+def _settings(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
+    before, after = last.workers.get(name), wanted.settings.workers[name]
     services = {binding: wanted.settings.script(service) for binding, service in after.services.items()}
-    was = {str(binding): wanted.settings.script(str(service)) for binding, service in _map(before.get("services")).items()}
+    was = {binding: wanted.settings.script(service) for binding, service in before.services.items()} if before else {}
     yield from _maps("service", was, services)
-    yield from _differing("schedules", "", _listed(before.get("crons")), _listed(after.crons))
-    yield from _differing("address", "", before.get("url"), wanted.settings.url(name))
+    yield from _differing("schedules", "", _listed(before.crons if before else None), _listed(after.crons))
+    yield from _differing("address", "", before.url if before else None, wanted.settings.url(name))
 
 
-def _checks(name: str, wanted: Wanted, last: Recorded) -> Iterator[Change]:
+def _checks(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
     before, after = (_map(one.get("checks")).get(name) for one in (last.manifest, wanted.manifest))
     yield from _differing("checks", "", _digest(before), _digest(after))
 

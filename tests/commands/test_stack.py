@@ -25,4 +25,4 @@ def test_the_error_is_told_and_not_the_warning_before_it(tmp_path: Path, monkeyp
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(SettingsError) as refused:
         outputs_of("staging")
-    assert str(refused.value) == (f"stack staging: Pulumi cannot tell ({told}). Log in to its backend, and name the stack as it is there.")
+    assert str(refused.value) == (f"stack staging: Pulumi failed ({told}). Log in to its backend, and check the name of the stack there.")

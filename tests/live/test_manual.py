@@ -3,10 +3,10 @@
 import pytest
 
 from crane_infra.live.account import Deployment
-from crane_infra.live.manual import Deployed, Handmade, answer_to, made_by_hand
+from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, manual_deployment
 
 TAG, OTHER = "a" * 64, "b" * 64
-LAST = Deployed("crane-context", "v2", TAG, earlier=("v0",))
+LAST = LastDeployed("crane-context", "v2", TAG, earlier=("v0",))
 
 
 def deployments(*shares: str | dict[str, float]) -> list[Deployment]:
@@ -19,13 +19,13 @@ def deployments(*shares: str | dict[str, float]) -> list[Deployment]:
 
 class TestTheStacksOwnAreNoHandwork:
     def test_the_version_of_the_last_proof(self) -> None:
-        assert made_by_hand(deployments("v2", "v1"), LAST, None) is None
+        assert manual_deployment(deployments("v2", "v1"), LAST, None) is None
 
     def test_a_newer_version_with_a_digest_is_of_a_run_that_did_not_end_well(self) -> None:
-        assert made_by_hand(deployments("v3", "v2"), LAST, OTHER) is None
+        assert manual_deployment(deployments("v3", "v2"), LAST, OTHER) is None
 
     def test_no_deployment_at_all(self) -> None:
-        assert made_by_hand([], LAST, None) is None
+        assert manual_deployment([], LAST, None) is None
 
 
 class TestHandworkIsSeen:
@@ -42,7 +42,7 @@ class TestHandworkIsSeen:
     )
     def test_it_is_the_active_deployment(self, shares: tuple[str, ...], tag: str | None) -> None:
         found = deployments(*shares)
-        assert made_by_hand(found, LAST, tag) is found[0]
+        assert manual_deployment(found, LAST, tag) is found[0]
 
 
 class TestWhatIsDone:
@@ -50,21 +50,21 @@ class TestWhatIsDone:
 
     def test_a_run_with_another_version_replaces_it_anyway(self) -> None:
         for environment in ("staging", "production"):
-            assert answer_to(self.ACTIVE, LAST, OTHER, environment, None) == "goes on"
+            assert action_for(self.ACTIVE, LAST, OTHER, environment, None) == "goes on"
 
     def test_staging_is_returned_to_what_it_should_be(self) -> None:
-        assert answer_to(self.ACTIVE, LAST, TAG, "staging", None) == "redeploys"
+        assert action_for(self.ACTIVE, LAST, TAG, "staging", None) == "redeploys"
 
     def test_production_is_left_as_somebody_made_it(self) -> None:
-        assert answer_to(self.ACTIVE, LAST, TAG, "production", None) == "refuses"
+        assert action_for(self.ACTIVE, LAST, TAG, "production", None) == "refuses"
 
     def test_a_consent_holds_for_the_deployment_that_it_names_alone(self) -> None:
-        assert answer_to(self.ACTIVE, LAST, TAG, "production", "d0") == "redeploys"
-        assert answer_to(self.ACTIVE, LAST, TAG, "production", "d1") == "refuses"
+        assert action_for(self.ACTIVE, LAST, TAG, "production", "d0") == "redeploys"
+        assert action_for(self.ACTIVE, LAST, TAG, "production", "d1") == "refuses"
 
     def test_the_refusal_says_who_what_and_how_to_go_on(self) -> None:
-        assert str(Handmade("crane-context", "crane-context", self.ACTIVE, "refuses").error("production")) == (
-            "worker crane-context: serves v1 at 100%, deployed by hand by wrangler someone@example.com on 2026-11-24, and this release would "
-            "leave or undo that. If this release shall replace what serves now: pulumi config set -s production --path "
+        assert str(ManualDeployment("crane-context", "crane-context", self.ACTIVE, "refuses").error("production")) == (
+            "worker crane-context: serves v1 at 100% (manual deployment by wrangler someone@example.com on 2026-11-24), which this stack did "
+            "not deploy; an update would keep or overwrite it. To let this release replace it: pulumi config set -s production --path "
             "workers.crane-context.replace-deployment d0, then run the same command again."
         )

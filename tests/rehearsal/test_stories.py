@@ -70,7 +70,7 @@ class TestBothAccounts:
         [
             "production gate closed: staging has not proven any release.",
             "0006_broken.sql: not applied to crane-context-db-staging at statement 2 of 2",
-            "it is returned to this release",
+            "this run returns it to its release",
             "wrangler rollback ",
             "the ledger still stands at 0005_newer.sql",
             "0006_killed.sql ran once",

@@ -11,7 +11,7 @@ from crane_infra.errors import CraneError, ReportError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.lint.judge import examine
 from crane_infra.migrations.pending_line import UNSEEN, pending_in, pending_line
-from crane_infra.release.outputs import recorded
+from crane_infra.release.outputs import read_outputs
 from crane_infra.report.engine import parse_preview
 from tests.report.cases import NOTES, usual_change
 from tests.report.stage import ACCOUNT, Stage, comment
@@ -114,7 +114,7 @@ def test_a_short_value_in_a_variable_named_like_a_secret_spoils_nothing(stage: S
 
 @pytest.mark.parametrize("outputs", [None, {}, {"environment": 1, "proofs": 2}, {"environment": {"workers": []}, "proofs": [{}, 1]}])
 def test_outputs_of_any_shape_count_as_a_stack_without_a_release(outputs: dict[str, object] | None) -> None:
-    last = recorded(outputs)
+    last = read_outputs(outputs)
     assert (dict(last.workers), dict(last.databases), last.proofs, dict(last.manifest)) == ({}, {}, (), {})
 
 
@@ -125,7 +125,7 @@ def test_after_a_rollback_the_ledger_is_what_older_proofs_list(stage: Stage) -> 
     stage.deploy("production")
     newest = stage.outputs["production"]["proofs"][0]
     rolled_back = {**newest, "manifest": old.manifest, "digest": "b" * 64}
-    last = recorded({"proofs": [rolled_back, *stage.outputs["production"]["proofs"]]})
+    last = read_outputs({"proofs": [rolled_back, *stage.outputs["production"]["proofs"]]})
     names = [entry.name for entry in last.ledger("crane-context-db").entries]
     assert names == [*map(_name, old.migrations["crane-context-db"]), "0003_create_labels.sql"]
 

@@ -8,17 +8,14 @@ import asyncio
 from collections.abc import Mapping
 
 import pulumi
-from cloudflare import AsyncCloudflare
 
 from crane_infra.config.variables import variables_of
-from crane_infra.d1.client import D1
 from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, SettingsError
-from crane_infra.live.account import connect, database_name, live_worker
+from crane_infra.live.account import Account, open_account
 from crane_infra.live.adoption import Bindings, WantedWorker, changes
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.plan import make_plan
 from crane_infra.program.background import blocking
-from crane_infra.program.exports import declared_crons
 from crane_infra.program.preparation import Prepared
 
 
@@ -43,21 +40,21 @@ def announce_adoptions(prepared: Prepared) -> None:
 
 
 def _first_time(prepared: Prepared, kind: str) -> list[str]:
-    known = (prepared.last.get("environment") or {}).get(kind) or {}
+    known = prepared.last.declared[kind]
     declared: Mapping[str, object] = getattr(prepared.settings, kind)
     return [name for name, own in declared.items() if getattr(own, "adopt", None) and name not in known]
 
 
 async def _announcements(prepared: Prepared, workers: list[str], databases: list[str]) -> list[str]:
-    async with connect(prepared.settings) as client:
-        looks = [*(_worker(client, prepared, name) for name in workers), *(_database(client, prepared, name) for name in databases)]
+    async with open_account(prepared.settings) as account:
+        looks = [*(_worker(account, prepared, name) for name in workers), *(_database(account, prepared, name) for name in databases)]
         return list(await asyncio.gather(*looks))
 
 
-async def _worker(client: AsyncCloudflare, prepared: Prepared, name: str) -> str:
+async def _worker(account: Account, prepared: Prepared, name: str) -> str:
     settings, declared = prepared.settings, prepared.catalog.workers[name]
     script = settings.script(name)
-    live = await live_worker(client, settings.account_id, script)
+    live = await account.worker(script)
     if live is None:
         where = f"Pulumi.{settings.environment}.yaml workers.{name}.adopt"
         raise SettingsError(where, f"the account has no worker {script} to adopt", "Remove adopt, and this stack makes it")
@@ -66,7 +63,7 @@ async def _worker(client: AsyncCloudflare, prepared: Prepared, name: str) -> str
         declared.compatibility_date,
         declared.compatibility_flags,
         settings.workers[name].workers_dev,
-        declared_crons(prepared, name),
+        prepared.crons_of(name),
     )
     told = changes(live, wanted)
     return f"adopts worker {script}: its code is replaced by this release; {'; '.join(told) or 'nothing else changes'}"
@@ -83,16 +80,16 @@ def _bindings(prepared: Prepared, name: str) -> Bindings:
     }
 
 
-async def _database(client: AsyncCloudflare, prepared: Prepared, name: str) -> str:
+async def _database(account: Account, prepared: Prepared, name: str) -> str:
     settings = prepared.settings
     own = settings.databases[name]
     where = f"Pulumi.{settings.environment}.yaml databases.{name}"
-    found = await database_name(client, settings.account_id, own.adopt or "")
+    found = await account.database_name(own.adopt or "")
     if found is None:
         raise SettingsError(f"{where}.adopt", f"the account has no database {own.adopt}", "Correct the id: wrangler d1 list names them")
     if found != own.name:
         raise SettingsError(f"{where}.name", f"the database {own.adopt} is called {found}, not {own.name}", f"Write name: {found}")
-    ledger = await read_ledger(D1(client, settings.account_id, own.adopt or "", own.name))
+    ledger = await read_ledger(account.database(own.adopt or "", own.name))
     plan = make_plan(prepared.release.migrations[name], ledger, own.name, base=prepared.release.bases.get(name))
     pending = ", ".join(file.name for file in plan.apply) or "none"
     return f"adopts database {own.name}: its data stays; migrations taken over from wrangler: {len(plan.adopt)}, pending: {pending}"

@@ -1,4 +1,4 @@
-"""Asks the gate."""
+"""Asks the gate, before the first resource: a production run goes on only with a release that staging has proven."""
 
 import pulumi
 
@@ -10,29 +10,19 @@ from crane_infra.release.gate import Verdict, verdict_for
 
 
 def pass_gate(prepared: Prepared) -> Verdict | None:
-    """Let a production run go on only with a release that staging has proven; returns the verdict, None where there is no gate.
+    """Ask the gate about the prepared release; returns the verdict, None in an environment that has no gate.
 
-    In preview the verdict is said and the diff goes on. In an update a closed gate raises GateError; so does, for the newest
-    release, a staging that no longer is what its proof says.
+    A preview logs the verdict and goes on, so that pull requests show a diff. An update raises GateError where the gate is closed or, for
+    the newest release, where staging has changed since its proof.
     """
     if prepared.settings.environment != "production":
         return None
-    verdict = verdict_on(prepared)
-    if pulumi.runtime.is_dry_run():
-        _say(verdict)
-        return verdict
-    blocking(require_open(prepared.settings, verdict))
-    pulumi.log.info(f"production gate open: {verdict.reason}")
-    return verdict
-
-
-def verdict_on(prepared: Prepared) -> Verdict:
-    """What the gate says of the prepared release."""
-    return verdict_for(prepared.settings, prepared.release, prepared.staging)
-
-
-def _say(verdict: Verdict) -> None:
+    staging = prepared.staging
+    verdict = verdict_for(prepared.settings, prepared.release, staging.raw if staging.exists else None)
+    if not pulumi.runtime.is_dry_run():
+        blocking(require_open(prepared.settings, verdict))
     if verdict.is_open:
         pulumi.log.info(f"production gate open: {verdict.reason}")
     else:
         pulumi.log.warn(f"{verdict.error()} {WOULD_REFUSE}")
+    return verdict

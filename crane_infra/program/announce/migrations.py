@@ -5,21 +5,17 @@ wrangler, or a restored bookmark, made something else true; and an update that u
 """
 
 import asyncio
-from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any
 
 import pulumi
 
-from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, MigrationError
-from crane_infra.live.account import connect, database_name
+from crane_infra.live.account import open_account
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.pending_line import _TAKEN_OVER, UNSEEN, pending_line
 from crane_infra.migrations.status import Status, judged, status_of
 from crane_infra.program.preparation import Prepared
-from crane_infra.release.proof import readable
 from crane_infra.release.schemas import wanted_of
 
 
@@ -47,18 +43,17 @@ async def look_at_ledgers(prepared: Prepared) -> list[Status]:
     """Where each database stands; none for a rollback, which applies nothing (rollback.py looks). Raises ApiError and MigrationError."""
     if prepared.settings.rollback_to:
         return []
-    known = (prepared.last.get("environment") or {}).get("databases") or {}
-    async with connect(prepared.settings) as client:
+    async with open_account(prepared.settings) as account:
 
         async def one(name: str) -> Status:
             own, wanted = prepared.settings.databases[name], _wanted(prepared, name)
-            found = (known.get(name) or {}).get("id") or own.adopt
-            if found is None:
+            database_id = prepared.last.database_id(name) or own.adopt
+            if database_id is None:
                 return judged(own.name, Ledger(), wanted)
             try:
-                status = await status_of(D1(client, prepared.settings.account_id, found, own.name), wanted)
+                status = await status_of(account.database(database_id, own.name), wanted)
             except ApiError:
-                if await database_name(client, prepared.settings.account_id, found) is not None:
+                if await account.database_name(database_id) is not None:
                     raise
                 # A refresh tells the engine that it is gone, and a new one is made; without a refresh the schema step fails.
                 return judged(own.name, Ledger(), wanted)
@@ -75,17 +70,12 @@ def _wanted(prepared: Prepared, name: str) -> SchemaFiles:
 
 def _require_not_behind(prepared: Prepared, name: str, status: Status) -> None:
     """A database that lacks what this stack has applied was set back; the engine, which compares with its own record, would not see it."""
-    proof = next((found for entry in prepared.last.get("proofs") or [] if (found := readable(entry))), None)
-    recorded = {one["name"] for one in _listed(proof.manifest if proof else {}, name)}
+    recorded = prepared.last.migrations(name)
     if gone := [file.name for file in status.plan.apply if file.name in recorded]:
         stack, database = prepared.settings.environment, status.database
         what = f"its ledger lacks {gone[0]}, which this stack has applied: it was set back, by Time Travel or by hand"
         todo = f"If that is meant, apply it again: crane migrations apply -s {stack} -d {name}. If not, go forward again"
         raise MigrationError(f"database {database}", what, f"{todo}: wrangler d1 time-travel info {database}")
-
-
-def _listed(manifest: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    return list(((manifest.get("databases") or {}).get(name) or {}).get("migrations") or [])
 
 
 def _say(status: Status) -> None:

@@ -1,6 +1,6 @@
 """The release step: a record of proofs and environment, written only once its hook has seen that the newest proof is true.
 
-Knows nothing of what a proof says. Prevents a proof from being exported that no hook has let through.
+Knows nothing of what a proof says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,9 @@ def written(release: pulumi.Stash, last: Mapping[str, Any]) -> pulumi.Output[Map
     unknown.
     """
 
-    async def held() -> Any:  # noqa: ANN401 - an output or a plain value
+    async def known() -> Any:  # noqa: ANN401 - an output or a plain value
         if pulumi.runtime.is_dry_run() or await release.output.is_known():
             return release.input
         return last
 
-    return pulumi.Output.from_input(held())
+    return pulumi.Output.from_input(known())

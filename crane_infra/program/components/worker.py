@@ -1,7 +1,7 @@
 """A worker: the script with the settings that we declare, and a version of it that gets no traffic yet.
 
 Script settings that we do not declare (observability, tags, logpush, tail consumers) are left as they are. Routing is a
-component of its own, since schema steps stand between the two. Prevents an adoption from resetting what somebody set.
+component of its own, since schema steps stand between the two.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ from pulumi_cloudflare.worker_version import WorkerVersion
 from crane_infra.config.catalog import Worker as CatalogWorker
 from crane_infra.release.bundle import Bundle
 
+# From no trigger at all to one the engine would not upload again (measured). The value stands in state.
+NEVER_REUPLOADED = "never"
 UNDECLARED = ["observability", "tags", "logpush", "tailConsumers"]
 
 
@@ -33,8 +35,8 @@ class WorkerConfig:
     secrets: Mapping[str, str] = field(repr=False)
     databases: Mapping[str, pulumi.Input[str]]
     services: Mapping[str, pulumi.Input[str]]
-    anew: str
-    """Another value than the last uploads a version anew, though nothing of it changed; from none to one would not (measured)."""
+    reupload: str | None
+    """Another value than the last one uploads the version again, although nothing of it changed."""
 
 
 class Worker(pulumi.ComponentResource):
@@ -69,16 +71,16 @@ class Worker(pulumi.ComponentResource):
             compatibility_flags=list(config.catalog.compatibility_flags),
             bindings=bindings(config),
             annotations={"workers_tag": config.tag},
-            opts=pulumi.ResourceOptions(parent=self, replacement_trigger=config.anew),
+            opts=pulumi.ResourceOptions(parent=self, replacement_trigger=config.reupload or NEVER_REUPLOADED),
         )
         self.register_outputs({"version": self.version.id})
 
 
 def bindings(config: WorkerConfig) -> list[WorkerVersionBindingArgsDict]:
     """All bindings of a version, sorted by name: another order would show as a change."""
-    found: list[WorkerVersionBindingArgsDict] = [{"name": config.catalog.version_metadata, "type": "version_metadata"}]
-    found += [{"name": name, "type": "plain_text", "text": text} for name, text in config.variables.items()]
-    found += [{"name": name, "type": "secret_text", "text": pulumi.Output.secret(value)} for name, value in config.secrets.items()]
-    found += [{"name": name, "type": "d1", "database_id": database} for name, database in config.databases.items()]
-    found += [{"name": name, "type": "service", "service": script} for name, script in config.services.items()]
-    return sorted(found, key=lambda one: str(one["name"]))
+    declared: list[WorkerVersionBindingArgsDict] = [{"name": config.catalog.version_metadata, "type": "version_metadata"}]
+    declared += [{"name": name, "type": "plain_text", "text": text} for name, text in config.variables.items()]
+    declared += [{"name": name, "type": "secret_text", "text": pulumi.Output.secret(value)} for name, value in config.secrets.items()]
+    declared += [{"name": name, "type": "d1", "database_id": database} for name, database in config.databases.items()]
+    declared += [{"name": name, "type": "service", "service": script} for name, script in config.services.items()]
+    return sorted(declared, key=lambda binding: str(binding["name"]))

@@ -1,8 +1,8 @@
 """Turns a tested function into a Pulumi hook that cannot pass by accident.
 
-Every hook has a deadline, and whatever it raises reaches the engine as a plain exception with a text: the engine takes an
-exception without one (``TimeoutError()``, a bare ``assert``) for success, and ``SystemExit`` in a hook hangs it for good
-(both measured on 3.259). Knows nothing of what a hook does. Prevents a release that looks proven because a check died.
+Every hook has a deadline, and whatever it raises reaches the engine as a plain exception with a text. The engine takes an exception
+without a text (``TimeoutError()``, a bare ``assert``) for success, and ``SystemExit`` in a hook hangs it for good (both measured on
+3.259). Without this adapter a release could look proven because a check died.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ Action = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 
 
 class HookError(Exception):
-    """What the engine gets to see of a failed hook: always a text, never a secret."""
+    """What the engine sees of a failed hook: always a text, never a secret."""
 
 
 def before(name: str, action: Action, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
@@ -30,13 +30,13 @@ def before(name: str, action: Action, *, deadline: float, redact: Redactor) -> p
     async def hook(args: pulumi.ResourceHookArgs) -> None:
         await guarded(name, action(args), deadline=deadline, redact=redact)
 
-    bound: list[pulumi.ResourceHook | pulumi.ResourceHookFunction] = [pulumi.ResourceHook(name, hook)]
-    return pulumi.ResourceHookBinding(before_create=bound, before_update=bound)
+    hooks: list[pulumi.ResourceHook | pulumi.ResourceHookFunction] = [pulumi.ResourceHook(name, hook)]
+    return pulumi.ResourceHookBinding(before_create=hooks, before_update=hooks)
 
 
 async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: Redactor) -> None:
     """Await ``work`` for at most ``deadline`` seconds; raises HookError with a redacted text for anything but success."""
-    task = asyncio.ensure_future(_outcome(work))
+    task = asyncio.ensure_future(_error_of(work))
     try:
         done, _ = await asyncio.wait({task}, timeout=deadline)
     except asyncio.CancelledError:
@@ -44,13 +44,13 @@ async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: 
         _fail(f"{name}: was cancelled. Run the same command again.")
     if not done:
         task.cancel()
-        _fail(f"{name}: did not end within {deadline:g} s. Look for what it waits on, then run the same command again.")
+        _fail(f"{name}: did not end within {deadline:g} s. Find out what it waits for, then run the same command again.")
     if (error := task.result()) is not None:
         _fail(redact(_text(name, error)))
 
 
-async def _outcome(work: Awaitable[None]) -> BaseException | None:
-    """The exception is handed back as a value: asyncio would let SystemExit and KeyboardInterrupt out of the loop."""
+async def _error_of(work: Awaitable[None]) -> BaseException | None:
+    """The exception is returned as a value: asyncio would let SystemExit and KeyboardInterrupt out of the loop."""
     try:
         await work
     except BaseException as error:  # noqa: BLE001 - whatever it is, the engine must hear of it
@@ -63,12 +63,10 @@ def _text(name: str, error: BaseException) -> str:
         return str(error)
     kind = type(error).__name__
     try:
-        said = str(error)
+        text = str(error)
     except Exception:  # noqa: BLE001 - an exception that cannot be shown is still a failure
-        said = "it cannot be shown"
-    return (
-        f"{name}: failed unexpectedly with {kind}{': ' if said else ''}{said}. This is a fault of crane-infra; run the same command again."
-    )
+        text = "it cannot be shown"
+    return f"{name}: failed unexpectedly with {kind}{': ' if text else ''}{text}. This is a bug in crane-infra; run the same command again."
 
 
 def _fail(text: str) -> NoReturn:

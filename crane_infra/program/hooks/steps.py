@@ -1,9 +1,9 @@
-"""What the hooks do: bring a database up to date; look at a release and check it. No Pulumi in here but the log.
+"""What the hooks do: apply the pending migrations of a database; check what is live before traffic moves; prove a release.
 
-Prevents a record of a migration that did not run, and a proof of a release that nobody saw live.
+Knows no Pulumi, so that each step can be tested without an engine.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,9 @@ from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.config.catalog import Catalog, Worker
 from crane_infra.config.settings import Settings
-from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, CheckError
-from crane_infra.live.account import connect, deployments
-from crane_infra.live.expected import expected_heads, expected_versions, require_live
+from crane_infra.live.account import open_account
+from crane_infra.live.expected import ExpectedHead, expected_heads, expected_versions, require_heads, require_live
 from crane_infra.migrations.apply import bring_up_to
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.release.proof import Proof
@@ -22,18 +21,27 @@ from crane_infra.release.proof import Proof
 Log = Callable[[str], None]
 
 
-async def migrate_database(settings: Settings, name: str, database_id: str, wanted: SchemaFiles, *, release: str, log: Log) -> None:
+async def migrate_database(settings: Settings, name: str, database_id: str, schema: SchemaFiles, *, release: str, log: Log) -> None:
     """Apply the pending migrations of one database, called ``name``.
 
-    Raises MigrationError that names the file, what was applied and what is pending; ApiError where D1 does not answer.
+    Raises MigrationError that names the file, what was applied and what is pending; ApiError where D1 fails.
     """
-    async with connect(settings) as client:
-        await bring_up_to(D1(client, settings.account_id, database_id, name), wanted, release=release, log=log)
+    async with open_account(settings) as account:
+        await bring_up_to(account.database(database_id, name), schema, release=release, log=log)
+
+
+async def require_schemas(settings: Settings, heads: Iterable[ExpectedHead]) -> None:
+    """Check that each ledger stands where the files do, before a version that needs them gets traffic.
+
+    Raises LiveError naming the first that does not; ApiError where D1 fails.
+    """
+    async with open_account(settings) as account:
+        await require_heads(account, heads)
 
 
 @dataclass(frozen=True)
-class ReleaseStep:
-    """What the release step needs besides the proof: ``secrets`` are values by worker and binding."""
+class ProveStep:
+    """What proving a release needs besides the claim: ``secrets`` are values by worker and binding."""
 
     settings: Settings
     catalog: Catalog
@@ -41,19 +49,19 @@ class ReleaseStep:
     log: Log
 
 
-async def prove(step: ReleaseStep, claimed: Mapping[str, Any]) -> None:
-    """Make sure that a claimed proof is true: look at what is live, then run the checks on the live addresses.
+async def prove(step: ProveStep, claim: Mapping[str, Any]) -> None:
+    """Check that a claimed proof is true: look at what is live, then run the checks on the live addresses.
 
     Raises LiveError, CheckError or ApiError.
     """
-    proof = Proof.model_validate(claimed)
-    async with connect(step.settings) as client:
-        await require_live(client, proof.account, expected_versions(proof), expected_heads(proof))
+    proof = Proof.model_validate(claim)
+    async with open_account(step.settings) as account:
+        await require_live(account, expected_versions(proof), expected_heads(proof))
     for name in step.catalog.workers:
         await _check(step, name, proof)
 
 
-async def _check(step: ReleaseStep, name: str, proof: Proof) -> None:
+async def _check(step: ProveStep, name: str, proof: Proof) -> None:
     worker, settings = step.catalog.workers[name], step.settings
     version = proof.workers[name].version if worker.reports_version else None
     target = Target(proof.workers[name].script, settings.url(name), version, step.secrets[name])
@@ -71,17 +79,18 @@ def _due(worker: Worker, settings: Settings) -> tuple[Check, ...]:
     return tuple(due) if seconds is None else tuple(check.model_copy(update={"deadline": float(seconds)}) for check in due)
 
 
-async def _with_way_back(step: ReleaseStep, script: str, error: CheckError) -> CheckError:
+async def _with_way_back(step: ProveStep, script: str, error: CheckError) -> CheckError:
     """In production the release serves already: name the version that served before it and the command that returns to it."""
     if step.settings.environment != "production":
         return error
     try:
-        async with connect(step.settings) as client:
-            _, before, *_ = [*await deployments(client, step.settings.account_id, script), None, None]
+        async with open_account(step.settings) as account:
+            deployments = await account.deployments(script)
     except ApiError:
         return error
-    if before is None or len(before.shares) != 1:
+    before = deployments[1].shares if len(deployments) > 1 else {}
+    if len(before) != 1:
         return CheckError(error.where, error.what, f"{error.todo}. No single version of {script} served before this one")
-    (version,) = before.shares
+    (version,) = before
     way_back = f"Before it, version {version} served: wrangler rollback {version} --name {script}"
     return CheckError(error.where, error.what, f"{error.todo}. {way_back}")

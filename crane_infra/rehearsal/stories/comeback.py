@@ -43,7 +43,7 @@ class Comeback:
     def by_hand(self) -> str:
         """Somebody deploys a version of his own, as wrangler and the dashboard do."""
         version = deploy_by_hand(self._stage.account, script("staging"), BY_HAND)
-        return closed(self._stage, "staging is no longer what its proof says", version)
+        return closed(self._stage, "staging has changed since its proof", version)
 
     def returned(self) -> str:
         """An update of staging, with the same files."""
@@ -51,7 +51,7 @@ class Comeback:
         said = stage.up("staging")
         version = stage.proofs("staging")[0]["workers"][WORKER]["version"]
         stage.require(stage.account.serving(script("staging")) == version, "staging does not serve its release")
-        return stage.line(said, "deployed by hand", "it is returned to this release")
+        return stage.line(said, "manual deployment", "this run returns it to its release")
 
     def bad_in_production(self) -> str:
         """Staging could not know; production's own smoke does."""

@@ -13,6 +13,7 @@ from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.preparation import Prepared
 from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release
+from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.proof import Proof, as_json
 
 MakeSettings = Callable[..., Settings]
@@ -23,8 +24,8 @@ EMPTY: dict[str, object] = {"manifest": {}, "workers": {}, "databases": {}, "che
 def prepared(settings: Settings, *proofs: Proof, of: Proof) -> Prepared:
     """A run that brings the release of one proof, beside a staging that exports all of them."""
     release = Release({}, {}, {}, of.manifest, of.digest)
-    outputs = {"proofs": [as_json(proof) for proof in proofs]}
-    return Prepared(settings, Catalog(workers={}, databases={}), release, {}, {}, {}, outputs, Redactor({}))
+    staging = read_outputs({"proofs": [as_json(proof) for proof in proofs]})
+    return Prepared(settings, Catalog(workers={}, databases={}), release, {}, {}, StackOutputs(), staging, Redactor({}))
 
 
 def passed(run: Prepared) -> tuple[Proof | None, bool]:
@@ -66,7 +67,7 @@ def test_a_staging_that_no_longer_serves_what_it_has_proven_closes_the_gate(
 ) -> None:
     settings = make_settings("production").model_copy(update={"api_url": bare_account})
     proof = make_proof(proven_at=now, manifest={"workers": {"crane-context": {"digest": "t1"}}}, databases={})
-    assert "staging is no longer what its proof says: worker crane-context-staging: does not exist." in refusal(
+    assert "staging has changed since its proof: worker crane-context-staging: does not exist." in refusal(
         prepared(settings, proof, of=proof)
     )
 

@@ -109,7 +109,7 @@ def by_hand(proven: World) -> ByHand:
 class TestWithAProofThatNoLongerHolds:
     def test_an_update_is_refused_while_staging_serves_something_else(self, by_hand: ByHand) -> None:
         assert refused(by_hand.production).startswith(
-            "production gate closed: staging is no longer what its proof says: worker crane-classifier-staging: "
+            "production gate closed: staging has changed since its proof: worker crane-classifier-staging: "
             f"serves {by_hand.deployed} at 100% instead of {by_hand.proven} at 100%. "
         )
 
@@ -156,7 +156,7 @@ class TestWithAProofOfAnotherRelease:
 
     def test_a_release_step_alone_does_not_prove_what_was_not_uploaded(self, proven: World, changed: Changed) -> None:
         tag = changed.before[0]["workers"]["crane-classifier"]["tag"]
-        said = f"worker crane-classifier-staging: version {changed.served} carries the tag {tag}, not "
+        said = f"worker crane-classifier-staging: version {changed.served} has the tag {tag}, not "
         assert said in refused(changed.target)
         assert proven.proofs("staging") == changed.before
 

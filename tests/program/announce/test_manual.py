@@ -118,12 +118,12 @@ class TestADeploymentByHandInStaging:
         assert any(finding.startswith(f"worker {SCRIPT}-staging: serves ") for finding in staging.verified.findings)
 
     def test_a_preview_shows_that_version_and_deployment_are_made_anew(self, staging: Staging) -> None:
-        assert "deployed by hand" in staging.preview.said
+        assert "manual deployment" in staging.preview.said
         assert "+-2 to replace" in staging.preview.said
 
     def test_an_update_returns_it_to_the_release_and_says_so(self, world: World, staging: Staging) -> None:
         well(staging.run)
-        assert "it is returned to this release" in staging.run.line("deployed by hand")
+        assert "this run returns it to its release" in staging.run.line("manual deployment")
         assert staging.answered == world.proofs("staging")[0]["workers"][SCRIPT]["version"]
 
     def test_the_next_update_changes_nothing(self, staging: Staging) -> None:
@@ -191,7 +191,7 @@ def fixed(world: World, production: Production) -> Ended:  # noqa: ARG001 - it h
 class TestTheNextReleaseAfterARollbackByHand:
     def test_it_replaces_the_deployment_by_hand(self, world: World, fixed: Ended) -> None:
         well(fixed)
-        assert "this release replaces it" in fixed.line("deployed by hand")
+        assert "this release replaces it" in fixed.line("manual deployment")
         assert world.answering(SCRIPT) == world.proofs("production")[0]["workers"][SCRIPT]["version"]
 
 
@@ -247,7 +247,7 @@ class TestVerifyFinds:
         assert found not in spoilt.rollback.findings
 
     def test_what_that_migration_made(self, spoilt: Spoilt) -> None:
-        assert f"database {DATABASE}: its schema is not what its migrations make: table by_hand was added" in spoilt.migration.findings
+        assert f"database {DATABASE}: its schema differs from its migrations: table by_hand was added" in spoilt.migration.findings
 
     def test_a_dropped_table(self, spoilt: Spoilt) -> None:
         assert spoilt.table.exit == 3

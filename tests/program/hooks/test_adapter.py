@@ -29,7 +29,7 @@ async def test_success_passes() -> None:
 async def test_an_exception_without_a_text_fails_with_one(error: BaseException) -> None:
     with pytest.raises(
         HookError,
-        match=rf"^step: failed unexpectedly with {type(error).__name__}(: .+)?\. This is a fault of crane-infra; run the same command again\.$",
+        match=rf"^step: failed unexpectedly with {type(error).__name__}(: .+)?\. This is a bug in crane-infra; run the same command again\.$",
     ):
         await run(error)
 

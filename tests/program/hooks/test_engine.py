@@ -71,14 +71,14 @@ def stack(template: Path, tmp_path: Path) -> Hooked:
 @pytest.mark.parametrize(
     ("behaviour", "said"),
     [
-        ("time_out", f"record: failed unexpectedly with TimeoutError. This is a fault of crane-infra; {AGAIN}"),
-        ("assert_barely", f"record: failed unexpectedly with AssertionError. This is a fault of crane-infra; {AGAIN}"),
-        ("leave", f"record: failed unexpectedly with SystemExit: 0. This is a fault of crane-infra; {AGAIN}"),
+        ("time_out", f"record: failed unexpectedly with TimeoutError. This is a bug in crane-infra; {AGAIN}"),
+        ("assert_barely", f"record: failed unexpectedly with AssertionError. This is a bug in crane-infra; {AGAIN}"),
+        ("leave", f"record: failed unexpectedly with SystemExit: 0. This is a bug in crane-infra; {AGAIN}"),
         ("hang", f"record: did not end within 1 s. Look for what it waits on, then {AGAIN}"),
         ("hang_on", f"record: did not end within 1 s. Look for what it waits on, then {AGAIN}"),
         (
             "tell_a_secret",
-            f"record: failed unexpectedly with RuntimeError: 401 for Bearer [secret PLANTED]. This is a fault of crane-infra; {AGAIN}",
+            f"record: failed unexpectedly with RuntimeError: 401 for Bearer [secret PLANTED]. This is a bug in crane-infra; {AGAIN}",
         ),
     ],
     ids=["time_out", "assert_barely", "leave", "hang", "hang_on", "tell_a_secret"],

@@ -11,11 +11,11 @@ from crane_infra.checks.model import Check
 from crane_infra.config.catalog import Catalog, Worker
 from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings
 from crane_infra.errors import ApiError, CheckError, CraneError, LiveError
-from crane_infra.live.account import connect, deployments
-from crane_infra.live.expected import expected_heads, look_at_proven, require_schemas
+from crane_infra.live.account import open_account
+from crane_infra.live.expected import expected_heads, require_still_proven
 from crane_infra.migrations.files.read import SchemaFiles, read_migrations
 from crane_infra.migrations.ledger import head_of
-from crane_infra.program.hooks.steps import ReleaseStep, migrate_database, prove
+from crane_infra.program.hooks.steps import ProveStep, migrate_database, prove, require_schemas
 from crane_infra.release.proof import Proof
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
@@ -46,7 +46,7 @@ class Live:
     """A worker and a database that were deployed by hand, and the claim that is true of them."""
 
     api: Api
-    step: ReleaseStep
+    step: ProveStep
     worker: dict[str, Any]
     claim: dict[str, Any]
 
@@ -107,7 +107,7 @@ def make_live(cloud: Running, api: Api, tmp_path: Path) -> MakeLive:
             "proven_at": "2026-11-24T12:00:00Z",
             "versions": {},
         }
-        live = Live(api, ReleaseStep(settings, CATALOG, {"w": {}}, lambda _: None), worker, claim)
+        live = Live(api, ProveStep(settings, CATALOG, {"w": {}}, lambda _: None), worker, claim)
         live.release()
         return live
 
@@ -125,6 +125,11 @@ async def migrate(live: Live) -> None:
     settings = live.step.settings
     files = read_migrations(settings.workers_dir, shown_as="m")
     await migrate_database(settings, "db", live.claim["databases"]["db"]["id"], SchemaFiles(files), release="a" * 64, log=live.step.log)
+
+
+async def require_proven(live: Live, proof: Proof) -> None:
+    async with open_account(live.step.settings) as account:
+        await require_still_proven(account, proof)
 
 
 async def fault(live: Live, kind: type[CraneError]) -> str:
@@ -166,7 +171,7 @@ async def test_a_script_that_was_never_deployed_is_no_proof(live: Live) -> None:
 
 async def test_a_version_with_another_tag_is_no_proof(live: Live) -> None:
     live.release(tag="forged")
-    assert "carries the tag forged, not t1" in await fault(live, LiveError)
+    assert "has the tag forged, not t1" in await fault(live, LiveError)
 
 
 async def test_a_ledger_that_stands_elsewhere_is_no_proof(make_live: MakeLive) -> None:
@@ -193,8 +198,8 @@ async def test_a_check_that_fails_in_production_names_the_version_before_and_the
 
 async def test_a_token_that_is_refused_is_said_without_the_token(live: Live) -> None:
     settings = live.step.settings.model_copy(update={"api_token": type(live.step.settings.api_token)("canary-token")})
-    stranger = ReleaseStep(settings, CATALOG, {"w": {}}, lambda _: None)
-    with pytest.raises(ApiError, match=r"Cloudflare's API did not tell \(HTTP 401\)") as caught:
+    stranger = ProveStep(settings, CATALOG, {"w": {}}, lambda _: None)
+    with pytest.raises(ApiError, match=r"Cloudflare's API failed \(HTTP 401\)") as caught:
         await prove(stranger, live.claim)
     assert "canary" not in str(caught.value)
 
@@ -207,19 +212,19 @@ async def test_an_answer_about_deployments_that_cannot_be_read_is_none_and_said(
     route = "GET /accounts/{a}/workers/scripts/{name}/deployments"
     with (
         Faults(cloud.admin_url).fault(route, page) as fault,
-        pytest.raises(ApiError, match=r"^deployments of .*: Cloudflare's API did not tell"),
+        pytest.raises(ApiError, match=r"^deployments of .*: Cloudflare's API failed"),
     ):
-        async with connect(live.step.settings) as client:
-            await deployments(client, live.step.settings.account_id, live.worker["name"])
+        async with open_account(live.step.settings) as account:
+            await account.deployments(live.worker["name"])
     assert fault.fired == 1
 
 
 async def test_the_deployments_before_follow_the_active_one(live: Live) -> None:
     before = live.claim["workers"]["w"]["version"]
     now = live.release()
-    async with connect(live.step.settings) as client:
-        found = await deployments(client, live.step.settings.account_id, live.worker["name"])
-    assert [one.shares for one in found] == [{now["id"]: 100}, {before: 100}]
+    async with open_account(live.step.settings) as account:
+        deployments = await account.deployments(live.worker["name"])
+    assert [deployment.shares for deployment in deployments] == [{now["id"]: 100}, {before: 100}]
 
 
 async def test_a_check_that_writes_is_run_on_staging_and_never_in_production(make_live: MakeLive) -> None:
@@ -237,7 +242,7 @@ async def test_a_check_that_writes_is_run_on_staging_and_never_in_production(mak
 
 async def test_a_ledger_with_the_same_names_and_other_contents_is_no_proof(live: Live) -> None:
     live.claim["databases"]["db"]["head"]["digest"] = "f" * 64
-    assert "but recorded other contents" in await fault(live, LiveError)
+    assert "but it recorded different contents" in await fault(live, LiveError)
 
 
 async def test_a_version_waits_while_a_schema_lags(make_live: MakeLive) -> None:
@@ -251,10 +256,10 @@ async def test_a_version_waits_while_a_schema_lags(make_live: MakeLive) -> None:
 
 async def test_a_proof_no_longer_holds_once_something_else_was_deployed_by_hand(live: Live) -> None:
     proof = Proof.model_validate(live.claim)
-    await look_at_proven(live.step.settings, proof)
+    await require_proven(live, proof)
     live.release()
     with pytest.raises(LiveError, match=f"instead of {proof.workers['w'].version} at 100%"):
-        await look_at_proven(live.step.settings, proof)
+        await require_proven(live, proof)
 
 
 async def test_a_proof_still_holds_while_a_later_run_of_the_same_stack_failed(live: Live) -> None:
@@ -263,7 +268,7 @@ async def test_a_proof_still_holds_while_a_later_run_of_the_same_stack_failed(li
     live.release(tag="b" * 64)
     (live.step.settings.workers_dir / "0002_b.sql").write_text("CREATE TABLE b (id INTEGER);\n", encoding="utf-8")
     await migrate(live)
-    await look_at_proven(live.step.settings, proof)
+    await require_proven(live, proof)
 
 
 async def test_a_proof_no_longer_holds_once_the_version_before_it_was_put_back(live: Live) -> None:
@@ -273,7 +278,7 @@ async def test_a_proof_no_longer_holds_once_the_version_before_it_was_put_back(l
     proof = Proof.model_validate(live.claim)
     live.api.deploy(live.worker, (before, 100))
     with pytest.raises(LiveError, match="instead of"):
-        await look_at_proven(live.step.settings, proof)
+        await require_proven(live, proof)
 
 
 @pytest.mark.parametrize("by_hand", ["INSERT INTO d1_migrations (name) VALUES ('0009_by_hand.sql')", "DELETE FROM d1_migrations"])
@@ -281,7 +286,7 @@ async def test_a_proof_no_longer_holds_once_a_ledger_was_changed_by_hand(live: L
     proof = Proof.model_validate(live.claim)
     live.api.query(live.claim["databases"]["db"]["id"], by_hand)
     with pytest.raises(LiveError, match="its ledger"):
-        await look_at_proven(live.step.settings, proof)
+        await require_proven(live, proof)
 
 
 async def test_where_two_versions_shared_the_traffic_before_no_single_way_back_is_named(make_live: MakeLive) -> None:

@@ -1,0 +1,48 @@
+"""Says which migrations each database keeps in a rollback although the release's own files lack them.
+
+Reads the ledgers. Applies and undoes nothing: a rollback leaves the databases as they are.
+"""
+
+import asyncio
+
+import pulumi
+
+from crane_infra.errors import SettingsError
+from crane_infra.live.account import open_account
+from crane_infra.migrations.ledger import Ledger, read_ledger
+from crane_infra.program.background import blocking
+from crane_infra.program.preparation import Prepared
+from crane_infra.release.gate import Verdict
+from crane_infra.release.rollback import Held, hold, migrations_after
+
+
+def expected_migrations(prepared: Prepared, verdict: Verdict | None) -> Held:
+    """What the ledger of each database has to hold once this release runs: its files and, in a rollback, what came after them.
+
+    Raises MigrationError where a ledger has an entry that no newer proof lists, or lacks one that the release needs; ApiError where D1
+    fails.
+    """
+    files = prepared.release.migrations
+    if prepared.settings.rollback_to is None or verdict is None or verdict.proof is None:
+        return files
+    ledgers = blocking(_ledgers(prepared))
+    later = migrations_after(prepared.staging.raw, verdict.proof)
+    shown = {name: prepared.settings.databases[name].name for name in files}
+    expected = {name: hold(own, later.get(name, ()), ledgers[name], shown[name]) for name, own in files.items()}
+    for name, own in files.items():
+        for file in expected[name][len(own) :]:
+            pulumi.log.info(f"{shown[name]} keeps {file.name}, which this release does not have")
+    return expected
+
+
+async def _ledgers(prepared: Prepared) -> dict[str, Ledger]:
+    settings, known = prepared.settings, prepared.last.databases
+    names = list(prepared.release.migrations)
+    if missing := sorted(set(names) - set(known)):
+        where = f"{settings.file} rollback-to"
+        raise SettingsError(
+            where, f"this stack has no database {missing[0]} yet, so there is nothing to go back from", "Remove rollback-to"
+        )
+    async with open_account(settings) as account:
+        databases = [account.database(known[name].id, settings.databases[name].name) for name in names]
+        return dict(zip(names, await asyncio.gather(*map(read_ledger, databases)), strict=True))

@@ -1,0 +1,69 @@
+"""Binds the steps to the resources before which they run: one function for each hook of an environment."""
+
+from collections.abc import Callable, Mapping
+
+import pulumi
+
+from crane_infra.live.expected import ExpectedHead
+from crane_infra.live.promotion import require_open
+from crane_infra.migrations.ledger import head_of
+from crane_infra.program.announce.plan import Plan
+from crane_infra.program.components.database import Database
+from crane_infra.program.hooks.adapter import Action, before
+from crane_infra.program.hooks.steps import Log, ProveStep, migrate_database, prove, require_schemas
+from crane_infra.program.preparation import Prepared
+from crane_infra.release.gate import Verdict
+from crane_infra.release.schemas import wanted_of
+
+
+def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookBinding:
+    """Before the schema record of a database is written: apply its pending migrations; in a rollback only check its ledger."""
+    settings, files, shown = run.settings, plan.migrations[name], run.settings.databases[name].name
+
+    async def migrate(args: pulumi.ResourceHookArgs) -> None:
+        database_id = (args.new_inputs or {})["input"]["id"]
+        if settings.rollback_to:
+            await require_schemas(settings, [ExpectedHead(shown, database_id, head_of(files))])
+        else:
+            schema = wanted_of(settings, name, files, run.release.bases.get(name))
+            await migrate_database(settings, shown, database_id, schema, release=run.release.digest, log=_log(run))
+
+    return _bind(run, f"{name}-schema", migrate)
+
+
+def check_before_traffic(
+    run: Prepared, plan: Plan, verdict: Verdict | None, databases: Mapping[str, Database]
+) -> Callable[[str], pulumi.ResourceHookBinding]:
+    """Before a version gets traffic: check once more that each schema is there and that the gate is still open.
+
+    ``--target`` may have left the schema out, and staging may have changed during the run.
+    """
+
+    async def check(_: pulumi.ResourceHookArgs) -> None:
+        await require_schemas(run.settings, [await _expected_head(run, plan, name, database) for name, database in databases.items()])
+        if verdict is not None:
+            await require_open(run.settings, verdict)
+
+    return lambda worker: _bind(run, f"{worker}-traffic", check)
+
+
+def prove_before(run: Prepared) -> pulumi.ResourceHookBinding:
+    """Before the release record is written: prove what it claims."""
+    step = ProveStep(run.settings, run.catalog, {name: run.secrets_of(name) for name in run.catalog.workers}, _log(run))
+
+    async def check(args: pulumi.ResourceHookArgs) -> None:
+        await prove(step, (args.new_inputs or {})["input"]["proofs"][0])
+
+    return _bind(run, "release", check)
+
+
+async def _expected_head(run: Prepared, plan: Plan, name: str, database: Database) -> ExpectedHead:
+    return ExpectedHead(run.settings.databases[name].name, str(await database.d1.id.future()), head_of(plan.migrations[name]))
+
+
+def _log(run: Prepared) -> Log:
+    return lambda text: pulumi.log.info(run.redact(text))
+
+
+def _bind(run: Prepared, name: str, action: Action) -> pulumi.ResourceHookBinding:
+    return before(name, action, deadline=run.settings.hook_deadline_minutes * 60.0, redact=run.redact)

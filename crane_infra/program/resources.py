@@ -1,0 +1,82 @@
+"""Builds the resources of an environment from what was prepared: one function for each act of the story in environment.py."""
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+from crane_infra.config.variables import variables_of
+from crane_infra.program.announce.plan import Plan
+from crane_infra.program.components import release
+from crane_infra.program.components.database import Database, DatabaseConfig, SchemaStep, declare_schema
+from crane_infra.program.components.routing import Routing, RoutingConfig
+from crane_infra.program.components.worker import Worker, WorkerConfig
+from crane_infra.program.exports import release_record
+from crane_infra.program.hooks.bind import check_before_traffic, migrate_before, prove_before
+from crane_infra.program.preparation import Prepared
+from crane_infra.release.gate import Verdict
+
+
+def declare_databases(run: Prepared) -> dict[str, Database]:
+    """The databases by catalog name."""
+    settings = run.settings
+    return {name: Database(name, DatabaseConfig(settings.account_id, database)) for name, database in settings.databases.items()}
+
+
+def declare_workers(run: Prepared, plan: Plan, databases: Mapping[str, Database]) -> dict[str, Worker]:
+    """The workers by catalog name, each with its newest version, which gets no traffic yet."""
+    return {name: Worker(name, _worker_config(run, plan, name, databases)) for name in run.catalog.workers}
+
+
+def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database], after: Mapping[str, Worker]) -> list[pulumi.Stash]:
+    """The schema step of each database, once every worker is uploaded."""
+    uploaded = [worker.version for worker in after.values()]
+    steps = {name: SchemaStep(plan.migrations[name], run.release.bases.get(name), migrate_before(run, plan, name)) for name in databases}
+    return [declare_schema(databases[name], step, uploaded) for name, step in steps.items()]
+
+
+def declare_routes(
+    run: Prepared,
+    plan: Plan,
+    verdict: Verdict | None,
+    workers: Mapping[str, Worker],
+    databases: Mapping[str, Database],
+    after: Sequence[pulumi.Resource],
+) -> list[pulumi.Resource]:
+    """The deployment and the schedules of each worker, once every schema is up to date."""
+    checked = check_before_traffic(run, plan, verdict, databases)
+    configs = {
+        name: RoutingConfig(
+            account_id=run.settings.account_id,
+            script=run.settings.script(name),
+            version=worker.version.id,
+            crons=run.crons_of(name),
+            ready=checked(name),
+        )
+        for name, worker in workers.items()
+    }
+    return [Routing(name, config, after).deployment for name, config in configs.items()]
+
+
+def declare_release(
+    run: Prepared, plan: Plan, workers: Mapping[str, Worker], databases: Mapping[str, Database], after: Sequence[pulumi.Resource]
+) -> pulumi.Stash:
+    """The release step: the proof and the record of the environment, written once the hook has seen that the proof is true."""
+    return release.declare_release(release_record(run, plan, workers, databases), prove_before(run), after)
+
+
+def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str, Database]) -> WorkerConfig:
+    settings, declared = run.settings, run.catalog.workers[name]
+    return WorkerConfig(
+        account_id=settings.account_id,
+        script=settings.script(name),
+        adopt=settings.workers[name].adopt,
+        workers_dev=settings.workers[name].workers_dev,
+        catalog=declared,
+        bundle=run.release.bundles[name],
+        tag=run.release.tag(name),
+        variables=variables_of(name, run.catalog, settings),
+        secrets=run.secrets_of(name),
+        databases={binding: databases[database].d1.id for binding, database in declared.databases.items()},
+        services={binding: settings.script(service) for binding, service in settings.workers[name].services.items()},
+        reupload=plan.reuploads.get(name),
+    )
