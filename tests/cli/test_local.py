@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from local_cloud.ids import ACCOUNT_ID
-from tests.cli.conftest import CRANE, Run
+from tests.clone import CRANE, Run
 from tests.repository import ROOT
 
 REAL = {"CLOUDFLARE_API_TOKEN": "canary-real-token", "CLOUDFLARE_ACCOUNT_ID": "f" * 32, "CLOUDFLARE_API_KEY": "canary-real-key"}

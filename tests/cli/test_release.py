@@ -8,7 +8,7 @@ import pytest
 
 from crane_infra import catalog
 from crane_infra.release.manifest import read_release
-from tests.cli.conftest import CRANE, Run
+from tests.clone import CRANE, Run
 from tests.repository import ROOT
 
 DIGEST = read_release(catalog.crane(), ROOT / "workers").digest

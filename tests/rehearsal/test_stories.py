@@ -19,7 +19,7 @@ from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.step import Step
 from crane_infra.rehearsal.stories import adoption, empty
 from local_cloud import daemon
-from tests.cli.conftest import CRANE, Run
+from tests.clone import CRANE, Run
 from tests.repository import ROOT
 
 FOLDERS = ("rehearsal", "rehearsal-existing")

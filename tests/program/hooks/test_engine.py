@@ -74,8 +74,8 @@ def stack(template: Path, tmp_path: Path) -> Hooked:
         ("time_out", f"record: failed unexpectedly with TimeoutError. This is a bug in crane-infra; {AGAIN}"),
         ("assert_barely", f"record: failed unexpectedly with AssertionError. This is a bug in crane-infra; {AGAIN}"),
         ("leave", f"record: failed unexpectedly with SystemExit: 0. This is a bug in crane-infra; {AGAIN}"),
-        ("hang", f"record: did not end within 1 s. Look for what it waits on, then {AGAIN}"),
-        ("hang_on", f"record: did not end within 1 s. Look for what it waits on, then {AGAIN}"),
+        ("hang", f"record: did not end within 1 s. Find out what it waits for, then {AGAIN}"),
+        ("hang_on", f"record: did not end within 1 s. Find out what it waits for, then {AGAIN}"),
         (
             "tell_a_secret",
             f"record: failed unexpectedly with RuntimeError: 401 for Bearer [secret PLANTED]. This is a bug in crane-infra; {AGAIN}",
