@@ -1,0 +1,53 @@
+"""Each rule about who may import whom is kept, and is seen to break when one line of the code breaks it."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.repository import ROOT
+
+LINT_IMPORTS = Path(sys.executable).parent / "lint-imports"
+CONTRACTS = [entry["name"] for entry in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]]
+BREACHES = {
+    "Only program and secrets.sources import Pulumi": ("crane_infra/live/promotion.py", "import pulumi"),
+    "Only live and d1 import Cloudflare's SDK": ("crane_infra/commands/verify.py", "import cloudflare"),
+    "The reports and the commands never import the program": ("crane_infra/report/collect.py", "import crane_infra.program.exports"),
+    "config and release know neither HTTP nor Pulumi": ("crane_infra/release/gate.py", "import crane_infra.tls"),
+    "The local cloud knows nothing of crane": ("local_cloud/store.py", "import crane_infra.errors"),
+    "Only the rehearsal and the commands use the local cloud": ("crane_infra/d1/client.py", "import local_cloud.store"),
+    "Nothing imports the commands": ("crane_infra/rehearsal/stage.py", "import crane_infra.cli.main"),
+    "The ground knows nobody": ("crane_infra/errors.py", "import crane_infra.config.settings"),
+    "No room imports itself in a circle": ("crane_infra/release/gate.py", "import crane_infra.live.promotion"),
+}
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A copy of both packages and their rules."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for package in ("crane_infra", "local_cloud"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    return tmp_path
+
+
+def broken(folder: Path) -> list[str]:
+    """The names of the contracts that the code in this folder breaks."""
+    checked = subprocess.run([LINT_IMPORTS, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False)
+    return [name for name in CONTRACTS if f"{name} BROKEN" in " ".join(checked.stdout.split())]
+
+
+def test_every_contract_has_a_line_that_breaks_it() -> None:
+    assert sorted(BREACHES) == sorted(CONTRACTS)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_a_line_that_breaks_a_contract_is_found(code: Path, contract: str) -> None:
+    assert contract not in broken(code)
+    file, line = BREACHES[contract]
+    module = code / file
+    module.write_text(f"{module.read_text()}\n{line}\n")
+    assert contract in broken(code)
