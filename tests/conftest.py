@@ -9,11 +9,17 @@ from hypothesis import HealthCheck, settings
 
 from tests.cloud import api, begin, cloud, faults
 from tests.samples import make_proof, make_settings
+from tests.tiers import hold_tests_to_their_markers
 
 __all__ = ["api", "begin", "cloud", "faults", "make_proof", "make_settings"]
 
 settings.register_profile("crane", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("crane")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A test may start what its marker says."""
+    hold_tests_to_their_markers(config)
 
 
 class Nothing(BaseHTTPRequestHandler):

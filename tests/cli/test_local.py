@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from local_cloud.ids import ACCOUNT_ID
 from tests.clone import CRANE, Run
 from tests.repository import ROOT
+
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 REAL = {"CLOUDFLARE_API_TOKEN": "canary-real-token", "CLOUDFLARE_ACCOUNT_ID": "f" * 32, "CLOUDFLARE_API_KEY": "canary-real-key"}
 

@@ -15,6 +15,8 @@ from tests.world.engine import clean_environment
 from tests.world.world import World, local_world
 from tests.wrangler import Wrangler
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 DATABASE, SHOWN = "crane-context-db", "crane-context-db-staging"
 LAST = "0004_create_smoke_writes.sql"
 NOTHING = "There is nothing to take on; --accept records a difference of its schema"

@@ -24,6 +24,8 @@ from local_cloud.workerd.install import ensure_modules
 from tests.cloud import CACHE, Api, api_of
 from tests.local_cloud.load import children
 
+pytestmark = pytest.mark.cloud
+
 Begin = Callable[..., Running]
 UP = "import sys, pathlib; from local_cloud import daemon; daemon.start(pathlib.Path(sys.argv[1]), runtime_cache=pathlib.Path(sys.argv[2]))"
 DOWN = "import sys, pathlib; from local_cloud import daemon; daemon.stop(pathlib.Path(sys.argv[1]))"

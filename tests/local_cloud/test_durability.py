@@ -16,6 +16,8 @@ from local_cloud.lock import is_free_within
 from tests.cloud import api_of
 from tests.local_cloud.load import Load, check_files, children
 
+pytestmark = pytest.mark.cloud
+
 Begin = Callable[..., Running]
 Victims = Callable[[int], list[int]]
 ROUNDS = 5

@@ -17,6 +17,8 @@ from local_cloud.faults.model import Drop, Error
 from tests.cloud import Api
 from tests.migrations.builders import write_files
 
+pytestmark = pytest.mark.cloud
+
 IMPORT, UPLOAD = "POST /accounts/{a}/d1/database/{id}/import", "PUT /d1-files/{uuid}/{name}"
 TABLE = "CREATE TABLE t (a INTEGER, b TEXT);"
 TRIGGER = (

@@ -16,6 +16,8 @@ from tests.world.engine import Ended, Json
 from tests.world.started import started
 from tests.world.world import SETTINGS, World, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 SCRIPT = "crane-context"
 CREATE_DATABASE = "POST /accounts/{a}/d1/database"
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"

@@ -16,6 +16,8 @@ from tests.world.engine import Ended, Json
 from tests.world.started import started
 from tests.world.world import SETTINGS, World, edit, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 WORKERS = ("crane-context", "crane-classifier")
 DATABASE = "crane-context-db-prod"
 BOOKMARK = "GET /accounts/{a}/d1/database/{id}/time_travel/bookmark"

@@ -13,6 +13,8 @@ import pytest
 from tests.world.engine import Ended, Json
 from tests.world.world import World, edit, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 DATABASE, NEW = "crane-context-db-prod", "0009_notes.sql"
 OLD_TEXT = "which agent sessions are alive"
 

@@ -22,6 +22,8 @@ from local_cloud import daemon
 from tests.clone import CRANE, Run
 from tests.repository import ROOT
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 FOLDERS = ("rehearsal", "rehearsal-existing")
 
 

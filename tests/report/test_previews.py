@@ -14,6 +14,8 @@ from tests.repository import ROOT
 from tests.world.engine import Ended
 from tests.world.world import SETTINGS, World, edited, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 OTHER = "only-production-has-this-passphrase"
 PLANTED = "planted-secret-value-of-staging"
 CRANE = str(Path(sys.executable).parent / "crane")

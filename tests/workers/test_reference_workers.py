@@ -11,6 +11,8 @@ from crane_infra.catalog import crane
 from crane_infra.checks.run import run_checks, select
 from tests.workers.conftest import SECRETS, WORKERS, Deployed, migrations
 
+pytestmark = pytest.mark.cloud
+
 KEYED = {"X-Relay-Key": SECRETS["CONTEXT_RELAY_KEY"]}
 UNAUTHORIZED = (401, {"error": "unauthorized"})
 NOT_FOUND = (404, {"error": "not found"})

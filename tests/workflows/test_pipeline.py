@@ -18,6 +18,8 @@ from tests.workflows.place import Place, change_stack_file, own_program, place, 
 from tests.workflows.runner import Json, Run
 from tests.world.engine import SURE, Ended, Engine, search_path
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 GOLDEN = Path(__file__).parent / "golden"
 CONTEXT, DATABASE = "crane-context", "crane-context-db-prod"
 GOOD = 7

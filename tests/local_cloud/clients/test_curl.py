@@ -11,6 +11,8 @@ from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from tests.cloud import HELLO, Api, Body
 
+pytestmark = pytest.mark.cloud
+
 UNKNOWN = "10ca1000-0000-4000-8000-000000000000"
 Curl = Callable[..., tuple[int, str, Any]]
 

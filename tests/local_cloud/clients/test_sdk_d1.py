@@ -13,6 +13,8 @@ from cloudflare.types.d1 import DatabaseExportResponse, DatabaseImportResponse
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 
+pytestmark = pytest.mark.cloud
+
 SQL = b"CREATE TABLE t(a);\r\nCREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET a = 2; END;\r\nINSERT INTO t VALUES(1);"
 ETAG = hashlib.md5(SQL, usedforsecurity=False).hexdigest()
 

@@ -14,6 +14,8 @@ from cloudflare import AsyncCloudflare, Cloudflare
 from local_cloud.daemon import Running
 from tests.cloud import HELLO, Api, modules
 
+pytestmark = pytest.mark.cloud
+
 MODULE = ("index.js", HELLO.encode(), "application/javascript+module")
 METADATA = {"main_module": "index.js", "compatibility_date": "2026-01-01", "annotations": {"workers_tag": "abc"}}
 

@@ -1,6 +1,10 @@
 """wrangler knows who it is."""
 
+import pytest
+
 from tests.wrangler import Wrangler
+
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 
 
 def test_whoami_names_the_account(wrangler: Wrangler) -> None:

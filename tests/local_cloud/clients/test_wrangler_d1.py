@@ -10,6 +10,8 @@ from local_cloud.faults.client import Faults
 from tests.cloud import Api
 from tests.wrangler import Wrangler
 
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
+
 TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t\r\nBEGIN\r\n  INSERT INTO log VALUES('a;b');\r\nEND;\r\n"
 
 

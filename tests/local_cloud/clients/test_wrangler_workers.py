@@ -9,6 +9,8 @@ import pytest
 from tests.cloud import Api, Body
 from tests.wrangler import Wrangler
 
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
+
 CODE = """export default {
   async fetch(request, env) {
     const row = env.DB ? await env.DB.prepare("SELECT 7 AS seven").first() : {};

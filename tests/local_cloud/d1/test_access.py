@@ -8,6 +8,8 @@ from local_cloud.faults.client import Faults
 from local_cloud.tokens import Permission
 from tests.cloud import Api, api_of
 
+pytestmark = pytest.mark.cloud
+
 WRITES = [
     "INSERT INTO t VALUES(2)",
     "INSERT INTO t VALUES(2) RETURNING a",

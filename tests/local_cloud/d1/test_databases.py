@@ -9,6 +9,8 @@ from local_cloud.ids import is_local
 from local_cloud.workerd.paths import database_file
 from tests.cloud import Api
 
+pytestmark = pytest.mark.cloud
+
 
 def test_a_database_lives_from_creation_to_deletion(api: Api) -> None:
     made = api.result("POST", "/d1/database", {"name": "life", "read_replication": {"mode": "disabled"}})

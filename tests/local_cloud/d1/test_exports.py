@@ -10,6 +10,8 @@ from local_cloud.faults.client import Faults
 from tests.cloud import Api, Body
 from tests.local_cloud.d1.test_imports import run
 
+pytestmark = pytest.mark.cloud
+
 SCHEMA = """CREATE TABLE t(a INTEGER PRIMARY KEY AUTOINCREMENT, b); CREATE TABLE "odd name"(c); CREATE INDEX i ON t(b);
 INSERT INTO t(b) VALUES('it''s'), (NULL), (1.5), (x'00ff'); INSERT INTO "odd name" VALUES(7)"""
 

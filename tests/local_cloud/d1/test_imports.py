@@ -20,6 +20,8 @@ from local_cloud.faults.model import Drop
 from local_cloud.workerd.paths import database_file
 from tests.cloud import Api, Body, api_of
 
+pytestmark = pytest.mark.cloud
+
 TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t\r\nbegin\r\n  UPDATE t SET b = CASE WHEN a = 3 THEN ';' END\r\n  WHERE a = new.a;\r\nend;"
 
 

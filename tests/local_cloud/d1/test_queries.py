@@ -14,6 +14,8 @@ from local_cloud.faults.client import Faults
 from local_cloud.workerd.paths import database_file
 from tests.cloud import Api, Body, api_of
 
+pytestmark = pytest.mark.cloud
+
 TWO_INSERTS_THEN_A_MISTAKE = [
     {"sql": "INSERT INTO t VALUES(1); INSERT INTO t VALUES(2); INSERT INTO nope VALUES(3);"},
     {"batch": [{"sql": "INSERT INTO t VALUES(?)", "params": [n]} for n in (1, 2)] + [{"sql": "INSERT INTO nope VALUES(?)", "params": [3]}]},

@@ -7,6 +7,8 @@ from local_cloud.d1.sql import is_trigger, missplit, split
 from local_cloud.faults.client import Faults
 from tests.cloud import Api
 
+pytestmark = pytest.mark.cloud
+
 SWITCHES = [name for name in Behaviour.model_fields if name.startswith("splits_inside_")]
 NO_FAULTS = dict.fromkeys(SWITCHES, False)
 PLAIN = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO log VALUES(1); UPDATE t SET a = 2; END;"

@@ -15,6 +15,8 @@ from local_cloud.d1.routes.timetravel import RESTORES
 from local_cloud.daemon import Running
 from tests.cloud import Api, Body, api_of
 
+pytestmark = pytest.mark.cloud
+
 
 def bookmark(api: Api, database: str, moment: datetime | None = None) -> str:
     path = f"/d1/database/{database}/time_travel/bookmark"

@@ -25,6 +25,8 @@ from local_cloud.faults.model import (
 )
 from tests.cloud import Api
 
+pytestmark = pytest.mark.cloud
+
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 SUBDOMAIN = "GET /accounts/{a}/workers/subdomain"
 INSERT = "INSERT INTO t VALUES(1)"

@@ -20,6 +20,8 @@ from local_cloud.ids import ACCOUNT_ID
 from local_cloud.server.app import public_app
 from tests.cloud import Api, modules
 
+pytestmark = pytest.mark.cloud
+
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 
 

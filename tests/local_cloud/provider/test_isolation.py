@@ -12,6 +12,8 @@ from tests.local_cloud.provider.engine import SECRET, TOKEN, Stack
 from tests.local_cloud.provider.replay import ANY_BODY, Exchange, Replay, replaying
 from tests.local_cloud.provider.scenarios import BY_NAME, exchanges
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 Made = Callable[[], tuple[Stack, Replay]]
 ELSEWHERE = (
     "https://api.cloudflare.com/client/v4",

@@ -21,6 +21,8 @@ from tests.local_cloud.provider.engine import Stack, resources
 from tests.local_cloud.provider.replay import Exchange, Replay, success
 from tests.local_cloud.provider.scenarios import ADOPTION, BY_HAND, BY_NAME, creation_of, exchanges
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 Made = Callable[[], tuple[Stack, Replay]]
 UNDECLARED = ["observability", "tags", "logpush", "tailConsumers"]
 MODULE = {"name": "index.js", "contentType": "application/javascript+module", "contentBase64": "MQ=="}

@@ -5,6 +5,8 @@ import pytest
 
 from tests.cloud import Api
 
+pytestmark = pytest.mark.cloud
+
 
 def test_what_is_not_emulated_says_so(api: Api) -> None:
     text = f"The local cloud does not emulate GET /accounts/{api.running.account_id}/r2/buckets"

@@ -15,6 +15,8 @@ from local_cloud.server.app import table
 from local_cloud.tokens import Permission, needed
 from tests.cloud import Api, Body, api_of, modules, start
 
+pytestmark = pytest.mark.cloud
+
 DENIED = (403, 10000, "Authentication error")
 OTHER_ACCOUNT = "0123456789abcdef0123456789abcdef"
 

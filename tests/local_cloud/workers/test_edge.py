@@ -13,6 +13,8 @@ from local_cloud.workers.propagation import Propagation
 from tests.cloud import Api, Body
 from tests.local_cloud.workers.test_workers import says
 
+pytestmark = pytest.mark.cloud
+
 OVERRIDES, AFFINITY = "Cloudflare-Workers-Version-Overrides", "Cloudflare-Workers-Version-Key"
 UNKNOWN = "10ca1000-0000-4000-8000-000000000000"
 HOUR = 3600.0

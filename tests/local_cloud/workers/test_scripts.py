@@ -11,6 +11,8 @@ from tests.cloud import HELLO, Api, modules
 from tests.local_cloud.workers.forms import MODULE, files, put_script, refused, send, sent
 from tests.local_cloud.workers.test_workers import says
 
+pytestmark = pytest.mark.cloud
+
 GONE = (404, 10007, "This Worker does not exist on your account.")
 
 

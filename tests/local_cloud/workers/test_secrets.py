@@ -10,6 +10,8 @@ from local_cloud.server.app import table
 from tests.cloud import HELLO, Api
 from tests.local_cloud.workers.forms import files, put_script, sent
 
+pytestmark = pytest.mark.cloud
+
 SHOWS = "export default { fetch: (r, env) => Response.json(env) };"
 CANARY = "canary-5417"
 KEY = {"name": "KEY", "type": "secret_text", "text": CANARY}

@@ -19,6 +19,8 @@ from tests.cloud import Api, api_of, upload_body
 from tests.local_cloud.workers.forms import files, put_script, refused, sent
 from tests.local_cloud.workers.test_workers import says
 
+pytestmark = pytest.mark.cloud
+
 SHOWS = "export default { fetch: (r, env) => Response.json(Object.entries(env).sort()) };"
 KEY = {"name": "KEY", "type": "secret_text", "text": "s3"}
 TTL = {"name": "TTL", "type": "plain_text", "text": "45"}

@@ -9,6 +9,8 @@ import pytest
 from local_cloud.ids import is_local
 from tests.cloud import HELLO, Api, upload_body
 
+pytestmark = pytest.mark.cloud
+
 ECHO = """export default { async fetch(request, env) {
   const body = await request.text();
   return Response.json({ url: request.url, method: request.method, body, x: request.headers.get("x-y"), env }, { status: 203 });

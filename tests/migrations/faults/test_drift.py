@@ -10,6 +10,8 @@ from crane_infra.migrations.baseline import take_on
 from crane_infra.migrations.drift import SchemaDiffersError
 from tests.migrations.faults.target import BOOKMARK, NAMES, Target
 
+pytestmark = pytest.mark.cloud
+
 
 @pytest.fixture
 def populated(target: Target) -> Target:

@@ -13,6 +13,8 @@ from crane_infra.errors import MigrationError
 from tests.migrations.builders import SHOWN
 from tests.migrations.faults.target import BOOKMARK, NAMES, QUERY, THREE, Files, Target
 
+pytestmark = pytest.mark.cloud
+
 FIRST, SECOND, LAST = NAMES
 MAKE = THREE[FIRST]
 TAMPERED: dict[str, tuple[dict[str, str], str]] = {

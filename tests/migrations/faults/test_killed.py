@@ -18,6 +18,8 @@ from local_cloud.faults.model import CommitThenDelay, Delay, Then
 from tests.migrations.faults.processes import Migrator, migrators, until
 from tests.migrations.faults.target import BOOKMARK, IMPORT, NAMES, QUERY, UPLOAD, Files, Places, Target
 
+pytestmark = pytest.mark.cloud
+
 # Longer than any test: a call is held until its process is dead, and long after.
 HELD, LATE = 600.0, 2.0
 TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO t VALUES (new.x || ';'); END"

@@ -14,6 +14,8 @@ from tests.migrations.faults.conftest import Make
 from tests.migrations.faults.processes import migrators, until
 from tests.migrations.faults.target import NAMES, QUERY, ROUNDS, THREE, Files, Target
 
+pytestmark = pytest.mark.cloud
+
 RUNNERS = 5
 TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO seen VALUES (new.x || ';'); END;"
 # Each of them is seen if it runs twice: it fails, or it leaves a row more.

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from cloudflare import AsyncCloudflare
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
@@ -24,6 +25,8 @@ from tests.cloud import api_of
 from tests.migrations.faults.random_migrations import migrations
 from tests.migrations.faults.target import BOOKMARK, IMPORT, NAME, QUERY, ROUNDS, UPLOAD, Files, Target
 from tests.wrangler import Wrangler
+
+pytestmark = pytest.mark.cloud
 
 Rows = dict[str, list[tuple[object, ...]]]
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)  # a smaller example takes minutes, and the schedule tells enough

@@ -18,6 +18,8 @@ from local_cloud.faults.model import Behave, FailStatement, FewerResults, Reply
 from tests.migrations.builders import SHOWN
 from tests.migrations.faults.target import BOOKMARK, NAMES, QUERY, THREE, Files, Places, Target
 
+pytestmark = pytest.mark.cloud
+
 OVERFLOW = "SELECT abs(-9223372036854775808)"  # lint compiles it, only D1 finds out
 BROKEN = {**THREE, NAMES[1]: f"INSERT INTO t VALUES ('a-b'); {OVERFLOW}; INSERT INTO t VALUES ('c');"}
 NO_REASON = Reply(200, '{"success": false, "errors": [], "messages": [], "result": null}', {"content-type": "application/json"})

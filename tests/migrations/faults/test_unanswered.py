@@ -13,6 +13,8 @@ from local_cloud.faults.model import Behave, Drop, Error, Reply, Then
 from tests.migrations.builders import SHOWN
 from tests.migrations.faults.target import BOOKMARK, NAMES, QUERY, Files, Places, Target
 
+pytestmark = pytest.mark.cloud
+
 HTML = {"content-type": "text/html"}
 STATUSES = [*range(500, 505), *range(520, 527)]
 PAGES: dict[str, Then] = {

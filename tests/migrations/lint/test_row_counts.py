@@ -17,6 +17,8 @@ from local_cloud.daemon import Running
 from tests.cloud import Api
 from tests.migrations.builders import SHOWN, write_files
 
+pytestmark = pytest.mark.cloud
+
 MAKE = """CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
 CREATE TABLE notes (id INTEGER PRIMARY KEY, user INTEGER REFERENCES users (id) ON DELETE CASCADE);
 CREATE TABLE "odd 'marks'" (id INTEGER PRIMARY KEY, "the user" INTEGER REFERENCES users (id) ON DELETE SET NULL);"""

@@ -16,6 +16,8 @@ from local_cloud.client import Account
 from tests.world.engine import Ended
 from tests.world.world import World, edited, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 CONTEXT, CLASSIFIER = "crane-context-db", "crane-classifier-db"
 NOWHERE = "10ca1000-0000-4000-8000-000000000000"
 

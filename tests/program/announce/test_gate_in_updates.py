@@ -12,6 +12,8 @@ import pytest
 from tests.world.engine import Ended, Json
 from tests.world.world import World, edited, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 ASKED = {
     "skip_preview": (),
     "target": ("--target", "**release**"),

@@ -8,6 +8,8 @@ import pytest
 from tests.world.engine import Ended, Json
 from tests.world.world import SETTINGS, World, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 DATABASE = "crane-context-db-staging"
 
 

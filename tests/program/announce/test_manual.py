@@ -17,6 +17,8 @@ from tests.world.engine import Ended
 from tests.world.world import World, edit, local_world
 from tests.wrangler import Wrangler
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 BY_HAND = "export default { fetch: () => new Response('by hand') };"
 SCRIPT, DATABASE = "crane-classifier", "crane-context-db-staging"
 

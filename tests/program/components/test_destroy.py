@@ -14,6 +14,8 @@ import yaml
 from tests.world.engine import SURE, Ended, Json
 from tests.world.world import SETTINGS, World, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 FLOOR = Path(__file__).parent / "floor.py"
 DATABASES, SCRIPTS = ("crane-context-db-staging", "crane-classifier-db-staging"), ("crane-context-staging", "crane-classifier-staging")
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.world.engine import SURE, Ended, Engine, clean_environment, require_engine, search_path
 
+pytestmark = pytest.mark.engine
+
 PROGRAM = Path(__file__).parent / "program"
 PLANTED = "canary-hook-5f0e2b"
 # The hook's deadline is 1 s, a run without a hook takes 2 s or, on a busy machine, a few more.

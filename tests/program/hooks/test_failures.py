@@ -13,6 +13,8 @@ from crane_infra.rehearsal import project
 from tests.world.engine import Ended, Json
 from tests.world.world import World, edit, edited, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 SCRIPT, DATABASE = "crane-context-staging", "crane-context-db-staging"
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 UPLOAD = "POST /accounts/{a}/workers/workers/{id}/versions"

@@ -19,6 +19,8 @@ from tests.world.engine import Ended, Json
 from tests.world.started import PROGRAM, Started, started, until
 from tests.world.world import SETTINGS, World, edit, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 SCRIPT, DATABASE, CHECKED = "crane-context-staging", "crane-context-db-staging", "crane-classifier-db-staging"
 CREATE_DATABASE, CREATE_WORKER = "POST /accounts/{a}/d1/database", "POST /accounts/{a}/workers/workers"
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"

@@ -14,6 +14,8 @@ from tests.migrations.faults.target import QUERY
 from tests.world.engine import Ended
 from tests.world.world import World, edited, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 SCRIPT, DATABASE = "crane-context-staging", "crane-context-db-staging"
 FIRST, SQL = "INSERT INTO tally VALUES ('0101')", "INSERT INTO tally VALUES ('0102')"
 FAULTS: dict[str, tuple[Then, int, str]] = {

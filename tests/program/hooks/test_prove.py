@@ -22,6 +22,8 @@ from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Reply
 from tests.cloud import Api
 
+pytestmark = pytest.mark.cloud
+
 REPORTS = """export default { fetch(request, env) {
   const { id } = env.CF_VERSION_METADATA;
   return new URL(request.url).pathname === '/version' ? Response.json({ id }) : Response.json({ status: env.STATUS });

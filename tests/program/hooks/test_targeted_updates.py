@@ -11,6 +11,8 @@ import pytest
 from tests.world.engine import Ended, Json
 from tests.world.world import SETTINGS, World, edited, local_world
 
+pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+
 NEW_FILE = "CREATE TABLE escapes (id INTEGER PRIMARY KEY);\n"
 
 
