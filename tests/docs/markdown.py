@@ -36,17 +36,23 @@ def languages(path: Path) -> set[str]:
     return {token.info.strip() for token in tokens(path) if token.type == "fence"}
 
 
+def tables(path: Path) -> list[list[list[str]]]:
+    """The tables, each as rows of cells as they are written, its head first."""
+    found = list[list[list[str]]]()
+    for before, token in pairwise(tokens(path)):
+        if token.type == "table_open":
+            found.append([])
+        elif token.type == "tr_open":
+            found[-1].append([])
+        elif before.type in {"th_open", "td_open"}:
+            found[-1][-1].append(token.content)
+    return found
+
+
 def rows(path: Path) -> Iterator[list[str]]:
-    """The cells of each table row, as they are written, without the heads."""
-    within, cells = False, list[str]()
-    for token in tokens(path):
-        within = (within or token.type == "tbody_open") and token.type != "tbody_close"
-        if within and token.type == "tr_open":
-            cells = []
-        elif within and token.type == "inline":
-            cells.append(token.content)
-        elif within and token.type == "tr_close":
-            yield cells
+    """The rows of every table, without the heads."""
+    for _, *body in tables(path):
+        yield from body
 
 
 def links(path: Path) -> list[str]:

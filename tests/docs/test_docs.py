@@ -24,6 +24,7 @@ from tests.repository import ROOT
 CHECKED = {"make", "crane", "pulumi"}
 COMMON = {"source", "eval", "export", "printf", "python3", "git"}
 LANGUAGES = {"sh", "text", "python", "sql", "yaml", ""}
+DECISIONS = ROOT / "docs" / "decisions"
 SETTINGS_FILE = {"environment": "staging", "project": "crane-infra", "organization": "organization", "root": "."}
 SHOWN = [words for path in DOCUMENTS for line in markdown.lines(path, "sh") for words in commands(line)]
 WRITTEN = [
@@ -218,12 +219,25 @@ def test_the_changelog_has_a_part_for_what_is_not_released() -> None:
 
 
 def test_every_decision_has_its_number_its_context_and_its_consequence() -> None:
-    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    decisions = sorted(DECISIONS.glob("[0-9]*.md"))
     assert [int(path.name[:4]) for path in decisions] == list(range(1, len(decisions) + 1))
     for path in decisions:
         text = path.read_text(encoding="utf-8")
         assert text.startswith(f"# {int(path.name[:4])}. ")
         assert [word for word in ("**Context.**", "**Decision.**", "**Consequence.**") if word not in text] == []
+
+
+def test_every_decision_is_in_their_index_once() -> None:
+    index = DECISIONS / "README.md"
+    first_links = [re.fullmatch(r"\[(\d+)\]\((.+)\)", cells[0]) for cells in markdown.rows(index)]
+    assert [link[2] for link in first_links if link] == [path.name for path in sorted(DECISIONS.glob("[0-9]*.md"))]
+    assert [int(link[2][:4]) for link in first_links if link] == [int(link[1]) for link in first_links if link]
+
+
+def test_every_page_is_one_click_from_the_readme() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in markdown.links(README) if not link.startswith("https://")}
+    pages = {CHANGELOG, *(ROOT / "docs").glob("*.md"), DECISIONS / "README.md", ROOT / "workers" / "README.md"}
+    assert sorted(map(named, pages - linked)) == []
 
 
 def test_commit_hooks_need_no_network() -> None:

@@ -1,0 +1,107 @@
+"""The architecture page is true: each place that it names exists, and its table of rooms says what the code imports.
+
+It parses the code and imports none of it.
+"""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs import markdown
+from tests.repository import ROOT
+
+PAGE = ROOT / "docs" / "architecture.md"
+PRODUCT, LOCAL_CLOUD, START = "crane_infra", "local_cloud", "__main__"
+PLACE = re.compile(r"`([\w/]+\.py)::([\w.]+)`")
+
+
+def answers() -> list[tuple[str, str, str]]:
+    """The questions that the page answers, each with a file and the name of a function or class in it."""
+    places = [(cells[0], PLACE.fullmatch(cells[-1])) for cells in markdown.rows(PAGE)]
+    return [(question, place[1], place[2]) for question, place in places if place]
+
+
+def rooms() -> dict[str, set[str]]:
+    """The rooms in the order of the page, each with the rooms that it imports."""
+    table = next(rows for rows in markdown.tables(PAGE) if rows[0] == ["room", "what it does", "imports"])
+    return {room.strip("`").removesuffix(".py"): set(re.findall(r"`(\w+)`", imports)) for room, _, imports in table[1:]}
+
+
+def names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+    """Every function and class among these statements, and the methods of the classes as ``Class.method``."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield prefix + node.name
+        if isinstance(node, ast.ClassDef):
+            yield from names(node.body, f"{prefix}{node.name}.")
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def room_of(module: str) -> str | None:
+    """The room of a module that is ours; None for any other."""
+    package, *inner = module.split(".")
+    if package == PRODUCT:
+        return inner[0] if inner else None
+    return LOCAL_CLOUD if package == LOCAL_CLOUD else None
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports; a name that is imported from the product's root is a module."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == PRODUCT:
+            yield from (f"{PRODUCT}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def imports_in_code() -> dict[str, set[str]]:
+    """Which rooms each room imports, by the code."""
+    files = [ROOT / f"{START}.py", *(ROOT / PRODUCT).rglob("*.py"), *(ROOT / LOCAL_CLOUD).rglob("*.py")]
+    found: dict[str, set[str]] = {}
+    for file in files:
+        module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        room = START if module == START else room_of(module.removesuffix(".__init__"))
+        if room is not None:
+            found.setdefault(room, set()).update({other for name in imported(file) if (other := room_of(name))} - {room})
+    return found
+
+
+@pytest.mark.parametrize(("file", "name"), [(file, name) for _, file, name in answers()])
+def test_a_place_that_the_page_names_exists(file: str, name: str) -> None:
+    assert (ROOT / file).is_file()
+    assert name in set(names(parsed(ROOT / file).body))
+
+
+def test_the_page_answers_many_questions_and_each_once() -> None:
+    questions = Counter(question for question, _, _ in answers())
+    assert len(questions) >= 30
+    assert [question for question, times in questions.items() if times > 1] == []
+
+
+def test_every_row_of_the_questions_names_one_place() -> None:
+    table = next(rows for rows in markdown.tables(PAGE) if rows[0] == ["question", "where"])
+    assert [question for question, place in table[1:] if not PLACE.fullmatch(place)] == []
+
+
+def test_the_page_lists_every_room_with_exactly_what_it_imports() -> None:
+    assert rooms() == imports_in_code()
+
+
+def test_a_room_imports_only_rooms_that_come_after_it_on_the_page() -> None:
+    order = list(rooms())
+    upwards = [(room, other) for room, others in rooms().items() for other in others if order.index(other) < order.index(room)]
+    assert upwards == []
+
+
+def test_a_name_that_a_file_does_not_have_would_be_noticed() -> None:
+    module = ast.parse("class Redactor:\n    def hide(self): ...\n\nasync def look(): ...\n")
+    assert set(names(module.body)) == {"Redactor", "Redactor.hide", "look"}
