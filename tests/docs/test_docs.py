@@ -11,6 +11,8 @@ import yaml
 from crane_infra import catalog
 from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings, parse
 from crane_infra.errors import CraneError
+from crane_infra.rehearsal.stage import Stage
+from crane_infra.rehearsal.stories import empty
 from crane_infra.release.gate import Wanted, judge
 from crane_infra.release.proof import PROOF_SCHEMA
 from crane_infra.secrets.rules import fetch
@@ -178,6 +180,14 @@ def refusals() -> set[str]:
 def test_the_refusals_in_the_readme_are_those_of_the_program() -> None:
     quoted = [line for line in markdown.lines(README, "text") if line.startswith("error: ")]
     assert set(quoted) == refusals()
+
+
+def test_the_steps_in_the_readme_are_those_of_the_rehearsal(tmp_path: Path) -> None:
+    steps = empty.story(Stage(ROOT, tmp_path, catalog.crane()))
+    titles = {f"{number}/{len(steps)} {step.title} …" for number, step in enumerate(steps, start=1)}
+    shown = [line for line in markdown.lines(README, "text") if re.match(r"\d+/\d+ ", line)]
+    assert shown
+    assert [line for line in shown if line not in titles] == []
 
 
 @pytest.mark.parametrize("quoted", markdown.lines(RUNBOOK, "text"))
