@@ -22,8 +22,8 @@ def tokens(path: Path) -> list[Token]:
 
 def lines(path: Path, language: str) -> list[str]:
     """The lines in the fenced blocks of a language, without blank ones and comments."""
-    found = [line.strip() for block in blocks(path, language) for line in block.splitlines()]
-    return [line for line in found if line and not line.startswith("#")]
+    stripped = [line.strip() for block in blocks(path, language) for line in block.splitlines()]
+    return [line for line in stripped if line and not line.startswith("#")]
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -38,15 +38,15 @@ def languages(path: Path) -> set[str]:
 
 def tables(path: Path) -> list[list[list[str]]]:
     """The tables, each as rows of cells as they are written, its head first."""
-    found = list[list[list[str]]]()
+    collected = list[list[list[str]]]()
     for before, token in pairwise(tokens(path)):
         if token.type == "table_open":
-            found.append([])
+            collected.append([])
         elif token.type == "tr_open":
-            found[-1].append([])
+            collected[-1].append([])
         elif before.type in {"th_open", "td_open"}:
-            found[-1][-1].append(token.content)
-    return found
+            collected[-1][-1].append(token.content)
+    return collected
 
 
 def rows(path: Path) -> Iterator[list[str]]:
@@ -63,6 +63,5 @@ def links(path: Path) -> list[str]:
 
 def anchors(path: Path) -> set[str]:
     """The names under which a document's headings can be linked to."""
-    found = tokens(path)
-    headings = [after.content for token, after in pairwise(found) if token.type == "heading_open"]
+    headings = [after.content for token, after in pairwise(tokens(path)) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

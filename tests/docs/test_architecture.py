@@ -66,13 +66,13 @@ def imported(path: Path) -> Iterator[str]:
 def imports_in_code() -> dict[str, set[str]]:
     """Which rooms each room imports, by the code."""
     files = [ROOT / f"{START}.py", *(ROOT / PRODUCT).rglob("*.py"), *(ROOT / LOCAL_CLOUD).rglob("*.py")]
-    found: dict[str, set[str]] = {}
+    imports: dict[str, set[str]] = {}
     for file in files:
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
         room = START if module == START else room_of(module.removesuffix(".__init__"))
         if room is not None:
-            found.setdefault(room, set()).update({other for name in imported(file) if (other := room_of(name))} - {room})
-    return found
+            imports.setdefault(room, set()).update({other for name in imported(file) if (other := room_of(name))} - {room})
+    return imports
 
 
 @pytest.mark.parametrize(("file", "name"), [(file, name) for _, file, name in answers()])

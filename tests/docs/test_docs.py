@@ -1,4 +1,4 @@
-"""The documents do not drift: what they show is there, and what they quote is what the program says."""
+"""The documents are true: the commands, settings and links that they show exist, and what they quote is what the program says."""
 
 import re
 from datetime import UTC, datetime
@@ -39,8 +39,8 @@ WRITTEN = [
 
 def those_that_begin(*beginnings: list[str]) -> list[list[str]]:
     """The commands that the documents show, each once, that begin in one of these ways."""
-    found = dict.fromkeys(tuple(words) for words in SHOWN + WRITTEN)
-    return [list(words) for words in found if any(list(words[: len(beginning)]) == beginning for beginning in beginnings)]
+    different = dict.fromkeys(tuple(words) for words in SHOWN + WRITTEN)
+    return [list(words) for words in different if any(list(words[: len(beginning)]) == beginning for beginning in beginnings)]
 
 
 def known_settings() -> set[str]:
@@ -83,7 +83,7 @@ def test_every_block_is_of_a_kind_that_is_checked() -> None:
         "pulumi preview -s",
     ],
 )
-def test_a_command_that_does_not_exist_is_told_from_one_that_does(line: str) -> None:
+def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
     (words,) = commands(line)
     assert fault(words)
 
@@ -126,14 +126,14 @@ def test_the_settings_page_explains_every_setting_and_no_other() -> None:
     assert len(explained) == len(set(explained))
 
 
-def test_settings_that_a_document_writes_as_yaml_are_taken_by_the_program() -> None:
+def test_the_program_accepts_the_settings_that_a_document_shows_as_yaml() -> None:
     blocks = [yaml.safe_load(block) for path in DOCUMENTS for block in markdown.blocks(path, "yaml")]
     settings = [block["config"] for block in blocks if "config" in block]
     assert settings
     for config in settings:
         assert {key.removeprefix("crane-infra:") for key in config} <= known_settings()
-        for own in config.get("crane-infra:databases", {}).values():
-            DatabaseSettings.model_validate(own)
+        for database in config.get("crane-infra:databases", {}).values():
+            DatabaseSettings.model_validate(database)
 
 
 def test_the_settings_page_names_the_defaults_that_the_program_has() -> None:
