@@ -31,6 +31,12 @@ def rooms() -> dict[str, set[str]]:
     return {room.strip("`").removesuffix(".py"): set(re.findall(r"`(\w+)`", imports)) for room, _, imports in table[1:]}
 
 
+def picture() -> list[set[str]]:
+    """The rooms on each line of the picture, from top to bottom."""
+    shown = next(block for block in markdown.blocks(PAGE, "text") if f"{START}.py" in block)
+    return [set(re.findall(r"(\w+)(?:/|\.py)", line)) for line in shown.splitlines()]
+
+
 def names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
     """Every function and class among these statements, and the methods of the classes as ``Class.method``."""
     for node in body:
@@ -96,10 +102,10 @@ def test_the_page_lists_every_room_with_exactly_what_it_imports() -> None:
     assert rooms() == imports_in_code()
 
 
-def test_a_room_imports_only_rooms_that_come_after_it_on_the_page() -> None:
-    order = list(rooms())
-    upwards = [(room, other) for room, others in rooms().items() for other in others if order.index(other) < order.index(room)]
-    assert upwards == []
+def test_a_room_imports_only_rooms_on_lower_lines_of_the_picture() -> None:
+    heights = {room: height for height, line in enumerate(picture()) for room in line}
+    assert set(heights) == set(rooms())
+    assert [(room, other) for room, others in rooms().items() for other in others if heights[other] <= heights[room]] == []
 
 
 def test_a_name_that_a_file_does_not_have_would_be_noticed() -> None:
