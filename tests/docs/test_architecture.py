@@ -5,6 +5,7 @@ It parses the code and imports none of it.
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ from tests.docs import markdown
 from tests.repository import ROOT
 
 PAGE = ROOT / "docs" / "architecture.md"
-PRODUCT, LOCAL_CLOUD, START = "crane_infra", "local_cloud", "__main__"
+PRODUCT, START = "crane_infra", "__main__"
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]["build-backend"]["module-name"]
 PLACE = re.compile(r"`([\w/]+\.py)::([\w.]+)`")
 
 
@@ -51,11 +53,11 @@ def parsed(path: Path) -> ast.Module:
 
 
 def room_of(module: str) -> str | None:
-    """The room of a module that is ours; None for any other."""
+    """The room of a module that is ours: one of the product, or another package as a whole; None for any other."""
     package, *inner = module.split(".")
     if package == PRODUCT:
         return inner[0] if inner else None
-    return LOCAL_CLOUD if package == LOCAL_CLOUD else None
+    return package if package in PACKAGES else None
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -71,7 +73,7 @@ def imported(path: Path) -> Iterator[str]:
 
 def imports_in_code() -> dict[str, set[str]]:
     """Which rooms each room imports, by the code."""
-    files = [ROOT / f"{START}.py", *(ROOT / PRODUCT).rglob("*.py"), *(ROOT / LOCAL_CLOUD).rglob("*.py")]
+    files = [ROOT / f"{START}.py", *(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))]
     imports: dict[str, set[str]] = {}
     for file in files:
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
