@@ -1,4 +1,4 @@
-"""Does a command exist? Asked of the program itself: the real engine's help, the parser of crane, a dry run of make."""
+"""Whether a command exists, by what the program itself says: the real engine's help, the parser of crane, a dry run of make."""
 
 import functools
 import os
@@ -21,12 +21,12 @@ FLAG = re.compile(r"^ +(?:-(?P<short>\w), |    )?--(?P<long>[\w-]+)(?P<optional>
 
 
 def commands(line: str) -> Iterator[list[str]]:
-    """The words of each command of a shell line; what stands in ``$(…)`` is a command as well, <placeholders> are words."""
+    """The words of each command in a shell line. A ``$(…)`` is a command as well; a <placeholder> is one word."""
     for inner in re.findall(r"\$\((.*)\)", line):
         yield from commands(inner)
     outer = re.sub(r"\$\(.*\)", "substituted", line)
     words: list[str] = []
-    for word in shlex.split(re.sub(r"<([\w. ]+)>", lambda found: found[1].replace(" ", "-"), outer)):
+    for word in shlex.split(re.sub(r"<([\w. ]+)>", lambda placeholder: placeholder[1].replace(" ", "-"), outer)):
         if word in BREAKS:
             yield words
             words = []
@@ -45,19 +45,19 @@ def fault(words: list[str]) -> str | None:
 def _make(words: list[str]) -> str | None:
     inherited = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     environment = {name: value for name, value in os.environ.items() if name not in inherited}
-    ended = subprocess.run(["make", "-n", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    return ended.stderr.strip() if ended.returncode else None
+    dry_run = subprocess.run(["make", "-n", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return dry_run.stderr.strip() if dry_run.returncode else None
 
 
 def _crane(words: list[str]) -> str | None:
-    """Asked for help, a command still refuses words and options that it does not know."""
-    ended = CliRunner().invoke(make_app(words[0] if words else ""), [*words, "--help"])
-    return ended.output if ended.exit_code else None
+    """With ``--help``, a command still refuses words and options that it does not know."""
+    result = CliRunner().invoke(make_app(words[0] if words else ""), [*words, "--help"])
+    return result.output if result.exit_code else None
 
 
 @dataclass(frozen=True)
 class Help:
-    """What the engine says of a command. ``flags`` tells of each whether a value follows it."""
+    """What the engine says about a command. ``flags`` maps each flag to whether a value follows it."""
 
     names: tuple[frozenset[str], ...]
     positional: bool
@@ -67,18 +67,18 @@ class Help:
 
 def _pulumi(words: list[str]) -> str | None:
     command, rest = _command(words)
-    told = _help(command)
-    if not command or (told.is_group and rest and not rest[0].startswith("-")):
+    page = _help(command)
+    if not command or (page.is_group and rest and not rest[0].startswith("-")):
         return f"no such command: pulumi {' '.join(words)}"
     positional, flags = [], iter(rest)
     for word in flags:
         if not word.startswith("-"):
             positional.append(word)
-        elif (name := word.partition("=")[0]) not in told.flags:
+        elif (name := word.partition("=")[0]) not in page.flags:
             return f"pulumi {' '.join(command)} has no flag {name}"
-        elif told.flags[name] and "=" not in word and next(flags, None) is None:
+        elif page.flags[name] and "=" not in word and next(flags, None) is None:
             return f"pulumi {' '.join(command)} {name} lacks its value"
-    return f"pulumi {' '.join(command)} takes no {positional[0]}" if positional and not told.positional else None
+    return f"pulumi {' '.join(command)} takes no {positional[0]}" if positional and not page.positional else None
 
 
 def _command(words: list[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -86,7 +86,7 @@ def _command(words: list[str]) -> tuple[tuple[str, ...], list[str]]:
     command: tuple[str, ...] = ()
     for word in words:
         longer = (*command, word)
-        if word.startswith("-") or len((told := _help(longer)).names) != len(longer) or word not in told.names[-1]:
+        if word.startswith("-") or len((page := _help(longer)).names) != len(longer) or word not in page.names[-1]:
             break
         command = longer
     return command, words[len(command) :]
@@ -97,8 +97,8 @@ def _help(command: tuple[str, ...]) -> Help:
     program = shutil.which("pulumi", path=PATH)
     assert program, "there is no engine: run make engine"
     environment = {**os.environ, "PATH": PATH, "PULUMI_SKIP_UPDATE_CHECK": "1", "COLUMNS": "200"}
-    asked = [program, *command, "--help"]
-    text = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True).stdout
+    help_command = [program, *command, "--help"]
+    text = subprocess.run(help_command, env=environment, capture_output=True, text=True, check=True).stdout
     usage = re.search(r"^Usage:\n((?:  .*\n)+)", text, re.MULTILINE)
     assert usage, text
     forms = [line.split()[1:] for line in usage[1].splitlines()]
@@ -106,8 +106,10 @@ def _help(command: tuple[str, ...]) -> Help:
     if aliases := re.search(r"^Aliases:\n  (.*)$", text, re.MULTILINE):
         names[-1] |= frozenset(aliases[1].split(", "))
     positional = any(word[0] in "[<" and word not in ("[flags]", "[command]", "[--]") for form in forms for word in form)
-    found = [match for line in text.splitlines() if (match := FLAG.match(line))]
-    wants = {flag["long"]: bool(flag["value"]) and "[=" not in flag["value"] for flag in found}  # --refresh string[="true"] needs none
-    flags = {f"--{flag['long']}": wants[flag["long"]] for flag in found}
-    flags |= {f"-{flag['short']}": wants[flag["long"]] for flag in found if flag["short"]}
+    shown = [match for line in text.splitlines() if (match := FLAG.match(line))]
+    takes_value = {
+        flag["long"]: bool(flag["value"]) and "[=" not in flag["value"] for flag in shown
+    }  # --refresh string[="true"] needs none
+    flags = {f"--{flag['long']}": takes_value[flag["long"]] for flag in shown}
+    flags |= {f"-{flag['short']}": takes_value[flag["long"]] for flag in shown if flag["short"]}
     return Help(tuple(names), positional, "Available Commands:" in text, flags)

@@ -22,8 +22,8 @@ def tokens(path: Path) -> list[Token]:
 
 def lines(path: Path, language: str) -> list[str]:
     """The lines in the fenced blocks of a language, without blank ones and comments."""
-    found = [line.strip() for block in blocks(path, language) for line in block.splitlines()]
-    return [line for line in found if line and not line.startswith("#")]
+    stripped = [line.strip() for block in blocks(path, language) for line in block.splitlines()]
+    return [line for line in stripped if line and not line.startswith("#")]
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -36,17 +36,23 @@ def languages(path: Path) -> set[str]:
     return {token.info.strip() for token in tokens(path) if token.type == "fence"}
 
 
+def tables(path: Path) -> list[list[list[str]]]:
+    """The tables, each as rows of cells as they are written, its head first."""
+    collected = list[list[list[str]]]()
+    for before, token in pairwise(tokens(path)):
+        if token.type == "table_open":
+            collected.append([])
+        elif token.type == "tr_open":
+            collected[-1].append([])
+        elif before.type in {"th_open", "td_open"}:
+            collected[-1][-1].append(token.content)
+    return collected
+
+
 def rows(path: Path) -> Iterator[list[str]]:
-    """The cells of each table row, as they are written, without the heads."""
-    within, cells = False, list[str]()
-    for token in tokens(path):
-        within = (within or token.type == "tbody_open") and token.type != "tbody_close"
-        if within and token.type == "tr_open":
-            cells = []
-        elif within and token.type == "inline":
-            cells.append(token.content)
-        elif within and token.type == "tr_close":
-            yield cells
+    """The rows of every table, without the heads."""
+    for _, *body in tables(path):
+        yield from body
 
 
 def links(path: Path) -> list[str]:
@@ -57,6 +63,5 @@ def links(path: Path) -> list[str]:
 
 def anchors(path: Path) -> set[str]:
     """The names under which a document's headings can be linked to."""
-    found = tokens(path)
-    headings = [after.content for token, after in pairwise(found) if token.type == "heading_open"]
+    headings = [after.content for token, after in pairwise(tokens(path)) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

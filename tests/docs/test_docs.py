@@ -1,4 +1,4 @@
-"""The documents do not drift: what they show is there, and what they quote is what the program says."""
+"""The documents are true: the commands, settings and links that they show exist, and what they quote is what the program says."""
 
 import re
 from datetime import UTC, datetime
@@ -11,6 +11,8 @@ import yaml
 from crane_infra import catalog
 from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings, parse
 from crane_infra.errors import CraneError
+from crane_infra.rehearsal.stage import Stage
+from crane_infra.rehearsal.stories import empty
 from crane_infra.release.gate import Wanted, judge
 from crane_infra.release.proof import PROOF_SCHEMA
 from crane_infra.secrets.rules import fetch
@@ -24,6 +26,7 @@ from tests.repository import ROOT
 CHECKED = {"make", "crane", "pulumi"}
 COMMON = {"source", "eval", "export", "printf", "python3", "git"}
 LANGUAGES = {"sh", "text", "python", "sql", "yaml", ""}
+DECISIONS = ROOT / "docs" / "decisions"
 SETTINGS_FILE = {"environment": "staging", "project": "crane-infra", "organization": "organization", "root": "."}
 SHOWN = [words for path in DOCUMENTS for line in markdown.lines(path, "sh") for words in commands(line)]
 WRITTEN = [
@@ -36,8 +39,8 @@ WRITTEN = [
 
 def those_that_begin(*beginnings: list[str]) -> list[list[str]]:
     """The commands that the documents show, each once, that begin in one of these ways."""
-    found = dict.fromkeys(tuple(words) for words in SHOWN + WRITTEN)
-    return [list(words) for words in found if any(list(words[: len(beginning)]) == beginning for beginning in beginnings)]
+    different = dict.fromkeys(tuple(words) for words in SHOWN + WRITTEN)
+    return [list(words) for words in different if any(list(words[: len(beginning)]) == beginning for beginning in beginnings)]
 
 
 def known_settings() -> set[str]:
@@ -80,7 +83,7 @@ def test_every_block_is_of_a_kind_that_is_checked() -> None:
         "pulumi preview -s",
     ],
 )
-def test_a_command_that_does_not_exist_is_told_from_one_that_does(line: str) -> None:
+def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
     (words,) = commands(line)
     assert fault(words)
 
@@ -123,14 +126,14 @@ def test_the_settings_page_explains_every_setting_and_no_other() -> None:
     assert len(explained) == len(set(explained))
 
 
-def test_settings_that_a_document_writes_as_yaml_are_taken_by_the_program() -> None:
+def test_the_program_accepts_the_settings_that_a_document_shows_as_yaml() -> None:
     blocks = [yaml.safe_load(block) for path in DOCUMENTS for block in markdown.blocks(path, "yaml")]
     settings = [block["config"] for block in blocks if "config" in block]
     assert settings
     for config in settings:
         assert {key.removeprefix("crane-infra:") for key in config} <= known_settings()
-        for own in config.get("crane-infra:databases", {}).values():
-            DatabaseSettings.model_validate(own)
+        for database in config.get("crane-infra:databases", {}).values():
+            DatabaseSettings.model_validate(database)
 
 
 def test_the_settings_page_names_the_defaults_that_the_program_has() -> None:
@@ -179,6 +182,14 @@ def test_the_refusals_in_the_readme_are_those_of_the_program() -> None:
     assert set(quoted) == refusals()
 
 
+def test_the_steps_in_the_readme_are_those_of_the_rehearsal(tmp_path: Path) -> None:
+    steps = empty.story(Stage(ROOT, tmp_path, catalog.crane()))
+    titles = {f"{number}/{len(steps)} {step.title} …" for number, step in enumerate(steps, start=1)}
+    shown = [line for line in markdown.lines(README, "text") if re.match(r"\d+/\d+ ", line)]
+    assert shown
+    assert [line for line in shown if line not in titles] == []
+
+
 @pytest.mark.parametrize("quoted", markdown.lines(RUNBOOK, "text"))
 def test_what_the_runbook_quotes_stands_in_the_program(quoted: str) -> None:
     """The parts between the ellipses; where a text is put together from parts, each part is looked for."""
@@ -218,12 +229,25 @@ def test_the_changelog_has_a_part_for_what_is_not_released() -> None:
 
 
 def test_every_decision_has_its_number_its_context_and_its_consequence() -> None:
-    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    decisions = sorted(DECISIONS.glob("[0-9]*.md"))
     assert [int(path.name[:4]) for path in decisions] == list(range(1, len(decisions) + 1))
     for path in decisions:
         text = path.read_text(encoding="utf-8")
         assert text.startswith(f"# {int(path.name[:4])}. ")
         assert [word for word in ("**Context.**", "**Decision.**", "**Consequence.**") if word not in text] == []
+
+
+def test_every_decision_is_in_their_index_once() -> None:
+    index = DECISIONS / "README.md"
+    first_links = [re.fullmatch(r"\[(\d+)\]\((.+)\)", cells[0]) for cells in markdown.rows(index)]
+    assert [link[2] for link in first_links if link] == [path.name for path in sorted(DECISIONS.glob("[0-9]*.md"))]
+    assert [int(link[2][:4]) for link in first_links if link] == [int(link[1]) for link in first_links if link]
+
+
+def test_every_page_is_one_click_from_the_readme() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in markdown.links(README) if not link.startswith("https://")}
+    pages = {CHANGELOG, *(ROOT / "docs").glob("*.md"), DECISIONS / "README.md", ROOT / "workers" / "README.md"}
+    assert sorted(map(named, pages - linked)) == []
 
 
 def test_commit_hooks_need_no_network() -> None:
