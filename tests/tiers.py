@@ -63,7 +63,7 @@ class Tiers:
         global _markers  # noqa: PLW0603 (an audit hook is one for the process, and so is the test that runs)
         _markers = {mark.name for mark in item.iter_markers()}
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
         """A test ended: shared fixtures may end what they like."""
         global _markers  # noqa: PLW0603

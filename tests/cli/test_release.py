@@ -55,6 +55,7 @@ def test_workers_that_were_not_built_are_refused(run: Run) -> None:
     )
 
 
+@pytest.mark.engine
 def test_a_stack_that_pulumi_does_not_know_has_no_proof(run: Run, tmp_path: Path) -> None:
     ended = run(CRANE, "proof", PULUMI_BACKEND_URL=tmp_path.as_uri(), PATH=f"{ROOT}/.venv/bin:{ROOT}/.crane/engine/bin:/usr/bin:/bin")
     assert one_line(ended).startswith("error: stack staging: Pulumi failed (no stack named 'staging' found")

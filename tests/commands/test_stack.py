@@ -10,6 +10,7 @@ from crane_infra.errors import SettingsError
 WARNING = "SDK 2026/11/24 19:02:40 WARN Response has no supported checksum. Not validating response payload."
 
 
+@pytest.mark.engine  # a stand-in that bears its name
 @pytest.mark.parametrize(
     ("said", "told"),
     [

@@ -193,6 +193,7 @@ def lines(step: Json) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and line.strip() not in ("}", "exit 1")]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(("where", "step"), [(where, step) for where, step in STEPS if "run" in step], ids=lambda value: str(value)[:40])
 def test_a_step_is_a_make_target_or_a_few_commands_that_exist(where: str, step: Json) -> None:
     assert len(lines(step)) <= 4, where

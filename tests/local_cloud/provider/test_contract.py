@@ -9,7 +9,7 @@ from tests.local_cloud.provider.conftest import Walked
 from tests.local_cloud.provider.engine import TOKEN, Json, resources
 from tests.local_cloud.provider.scenarios import CONTRACT, Scenario
 
-pytestmark = pytest.mark.xdist_group("contract")
+pytestmark = [pytest.mark.engine, pytest.mark.cloud, pytest.mark.xdist_group("contract")]
 ALL = pytest.mark.parametrize("scenario", CONTRACT, ids=lambda scenario: scenario["scenario"])
 PLANNED = pytest.mark.parametrize(
     "scenario", [one for one in CONTRACT if one.get("command", "up") == "up"], ids=lambda scenario: scenario["scenario"]
