@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crane_infra.config.catalog import Catalog, Worker
+from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import ENVIRONMENTS, Environment
 from crane_infra.errors import RehearsalError
 from crane_infra.migrations.files.read import read_migrations
@@ -107,7 +107,7 @@ class _Place:
         self.account.ask("PATCH", f"/workers/scripts/{script}/script-settings", UNDECLARED)
         self.account.ask("PUT", f"/workers/scripts/{script}/schedules", [{"cron": SCHEDULE}])
 
-    def _bindings(self, name: str, worker: Worker, databases: Ids) -> list[dict[str, str]]:
+    def _bindings(self, name: str, worker: CatalogWorker, databases: Ids) -> list[dict[str, str]]:
         own = self.stack[f"{PROJECT}:workers"][name]
         variables = {**worker.variables, **own.get("variables", {}), STRAY[0]: STRAY[1]}
         return [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crane_infra.config.catalog import Catalog, Worker
+from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.release.bundle import Bundle, read_bundle
 from crane_infra.release.schemas import read_schema_files
@@ -75,7 +75,7 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _worker(worker: Worker, bundle: Bundle) -> dict[str, Any]:
+def _worker(worker: CatalogWorker, bundle: Bundle) -> dict[str, Any]:
     parts = {
         "main": bundle.main_module,
         "modules": {module.name: {"type": module.content_type, "sha256": module.sha256} for module in bundle.modules},
@@ -86,7 +86,7 @@ def _worker(worker: Worker, bundle: Bundle) -> dict[str, Any]:
     return {"digest": digest_of(parts), **parts}
 
 
-def _binding_types(worker: Worker) -> dict[str, str]:
+def _binding_types(worker: CatalogWorker) -> dict[str, str]:
     plain = dict.fromkeys((*worker.variables, *worker.environment_variables), "plain_text")
     secret = {secret.binding: "secret_text" for secret in worker.secrets}
     return (

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from crane_infra.config.catalog import Database
+from crane_infra.config.catalog import CatalogDatabase
 from crane_infra.config.settings import Settings
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_base, read_migrations
 
 
-def read_schema_files(database: Database, workers_dir: Path) -> tuple[tuple[MigrationFile, ...], MigrationFile | None]:
+def read_schema_files(database: CatalogDatabase, workers_dir: Path) -> tuple[tuple[MigrationFile, ...], MigrationFile | None]:
     """Read the migrations of one database, and the base schema under them, if it has one.
 
     Raises MigrationError that names the file.

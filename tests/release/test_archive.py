@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crane_infra.catalog import crane
-from crane_infra.config.catalog import Database
+from crane_infra.config.catalog import CatalogDatabase
 from crane_infra.errors import BundleError
 from crane_infra.release.archive import pack, require, unpack
 from crane_infra.release.manifest import read_release
@@ -62,7 +62,7 @@ def test_the_same_files_give_the_same_bytes_wherever_and_whenever_they_lie(built
 
 def test_a_base_schema_is_carried_too(built: Path, tmp_path: Path) -> None:
     (built / "crane-context" / "schema.sql").write_text("CREATE TABLE base (id INTEGER);\n", encoding="utf-8")
-    with_base = Database(migrations="crane-context/migrations", base="crane-context/schema.sql", baseline=4)
+    with_base = CatalogDatabase(migrations="crane-context/migrations", base="crane-context/schema.sql", baseline=4)
     catalog = crane().model_copy(update={"databases": {**crane().databases, "crane-context-db": with_base}})
     release, target = read_release(catalog, built), tmp_path / "release.tar"
     pack(release, catalog, built, target)
