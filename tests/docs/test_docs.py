@@ -44,7 +44,7 @@ def known_settings() -> set[str]:
     """The settings that the program names when it refuses an unknown one."""
     with pytest.raises(CraneError) as refused:
         parse(SETTINGS_FILE, {"crane-infra:root": "x"}, {})
-    return set(str(refused.value).partition("known are ")[2].rstrip(".").split(", "))
+    return set(str(refused.value).partition("Known names: ")[2].rstrip(".").split(", "))
 
 
 def named(path: Path) -> str:

@@ -76,7 +76,7 @@ class TestBothAccounts:
             "0006_killed.sql ran once",
             "staging: 8 looks, no difference; production: 7 looks, no difference",
             "staging: 4 to import, 14 to create, 4 adoptions told; production: 4 to import, 14 to create, 4 adoptions told",
-            "adopt: was taken away",
+            "adopt: was removed",
             "all 1210 rows are there",
         ],
     )

@@ -97,7 +97,7 @@ class Adoption:
             project.configure(stage.project, "production", {kind: without})
         error = stage.up_refused("production")
         project.configure(stage.project, "production", {kind: kept[f"{project.PROJECT}:{kind}"] for kind in ("databases", "workers")})
-        stage.require("adopt: was taken away" in error, f"the refusal is another one: {error}")
+        stage.require("adopt: was removed" in error, f"the refusal is another one: {error}")
         return error
 
     def put_back(self) -> str:

@@ -136,7 +136,7 @@ def test_production_is_refused_while_its_fingerprints_cannot_be_compared_with_st
 ) -> None:
     outputs = proven(declare("staging"))
     nothing_registered.clear()
-    assert "fingerprint-key: is not the one of staging" in refusal(
+    assert "fingerprint-key: differs from the one of staging" in refusal(
         declare, "production", {STAGING: outputs}, fingerprint_key="canary-of-another-key"
     )
     assert nothing_registered == []
