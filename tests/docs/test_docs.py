@@ -11,7 +11,7 @@ import yaml
 from crane_infra import catalog
 from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings, parse
 from crane_infra.errors import CraneError
-from crane_infra.release.gate import Wanted, judge
+from crane_infra.release.gate import RequiredProof, judge
 from crane_infra.release.proof import PROOF_SCHEMA
 from crane_infra.secrets.rules import fetch
 from crane_infra.secrets.sources import ConfigSecrets
@@ -147,7 +147,7 @@ def test_the_settings_page_names_the_defaults_that_the_program_has() -> None:
 
 def refusals() -> set[str]:
     """The refusals that the README quotes, as the program says them."""
-    wanted = Wanted(digest="d01dd561451d" + "0" * 52, project="crane-infra", account="10" * 16, proven_in="staging", manifest={})
+    wanted = RequiredProof(digest="d01dd561451d" + "0" * 52, project="crane-infra", account="10" * 16, proven_in="staging", manifest={})
     proof = {
         "schema": PROOF_SCHEMA,
         "project": "crane-infra",

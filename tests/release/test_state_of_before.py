@@ -19,7 +19,7 @@ from crane_infra.release.choice import Choice, chosen
 from crane_infra.release.gate import verdict_for
 from crane_infra.release.manifest import Release
 from crane_infra.release.outputs import read_outputs
-from crane_infra.release.rollback import Held, hold, migrations_after, require_meant
+from crane_infra.release.rollback import ExpectedMigrations, expected_after_rollback, migrations_after, require_meant
 from crane_infra.secrets.rules import refuse_shared, require_same_key
 from tests.release import before
 
@@ -114,11 +114,11 @@ class TestTheGate:
     def test_it_stays_closed_where_the_proof_is_older_than_the_stack_allows(self, newest: Release, tmp_path: Path) -> None:
         production = before.settings("production", tmp_path, proof_max_age_days="7")
         verdict = verdict_for(production, newest, before.outputs("staging"), LAST_PROOF + timedelta(days=8))
-        assert not verdict.is_open
+        assert verdict.reason == f"the proof of release {newest.digest[:12]} is older than 7 days"
 
     def test_it_stays_closed_for_proofs_of_production(self, rolled_back: Release, tmp_path: Path) -> None:
         verdict = verdict_for(before.settings("production", tmp_path), rolled_back, before.outputs("production"), LAST_PROOF)
-        assert verdict.reason == f"the proof of release {rolled_back.digest[:12]} is of environment production, not staging"
+        assert verdict.reason == f"the proof of release {rolled_back.digest[:12]} is for environment production, not staging"
 
 
 class TestChoosing:
@@ -137,7 +137,7 @@ class TestRollingBack:
         production = before.settings("production", tmp_path, rollback_to=rolled_back.digest[:12])
         staging = before.outputs("staging")
         require_meant(production, rolled_back, staging)
-        expected = expected_after_rollback(rolled_back, staging, tmp_path)
+        expected = expected_in_production(rolled_back, staging, tmp_path)
         assert {name: [file.name for file in files] for name, files in expected.items()} == dict.fromkeys(expected, migration_names(6))
 
     def test_other_files_are_refused_with_the_commit_to_check_out(self, newest: Release, rolled_back: Release, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ class TestGoingOn:
 
     def test_production_exports_the_same_again_for_the_release_it_rolled_back_to(self, rolled_back: Release, tmp_path: Path) -> None:
         run = prepared("production", rolled_back, tmp_path)
-        migrations = expected_after_rollback(rolled_back, before.outputs("staging"), tmp_path)
+        migrations = expected_in_production(rolled_back, before.outputs("staging"), tmp_path)
         assert exported(run, Plan(migrations, {"crane-classifier": MARK})) == before.outputs("production")
 
     def test_a_new_release_is_added_in_front_and_the_oldest_proof_is_dropped(self, tmp_path: Path) -> None:
@@ -217,10 +217,10 @@ def exported(run: Prepared, plan: Plan) -> dict[str, Any]:
     return dict(before.through_the_engine(record))
 
 
-def expected_after_rollback(release: Release, staging: dict[str, Any], root: Path) -> Held:
+def expected_in_production(release: Release, staging: dict[str, Any], root: Path) -> ExpectedMigrations:
     """The migrations that each database keeps, by the ledgers that production had before its rollback."""
     verdict = verdict_for(before.settings("production", root), release, staging, LAST_PROOF)
     assert verdict.proof is not None
     later = migrations_after(staging, verdict.proof)
     production = read_outputs(before.outputs("production"))
-    return {name: hold(files, later[name], production.ledger(name), name) for name, files in release.migrations.items()}
+    return {name: expected_after_rollback(files, later[name], production.ledger(name), name) for name, files in release.migrations.items()}

@@ -90,7 +90,7 @@ def test_a_proof_of_another_account_does_not_open_the_gate(declare: Declare, not
     outputs = proven(declare("staging"))
     nothing_registered.clear()
     text = refusal(declare, "production", {STAGING: outputs}, account_id="f" * 32)
-    assert f"is of account {ACCOUNT}" in text
+    assert f"is for account {ACCOUNT}" in text
     assert nothing_registered == []
 
 
