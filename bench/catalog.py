@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crane_infra.checks.model import Check
-from crane_infra.config.catalog import Catalog, Database, Worker
+from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,10 +28,10 @@ def catalog_of(count: int) -> Catalog:
     checks = (Check(name="health", path="/health"), Check(name="version", path="/version", version_at="id"))
     return Catalog(
         workers={
-            name: Worker(bundle=f"{name}/dist", compatibility_date=DATE, databases={"DB": f"{name}-db"}, checks=checks)
+            name: CatalogWorker(bundle=f"{name}/dist", compatibility_date=DATE, databases={"DB": f"{name}-db"}, checks=checks)
             for name in names(count)
         },
-        databases={f"{name}-db": Database(migrations=f"{name}/migrations") for name in names(count)},
+        databases={f"{name}-db": CatalogDatabase(migrations=f"{name}/migrations") for name in names(count)},
     )
 
 

@@ -1,30 +1,30 @@
-"""What crane consists of: its workers and databases, what they bind, how they are checked. The same in every environment.
+"""The workers and databases of crane: what each worker binds and how it is checked. The same in every environment.
 
-Data only. Names, ids, variables of one environment and the values of secrets are settings. Prevents staging and production
-from being two descriptions that drift apart.
+This is the one Python file that you edit. It holds data only; the types are in ``config/catalog.py``. What differs between environments
+(names, ids, some variables) is in the stack files, and the values of secrets are in Pulumi's configuration or in environment variables.
 """
 
 from crane_infra.checks.model import Check, SecretHeader, SignatureHeader
-from crane_infra.config.catalog import Catalog, Database, Secret, Worker, faults_in_one_line
+from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, Secret, faults_in_one_line
 
 
+@faults_in_one_line()
 def crane() -> Catalog:
     """The catalog of crane.
 
-    Raises SettingsError with the path of the fault where the data below is not a catalog.
+    Raises SettingsError with the path of the first fault in the data below.
     """
-    with faults_in_one_line():
-        return Catalog(
-            workers={"crane-context": _context(), "crane-classifier": _classifier()},
-            databases={
-                "crane-context-db": Database(migrations="crane-context/migrations"),
-                "crane-classifier-db": Database(migrations="crane-classifier/migrations"),
-            },
-        )
+    return Catalog(
+        workers={"crane-context": _context(), "crane-classifier": _classifier()},
+        databases={
+            "crane-context-db": CatalogDatabase(migrations="crane-context/migrations"),
+            "crane-classifier-db": CatalogDatabase(migrations="crane-classifier/migrations"),
+        },
+    )
 
 
-def _context() -> Worker:
-    return Worker(
+def _context() -> CatalogWorker:
+    return CatalogWorker(
         bundle="crane-context/dist",
         compatibility_date="2024-01-01",
         databases={"DB": "crane-context-db"},
@@ -61,8 +61,8 @@ def _context() -> Worker:
     )
 
 
-def _classifier() -> Worker:
-    return Worker(
+def _classifier() -> CatalogWorker:
+    return CatalogWorker(
         bundle="crane-classifier/dist",
         compatibility_date="2025-12-15",
         compatibility_flags=("nodejs_compat",),

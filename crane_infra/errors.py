@@ -1,30 +1,31 @@
 """The errors of crane-infra: each says where, what, and what to do, in one line.
 
     CraneError
-    ├── SettingsError      a stack's configuration
-    ├── BundleError        the built modules of a worker
-    ├── SecretError        a secret that is missing, empty or shared
-    ├── ApiError           Cloudflare's API said no, or nothing we understand
-    ├── MigrationError     the files and the ledger do not agree, or a file failed
-    ├── CheckError         a deployed worker does not answer as declared
-    ├── LiveError          what is live is not what was declared
-    ├── GateError          staging has not proven this release
-    ├── ReportError        a preview or an output that cannot be read for a report
-    ├── GithubError        GitHub refused, or what a workflow needs is not there
-    └── RehearsalError     a rehearsal, its local project or the engine for it
+    ├── SettingsError      a stack's configuration, or the catalog
+    ├── BundleError        the built modules of a worker, or the archive of a release
+    ├── SecretError        a secret that is missing, empty, unencrypted or shared
+    ├── ApiError           a call to Cloudflare's API that failed
+    ├── MigrationError     migration files and ledger that do not match, or a file that failed
+    ├── CheckError         a check that a deployed worker did not pass
+    ├── LiveError          something live that differs from what the stack deployed
+    ├── GateError          a release that may not go to production
+    ├── ReportError        a preview or an output that a report cannot read
+    ├── GithubError        a call to GitHub that failed, or something that a workflow needs and lacks
+    └── RehearsalError     a rehearsal, its local project or its engine
 
-Texts never hold a secret: whoever builds one passes names, not values. Only the CLI turns an error into an exit code.
+The text of an error never holds a secret: code that raises one passes names, not values. The command line (``cli/main.py``) and the program
+(``program/environment.py``) print an error as one line and choose the exit code.
 """
 
 WOULD_REFUSE = "An update would be refused."
-"""How a preview ends what it says where an update would raise; the diff goes on."""
+"""A preview adds this to the text of an error that would stop an update, and goes on with the diff."""
 
 
 class CraneError(Exception):
-    """Something a user can mend.
+    """An error that the user can fix.
 
-    ``where`` is a path, a setting or a resource; ``what`` is the fault; ``todo`` is the way on. All are plain sentences
-    without line breaks; the final full stops are put in here.
+    ``where`` is a path, a setting or a resource; ``what`` is the fault; ``todo`` is what to do about it. Line breaks in them become
+    spaces, and full stops are added.
     """
 
     def __init__(self, where: str, what: str, todo: str) -> None:
@@ -41,39 +42,39 @@ class BundleError(CraneError):
 
 
 class SecretError(CraneError):
-    """A secret is missing, empty, stored in the clear, or shared between environments."""
+    """A secret is missing, empty, stored in the clear, or the same in both environments."""
 
 
 class ApiError(CraneError):
-    """Cloudflare's API refused a call or answered with something that is no answer."""
+    """Cloudflare's API refused a call, did not answer, or sent a reply that cannot be read."""
 
 
 class MigrationError(CraneError):
-    """Migration files and ledger disagree, or a file failed."""
+    """Migration files and ledger do not match, or a file failed."""
 
 
 class CheckError(CraneError):
-    """A deployed worker does not answer as its catalog says."""
+    """A deployed worker does not answer a check as the catalog expects."""
 
 
 class LiveError(CraneError):
-    """What serves traffic is not what this stack declared."""
+    """A live worker or database differs from what this stack deployed."""
 
 
 class GateError(CraneError):
-    """Production may not take this release."""
+    """This release may not go to production."""
 
 
 class ReportError(CraneError):
-    """What a report is made from is missing or is something else."""
+    """A file that a report is made from is missing or cannot be read."""
 
 
 class GithubError(CraneError):
-    """GitHub refused a call, or has not what a workflow needs."""
+    """GitHub refused a call, or a workflow lacks something that it needs."""
 
 
 class RehearsalError(CraneError):
-    """A rehearsal, its local project or the engine for it cannot do what was asked."""
+    """A step of a rehearsal failed, or its local project or engine cannot be used."""
 
 
 def _sentence(text: str) -> str:

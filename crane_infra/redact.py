@@ -1,33 +1,31 @@
-"""Takes secret values out of a text before anybody sees it.
+"""Takes secret values out of a text before anyone sees it.
 
-Knows the values it is given, in the forms in which servers and libraries echo them: as they stand, escaped for JSON, Python
-or HTML, URL-encoded, base64 (also inside a longer encoded text), with line breaks collapsed, and each long line of a value
-of several lines. Does not find a value that is hashed, hexed, cut in two or otherwise disguised, and does not look for secrets
-that it was not given. Prevents an error text that quotes a reply from publishing the key that the reply echoes.
+A server or a library may echo a value in another form. The redactor finds a value as it is; escaped for JSON, Python or HTML;
+URL-encoded; in base64, also inside a longer base64 text; with its line breaks collapsed; and each long line of a value of several lines.
+It does not find a value that is hashed, in hexadecimal, or cut in two, and it only looks for the secrets that it was given.
 
-Redact first and shorten afterwards: half a secret is no longer recognised.
+Redact first and shorten afterwards: half a secret is not recognised.
 """
 
-import base64
 import html
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from urllib.parse import quote, quote_plus
 
-# Shorter values would blank out unrelated text ("1", "on"): they go only where they stand alone.
-_WHOLE_TOKENS_BELOW = 4
-# The same for pieces of a value: a line of a key, base64 inside a longer base64 text.
-_PIECES_FROM = 12
+from text_forms import base64_forms, json_forms, url_forms
 
-_ESCAPES = re.compile(r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}")
+# A shorter value ("1", "on") would also blank out unrelated text, so it is only replaced where it stands alone.
+_SHORTEST_PART_OF_A_WORD = 4
+# The same for a piece of a value: one of its lines, or base64 inside a longer base64 text.
+_SHORTEST_PIECE = 12
+
+_HEXADECIMAL_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}")
 
 
 class Redactor:
     """Replaces every occurrence of the given secrets by ``[secret NAME]``.
 
-    Where occurrences overlap, all of them go, under the name of the first. Values shorter than four characters are replaced
-    only where no letter, digit or underscore touches them, and only as they stand. Empty and blank values are no secrets.
+    Occurrences that overlap are replaced together, under the name of the first. A value of fewer than four characters is replaced
+    only as it is, and only where no letter, digit or underscore touches it. An empty or blank value is not a secret.
     """
 
     __slots__ = ("_names", "_pattern")
@@ -39,20 +37,20 @@ class Redactor:
             for form in _forms(value) if value.strip() else ():
                 self._names.setdefault(form, name)
         longest_first = sorted(self._names, key=lambda form: (-len(form), form))
-        # A lookahead consumes nothing, so it reports overlapping occurrences too.
+        # A lookahead consumes nothing, so it also reports occurrences that overlap.
         self._pattern = re.compile(f"(?=({'|'.join(map(_regex, longest_first))}))") if longest_first else None
 
     def __call__(self, text: str) -> str:
         """The text without the secrets."""
         shown: list[str] = []
         end = 0
-        for start, stop, name in self._stretches(text):
+        for start, stop, name in self._occurrences(text):
             shown += text[end:start], f"[secret {name}]"
             end = stop
         return "".join((*shown, text[end:]))
 
-    def _stretches(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Where secrets stand, overlapping ones merged: start, stop, name."""
+    def _occurrences(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Where secrets stand, as start, stop and name; occurrences that overlap are merged into one."""
         current: tuple[int, int, str] | None = None
         for match in self._pattern.finditer(text) if self._pattern else ():
             start, stop = match.span(1)
@@ -68,53 +66,57 @@ class Redactor:
 
 def _regex(form: str) -> str:
     literal = re.escape(form)
-    return literal if len(form) >= _WHOLE_TOKENS_BELOW else rf"(?<!\w){literal}(?!\w)"
+    return literal if len(form) >= _SHORTEST_PART_OF_A_WORD else rf"(?<!\w){literal}(?!\w)"
 
 
 def _forms(value: str) -> Iterator[str]:
-    """Every way in which the value may be written."""
-    if len(value) < _WHOLE_TOKENS_BELOW:
+    """Every form in which the value may appear."""
+    if len(value) < _SHORTEST_PART_OF_A_WORD:
         yield value
         return
-    lines = [line.strip() for line in value.splitlines()]
-    wholes = {value, value.strip(), "\n".join(lines), "\r\n".join(lines), " ".join(value.split()), "".join(value.split())}
-    pieces = {line for line in lines if len(line) >= _PIECES_FROM and not line.startswith("-----")}
-    for text in wholes | pieces:
-        if len(text) >= _WHOLE_TOKENS_BELOW:
+    for text in (*_layouts(value), *_long_lines(value)):
+        if len(text) >= _SHORTEST_PART_OF_A_WORD:
             yield text
             yield from _escaped(text)
-            yield from _base64(text.encode("utf-8", "surrogatepass"))
+            yield from _base64(text)
+
+
+def _layouts(value: str) -> Iterator[str]:
+    """The whole value, with and without the blanks around it, and with its line breaks written differently."""
+    lines = _lines(value)
+    yield value
+    yield value.strip()
+    yield "\n".join(lines)
+    yield "\r\n".join(lines)
+    yield " ".join(value.split())
+    yield "".join(value.split())
+
+
+def _long_lines(value: str) -> Iterator[str]:
+    """The lines that say enough to be part of the secret; the header and footer of a PEM key do not."""
+    yield from (line for line in _lines(value) if len(line) >= _SHORTEST_PIECE and not line.startswith("-----"))
+
+
+def _lines(value: str) -> list[str]:
+    return [line.strip() for line in value.splitlines()]
 
 
 def _escaped(text: str) -> Iterator[str]:
-    encoded = text.encode("utf-8", "surrogatepass")
-    written = {
-        json.dumps(text)[1:-1],
-        json.dumps(text, ensure_ascii=False)[1:-1],
-        repr(text)[1:-1],
-        html.escape(text),
-        *(quote(encoded, safe) for safe in ("", "/")),
-        quote_plus(encoded),
-    }
-    yield from written
-    yield from _recased(written)
+    escaped = (*json_forms(text), repr(text)[1:-1], html.escape(text), *url_forms(text))
+    yield from escaped
+    yield from _in_either_case(escaped)
 
 
-def _recased(texts: Iterable[str]) -> Iterator[str]:
-    """The same with the hexadecimal digits of the escapes in either case."""
+def _in_either_case(texts: Iterable[str]) -> Iterator[str]:
+    """The texts with the hexadecimal digits of their escapes in lower case, and in upper case."""
     for text in texts:
-        yield _ESCAPES.sub(lambda escape: escape[0].lower(), text)
-        yield _ESCAPES.sub(lambda escape: escape[0][:2] + escape[0][2:].upper(), text)
+        yield _HEXADECIMAL_ESCAPE.sub(lambda escape: escape[0].lower(), text)
+        yield _HEXADECIMAL_ESCAPE.sub(lambda escape: escape[0][:2] + escape[0][2:].upper(), text)
 
 
-def _base64(value: bytes) -> Iterator[str]:
-    """Standard and URL-safe, with and without padding; and the stable middle of it at each of the three alignments."""
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        whole = encode(value).decode()
-        yield whole
-        if len(whole.rstrip("=")) >= _WHOLE_TOKENS_BELOW:
-            yield whole.rstrip("=")
-        for offset in range(3):
-            first, last = -(-offset * 8 // 6), (offset + len(value)) * 8 // 6
-            if last - first >= _PIECES_FROM:
-                yield encode(bytes(offset) + value)[first:last].decode()
+def _base64(text: str) -> Iterator[str]:
+    """The text in base64, with its padding and without."""
+    for form in base64_forms(text, _SHORTEST_PIECE):
+        yield form
+        if len(form.rstrip("=")) >= _SHORTEST_PART_OF_A_WORD:
+            yield form.rstrip("=")

@@ -1,4 +1,4 @@
-"""The certificates that HTTPS trusts, read once: each client would read them again, for a twentieth of a second."""
+"""The certificates that HTTPS trusts, read once. A client without them reads its own, which takes 50 ms."""
 
 import ssl
 from functools import cache
@@ -8,5 +8,5 @@ import httpx
 
 @cache
 def trusted() -> ssl.SSLContext:
-    """What httpx trusts by itself, for as many clients as there are."""
+    """The certificates that httpx trusts by default, to share between clients."""
     return httpx.create_ssl_context()

@@ -1,4 +1,4 @@
-"""``crane rehearse``: tells a rehearsal as a story, step by step, with times and a table at the end."""
+"""``crane rehearse``: runs a rehearsal step by step, and prints each result, its time, and a table at the end."""
 
 import os
 import signal
@@ -19,52 +19,55 @@ from crane_infra.cli.clone import root
 from crane_infra.errors import CraneError
 from crane_infra.rehearsal.process import Child
 from crane_infra.rehearsal.stage import Stage
-from crane_infra.rehearsal.step import Step
+from crane_infra.rehearsal.step import StoryStep
 from crane_infra.rehearsal.stories import adoption, empty
 
 ExistingOption = Annotated[
-    bool, typer.Option("--existing", help="The account as it is today: workers and databases exist and are adopted.")
+    bool, typer.Option("--existing", help="Start from the account as it is today: workers and databases exist and are adopted.")
 ]
-AllOption = Annotated[bool, typer.Option("--all", help="Both accounts at the same time; the existing one is told at the end.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Rehearse both accounts at the same time; print the existing one at the end.")]
 
 
 def rehearse(existing: ExistingOption = False, everything: AllOption = False) -> None:  # noqa: FBT002 - flags of the command line
-    """Rehearse on a local account: an empty one with releases that fail, or the existing one. Ends 0, or names the step that failed."""
+    """Rehearse the whole flow on a local account: an empty one, or the account as it is today.
+
+    The exit code is 0 if every step holds; if not, the error names the step.
+    """
     clone = root()
-    with _ended_politely():
+    with _sigterm_as_ctrl_c():
         if everything:
-            _play_both(clone)
+            _rehearse_both(clone)
         else:
-            _play(clone, existing=existing)
+            _rehearse(clone, existing=existing)
 
 
-def _play(clone: Path, *, existing: bool) -> None:
+def _rehearse(clone: Path, *, existing: bool) -> None:
     stage = Stage(clone, clone / ".crane" / ("rehearsal-existing" if existing else "rehearsal"), catalog.crane())
     console = Console(highlight=False)
     try:
-        told = _tell(console, adoption.story(stage) if existing else empty.story(stage))
+        results = _run_steps(console, adoption.story(stage) if existing else empty.story(stage))
     finally:
         stage.end()
-    console.print(_table(told))
+    console.print(_table(results))
 
 
-def _play_both(clone: Path) -> None:
-    """Each has a folder and a cloud of its own, so they do not meet; the engine keeps one core busy, and there are more."""
+def _rehearse_both(clone: Path) -> None:
+    """Both at once: each has its own folder and cloud, and keeps about one core busy."""
     command = "from crane_infra.cli.main import main; main()"
     other = Child([sys.executable, "-c", command, "rehearse", "--existing"], os.environ)
     try:
-        _play(clone, existing=False)
-        ended = other.wait()
+        _rehearse(clone, existing=False)
+        result = other.wait()
     finally:
         other.end()
-    typer.echo(ended.said, nl=False)
-    if ended.exit:
-        raise typer.Exit(ended.exit)
+    typer.echo(result.said, nl=False)
+    if result.exit:
+        raise typer.Exit(result.exit)
 
 
 @contextmanager
-def _ended_politely() -> Iterator[None]:
-    """A SIGTERM is taken as Ctrl-C is, so that what was started ends as well."""
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, so that the processes that were started end too."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
@@ -76,27 +79,27 @@ def _ended_politely() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _tell(console: Console, story: list[Step]) -> list[tuple[Step, str, float]]:
-    told = []
+def _run_steps(console: Console, story: list[StoryStep]) -> list[tuple[StoryStep, float]]:
+    results = []
     for number, step in enumerate(story, start=1):
         console.print(f"[bold]{number}/{len(story)}[/] {step.title} …")
         began = time.monotonic()
         try:
-            seen = step.run()
+            summary = step.run()
         except CraneError as error:
             raise type(error)(f"step {number}, {step.title}: {error.where}", error.what, error.todo) from None
         took = time.monotonic() - began
-        console.print(f"     {seen}", soft_wrap=True, markup=False, end="")
+        console.print(f"     {summary}", soft_wrap=True, markup=False, end="")
         console.print(f"  [dim]({took:.1f} s)[/]")
-        told.append((step, seen, took))
-    return told
+        results.append((step, took))
+    return results
 
 
-def _table(told: list[tuple[Step, str, float]]) -> Table:
+def _table(results: list[tuple[StoryStep, float]]) -> Table:
     table = Table(title="Rehearsal: every step held")
     table.add_column("Step")
     table.add_column("Seconds", justify="right")
-    for step, _, took in told:
+    for step, took in results:
         table.add_row(step.title, f"{took:.1f}")
-    table.add_row("[bold]all[/]", f"[bold]{sum(took for *_, took in told):.1f}[/]")
+    table.add_row("[bold]all[/]", f"[bold]{sum(took for _, took in results):.1f}[/]")
     return table

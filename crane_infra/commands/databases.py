@@ -11,7 +11,7 @@ from crane_infra.errors import SettingsError
 from crane_infra.live.account import open_account
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.release.outputs import StackOutputs
-from crane_infra.release.schemas import read_schema_files, wanted_of
+from crane_infra.release.schemas import read_schema_files, schema_files_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ async def managed(settings: Settings, catalog: Catalog, outputs: StackOutputs, o
         raise SettingsError(f"database {only}", "is not in the catalog", "Use one of " + ", ".join(catalog.databases))
     names = [only] if only else list(catalog.databases)
     ids = {name: _id(settings, outputs, name) for name in names}
-    schemas = {name: wanted_of(settings, name, *read_schema_files(catalog.databases[name], settings.workers_dir)) for name in names}
+    schemas = {name: schema_files_of(settings, name, *read_schema_files(catalog.databases[name], settings.workers_dir)) for name in names}
     async with open_account(settings) as account:
         yield [Managed(name, account.database(ids[name], settings.databases[name].name), schemas[name]) for name in names]
 

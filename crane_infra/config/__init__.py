@@ -1,1 +1,1 @@
-"""What a user sets: the settings of a stack, the types of the catalog, and whether the two fit. No Pulumi, no HTTP."""
+"""What a user sets: the settings of a stack, the types of the catalog, and checks that the two match. No Pulumi, no HTTP."""

@@ -1,4 +1,4 @@
-"""The types of the catalog: a worker, a database, a secret, and how their faults are reported."""
+"""The types of the catalog: worker, database and secret, and how mistakes in it are reported."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,21 +18,17 @@ def _compatibility_date(text: str) -> str:
             return text
     except ValueError:
         pass
-    message = f"'{text}' is no compatibility date, write it as YYYY-MM-DD"
+    message = f"'{text}' is not a compatibility date, write it as YYYY-MM-DD"
     raise ValueError(message)
 
 
 CompatibilityDate = Annotated[str, AfterValidator(_compatibility_date)]
-
-
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,52}[a-z0-9])?$")]
-
-
 BindingName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class Secret(Frozen):
-    """A secret binding: its name in the worker, and the key under which a secret source knows the value."""
+    """A secret binding: its name in the worker, and the key under which the secret source has the value."""
 
     binding: BindingName
     key: str
@@ -41,24 +37,24 @@ class Secret(Frozen):
     required: bool = True
 
 
-class Database(Frozen):
-    """A D1 database, by the name that the catalog gives it; ``migrations`` is a folder below the workers folder."""
+class CatalogDatabase(Frozen):
+    """A D1 database. ``migrations`` is a folder below the workers folder."""
 
     migrations: str
     base: str | None = None
-    """A file below the workers folder: the base schema that an empty database gets before the migrations after ``baseline``."""
+    """A file below the workers folder: the base schema. An empty database gets it, and then the migrations after ``baseline``."""
     baseline: Annotated[int, Field(ge=0)] = 0
-    """The number of the last migration whose work the base schema contains."""
+    """The number of the last migration that the base schema includes."""
 
     @model_validator(mode="after")
     def _baseline_has_a_base(self) -> Self:
         if self.baseline and self.base is None:
-            message = "a baseline needs a base, the schema that contains these migrations"
+            message = "a baseline needs a base, the schema that includes these migrations"
             raise ValueError(message)
         return self
 
 
-class Worker(Frozen):
+class CatalogWorker(Frozen):
     """A worker: the folder of its bundle below the workers folder, and what it binds."""
 
     bundle: str
@@ -74,7 +70,7 @@ class Worker(Frozen):
     secrets: tuple[Secret, ...] = ()
     version_metadata: BindingName = "CF_VERSION_METADATA"
     reports_version: bool = True
-    """False: it has no way to tell which version answers, so only the deployments API identifies it."""
+    """False: its replies do not name the version that answers, so only the deployments API identifies it."""
     checks: tuple[Check, ...] = ()
 
     @property
@@ -90,7 +86,7 @@ class Worker(Frozen):
             message = f"the binding {twice[0]} is declared twice"
             raise ValueError(message)
         if self.reports_version != any(check.version_at for check in self.checks):
-            message = "either one check names version_at, or reports_version is false"
+            message = "one check must set version_at, or reports_version must be false; not both"
             raise ValueError(message)
         return self
 
@@ -98,8 +94,8 @@ class Worker(Frozen):
 class Catalog(Frozen):
     """The workers and databases that every environment has."""
 
-    workers: dict[Name, Worker]
-    databases: dict[Name, Database]
+    workers: dict[Name, CatalogWorker]
+    databases: dict[Name, CatalogDatabase]
 
     @model_validator(mode="after")
     def _bound_databases_exist(self) -> Self:
@@ -117,9 +113,9 @@ class Catalog(Frozen):
 
 @contextmanager
 def faults_in_one_line() -> Iterator[None]:
-    """Turns pydantic's report on catalog data into one SettingsError with the path of the first fault."""
+    """Raise SettingsError with the path of the first mistake in catalog data, in place of pydantic's ValidationError."""
     try:
         yield
     except ValidationError as error:
         path, what = first_fault(error)
-        raise SettingsError(f"crane_infra/catalog.py {error.title}{f'.{path}' if path else ''}", what, "Mend it there") from None
+        raise SettingsError(f"crane_infra/catalog.py {error.title}{f'.{path}' if path else ''}", what, "Fix it there") from None

@@ -1,9 +1,10 @@
-"""Do the settings fit the catalog, the other environment and what this stack declared last? Pure but for one file read.
+"""Checks that the settings match the catalog, the other environment and what this stack declared last.
 
-Prevents two environments from sharing a database, and a rename or a removal from becoming a replacement or a deletion.
+Two environments may not share a database, and a rename or a removal may not replace or delete one. Reads the other stack's file and is
+otherwise pure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from crane_infra.config.catalog import Catalog
@@ -14,28 +15,34 @@ from crane_infra.errors import SettingsError
 
 
 def require_consistent(catalog: Catalog, settings: Settings, others: Mapping[str, Mapping[str, Any]]) -> None:
-    """Settings against catalog and against the databases that other environments name (see ``neighbours``).
+    """Compare the settings with the catalog, and with the databases of other environments (see ``neighbours``).
 
     Raises SettingsError with the path of the first fault.
     """
-    for kind, wanted, given in (("databases", catalog.databases, settings.databases), ("workers", catalog.workers, settings.workers)):
-        if unknown := sorted(set(given) - set(wanted)):
-            raise SettingsError(
-                f"{settings.file} {kind}.{unknown[0]}", "it is not in the catalog", f"Known are {', '.join(sorted(wanted))}"
-            )
-        if missing := sorted(set(wanted) - set(given)):
-            raise SettingsError(f"{settings.file} {kind}.{missing[0]}", "is missing", "The catalog has it, so each stack has to set it")
-    for name, worker in settings.workers.items():
+    _require_same_names("databases", settings, catalog.databases, settings.databases)
+    _require_same_names("workers", settings, catalog.workers, settings.workers)
+    for name in settings.workers:
         variables_of(name, catalog, settings)
-        for binding, service in worker.services.items():
-            if binding in catalog.workers[name].binding_names:
-                where = f"{settings.file} workers.{name}.services.{binding}"
-                raise SettingsError(where, "the catalog has a binding of this name", "Choose another")
-            if service not in catalog.workers:
-                raise SettingsError(
-                    f"{settings.file} workers.{name}.services.{binding}", f"there is no worker {service}", "Name one of the catalog"
-                )
+        _require_known_services(name, catalog, settings)
     _require_own_databases(settings, others)
+
+
+def _require_same_names(kind: str, settings: Settings, declared: Collection[str], configured: Collection[str]) -> None:
+    if unknown := sorted(set(configured) - set(declared)):
+        raise SettingsError(
+            f"{settings.file} {kind}.{unknown[0]}", "is not in the catalog", f"Remove it. Known names: {', '.join(sorted(declared))}"
+        )
+    if missing := sorted(set(declared) - set(configured)):
+        raise SettingsError(f"{settings.file} {kind}.{missing[0]}", "is missing", "The catalog has it, so every stack must set it")
+
+
+def _require_known_services(worker: str, catalog: Catalog, settings: Settings) -> None:
+    for binding, service in settings.workers[worker].services.items():
+        where = f"{settings.file} workers.{worker}.services.{binding}"
+        if binding in catalog.workers[worker].binding_names:
+            raise SettingsError(where, "the catalog already has a binding with this name", "Choose another name")
+        if service not in catalog.workers:
+            raise SettingsError(where, f"there is no worker {service}", f"Known names: {', '.join(sorted(catalog.workers))}")
 
 
 def _require_own_databases(settings: Settings, others: Mapping[str, Mapping[str, Any]]) -> None:
@@ -45,61 +52,65 @@ def _require_own_databases(settings: Settings, others: Mapping[str, Mapping[str,
             taken |= {
                 str(value): f"{place} ({name})" for value in (database.get("name"), database.get("adopt"), database.get("id")) if value
             }
-    for name, own in settings.databases.items():
-        for key, value in (("name", own.name), ("adopt", own.adopt)):
+    for name, configured in settings.databases.items():
+        for key, value in (("name", configured.name), ("adopt", configured.adopt)):
             if value in taken:
-                raise SettingsError(
-                    f"{settings.file} databases.{name}.{key}", f"{value} is a database of {taken[value]}", "Give each environment its own"
-                )
+                where = f"{settings.file} databases.{name}.{key}"
+                raise SettingsError(where, f"{value} is a database of {taken[value]}", "Give each environment its own database")
             taken |= {str(value): f"this environment ({name})"} if value else {}
 
 
 def neighbours(settings: Settings, outputs: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]]:
-    """The databases of the other environments, as their stack files and their last outputs name them.
+    """The databases of the other environments by place: those in their stack files, and those in their last outputs.
 
-    Raises SettingsError where the stack file beside ours cannot be read.
+    Raises SettingsError if another stack file cannot be read.
     """
-    found: dict[str, dict[str, Any]] = {}
+    databases_by_place: dict[str, dict[str, Any]] = {}
     for other in ENVIRONMENTS:
         if other == settings.environment:
             continue
         config = stack_config(settings.root, other)
         try:
             databases = config.get(f"{settings.project}:databases") or {}
-            found[f"Pulumi.{other}.yaml"] = {name: dict(database) for name, database in databases.items()}
+            databases_by_place[f"Pulumi.{other}.yaml"] = {name: dict(database) for name, database in databases.items()}
         except (AttributeError, TypeError, ValueError):
             raise SettingsError(f"Pulumi.{other}.yaml {settings.project}:databases", "cannot be read", "Correct its YAML") from None
-        found[f"stack {other}"] = dict(((outputs.get(other) or {}).get("environment") or {}).get("databases") or {})
-    return found
+        databases_by_place[f"stack {other}"] = dict(((outputs.get(other) or {}).get("environment") or {}).get("databases") or {})
+    return databases_by_place
 
 
 def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:
-    """Compare with what this stack declared last.
+    """Compare the settings with what this stack declared last (``StackOutputs.declared``).
 
-    Raises SettingsError where a database or worker of then was renamed or removed, stands for another one now, or where its
-    ``adopt`` was added or taken away: the engine replaces what is adopted anew.
+    Raises SettingsError if a database or worker was renamed, removed or set to another id, or if its ``adopt`` was added or removed: the
+    engine replaces a resource whose ``adopt`` is added.
     """
     for name, was in (last.get("databases") or {}).items():
         now = settings.databases.get(name)
         where = f"{settings.file} databases.{name}"
         if now is None or now.name != was["name"]:
-            gone = "was removed" if now is None else f"was renamed from {was['name']} to {now.name}"
-            raise SettingsError(where, f"{gone}: that would replace or delete the database and lose its data", f"Put {was['name']} back")
+            change = "was removed" if now is None else f"was renamed from {was['name']} to {now.name}"
+            what = f"{change}: this would replace or delete the database and lose its data"
+            raise SettingsError(where, what, f"Restore {was['name']}")
         if now.adopt and was.get("adopted") and now.adopt != was["id"]:
-            raise SettingsError(f"{where}.adopt", f"names {now.adopt}, but this stack has {was['id']}", f"Put {was['id']} back")
+            raise SettingsError(f"{where}.adopt", f"names {now.adopt}, but this stack has {was['id']}", f"Restore {was['id']}")
         _require_same_adoption(where, was, adopts=now.adopt is not None, back=f"adopt: {was['id']}")
     for name, was in (last.get("workers") or {}).items():
         if name not in settings.workers:
             raise SettingsError(
-                f"{settings.file} workers.{name}", f"was removed, but {was['script']} is deployed", "Put it back; see docs/runbook.md"
+                f"{settings.file} workers.{name}", f"was removed, but {was['script']} is deployed", "Restore it; see docs/runbook.md"
             )
         _require_same_adoption(f"{settings.file} workers.{name}", was, adopts=settings.workers[name].adopt, back="adopt: true")
 
 
 def _require_same_adoption(where: str, was: Mapping[str, Any], *, adopts: bool, back: str) -> None:
     if adopts and not was.get("adopted"):
-        raise SettingsError(f"{where}.adopt", "this stack made it and did not adopt it: adopting it now would replace it", "Remove adopt")
+        raise SettingsError(
+            f"{where}.adopt", "was added, but this stack created the resource: adopting it now would replace it", "Remove adopt"
+        )
     if was.get("adopted") and not adopts:
         raise SettingsError(
-            f"{where}.adopt", "was taken away; what was adopted keeps it, or a later one would replace it", f"Put back {back}"
+            f"{where}.adopt",
+            "was removed, but this stack adopted the resource: adding adopt again later would replace it",
+            f"Restore {back}",
         )

@@ -1,7 +1,6 @@
-"""What one stack sets, parsed once into one frozen value.
+"""The settings of one stack, parsed once into one frozen value, so that a misspelt or missing setting is found before anything is deployed.
 
-Does not ask Pulumi (stacks.py does), does not read secrets (crane_infra/secrets) and decides nothing. Prevents a misspelt or missing setting from being noticed
-halfway through a deployment.
+``program/stacks.py`` gets the configuration from Pulumi, and ``secrets/sources.py`` reads the secrets.
 """
 
 import json
@@ -25,7 +24,7 @@ Address = Annotated[str, Field(pattern=r"^(https://[^\s/?#@]+|http://(127\.0\.0\
 
 def _rule(text: str) -> str:
     if text not in {*RULES, LOSES_ROWS}:
-        message = f"there is no rule {text}; docs/lint.md names them"
+        message = f"there is no rule {text}; docs/lint.md lists the rules"
         raise ValueError(message)
     return text
 
@@ -35,37 +34,37 @@ Rule = Annotated[str, AfterValidator(_rule)]
 
 def _printable(token: SecretStr) -> SecretStr:
     if not token.get_secret_value().isprintable() or " " in token.get_secret_value():
-        message = "it has a space or a line break in it"
+        message = "it contains a space or a line break"
         raise ValueError(message)
     return token
 
 
 class DatabaseSettings(Frozen):
-    """The name of a D1 database, and the id of an existing one that this stack takes over."""
+    """The settings of a D1 database: its name, and the id of an existing one that this stack adopts."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
     adopt: Uuid | None = None
     accept_findings: Annotated[dict[str, tuple[Rule, ...]], Field(alias="accept-findings")] = {}
-    """By migration, the rules of lint that it may break here; ``loses-rows`` also lets the run lose rows."""
+    """By migration, the rules of lint that it may break in this environment. ``loses-rows`` also allows the run to lose rows."""
     out_of_order: Annotated[bool, Field(alias="out-of-order")] = False
-    """Whether a migration may run although a later one has been applied."""
+    """Whether a migration may run after a later one was applied."""
 
 
 class WorkerSettings(Frozen):
-    """What an environment says of a worker."""
+    """The settings of a worker in one environment."""
 
     adopt: bool = False
-    """A worker of this name exists already and is taken over."""
+    """Whether this stack adopts an existing worker of this name."""
     variables: dict[str, str] = {}
     crons: tuple[str, ...] = ()
     services: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
     """Service bindings: binding to the catalog name of the worker that it calls."""
     url: Address | None = None
-    """Where it is reached; without it, its workers.dev address."""
+    """Its address, if not the one on workers.dev."""
     workers_dev: Annotated[bool, Field(alias="workers-dev")] = True
-    """Whether it is served on workers.dev; one that is not needs a ``url``."""
+    """Whether it is served on workers.dev. If not, ``url`` is required."""
     replace_deployment: Annotated[str | None, Field(alias="replace-deployment")] = None
-    """The id of a deployment made by hand in production that the next run may replace."""
+    """The id of a manual deployment in production that the next run may replace."""
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -76,7 +75,7 @@ class WorkerSettings(Frozen):
 
 
 class Settings(Frozen):
-    """One environment."""
+    """The settings of one environment."""
 
     environment: Environment
     project: str
@@ -86,58 +85,58 @@ class Settings(Frozen):
     account_id: AccountId
     api_token: Annotated[SecretStr, AfterValidator(_printable)]
     api_url: str | None = None
-    """The API that the provider is configured for, where it is not Cloudflare's public one."""
+    """The base URL of the API that the provider uses, if not Cloudflare's public one."""
     workers_dir: Path
     workers_subdomain: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
     databases: dict[str, DatabaseSettings]
     workers: dict[str, WorkerSettings]
     secret_source: Literal["pulumi", "environment"] = "pulumi"
     rollback_to: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
-    """The digest, or its beginning, of an older proven release that these files are: databases may be ahead of it."""
+    """The digest, or its beginning, of the older proven release that these files are. Databases may be ahead of it."""
     proof_max_age_days: Annotated[int, Field(gt=0, le=3650)] | None = None
     hook_deadline_minutes: Annotated[int, Field(gt=0, le=120)] = 15
     check_deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None
-    """How long any one check may go on trying here, where that is not what the catalog says."""
+    """How long each check is retried in this environment, if not as long as the catalog says."""
 
     @property
     def file(self) -> str:
-        """The name of the stack file, for errors."""
+        """The name of the stack file, as errors show it."""
         return f"Pulumi.{self.environment}.yaml"
 
     def stack(self, environment: Environment) -> str:
-        """The full name of an environment's stack, as every backend understands it."""
+        """The full name of an environment's stack, which every state backend accepts."""
         return f"{self.organization}/{self.project}/{environment}"
 
     def script(self, worker: str) -> str:
-        """The name under which Cloudflare knows a worker here: production keeps the plain name."""
+        """A worker's name at Cloudflare in this environment: in production the catalog name, else with the environment as a suffix."""
         return worker if self.environment == "production" else f"{worker}-{self.environment}"
 
     def url(self, worker: str) -> str:
-        """The live address of a worker, without a slash at its end."""
+        """The live address of a worker, without a slash at the end."""
         return (self.workers[worker].url or f"https://{self.script(worker)}.{self.workers_subdomain}.workers.dev").rstrip("/")
 
 
-# Keys that are read by crane_infra/secrets, and are no part of Settings.
+# Keys that secrets/sources.py reads; they are not part of Settings.
 _ELSEWHERE = {"secrets", "fingerprint-key"}
 _FROM_ENVIRONMENT = {"account-id": "CLOUDFLARE_ACCOUNT_ID", "api-token": "CLOUDFLARE_API_TOKEN", "api-url": "CLOUDFLARE_BASE_URL"}
 _FROM_PROVIDER = {"api-token": "cloudflare:apiToken", "api-url": "cloudflare:baseUrl"}
 _TO_DO = {
-    "workers-dir": "Say where the built workers are: pulumi config set workers-dir <folder>",
+    "workers-dir": "Set the folder of the built workers: pulumi config set workers-dir <folder>",
     "account-id": "Run pulumi config set account-id <id>, or set CLOUDFLARE_ACCOUNT_ID",
-    "api-token": "Set CLOUDFLARE_API_TOKEN; docs/real-account.md names its permissions",
+    "api-token": "Set CLOUDFLARE_API_TOKEN; docs/real-account.md lists the permissions it needs",
 }
 
 
 def parse(known: Mapping[str, str], config: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
-    """Settings from what Pulumi says of the stack (``known``), its configuration and the process environment.
+    """Read settings from what Pulumi tells about the stack (``known``), its configuration and the process environment.
 
-    Configuration wins over environment variables. Raises SettingsError with file and path of the first fault.
+    Configuration takes precedence over environment variables. Raises SettingsError with the file and path of the first fault.
     """
     where = f"Pulumi.{known['environment']}.yaml"
-    own = {key.partition(":")[2]: value for key, value in config.items() if key.startswith(f"{known['project']}:")}
-    given: dict[str, Any] = {key: _value(value) for key, value in own.items() if key not in _ELSEWHERE}
-    if intruder := sorted(key for key in given if key.replace("-", "_") in known or key in ("api-token", "api-url") or "_" in key):
-        raise SettingsError(f"{where} {known['project']}:{intruder[0]}", "is not known", f"Remove it, or correct its name: {_names()}")
+    project_keys = {key.partition(":")[2]: value for key, value in config.items() if key.startswith(f"{known['project']}:")}
+    given: dict[str, Any] = {key: _value(value) for key, value in project_keys.items() if key not in _ELSEWHERE}
+    if unknown := sorted(key for key in given if key.replace("-", "_") in known or key in ("api-token", "api-url") or "_" in key):
+        raise SettingsError(f"{where} {known['project']}:{unknown[0]}", "is not known", f"Remove it, or correct its name. {_known_names()}")
     for key, provider_key in _FROM_PROVIDER.items():
         if provider_key in config:
             given[key] = config[provider_key]
@@ -156,11 +155,11 @@ def _expanded(folder: Path, where: str) -> Path:
     try:
         return folder.expanduser()
     except RuntimeError:
-        raise SettingsError(f"{where} workers-dir", f"nobody's home is {folder}", "Write the folder's full path") from None
+        raise SettingsError(f"{where} workers-dir", f"there is no home folder for {folder}", "Write the full path") from None
 
 
 def _value(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds; pydantic judges it
-    """Pulumi hands objects over as JSON text and everything else as it stands."""
+    """The value of a setting. Pulumi gives lists and maps as JSON text, and everything else as it is."""
     if text[:1] not in ("[", "{"):
         return text
     try:
@@ -179,11 +178,11 @@ def _to_do(path: str, what: str) -> str:
     if what == "is missing" and "." not in path:
         return _TO_DO.get(head, f"Run pulumi config set {head} <value>")
     if what == "is not known":
-        return "Remove it, or correct its name" + (f": {_names()}" if "." not in path else "")
+        return "Remove it, or correct its name" + (f". {_known_names()}" if "." not in path else "")
     return "Write it in quotes in the stack file" if what == "Input should be a valid string" else "Correct it in the stack file"
 
 
-def _names() -> str:
-    own = {"environment", "project", "organization", "root", "api_token", "api_url"}
-    names = {name.replace("_", "-") for name in Settings.model_fields if name not in own} | _ELSEWHERE
-    return "known are " + ", ".join(sorted(names))
+def _known_names() -> str:
+    not_settable = {"environment", "project", "organization", "root", "api_token", "api_url"}
+    names = {name.replace("_", "-") for name in Settings.model_fields if name not in not_settable} | _ELSEWHERE
+    return "Known names: " + ", ".join(sorted(names))

@@ -1,4 +1,4 @@
-"""Reads the project file and the stack files as they stand on disk: for what the engine does not tell a program."""
+"""Reads the project file and the stack files from disk, for what the engine does not pass on to a program."""
 
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,9 @@ from crane_infra.errors import SettingsError
 
 
 def stack_config(root: Path, environment: str) -> dict[str, Any]:
-    """The ``config`` of a stack file; empty where there is no such file.
+    """The ``config`` of a stack file; empty if there is no such file.
 
-    Raises SettingsError where it cannot be read.
+    Raises SettingsError if it cannot be read.
     """
     path = root / f"Pulumi.{environment}.yaml"
     try:
@@ -25,7 +25,7 @@ def stack_config(root: Path, environment: str) -> dict[str, Any]:
 def project_name(root: Path) -> str:
     """The name of the Pulumi project in a folder.
 
-    Raises SettingsError where its Pulumi.yaml cannot be read.
+    Raises SettingsError if its Pulumi.yaml cannot be read.
     """
     try:
         return str(yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"])

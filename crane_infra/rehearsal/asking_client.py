@@ -1,7 +1,7 @@
-"""A client that asks live workers all the time and expects the same answers, in a thread of its own.
+"""A client that calls live workers without a pause and expects the same answers, in a thread of its own.
 
-It asks in rounds, every question once in each. Counts answers and the versions that gave them, and tells when every question was asked after a
-given moment. Prevents an adoption that "changes nothing" because nobody looked meanwhile.
+It asks in rounds, each question once per round. It counts answers, records the versions that answered, and can wait until every question was
+asked after a given moment. So an adoption is only found to change nothing if a client was calling all the time.
 """
 
 import threading
@@ -15,7 +15,7 @@ _PAUSE_SECONDS, _ANSWER_SECONDS = 0.03, 30.0
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked. ``steady``: status and body never change; else the body only says which version answered."""
+    """A GET request. ``steady``: status and body must never change. If not, the body only tells which version answered."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -23,49 +23,49 @@ class Question:
 
 
 @dataclass
-class Seen:
-    """What a phase saw: answers, what was wrong with some, and the versions that answered."""
+class Answers:
+    """The answers of one phase: how many, the faults in them, and the versions that answered."""
 
-    answers: int = 0
+    count: int = 0
     faults: list[str] = field(default_factory=list)
     versions: set[str] = field(default_factory=set)
 
 
 class Traffic:
-    """Asks from ``begin`` to ``end``."""
+    """Asks from ``begin`` until ``end``."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
-        """Know what to ask."""
+        """Ask these questions."""
         self._questions = questions
         self._first: dict[str, tuple[int, str]] = {}
-        self._seen, self._changed, self._over = Seen(), threading.Condition(), threading.Event()
+        self._answers, self._changed, self._over = Answers(), threading.Condition(), threading.Event()
         self._begun = self._ended = 0
         self._thread = threading.Thread(target=self._ask_on, daemon=True)
 
     def begin(self) -> None:
-        """Begin to ask; what is answered first is what is expected from then on."""
+        """Begin to ask. The first answer to each question is the one expected from then on."""
         self._thread.start()
 
     def end(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
 
-    def asked_anew(self, seconds: float) -> int:
-        """Wait until every question was asked and answered after this call: a round that is under way does not count.
+    def asked_again(self, seconds: float) -> int:
+        """Wait until every question was asked and answered after this call; a round that has begun does not count.
 
-        Gives the answers in this phase so far; 0 where that did not come about within so many seconds.
+        Returns the number of answers in this phase so far, or 0 if it takes longer than ``seconds``.
         """
         with self._changed:
             next_round = self._begun + 1
-            return self._seen.answers if self._changed.wait_for(lambda: self._ended >= next_round, seconds) else 0
+            return self._answers.count if self._changed.wait_for(lambda: self._ended >= next_round, seconds) else 0
 
-    def phase(self) -> Seen:
-        """What was seen since the last phase; another one begins."""
+    def phase(self) -> Answers:
+        """The answers since the last phase; the next phase begins."""
         with self._changed:
-            seen, self._seen = self._seen, Seen()
-        return seen
+            answers, self._answers = self._answers, Answers()
+        return answers
 
     def _ask_on(self) -> None:
         with httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS) as client:
@@ -89,11 +89,11 @@ class Traffic:
         except httpx.HTTPError as error:
             status, body = 0, type(error).__name__
         with self._changed:
-            self._seen.answers += 1
+            self._answers.count += 1
             if fault := self._fault(question, status, body):
-                self._seen.faults.append(f"{question.url}: {fault}")
+                self._answers.faults.append(f"{question.url}: {fault}")
             elif not question.steady:
-                self._seen.versions.add(body)
+                self._answers.versions.add(body)
 
     def _fault(self, question: Question, status: int, body: str) -> str | None:
         if status != httpx.codes.OK:

@@ -1,15 +1,14 @@
 """The account as it is today, on a local cloud: workers and databases of both environments, deployed without Pulumi and full of data.
 
-Made by plain REST calls, as wrangler and the dashboard make them: the ledger of wrangler lacks the last migration, workers run an older code, and
-there is what no file of ours declares (settings of the script, a schedule, a variable). Runs no engine but for reading the stacks' secrets. Prevents adoptions that have
-only been tried on empty accounts.
+It is set up by REST calls, like those of wrangler and the dashboard. Wrangler's ledger lacks the last migration, the workers run older code,
+and there are things that no stack declares: settings of the script, a schedule, a variable. The engine runs only to read the stacks' secrets.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crane_infra.config.catalog import Catalog, Worker
+from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import ENVIRONMENTS, Environment
 from crane_infra.errors import RehearsalError
 from crane_infra.migrations.files.read import read_migrations
@@ -21,57 +20,56 @@ ROWS = 300
 UNDECLARED: Mapping[str, Any] = {"observability": {"enabled": True, "head_sampling_rate": 0.25}, "logpush": True, "tags": ["team:crane"]}
 """Settings of each script that no stack declares."""
 STRAY = ("SET_BY_HAND", "yes")
-"""A plain variable of each worker that the catalog lacks."""
+"""A plain variable of each worker that the catalog does not have."""
 SCHEDULE = "*/15 * * * *"
 OLD_CODE = "// as wrangler deployed it"
 _LEDGER = """CREATE TABLE IF NOT EXISTS d1_migrations(
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL);"""
 _SECONDS_AGO = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', printf('-%d seconds', i))"
 _COUNT = f"WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {ROWS})"  # noqa: S608 (constants of ours, here and below)
-# By table, for the reference workers. A heartbeat of the last minutes each, so that /active has something to list.
+# Rows by table, for the reference workers. Each session has a recent heartbeat, so that /active has something to list.
 _DATA = {
     "sessions": f"""INSERT INTO sessions (id, agent, started_at, last_heartbeat_at) {_COUNT}
     SELECT printf('session-%03d', i), 'agent', {_SECONDS_AGO}, {_SECONDS_AGO} FROM numbers""",  # noqa: S608
     "deliveries": f"""INSERT INTO deliveries (id, event, received_at) {_COUNT}
     SELECT printf('delivery-%03d', i), 'push', {_SECONDS_AGO} FROM numbers""",  # noqa: S608
 }
-# What a form leaves to be as it is in the version before (wrangler 4.156 keeps secrets so).
+# Kinds of bindings that an upload keeps from the version before (wrangler 4.156 keeps secrets in this way).
 _KEPT = ["plain_text", "json", "secret_text", "d1", "service", "version_metadata"]
 
 Ids = dict[str, str]
 
 
 def make_existing(project: Project, account: Account, catalog: Catalog, environ: Mapping[str, str]) -> None:
-    """Make the account, and let both stacks of ``project`` adopt it; nothing is done where they do already.
+    """Set up the account, and let both stacks of ``project`` adopt it. Does nothing if they already do.
 
-    Raises RehearsalError where the account has something else in it or refuses, BundleError and MigrationError for files that cannot
-    be read.
+    Raises RehearsalError if the account is not empty or refuses a call, and BundleError or MigrationError for a file that cannot be read.
     """
     if all(_adopts(project, environment) for environment in ENVIRONMENTS):
         return
     if not account.is_empty():
-        raise RehearsalError(str(project.folder), "its local cloud has workers or databases already", "Stop it and delete the folder first")
+        raise RehearsalError(str(project.folder), "its local cloud already has workers or databases", "Stop it and delete the folder first")
     for environment in ENVIRONMENTS:
         secrets = secrets_of(project, environ, environment)
-        place = _Place(project, account, catalog, config(project, environment), environment, secrets)
-        databases = {name: place.database(name) for name in catalog.databases}
+        setup = _Setup(project, account, catalog, config(project, environment), environment, secrets)
+        databases = {name: setup.database(name) for name in catalog.databases}
         for name in catalog.workers:
-            place.worker(name, databases)
+            setup.worker(name, databases)
         adopt(project, environment, databases)
 
 
 def _adopts(project: Project, environment: Environment) -> bool:
-    return all("adopt" in one for one in config(project, environment)[f"{PROJECT}:databases"].values())
+    return all("adopt" in database for database in config(project, environment)[f"{PROJECT}:databases"].values())
 
 
 def deploy_by_hand(account: Account, script: str, code: str) -> str:
-    """Deploy one module over a worker and keep all that it binds; gives the version. Raises RehearsalError."""
+    """Deploy one module to a worker, keep its bindings, and return the id of the version. Raises RehearsalError if the account refuses."""
     module = {"index.js": ("application/javascript+module", code.encode())}
     return account.put_script(script, module, {"main_module": "index.js", "compatibility_date": "2024-01-01", "keep_bindings": _KEPT})
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Setup:
     project: Project
     account: Account
     catalog: Catalog
@@ -80,20 +78,20 @@ class _Place:
     secrets: Mapping[str, str]
 
     def database(self, name: str) -> str:
-        """A database as ``wrangler d1 migrations apply`` leaves it when one file came after it."""
-        made = str(self.account.ask("POST", "/d1/database", {"name": self.stack[f"{PROJECT}:databases"][name]["name"]})["uuid"])
+        """A database as ``wrangler d1 migrations apply`` leaves it, before the last file was added."""
+        database_id = str(self.account.ask("POST", "/d1/database", {"name": self.stack[f"{PROJECT}:databases"][name]["name"]})["uuid"])
         folder = self.project.workers_dir / self.catalog.databases[name].migrations
-        self._query(made, _LEDGER)
+        self._query(database_id, _LEDGER)
         for file in read_migrations(folder, shown_as=str(folder))[:-1]:
             record = "INSERT INTO d1_migrations (name) VALUES ('{}');".format(file.name.replace("'", "''"))  # noqa: S608 (as wrangler does)
-            self._query(made, "\n".join([*(f"{one.rstrip(';')};" for one in file.statements), record]))
-        tables = {row["name"] for row in self._query(made, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+            self._query(database_id, "\n".join([*(f"{statement.rstrip(';')};" for statement in file.statements), record]))
+        tables = {row["name"] for row in self._query(database_id, "SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table in _DATA.keys() & tables:
-            self._query(made, _DATA[table])
-        return made
+            self._query(database_id, _DATA[table])
+        return database_id
 
     def worker(self, name: str, databases: Ids) -> None:
-        """A worker as ``wrangler deploy`` leaves it, and what was set in the dashboard since."""
+        """A worker as ``wrangler deploy`` leaves it, with settings that were changed in the dashboard later."""
         worker, script = self.catalog.workers[name], name if self.environment == "production" else f"{name}-{self.environment}"
         bundle = read_bundle(self.project.workers_dir / worker.bundle, worker.main_module, name)
         metadata = {
@@ -107,16 +105,16 @@ class _Place:
         self.account.ask("PATCH", f"/workers/scripts/{script}/script-settings", UNDECLARED)
         self.account.ask("PUT", f"/workers/scripts/{script}/schedules", [{"cron": SCHEDULE}])
 
-    def _bindings(self, name: str, worker: Worker, databases: Ids) -> list[dict[str, str]]:
-        own = self.stack[f"{PROJECT}:workers"][name]
-        variables = {**worker.variables, **own.get("variables", {}), STRAY[0]: STRAY[1]}
+    def _bindings(self, name: str, worker: CatalogWorker, databases: Ids) -> list[dict[str, str]]:
+        configured = self.stack[f"{PROJECT}:workers"][name]
+        variables = {**worker.variables, **configured.get("variables", {}), STRAY[0]: STRAY[1]}
         return [
             {"type": "version_metadata", "name": worker.version_metadata},
             *({"type": "plain_text", "name": key, "text": text} for key, text in variables.items()),
             *(
-                {"type": "secret_text", "name": one.binding, "text": self.secrets[one.key]}
-                for one in worker.secrets
-                if one.key in self.secrets
+                {"type": "secret_text", "name": secret.binding, "text": self.secrets[secret.key]}
+                for secret in worker.secrets
+                if secret.key in self.secrets
             ),
             *({"type": "d1", "name": key, "id": databases[database]} for key, database in worker.databases.items()),
         ]
@@ -126,7 +124,7 @@ class _Place:
 
 
 def _older(bundle: Bundle) -> dict[str, tuple[str, bytes]]:
-    """The modules with a remark in the main one: other bytes that answer the same."""
+    """The modules, with a comment added to the main one: other bytes with the same answers."""
     return {
         module.name: (module.content_type, module.content + (f"\n{OLD_CODE}\n".encode() if module.name == bundle.main_module else b""))
         for module in bundle.modules

@@ -1,12 +1,12 @@
-"""A step of a rehearsal. It decides nothing and does nothing."""
+"""A step of a rehearsal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Step:
-    """A named step; ``run`` returns what was seen, in one line, or raises a CraneError."""
+class StoryStep:
+    """A named step. ``run`` returns the result in one line, or raises a CraneError."""
 
     title: str
     run: Callable[[], str]

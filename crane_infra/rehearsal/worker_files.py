@@ -1,4 +1,4 @@
-"""The files of releases: edits of the copy of workers/, and earlier states of it brought back. Never touches the clone."""
+"""The files of the rehearsed releases: edits a copy of workers/, and restores earlier states of it. Never changes the clone."""
 
 import re
 import shutil
@@ -25,27 +25,27 @@ class Files:
     folder: Path
 
     def keep(self, name: str) -> None:
-        """Keep the present state under a name."""
+        """Keep the current state under a name."""
         shutil.rmtree(self._kept(name), ignore_errors=True)
         shutil.copytree(self.folder, self._kept(name))
 
     def use(self, name: str) -> None:
-        """Bring a kept state back."""
+        """Restore a state that was kept."""
         shutil.rmtree(self.folder)
         shutil.copytree(self._kept(name), self.folder)
 
     def change_code(self, note: str) -> None:
-        """Change the worker's code, not what it does."""
+        """Change the worker's code, but not what it does."""
         self._main.write_text(f"{self._main.read_text(encoding='utf-8')}\n// {note}\n", encoding="utf-8")
 
     def answer_500_in(self, environment: str) -> None:
-        """Let the worker answer everything with 500 in one environment."""
+        """Let the worker answer every request with status 500 in one environment."""
         self._main.rename(self._main.with_name(f"but_{environment}.js"))
         self._main.write_text(_WRAPPED.format(environment=environment), encoding="utf-8")
 
     def add_migration(self, name: str, sql: str) -> Path:
         """Add a migration with the next free number."""
-        numbers = [int(found[0]) for path in self.migrations.iterdir() if (found := re.match(r"\d+", path.name))]
+        numbers = [int(number[0]) for path in self.migrations.iterdir() if (number := re.match(r"\d+", path.name))]
         path = self.migrations / f"{max(numbers, default=0) + 1:04}_{name}.sql"
         path.write_text(sql, encoding="utf-8")
         return path

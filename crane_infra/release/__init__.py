@@ -1,1 +1,1 @@
-"""A release, its proof and the gate. No Pulumi, no HTTP."""
+"""Releases, their proofs and the gate. No Pulumi, no HTTP."""

@@ -1,7 +1,7 @@
-"""A release as one file: exactly the modules, migrations and base schemas that its digest is made of, and nothing else.
+"""A release as one file: exactly the modules, migrations and base schemas that its digest is computed from.
 
-Builds nothing and sends nothing. Prevents production from getting a rebuilt, damaged or foreign bundle, and files that lie beside the
-release (source maps, local variables) from being stored with it.
+Production unpacks the file that staging stored, so it never deploys a rebuilt or damaged bundle. Other files beside the release, such as
+source maps or local variables, are not packed.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.errors import BundleError
 from crane_infra.release.manifest import Release, read_release
 
-BUILD_AGAIN = "Take the archive that staging stored, or prove this release in staging first"
+USE_STORED = "Use the archive that staging stored, or prove this release in staging first"
 
 
 def pack(release: Release, catalog: Catalog, workers_dir: Path, target: Path) -> None:
-    """Write a release to ``target``, the same bytes on any machine.
+    """Write a release to ``target``, with the same bytes on every machine.
 
-    Raises BundleError where a file changed since the release was read.
+    Raises BundleError if a file has changed since the release was read.
     """
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
         for name, content in sorted(_contents(release, catalog, workers_dir).items()):
@@ -32,20 +32,20 @@ def pack(release: Release, catalog: Catalog, workers_dir: Path, target: Path) ->
 
 
 def unpack(source: Path, folder: Path, catalog: Catalog, digest: str) -> Release:
-    """Bring a packed release into ``folder``, which must not hold anything yet; all of it or nothing.
+    """Unpack a release into ``folder``, which must be absent or empty. On an error nothing is left there.
 
-    Raises BundleError where the archive is absent or damaged, holds a name that leads out of the folder, or is not the release ``digest``.
+    Raises BundleError if the archive is absent or damaged, has an entry outside the folder, or is not the release ``digest``.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BundleError(str(folder), "is not empty", "Remove it, so that nothing of an earlier release stays there")
+        raise BundleError(str(folder), "is not empty", "Remove it, so that no file of an earlier release is left")
     contents = _read(source)
     folder.parent.mkdir(parents=True, exist_ok=True)
     site = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         _write(contents, site)
         release = require(catalog, site, digest, str(source))
-        if surplus := sorted(set(contents) - set(_contents(release, catalog, site))):
-            raise BundleError(str(source), f"holds {surplus[0]}, which is no part of release {digest[:12]}", BUILD_AGAIN)
+        if extra := sorted(set(contents) - set(_contents(release, catalog, site))):
+            raise BundleError(str(source), f"contains {extra[0]}, which is not part of release {digest[:12]}", USE_STORED)
         site.chmod(0o755)
         site.replace(folder)
     finally:
@@ -54,18 +54,18 @@ def unpack(source: Path, folder: Path, catalog: Catalog, digest: str) -> Release
 
 
 def require(catalog: Catalog, workers_dir: Path, digest: str, where: str) -> Release:
-    """The release in ``workers_dir``, if it is the one with this digest; ``where`` is how the error calls it.
+    """Read the release in ``workers_dir``. An error names the place as ``where``.
 
-    Raises BundleError where it is another one.
+    Raises BundleError if its digest is not ``digest``.
     """
     release = read_release(catalog, workers_dir)
     if release.digest != digest:
-        raise BundleError(where, f"is release {release.digest[:12]} with the catalog of this commit, not {digest[:12]}", BUILD_AGAIN)
+        raise BundleError(where, f"is release {release.digest[:12]} with the catalog of this commit, not {digest[:12]}", USE_STORED)
     return release
 
 
 def _contents(release: Release, catalog: Catalog, workers_dir: Path) -> dict[str, bytes]:
-    """The files of a release by their path below the workers folder; the modules as they were hashed."""
+    """The content of each file of a release, by its path below the workers folder. Modules are the bytes that were hashed."""
     modules = {
         str(PurePosixPath(worker.bundle, module.name)): module.content
         for name, worker in catalog.workers.items()
@@ -75,16 +75,18 @@ def _contents(release: Release, catalog: Catalog, workers_dir: Path) -> dict[str
 
 
 def _schema_contents(release: Release, catalog: Catalog, workers_dir: Path) -> dict[str, bytes]:
-    wanted: dict[str, str] = {}
+    sha256_by_path: dict[str, str] = {}
     for name, database in catalog.databases.items():
-        wanted |= {str(PurePosixPath(database.migrations, file.name)): file.sha256 for file in release.migrations[name]}
+        sha256_by_path |= {str(PurePosixPath(database.migrations, file.name)): file.sha256 for file in release.migrations[name]}
         if database.base is not None:
-            wanted[str(PurePosixPath(database.base))] = release.bases[name].sha256
-    found = {path: (workers_dir / path).read_bytes() for path in wanted}
-    for path, content in found.items():
-        if hashlib.sha256(content).hexdigest() != wanted[path]:
-            raise BundleError(str(workers_dir / path), "changed while it was read", "Let the build end first, then run this again")
-    return found
+            sha256_by_path[str(PurePosixPath(database.base))] = release.bases[name].sha256
+    contents = {path: (workers_dir / path).read_bytes() for path in sha256_by_path}
+    for path, content in contents.items():
+        if hashlib.sha256(content).hexdigest() != sha256_by_path[path]:
+            raise BundleError(
+                str(workers_dir / path), "changed while it was read", "Wait until the build has finished, then run this again"
+            )
+    return contents
 
 
 def _read(source: Path) -> dict[str, bytes]:
@@ -94,12 +96,12 @@ def _read(source: Path) -> dict[str, bytes]:
             for entry in archive:
                 file = archive.extractfile(entry) if entry.isreg() else None
                 if file is None or not _stays_inside(entry.name) or entry.name in contents:
-                    raise BundleError(str(source), f"{entry.name!r} is no plain file of its own below the folder", BUILD_AGAIN)
+                    raise BundleError(str(source), f"{entry.name!r} is not a plain file inside the folder, or is there twice", USE_STORED)
                 contents[entry.name] = file.read()
     except FileNotFoundError:
-        raise BundleError(str(source), "there is no such archive", BUILD_AGAIN) from None
+        raise BundleError(str(source), "does not exist", USE_STORED) from None
     except (OSError, tarfile.TarError) as error:
-        raise BundleError(str(source), f"cannot be read ({type(error).__name__})", BUILD_AGAIN) from None
+        raise BundleError(str(source), f"cannot be read ({type(error).__name__})", USE_STORED) from None
     return contents
 
 

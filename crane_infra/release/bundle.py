@@ -1,7 +1,4 @@
-"""The built modules of one worker: read once, hashed and uploaded from the same bytes.
-
-Does not build anything. Prevents a bundle that changes between hash and upload, and a half-built folder from being shipped.
-"""
+"""The built modules of one worker. They are read once, so the bytes that are uploaded are the bytes that were hashed."""
 
 import base64
 import hashlib
@@ -21,13 +18,13 @@ CONTENT_TYPES = {
     ".json": "application/json",
     ".bin": "application/octet-stream",
 }
-# What `wrangler deploy --dry-run --outdir` writes beside the modules.
+# Suffixes of files that `wrangler deploy --dry-run --outdir` writes beside the modules.
 IGNORED = {".map", ".md"}
 
 
 @dataclass(frozen=True)
 class Module:
-    """One file of a bundle; ``name`` is its path below the bundle folder, with forward slashes."""
+    """One file of a bundle. ``name`` is its path below the bundle folder, with forward slashes."""
 
     name: str
     content_type: str
@@ -35,12 +32,12 @@ class Module:
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the content."""
+        """The sha256 of the content, in hex."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
     def base64(self) -> str:
-        """The content as the API takes it."""
+        """The content as the upload API takes it."""
         return base64.b64encode(self.content).decode("ascii")
 
 
@@ -55,7 +52,7 @@ class Bundle:
 def read_bundle(folder: Path, main_module: str, worker: str) -> Bundle:
     """Read the modules below ``folder``.
 
-    Raises BundleError where the folder or its main module is missing, or a file is of a kind that no worker takes.
+    Raises BundleError if the folder or its main module is missing, or if a file has a suffix that is not in ``CONTENT_TYPES``.
     """
     where = f"bundle of {worker} ({folder})"
     build = "Build the worker (for TypeScript: wrangler deploy --dry-run --outdir dist), or correct workers-dir"
@@ -75,9 +72,9 @@ def read_bundle(folder: Path, main_module: str, worker: str) -> Bundle:
 def _module(path: Path, folder: Path, where: str) -> Module:
     name = path.relative_to(folder).as_posix()
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(where, f"{name} is a link to a file outside of it", "Put the file itself there")
+        raise BundleError(where, f"{name} is a link to a file outside the folder", "Replace the link with the file")
     if path.suffix not in CONTENT_TYPES:
-        raise BundleError(where, f"{name} is no module that a worker takes", f"Remove it; known are {', '.join(sorted(CONTENT_TYPES))}")
+        raise BundleError(where, f"{name} is not a module of a worker", f"Remove it. Known suffixes: {', '.join(sorted(CONTENT_TYPES))}")
     return Module(name, CONTENT_TYPES[path.suffix], path.read_bytes())
 
 

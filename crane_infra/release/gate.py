@@ -1,6 +1,7 @@
-"""The gate: staging's exported proofs in, a verdict out. Pure; program.py reads the one and acts on the other.
+"""The gate: decides from staging's outputs whether production may take a release. Pure.
 
-Absent, unknown, malformed: closed, with one line that says why. Prevents production from taking what staging has not proven.
+``program/announce/gate.py`` asks it before the first resource, ``live/promotion.py`` again before traffic. A proof that is absent, cannot be
+read or is for something else keeps the gate closed, with one line that says why.
 """
 
 from collections.abc import Mapping
@@ -16,14 +17,17 @@ from crane_infra.frozen import first_fault
 from crane_infra.release.manifest import Release
 from crane_infra.release.proof import PROOF_SCHEMA, Proof
 
-# Clocks of two machines that promote and prove may differ by this much.
+# How far the clock of the machine that proved may be ahead of this one.
 CLOCK_SKEW = timedelta(minutes=5)
 PROVE = "Run pulumi up -s staging with the same files, then try again"
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The release that production is to take, and what its proof must be like."""
+class RequiredProof:
+    """The proof that production needs to take a release.
+
+    ``proven_in`` is the stack that proves; ``max_age`` None accepts a proof of any age.
+    """
 
     digest: str
     project: str
@@ -35,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Open with a proof, or closed with a reason and the way on. ``newest``: no later release was proven since."""
+    """The gate's answer: open with a proof, or closed with a reason and what to do. ``newest``: it is the last release that was proven."""
 
     proof: Proof | None
     reason: str
@@ -52,61 +56,66 @@ class Verdict:
         return GateError("production gate closed", self.reason, self.todo)
 
 
-def judge(outputs: Mapping[str, Any] | None, wanted: Wanted, now: datetime) -> Verdict:
-    """The verdict on a release, from the outputs of the stack that proves (None: there is no such stack)."""
+def judge(outputs: Mapping[str, Any] | None, required: RequiredProof, now: datetime) -> Verdict:
+    """The verdict on a release at the time ``now``. ``outputs`` are those of the stack that proves; None means that there is no such stack."""
     if outputs is None:
-        return Verdict(None, f"there is no stack {wanted.proven_in}")
+        return Verdict(None, f"there is no stack {required.proven_in}")
     if not outputs.get("proofs"):
-        return Verdict(None, f"{wanted.proven_in} has not proven any release")
+        return Verdict(None, f"{required.proven_in} has not proven any release")
     proofs = outputs["proofs"]
-    if not isinstance(proofs, list) or not all(isinstance(one, dict) for one in proofs):
-        return Verdict(None, f"the proofs of {wanted.proven_in} cannot be read (proofs: is not a list of proofs)")
-    found = next((entry for entry in proofs if entry.get("digest") == wanted.digest), None)
-    if found is None:
+    if not isinstance(proofs, list) or not all(isinstance(entry, dict) for entry in proofs):
+        return Verdict(None, f"the proofs of {required.proven_in} cannot be read (proofs: is not a list of proofs)")
+    matching = next((entry for entry in proofs if entry.get("digest") == required.digest), None)
+    if matching is None:
         last = str(proofs[0].get("digest", "of unknown digest"))[:12]
-        return Verdict(None, f"release {wanted.digest[:12]} is not proven by {wanted.proven_in}, whose newest proof is {last}")
-    return _judge_proof(found, wanted, now, newest=found is proofs[0])
+        return Verdict(None, f"release {required.digest[:12]} is not proven by {required.proven_in}, whose newest proof is {last}")
+    return _judge_proof(matching, required, now, newest=matching is proofs[0])
 
 
-def _judge_proof(found: Mapping[str, Any], wanted: Wanted, now: datetime, *, newest: bool) -> Verdict:
-    name = f"the proof of release {wanted.digest[:12]}"
+def _judge_proof(entry: Mapping[str, Any], required: RequiredProof, now: datetime, *, newest: bool) -> Verdict:
+    name = f"the proof of release {required.digest[:12]}"
     try:
-        proof = Proof.model_validate(found)
+        proof = Proof.model_validate(entry)
     except ValidationError as error:
         path, what = first_fault(error)
         return Verdict(None, f"{name} cannot be read ({path}: {what})")
-    if objection := _objection(proof, wanted, now):
+    if objection := _objection(proof, required, now):
         return Verdict(None, f"{name} {objection}")
-    reason = f"release {wanted.digest[:12]} was proven by {wanted.proven_in} at {proof.proven_at:%Y-%m-%d %H:%M} UTC"
+    reason = f"release {required.digest[:12]} was proven by {required.proven_in} at {proof.proven_at:%Y-%m-%d %H:%M} UTC"
     return Verdict(proof, reason, "", newest)
 
 
-def _objection(proof: Proof, wanted: Wanted, now: datetime) -> str | None:
+def _objection(proof: Proof, required: RequiredProof, now: datetime) -> str | None:
     objections = {
-        f"has schema {proof.proof_schema}, this program reads {PROOF_SCHEMA}": proof.proof_schema != PROOF_SCHEMA,
-        f"is of project {proof.project}, not {wanted.project}": proof.project != wanted.project,
-        f"is of environment {proof.environment}, not staging": proof.environment != "staging",
-        f"is of account {proof.account}, not {wanted.account}": proof.account != wanted.account,
-        "does not speak of this release's manifest": proof.manifest != wanted.manifest,
-        "does not name each worker with its digest, and each database": not _is_complete(proof),
+        f"has schema {proof.proof_schema}, but this program reads schema {PROOF_SCHEMA}": proof.proof_schema != PROOF_SCHEMA,
+        f"is for project {proof.project}, not {required.project}": proof.project != required.project,
+        f"is for environment {proof.environment}, not staging": proof.environment != "staging",
+        f"is for account {proof.account}, not {required.account}": proof.account != required.account,
+        "is for a different manifest": proof.manifest != required.manifest,
+        "does not list every worker with its digest, and every database": not _is_complete(proof),
         f"is dated in the future ({proof.proven_at:%Y-%m-%d %H:%M} UTC)": proof.proven_at > now + CLOCK_SKEW,
-        f"is older than {wanted.max_age}": wanted.max_age is not None and proof.proven_at < now - wanted.max_age,
+        f"is older than {_in_days(required.max_age)}": required.max_age is not None and proof.proven_at < now - required.max_age,
     }
     return next((text for text, holds in objections.items() if holds), None)
 
 
+def _in_days(age: timedelta | None) -> str:
+    days = age.days if age else 0
+    return f"{days} day" if days == 1 else f"{days} days"
+
+
 def _is_complete(proof: Proof) -> bool:
-    """Whether the proof says of every part of its manifest that it was seen."""
-    workers = {name: one.get("digest") for name, one in (proof.manifest.get("workers") or {}).items()}
-    return {name: one.tag for name, one in proof.workers.items()} == workers and set(proof.databases) == set(
+    """Whether the proof lists every worker and database of its manifest."""
+    digests = {name: worker.get("digest") for name, worker in (proof.manifest.get("workers") or {}).items()}
+    return {name: worker.tag for name, worker in proof.workers.items()} == digests and set(proof.databases) == set(
         proof.manifest.get("databases") or {}
     )
 
 
 def verdict_for(settings: Settings, release: Release, staging: Mapping[str, Any] | None, now: datetime | None = None) -> Verdict:
-    """What the gate says of a release ``now``, from the outputs of the staging stack (None: there is no such stack)."""
+    """The verdict on a release, under the settings of production. ``staging`` are the outputs of staging; None means that there is no such stack."""
     days = settings.proof_max_age_days
-    wanted = Wanted(
+    required = RequiredProof(
         digest=release.digest,
         project=settings.project,
         account=settings.account_id,
@@ -114,4 +123,4 @@ def verdict_for(settings: Settings, release: Release, staging: Mapping[str, Any]
         manifest=release.manifest,
         max_age=timedelta(days=days) if days else None,
     )
-    return judge(staging, wanted, now or datetime.now(UTC))
+    return judge(staging, required, now or datetime.now(UTC))

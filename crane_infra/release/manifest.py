@@ -1,7 +1,6 @@
-"""A release: everything that is the same in both environments, and the digests that name it. Pure but for reading the files.
+"""A release: everything that is the same in both environments, and the digest that names it. Pure but for reading the files.
 
-Names, ids, secret values and variables that one environment sets stay out. Prevents production from getting anything but the
-bytes that staging has proven.
+Names, ids, secret values and the variables that one environment sets are not part of it.
 """
 
 import hashlib
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crane_infra.config.catalog import Catalog, Worker
+from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.release.bundle import Bundle, read_bundle
 from crane_infra.release.schemas import read_schema_files
@@ -21,7 +20,7 @@ MANIFEST_SCHEMA = 1
 
 @dataclass(frozen=True)
 class Release:
-    """The files of a release and what was computed from them."""
+    """The files of a release, its manifest and its digest (sha256 in hex). Mappings are by catalog name."""
 
     bundles: Mapping[str, Bundle]
     migrations: Mapping[str, tuple[MigrationFile, ...]]
@@ -30,15 +29,15 @@ class Release:
     digest: str
 
     def tag(self, worker: str) -> str:
-        """The worker digest, which is the tag of the worker's version (64 characters; Cloudflare takes 100 bytes)."""
+        """The worker's digest, which tags its version (64 characters; Cloudflare takes 100 bytes)."""
         tag: str = self.manifest["workers"][worker]["digest"]
         return tag
 
 
 def read_release(catalog: Catalog, workers_dir: Path) -> Release:
-    """Read bundles and migrations below ``workers_dir``.
+    """Read the bundles and migrations below ``workers_dir``.
 
-    Raises BundleError or MigrationError that names the file.
+    Raises BundleError or MigrationError with the name of the file.
     """
     bundles = {name: read_bundle(workers_dir / worker.bundle, worker.main_module, name) for name, worker in catalog.workers.items()}
     schemas = {name: read_schema_files(database, workers_dir) for name, database in catalog.databases.items()}
@@ -54,7 +53,7 @@ def make_manifest(
     migrations: Mapping[str, tuple[MigrationFile, ...]],
     bases: Mapping[str, MigrationFile],
 ) -> dict[str, Any]:
-    """What a release consists of, as JSON that a person can read."""
+    """The parts of a release, as JSON that a person can read. Exported with each proof."""
     return {
         "schema": MANIFEST_SCHEMA,
         "workers": {name: _worker(worker, bundles[name]) for name, worker in catalog.workers.items()},
@@ -70,12 +69,12 @@ def make_manifest(
 
 
 def digest_of(value: object) -> str:
-    """sha256 over the canonical JSON of a value: sorted keys, no spaces, UTF-8."""
+    """The sha256, in hex, of the canonical JSON of a value: sorted keys, no spaces, UTF-8."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _worker(worker: Worker, bundle: Bundle) -> dict[str, Any]:
+def _worker(worker: CatalogWorker, bundle: Bundle) -> dict[str, Any]:
     parts = {
         "main": bundle.main_module,
         "modules": {module.name: {"type": module.content_type, "sha256": module.sha256} for module in bundle.modules},
@@ -86,7 +85,7 @@ def _worker(worker: Worker, bundle: Bundle) -> dict[str, Any]:
     return {"digest": digest_of(parts), **parts}
 
 
-def _binding_types(worker: Worker) -> dict[str, str]:
+def _binding_types(worker: CatalogWorker) -> dict[str, str]:
     plain = dict.fromkeys((*worker.variables, *worker.environment_variables), "plain_text")
     secret = {secret.binding: "secret_text" for secret in worker.secrets}
     return (

@@ -1,7 +1,7 @@
-"""The outputs of a stack as one typed value: what serves, under which settings, and what was proven. Pure.
+"""The outputs of a stack as one typed value: its workers and databases, and what it has proven. Pure.
 
-Outputs are those of the last release that passed; a run that failed since is not in them. A part that cannot be read counts as absent, so
-a stack written by another version never ends a run in a traceback.
+They are the outputs of the last release that passed; a run that failed later did not change them. A part that cannot be read counts as
+absent, so the state of another version never causes a traceback.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class DatabaseOutput:
 
 @dataclass(frozen=True)
 class WorkerOutput:
-    """A worker as the stack exported it. ``crons`` None: it never had schedules of ours."""
+    """A worker as the stack exported it. ``crons`` None: this stack never declared schedules for it."""
 
     script: str
     url: str | None
@@ -32,12 +32,12 @@ class WorkerOutput:
     services: Mapping[str, str]
     crons: tuple[str, ...] | None
     replaced_deployment: str | None
-    """The mark of the manual deployment for which its version was uploaded again, if that ever happened."""
+    """The manual deployment that made this stack upload the version again, if there was one."""
 
 
 @dataclass(frozen=True)
 class StackOutputs:
-    """The last outputs of a stack. ``proofs`` are the readable ones, newest first; ``raw`` is what Pulumi gave."""
+    """The last outputs of a stack. ``proofs`` are those that can be read, newest first; ``raw`` is what Pulumi returned."""
 
     workers: Mapping[str, WorkerOutput] = field(default_factory=dict)
     databases: Mapping[str, DatabaseOutput] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class StackOutputs:
     proofs: tuple[Proof, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict)
     exists: bool = True
-    """False where there is no such stack."""
+    """False if there is no such stack."""
 
     @property
     def newest(self) -> Proof | None:
@@ -66,11 +66,11 @@ class StackOutputs:
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """The manifest of the newest release; empty where there is none."""
+        """The manifest of the newest release; empty if there is none."""
         return self.proofs[0].manifest if self.proofs else {}
 
     def worker_manifest(self, name: str) -> Mapping[str, Any]:
-        """What the manifest says about a worker; empty where it has none of that name."""
+        """A worker in the manifest; empty if it has none of this name."""
         return _map(_map(self.manifest.get("workers")).get(name))
 
     def migrations(self, database: str) -> Mapping[str, str]:
@@ -78,18 +78,18 @@ class StackOutputs:
         return _migrations(self.proofs[0], database) if self.proofs else {}
 
     def ledger(self, database: str) -> Ledger:
-        """The ledger that a database had at the end of the last release, as far as the proofs list it."""
+        """The ledger that a database had after the last release, as far as the proofs list it."""
         head = next((proof.databases[database].head for proof in self.proofs if database in proof.databases), None)
         releases = [_migrations(proof, database) for proof in self.proofs]
         newest = releases[0] if releases else {}
         if head is None or head.count == len(newest):
             return ledger_of(newest)
-        # After a rollback the database is ahead of its release; older proofs list what it has besides.
+        # After a rollback the database is ahead of its release; older proofs list its other migrations.
         return ledger_of({name: sha256 for release in reversed(releases) for name, sha256 in release.items()})
 
 
 def read_outputs(raw: Mapping[str, Any] | None) -> StackOutputs:
-    """Read the outputs that Pulumi gave for a stack; None means that there is no such stack."""
+    """Read the outputs that Pulumi returned for a stack; None means that there is no such stack."""
     environment = _map((raw or {}).get("environment"))
     proofs = (raw or {}).get("proofs")
     return StackOutputs(
@@ -103,14 +103,14 @@ def read_outputs(raw: Mapping[str, Any] | None) -> StackOutputs:
 
 
 def ledger_of(migrations: Mapping[str, str]) -> Ledger:
-    """A ledger in which these migrations, sha256 by name, are done."""
+    """A ledger in which these migrations, sha256 by name, were applied."""
     done = {"origin": "applied", "token": "", "started_at": "", "done_at": ""}
     entries = (LedgerEntry(name, listed=True, sha256=sha256, **done) for name, sha256 in migrations.items())  # type: ignore[arg-type]
     return Ledger(tuple(entries), populated=bool(migrations), ready=True)
 
 
 def migrations_in(listed: object) -> dict[str, str]:
-    """The sha256 by name of a list of migrations, as manifests and schema records have it."""
+    """The sha256 by name from a list of migrations, as manifests and schema records contain it."""
     entries = listed if isinstance(listed, list) else []
     return {str(entry["name"]): str(entry["sha256"]) for entry in entries if isinstance(entry, dict) and {"name", "sha256"} <= entry.keys()}
 

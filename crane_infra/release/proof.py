@@ -1,7 +1,4 @@
-"""A proof: what staging exports once a release passed there. Its shape, and the list of the last twenty. Pure.
-
-A proof says what was seen. Prevents a list of proofs from growing without end, and a clock from showing up as a change.
-"""
+"""A proof: what a stack exports after a release passed there. A stack keeps the last twenty. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,7 +13,7 @@ KEPT = 20
 
 
 class ProvenHead(Frozen):
-    """Where a ledger stood: its last migration, how many there were, and a digest over names and contents."""
+    """The head of a ledger: its last migration, the number of migrations, and a digest over their names and contents."""
 
     name: str | None = None
     count: Annotated[int, Field(ge=0)]
@@ -24,7 +21,7 @@ class ProvenHead(Frozen):
 
 
 class ProvenWorker(Frozen):
-    """The version that served all traffic of a script."""
+    """The version that served all traffic of a worker; ``script`` is the worker's name at Cloudflare."""
 
     script: str
     version: str
@@ -40,7 +37,7 @@ class ProvenDatabase(Frozen):
 
 
 class Proof(Frozen):
-    """One release, seen live in one environment, with every check passed."""
+    """One release that was live in one environment and passed every check."""
 
     proof_schema: int = Field(alias="schema")
     project: str
@@ -57,17 +54,17 @@ class Proof(Frozen):
     """Of the engine's SDK and the provider."""
 
 
-# What may differ between two proofs of one and the same state.
+# These fields may differ between two proofs of the same state.
 _INCIDENTAL = {"commit", "proven_at", "versions"}
 
 
 def as_json(proof: Proof) -> dict[str, Any]:
-    """A proof as a stack exports it: without what is None, which Pulumi drops on the way to the state."""
+    """A proof as a stack exports it: without None values, which Pulumi does not keep in the state."""
     return proof.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def readable(entry: object) -> Proof | None:
-    """The proof in an exported entry, or None where it is none that this program understands."""
+    """The proof in an exported entry; None if this version cannot read it."""
     try:
         return Proof.model_validate(entry)
     except ValidationError:
@@ -75,9 +72,9 @@ def readable(entry: object) -> Proof | None:
 
 
 def extended(history: Sequence[object], seen: Proof, renew_after: timedelta | None = None) -> list[dict[str, Any]]:
-    """The list of proofs with ``seen`` in front; unchanged where the newest one says the same but for clock and commit.
+    """The list of proofs with ``seen`` in front. If only time, commit or versions differ from the newest proof, the list stays as it is.
 
-    With ``renew_after`` a newest proof that is older than that is written anew. Entries that cannot be read are dropped.
+    With ``renew_after``, a newest proof older than that is replaced even so. Entries that cannot be read are dropped.
     """
     kept = [as_json(proof) for proof in map(readable, history) if proof]
     new = as_json(seen)

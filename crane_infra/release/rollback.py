@@ -1,4 +1,4 @@
-"""Bringing an older proven release back: which migrations its databases keep although its own files lack them. Pure."""
+"""Rolling back to an older proven release: which later migrations its databases keep. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,49 +13,53 @@ from crane_infra.release.proof import Proof, readable
 
 
 def require_meant(settings: Settings, release: Release, staging: Mapping[str, Any]) -> None:
-    """Make sure that ``rollback-to``, where it is set, names these files.
+    """If ``rollback-to`` is set, make sure that it names the release of these files.
 
-    Raises SettingsError with the commit of the release that it names, where a proof tells it.
+    Raises SettingsError with the commit to check out, if a proof has it.
     """
-    wanted, where = settings.rollback_to, f"Pulumi.{settings.environment}.yaml rollback-to"
-    if wanted is None:
+    target, where = settings.rollback_to, f"{settings.file} rollback-to"
+    if target is None:
         return
     if settings.environment != "production":
-        raise SettingsError(where, f"{settings.environment} proves releases, it does not go back to one", "Remove it, and deploy the files")
-    if not release.digest.startswith(wanted):
+        raise SettingsError(where, f"only production rolls back; {settings.environment} proves releases", "Remove it, and deploy the files")
+    if not release.digest.startswith(target):
         proofs = [proof for entry in staging.get("proofs") or [] if (proof := readable(entry))]
-        commit = next((proof.commit for proof in proofs if proof.digest.startswith(wanted) and proof.commit), None)
-        todo = f"Check out {commit or 'the commit of its proof'} with the bundles of then, or remove rollback-to"
-        raise SettingsError(where, f"names {wanted[:12]}, but these files are release {release.digest[:12]}", todo)
+        commit = next((proof.commit for proof in proofs if proof.digest.startswith(target) and proof.commit), None)
+        todo = f"Check out {commit or 'the commit of its proof'} with the bundles of that release, or remove rollback-to"
+        raise SettingsError(where, f"names {target[:12]}, but these files are release {release.digest[:12]}", todo)
 
 
-Held = Mapping[str, tuple[MigrationFile, ...]]
+ExpectedMigrations = Mapping[str, tuple[MigrationFile, ...]]
+"""The migrations that the ledger of each database should list, by catalog name."""
 
 
 def migrations_after(outputs: Mapping[str, Any], proof: Proof) -> dict[str, tuple[MigrationFile, ...]]:
-    """The migrations by database that proofs newer than ``proof`` list; they have no statements here, since they are never applied."""
-    found: dict[str, dict[str, MigrationFile]] = {}
+    """The migrations by database that proofs newer than ``proof`` list. They are never applied, so they come without statements."""
+    later: dict[str, dict[str, MigrationFile]] = {}
     for entry in outputs.get("proofs") or []:
         newer = readable(entry)
         if newer is not None and newer.digest == proof.digest:
             break
         for name, database in (newer.manifest.get("databases") or {}).items() if newer else ():
-            own = found.setdefault(name, {})
-            for one in database["migrations"]:
-                own.setdefault(one["name"], MigrationFile(number_of(one["name"]) or 0, one["name"], one["name"], one["sha256"], ()))
-    return {name: tuple(files.values()) for name, files in found.items()}
+            files = later.setdefault(name, {})
+            for listed in database["migrations"]:
+                file = MigrationFile(number_of(listed["name"]) or 0, listed["name"], listed["name"], listed["sha256"], ())
+                files.setdefault(file.name, file)
+    return {name: tuple(files.values()) for name, files in later.items()}
 
 
-def hold(files: Sequence[MigrationFile], later: Sequence[MigrationFile], ledger: Ledger, where: str) -> tuple[MigrationFile, ...]:
-    """``files``, and those of ``later`` that the ledger has besides.
+def expected_after_rollback(
+    files: Sequence[MigrationFile], later: Sequence[MigrationFile], ledger: Ledger, where: str
+) -> tuple[MigrationFile, ...]:
+    """The migrations of a release, and those of ``later`` that its database already has. ``where`` names the database in an error.
 
-    Raises MigrationError where anything else is in the ledger, or where not all of these are.
+    Raises MigrationError if the ledger lists any other migration, or lacks one of the release.
     """
-    own = {file.name for file in files}
-    kept = (*files, *(file for file in later if file.name not in own and ledger.entry(file.name)))
-    plan = make_plan(kept, ledger, where)
+    names = {file.name for file in files}
+    expected = (*files, *(file for file in later if file.name not in names and ledger.entry(file.name)))
+    plan = make_plan(expected, ledger, where)
     for file in (*plan.apply, *plan.adopt):
         raise MigrationError(
-            file.path, f"is not recorded as done in {where}, and a rollback applies nothing", "Remove rollback-to and promote"
+            file.path, f"is not recorded as done in {where}, and a rollback applies no migrations", "Remove rollback-to and promote"
         )
-    return kept
+    return expected

@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from crane_infra.config.catalog import Database
+from crane_infra.config.catalog import CatalogDatabase
 from crane_infra.config.settings import Settings
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_base, read_migrations
 
 
-def read_schema_files(database: Database, workers_dir: Path) -> tuple[tuple[MigrationFile, ...], MigrationFile | None]:
-    """Read the migrations of one database, and the base schema under them, if it has one.
+def read_schema_files(database: CatalogDatabase, workers_dir: Path) -> tuple[tuple[MigrationFile, ...], MigrationFile | None]:
+    """Read the migrations of one database, and its base schema, if it has one.
 
-    Raises MigrationError that names the file.
+    Raises MigrationError with the path of the file.
     """
     folder = workers_dir / database.migrations
     base = None if database.base is None else workers_dir / database.base
     return read_migrations(folder, shown_as=str(folder)), None if base is None else read_base(base, str(base), database.baseline)
 
 
-def wanted_of(settings: Settings, name: str, files: Sequence[MigrationFile], base: MigrationFile | None) -> SchemaFiles:
-    """What a database is to hold, with what its stack allows."""
-    own = settings.databases[name]
-    return SchemaFiles(tuple(files), base, own.accept_findings, own.out_of_order)
+def schema_files_of(settings: Settings, name: str, files: Sequence[MigrationFile], base: MigrationFile | None) -> SchemaFiles:
+    """The files that a database should have applied, with the findings that its stack accepts."""
+    database = settings.databases[name]
+    return SchemaFiles(tuple(files), base, database.accept_findings, database.out_of_order)

@@ -18,7 +18,7 @@ from crane_infra.migrations.pending_line import UNSEEN, pending_in, takes_over
 from crane_infra.release.gate import verdict_for
 from crane_infra.release.outputs import StackOutputs, ledger_of, migrations_in, read_outputs
 from crane_infra.release.rollback import require_meant
-from crane_infra.release.schemas import wanted_of
+from crane_infra.release.schemas import schema_files_of
 from crane_infra.report.databases import database_changes
 from crane_infra.report.engine import STASH, VERSION, Preview, one_line
 from crane_infra.report.files import Files
@@ -154,7 +154,7 @@ def _fingerprints(side: Side, last: StackOutputs) -> Mapping[str, str] | None:
 
 def _databases(side: Side, settings: Settings, last: StackOutputs) -> tuple[tuple[DatabaseChanges, ...], tuple[str, ...]]:
     migrations = {name: files for name, files in side.files.migrations.items() if name in settings.databases}
-    schemas = {name: wanted_of(settings, name, files, side.files.bases.get(name)) for name, files in migrations.items()}
+    schemas = {name: schema_files_of(settings, name, files, side.files.bases.get(name)) for name, files in migrations.items()}
     found = {name: _ledger(side, settings, last, name) for name in schemas}
     return database_changes(settings, schemas, {name: ledger for name, ledger in found.items() if ledger is not None}, last.databases)
 

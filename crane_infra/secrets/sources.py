@@ -1,7 +1,6 @@
-"""Where secret values come from: the stack's encrypted configuration, or environment variables.
+"""Where secret values come from: the stack's encrypted configuration, or environment variables. Both have one interface.
 
-One interface for both. Does not judge the values (rules.py). Prevents the rest of the program from knowing where a secret
-lives.
+``rules.py`` checks the values.
 """
 
 import json
@@ -24,13 +23,13 @@ class SecretSource(Protocol):
 
     @property
     def where(self) -> str:
-        """How an error names this source."""
+        """The name of this source in an error."""
 
     def get(self, key: str) -> str | None:
-        """The value, or None where the source does not have the key."""
+        """The value, or None if the source does not have the key."""
 
     def how_to_set(self, key: str) -> str:
-        """What a user does to give it the key."""
+        """What a user does to set the key."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class ConfigSecrets:
 
     @property
     def where(self) -> str:
-        """How an error names this source."""
+        """The name of this source in an error."""
         return f"Pulumi.{self.stack}.yaml secrets"
 
     def get(self, key: str) -> str | None:
@@ -50,13 +49,13 @@ class ConfigSecrets:
         return self.values.get(key)
 
     def how_to_set(self, key: str) -> str:
-        """The command that stores it encrypted."""
+        """The command that stores the key, encrypted."""
         return f"Run pulumi config set --stack {self.stack} --path --secret secrets.{key}"
 
 
 @dataclass(frozen=True)
 class EnvironmentSecrets:
-    """Environment variables named like the keys."""
+    """Environment variables that have the names of the keys."""
 
     environ: Mapping[str, str] = field(repr=False)
     where: str = "environment variables"
@@ -71,9 +70,9 @@ class EnvironmentSecrets:
 
 
 def source_of(settings: Settings) -> SecretSource:
-    """The source that the stack names with ``secret-source``.
+    """The source that the stack sets as ``secret-source``.
 
-    Raises SecretError where config secrets are stored in the clear or are no map of texts.
+    Raises SecretError if secrets in the configuration are stored in the clear, or are not a map of keys to texts.
     """
     if settings.secret_source == "environment":
         return EnvironmentSecrets(os.environ)
@@ -83,9 +82,9 @@ def source_of(settings: Settings) -> SecretSource:
 
 
 def fingerprint_key(settings: Settings) -> str:
-    """The key under which both stacks fingerprint their secrets, so that they can be told apart without being shown.
+    """The key of the fingerprints, which show whether two secrets are equal without showing them. Both stacks have the same key.
 
-    Raises SecretError where it is missing, empty or in the clear.
+    Raises SecretError if it is missing, empty, too short or stored in the clear.
     """
     value = _config_secret(settings, f"{settings.project}:fingerprint-key")
     if not value:
@@ -106,17 +105,21 @@ def fingerprint_key(settings: Settings) -> str:
 def _config_secret(settings: Settings, key: str) -> str | None:
     value: str | None = pulumi_config.get_config(key)
     if value is not None and not pulumi_config.is_config_secret(key):
-        raise SecretError(f"Pulumi.{settings.environment}.yaml {key}", "is stored in the clear", "Set it again with --secret, and renew it")
+        raise SecretError(
+            f"Pulumi.{settings.environment}.yaml {key}", "is stored in the clear", "Replace the secret, and store the new one with --secret"
+        )
     return value
 
 
 def _require_each_encrypted(settings: Settings, key: str) -> None:
-    """Pulumi calls a map secret as soon as one of its values is; the stack file tells which ones stand there in the clear."""
+    """Pulumi marks a map as secret if one of its values is; only the stack file shows which values are stored in the clear."""
     stored = stack_config(settings.root, settings.environment).get(key)
     clear = [name for name, value in stored.items() if not isinstance(value, dict)] if isinstance(stored, dict) else []
     if clear:
         raise SecretError(
-            f"Pulumi.{settings.environment}.yaml {key}.{clear[0]}", "is stored in the clear", "Set it again with --secret, and renew it"
+            f"Pulumi.{settings.environment}.yaml {key}.{clear[0]}",
+            "is stored in the clear",
+            "Replace the secret, and store the new one with --secret",
         )
 
 

@@ -1,42 +1,36 @@
 """The forms in which a text may stand in a call: as it is, escaped for JSON, URL-encoded, or in base64, also inside a longer base64 text.
 
-It does not find what is compressed, hashed, encrypted or cut in two.
+It does not find text that is compressed, hashed, encrypted or cut in two.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
+
+from text_forms import base64_forms, json_forms, url_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHORTEST = 4
-_SHORTEST_MIDDLE = 6
+_SHORTEST_PIECE = 6
 
 
 def forms(text: str) -> dict[bytes, str]:
-    """Give each way to write a text, with its name. A text of fewer than four characters raises ValueError: it would be found anywhere."""
+    """Each way to write a text, with the name of that way.
+
+    Raises ValueError for a text of fewer than four characters: it would be found anywhere.
+    """
     if len(text) < SHORTEST:
         raise ValueError(f"a text to look for has at least {SHORTEST} characters")
-    found: dict[bytes, str] = {}
+    names: dict[bytes, str] = {}
     for name, written in _forms(text):
-        found.setdefault(written, name)
-    return found
+        names.setdefault(written.encode(), name)
+    return names
 
 
-def _forms(text: str) -> Iterator[tuple[str, bytes]]:
-    encoded = text.encode()
-    yield "as it is", encoded
-    for ascii_only in (True, False):
-        yield "JSON", json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode()
-    for escaped in (quote(text), quote(text, safe=""), quote_plus(text)):
-        yield "URL", escaped.encode()
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield "base64", encode(encoded)
-        for offset in range(3):
-            first, last = -(-offset * 8 // 6), (offset + len(encoded)) * 8 // 6
-            if last - first >= _SHORTEST_MIDDLE:
-                yield "base64", encode(bytes(offset) + encoded)[first:last]
+def _forms(text: str) -> Iterator[tuple[str, str]]:
+    yield "as it is", text
+    yield from (("JSON", form) for form in json_forms(text))
+    yield from (("URL", form) for form in url_forms(text))
+    yield from (("base64", form) for form in base64_forms(text, _SHORTEST_PIECE))

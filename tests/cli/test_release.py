@@ -38,7 +38,7 @@ def test_a_release_goes_from_one_folder_to_another(run: Run, clone: Path) -> Non
 def test_another_release_is_refused(run: Run) -> None:
     assert one_line(run(CRANE, "release", "require", "a" * 64, "--workers-dir", "workers")) == (
         f"error: workers: is release {DIGEST[:12]} with the catalog of this commit, not aaaaaaaaaaaa. "
-        "Take the archive that staging stored, or prove this release in staging first."
+        "Use the archive that staging stored, or prove this release in staging first."
     )
 
 

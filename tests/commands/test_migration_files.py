@@ -45,7 +45,7 @@ def test_what_is_accepted_is_told_as_a_warning(tmp_path: Path) -> None:
     [
         (
             {"0004_x.sql": ["no-such-rule"]},
-            "0004_x.sql.0: there is no rule no-such-rule; docs/lint.md names them. Correct it in the stack file.",
+            "0004_x.sql.0: there is no rule no-such-rule; docs/lint.md lists the rules. Correct it in the stack file.",
         ),
         (["0004_x.sql"], "Input should be a valid dictionary. Correct it in the stack file."),
     ],

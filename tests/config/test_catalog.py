@@ -1,4 +1,4 @@
-"""The catalog of crane is what its two workers are; data that is no catalog is refused with its path."""
+"""The catalog describes crane's two workers as they run today; a mistake in it is refused with its path."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from crane_infra.catalog import crane
 from crane_infra.checks.model import Check
-from crane_infra.config.catalog import Catalog, Database, Worker, faults_in_one_line
+from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, faults_in_one_line
 from crane_infra.errors import SettingsError
 
 
@@ -49,14 +49,14 @@ def test_each_worker_is_checked_for_health_version_a_refusal_and_one_write_that_
 
 def refusal(**fields: Any) -> str:  # noqa: ANN401
     with pytest.raises(SettingsError) as caught, faults_in_one_line():
-        Worker.model_validate({"bundle": "x", "compatibility_date": "2024-01-01", "reports_version": False} | fields)
+        CatalogWorker.model_validate({"bundle": "x", "compatibility_date": "2024-01-01", "reports_version": False} | fields)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("day", ["2024-13-01", "2024-1-1", "20240101", "yesterday", "2023-02-29"])
 def test_a_bad_compatibility_date_is_refused_with_its_path(day: str) -> None:
     assert refusal(compatibility_date=day) == (
-        f"crane_infra/catalog.py Worker.compatibility_date: '{day}' is no compatibility date, write it as YYYY-MM-DD. Mend it there."
+        f"crane_infra/catalog.py CatalogWorker.compatibility_date: '{day}' is not a compatibility date, write it as YYYY-MM-DD. Fix it there."
     )
 
 
@@ -65,12 +65,12 @@ def test_a_binding_that_is_declared_twice_is_refused() -> None:
 
 
 def test_a_worker_that_reports_its_version_has_a_check_that_reads_it_and_the_other_way_round() -> None:
-    text = "either one check names version_at, or reports_version is false"
+    text = "one check must set version_at, or reports_version must be false; not both"
     assert text in refusal(reports_version=True)
     assert text in refusal(checks=(Check(name="version", path="/version", version_at="id"),))
 
 
 def test_a_database_that_is_bound_but_not_declared_is_refused() -> None:
-    worker = Worker(bundle="x", compatibility_date="2024-01-01", reports_version=False, databases={"DB": "nowhere"})
+    worker = CatalogWorker(bundle="x", compatibility_date="2024-01-01", reports_version=False, databases={"DB": "nowhere"})
     with pytest.raises(SettingsError, match="crane-context binds the database nowhere, which is not in the catalog"), faults_in_one_line():
-        Catalog(workers={"crane-context": worker}, databases={"other": Database(migrations="m")})
+        Catalog(workers={"crane-context": worker}, databases={"other": CatalogDatabase(migrations="m")})

@@ -45,7 +45,7 @@ def test_a_database_of_the_other_environment_is_refused(make_settings: MakeSetti
     others = {"Pulumi.production.yaml": {"crane-context-db": {"name": "crane-context-db-prod", "adopt": ID}}}
     assert refusal(settings, others) == (
         f"Pulumi.staging.yaml databases.crane-context-db.{field}: {value} is a database of Pulumi.production.yaml (crane-context-db). "
-        "Give each environment its own."
+        "Give each environment its own database."
     )
 
 
@@ -90,23 +90,23 @@ def test_an_unreadable_stack_file_beside_ours_is_an_error_and_no_traceback(
         ),
         (
             {"workers": with_worker(variables={})},
-            "Pulumi.staging.yaml workers.crane-context.variables.ENVIRONMENT: is missing. Each environment sets its own.",
+            "Pulumi.staging.yaml workers.crane-context.variables.ENVIRONMENT: is missing. Each environment must set its own value.",
         ),
         (
             {"workers": with_worker(services={"OTHER": "crane-nobody"})},
-            "Pulumi.staging.yaml workers.crane-context.services.OTHER: there is no worker crane-nobody. Name one of the catalog.",
+            "Pulumi.staging.yaml workers.crane-context.services.OTHER: there is no worker crane-nobody. Known names: crane-classifier, crane-context.",
         ),
         (
             {"workers": with_worker(services={"DB": "crane-classifier"})},
-            "Pulumi.staging.yaml workers.crane-context.services.DB: the catalog has a binding of this name. Choose another.",
+            "Pulumi.staging.yaml workers.crane-context.services.DB: the catalog already has a binding with this name. Choose another name.",
         ),
         (
             {"workers": config("staging")["workers"] | {"crane-nobody": {}}},
-            "Pulumi.staging.yaml workers.crane-nobody: it is not in the catalog. Known are crane-classifier, crane-context.",
+            "Pulumi.staging.yaml workers.crane-nobody: is not in the catalog. Remove it. Known names: crane-classifier, crane-context.",
         ),
         (
             {"databases": {"crane-context-db": {"name": "x"}}},
-            "Pulumi.staging.yaml databases.crane-classifier-db: is missing. The catalog has it, so each stack has to set it.",
+            "Pulumi.staging.yaml databases.crane-classifier-db: is missing. The catalog has it, so every stack must set it.",
         ),
     ],
 )
@@ -140,34 +140,34 @@ def test_what_was_declared_and_still_is_passes(make_settings: MakeSettings) -> N
         (
             {"databases": with_database(name="renamed")},
             (
-                "Pulumi.staging.yaml databases.crane-context-db: was renamed from crane-context-db-staging to renamed: that would replace or "
-                "delete the database and lose its data. Put crane-context-db-staging back."
+                "Pulumi.staging.yaml databases.crane-context-db: was renamed from crane-context-db-staging to renamed: this would replace or "
+                "delete the database and lose its data. Restore crane-context-db-staging."
             ),
         ),
         (
             {"databases": {"crane-classifier-db": {"name": "x"}}},
             (
-                "Pulumi.staging.yaml databases.crane-context-db: was removed: that would replace or delete the database and lose its data. "
-                "Put crane-context-db-staging back."
+                "Pulumi.staging.yaml databases.crane-context-db: was removed: this would replace or delete the database and lose its data. "
+                "Restore crane-context-db-staging."
             ),
         ),
         (
             {"databases": with_database(adopt=ID)},
             (
-                "Pulumi.staging.yaml databases.crane-context-db.adopt: this stack made it and did not adopt it: adopting it now would replace it. "
+                "Pulumi.staging.yaml databases.crane-context-db.adopt: was added, but this stack created the resource: adopting it now would replace it. "
                 "Remove adopt."
             ),
         ),
         (
             {"workers": with_worker(adopt=True)},
             (
-                "Pulumi.staging.yaml workers.crane-context.adopt: this stack made it and did not adopt it: adopting it now would replace it. "
+                "Pulumi.staging.yaml workers.crane-context.adopt: was added, but this stack created the resource: adopting it now would replace it. "
                 "Remove adopt."
             ),
         ),
         (
             {"workers": {"crane-classifier": {}}},
-            "Pulumi.staging.yaml workers.crane-context: was removed, but crane-context-staging is deployed. Put it back; see docs/runbook.md.",
+            "Pulumi.staging.yaml workers.crane-context: was removed, but crane-context-staging is deployed. Restore it; see docs/runbook.md.",
         ),
     ],
 )
@@ -186,20 +186,20 @@ def test_what_was_adopted_and_still_is_passes(make_settings: MakeSettings) -> No
     [
         (
             {"databases": with_database(adopt="c" * 8 + ID[8:])},
-            f"Pulumi.staging.yaml databases.crane-context-db.adopt: names {'c' * 8 + ID[8:]}, but this stack has {ID}. Put {ID} back.",
+            f"Pulumi.staging.yaml databases.crane-context-db.adopt: names {'c' * 8 + ID[8:]}, but this stack has {ID}. Restore {ID}.",
         ),
         (
             {"workers": with_worker(adopt=True)},
             (
-                "Pulumi.staging.yaml databases.crane-context-db.adopt: was taken away; what was adopted keeps it, or a later one would replace it. "
-                f"Put back adopt: {ID}."
+                "Pulumi.staging.yaml databases.crane-context-db.adopt: was removed, but this stack adopted the resource: adding adopt again later would replace it. "
+                f"Restore adopt: {ID}."
             ),
         ),
         (
             {"databases": with_database(adopt=ID)},
             (
-                "Pulumi.staging.yaml workers.crane-context.adopt: was taken away; what was adopted keeps it, or a later one would replace it. "
-                "Put back adopt: true."
+                "Pulumi.staging.yaml workers.crane-context.adopt: was removed, but this stack adopted the resource: adding adopt again later would replace it. "
+                "Restore adopt: true."
             ),
         ),
     ],

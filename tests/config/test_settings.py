@@ -11,7 +11,7 @@ from tests.samples import ACCOUNT, as_pulumi, config, known
 
 MakeSettings = Callable[..., Settings]
 KNOWN_KEYS = (
-    "known are account-id, check-deadline-seconds, databases, environment-only, fingerprint-key, hook-deadline-minutes, proof-max-age-days, rollback-to, secret-source, "
+    "Known names: account-id, check-deadline-seconds, databases, environment-only, fingerprint-key, hook-deadline-minutes, proof-max-age-days, rollback-to, secret-source, "
     "secrets, workers, workers-dir, workers-subdomain"
 ).replace("environment-only, ", "")
 
@@ -36,10 +36,10 @@ def test_a_relative_workers_dir_starts_at_the_stack_files(make_settings: MakeSet
     [
         (
             {"workers_dir": None},
-            "Pulumi.staging.yaml crane-infra:workers-dir: is missing. Say where the built workers are: pulumi config set workers-dir <folder>.",
+            "Pulumi.staging.yaml crane-infra:workers-dir: is missing. Set the folder of the built workers: pulumi config set workers-dir <folder>.",
         ),
-        ({"wokers_dir": "x"}, f"Pulumi.staging.yaml crane-infra:wokers-dir: is not known. Remove it, or correct its name: {KNOWN_KEYS}."),
-        ({"root": "/"}, f"Pulumi.staging.yaml crane-infra:root: is not known. Remove it, or correct its name: {KNOWN_KEYS}."),
+        ({"wokers_dir": "x"}, f"Pulumi.staging.yaml crane-infra:wokers-dir: is not known. Remove it, or correct its name. {KNOWN_KEYS}."),
+        ({"root": "/"}, f"Pulumi.staging.yaml crane-infra:root: is not known. Remove it, or correct its name. {KNOWN_KEYS}."),
         (
             {"account_id": "123"},
             "Pulumi.staging.yaml crane-infra:account-id: String should match pattern '^[0-9a-f]{32}$'. Correct it in the stack file.",
@@ -109,7 +109,7 @@ def test_https_anywhere_and_http_on_this_machine_are_taken(make_settings: MakeSe
 
 
 def test_a_token_with_a_line_break_is_refused_without_being_shown(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="api-token: it has a space or a line break in it") as caught:
+    with pytest.raises(SettingsError, match="api-token: it contains a space or a line break") as caught:
         parse(
             known("staging", tmp_path), as_pulumi(config("staging")), {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": "canary\n"}
         )

@@ -13,7 +13,7 @@ from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettin
 from crane_infra.errors import CraneError
 from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.stories import empty
-from crane_infra.release.gate import Wanted, judge
+from crane_infra.release.gate import RequiredProof, judge
 from crane_infra.release.proof import PROOF_SCHEMA
 from crane_infra.secrets.rules import fetch
 from crane_infra.secrets.sources import ConfigSecrets
@@ -47,7 +47,7 @@ def known_settings() -> set[str]:
     """The settings that the program names when it refuses an unknown one."""
     with pytest.raises(CraneError) as refused:
         parse(SETTINGS_FILE, {"crane-infra:root": "x"}, {})
-    return set(str(refused.value).partition("known are ")[2].rstrip(".").split(", "))
+    return set(str(refused.value).partition("Known names: ")[2].rstrip(".").split(", "))
 
 
 def named(path: Path) -> str:
@@ -161,7 +161,7 @@ def test_the_settings_page_names_the_defaults_that_the_program_has() -> None:
 
 def refusals() -> set[str]:
     """The refusals that the README quotes, as the program says them."""
-    wanted = Wanted(digest="d01dd561451d" + "0" * 52, project="crane-infra", account="10" * 16, proven_in="staging", manifest={})
+    wanted = RequiredProof(digest="d01dd561451d" + "0" * 52, project="crane-infra", account="10" * 16, proven_in="staging", manifest={})
     proof = {
         "schema": PROOF_SCHEMA,
         "project": "crane-infra",

@@ -63,10 +63,10 @@ def asking() -> Iterator[tuple[Held, Traffic]]:
 
 def test_what_changes_before_a_wait_is_seen_by_its_end_also_in_the_middle_of_a_round() -> None:
     with asking() as (held, traffic), ThreadPoolExecutor() as threads:
-        assert traffic.asked_anew(PATIENCE)
+        assert traffic.asked_again(PATIENCE)
         held.hold()
         held.text = "otherwise"
-        waiting = threads.submit(traffic.asked_anew, PATIENCE)
+        waiting = threads.submit(traffic.asked_again, PATIENCE)
         held.free.set()
         assert waiting.result(PATIENCE)
         faults = traffic.phase().faults
@@ -76,6 +76,6 @@ def test_what_changes_before_a_wait_is_seen_by_its_end_also_in_the_middle_of_a_r
 
 def test_a_client_that_gets_no_further_is_told_from_one_that_asked() -> None:
     with asking() as (held, traffic):
-        assert traffic.asked_anew(PATIENCE)
+        assert traffic.asked_again(PATIENCE)
         held.hold()
-        assert traffic.asked_anew(0.0) == 0
+        assert traffic.asked_again(0.0) == 0

@@ -16,7 +16,7 @@ from crane_infra.errors import RehearsalError
 from crane_infra.rehearsal.existing_account import deploy_by_hand
 from crane_infra.rehearsal.process import descendants, happens
 from crane_infra.rehearsal.stage import Stage
-from crane_infra.rehearsal.step import Step
+from crane_infra.rehearsal.step import StoryStep
 from crane_infra.rehearsal.stories import adoption, empty
 from local_cloud import daemon
 from tests.clone import CRANE, Run
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 FOLDERS = ("rehearsal", "rehearsal-existing")
 
 
-def titles(story: list[Step]) -> list[str]:
+def titles(story: list[StoryStep]) -> list[str]:
     """How the command tells each step."""
     return [f"{number}/{len(story)} {step.title} …" for number, step in enumerate(story, start=1)]
 
@@ -76,9 +76,9 @@ class TestBothAccounts:
             "wrangler rollback ",
             "the ledger still stands at 0005_newer.sql",
             "0006_killed.sql ran once",
-            "staging: 8 looks, no difference; production: 7 looks, no difference",
-            "staging: 4 to import, 14 to create, 4 adoptions told; production: 4 to import, 14 to create, 4 adoptions told",
-            "adopt: was taken away",
+            "staging: 8 comparisons, no difference; production: 7 comparisons, no difference",
+            "staging: 4 to import, 14 to create, 4 adoptions listed; production: 4 to import, 14 to create, 4 adoptions listed",
+            "adopt: was removed",
             "all 1210 rows are there",
         ],
     )
@@ -200,19 +200,19 @@ class Lie:
             "promotion.py",
             "        raise verdict.error()\n",
             "        return\n",
-            ("step 3, update production: refused, nothing created: ", "pulumi up succeeded, which it must not"),
+            ("step 3, update production: refused, nothing is created: ", "pulumi up succeeded, which it must not"),
         ),
         Lie(
             "steps.py",
             "        await _check(step, name, proof)\n",
             "        step.log(name)\n",
-            ("a release whose smoke fails in staging: production refuses it: ", "pulumi up succeeded, which it must not"),
+            ("a release whose checks fail in staging: production refuses it: ", "pulumi up succeeded, which it must not"),
         ),
         Lie(
             "components/worker.py",
             "                ignore_changes=UNDECLARED,\n",
             "",
-            ("no row lost, no setting reset: ", "its observability changed", "its tags changed", "its logpush changed"),
+            ("no row was lost, no setting was reset: ", "its observability changed", "its tags changed", "its logpush changed"),
             ("--existing",),
         ),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crane_infra.catalog import crane
-from crane_infra.config.catalog import Database
+from crane_infra.config.catalog import CatalogDatabase
 from crane_infra.errors import BundleError
 from crane_infra.release.archive import pack, require, unpack
 from crane_infra.release.manifest import read_release
@@ -62,7 +62,7 @@ def test_the_same_files_give_the_same_bytes_wherever_and_whenever_they_lie(built
 
 def test_a_base_schema_is_carried_too(built: Path, tmp_path: Path) -> None:
     (built / "crane-context" / "schema.sql").write_text("CREATE TABLE base (id INTEGER);\n", encoding="utf-8")
-    with_base = Database(migrations="crane-context/migrations", base="crane-context/schema.sql", baseline=4)
+    with_base = CatalogDatabase(migrations="crane-context/migrations", base="crane-context/schema.sql", baseline=4)
     catalog = crane().model_copy(update={"databases": {**crane().databases, "crane-context-db": with_base}})
     release, target = read_release(catalog, built), tmp_path / "release.tar"
     pack(release, catalog, built, target)
@@ -75,7 +75,7 @@ def test_a_file_that_changes_while_it_is_packed_is_noticed(built: Path, tmp_path
     path.write_text("CREATE TABLE other (id INTEGER);\n", encoding="utf-8")
     with pytest.raises(BundleError) as refused:
         pack(release, crane(), built, tmp_path / "release.tar")
-    assert str(refused.value) == f"{path}: changed while it was read. Let the build end first, then run this again."
+    assert str(refused.value) == f"{path}: changed while it was read. Wait until the build has finished, then run this again."
 
 
 # Refusals
@@ -86,7 +86,7 @@ def test_another_release_is_refused_in_one_line(built: Path) -> None:
         require(crane(), built, "a" * 64, "bundles")
     assert str(refused.value) == (
         f"bundles: is release {digest(built)[:12]} with the catalog of this commit, not aaaaaaaaaaaa. "
-        "Take the archive that staging stored, or prove this release in staging first."
+        "Use the archive that staging stored, or prove this release in staging first."
     )
 
 
@@ -114,14 +114,20 @@ def link(kind: bytes, target: str) -> Spoil:
 @pytest.mark.parametrize(
     ("spoil", "what"),
     [
-        (file("../outside.js"), "'../outside.js' is no plain file of its own below the folder"),
-        (file("/outside.js"), "'/outside.js' is no plain file of its own below the folder"),
-        (file("crane-context/../../outside.js"), "'crane-context/../../outside.js' is no plain file of its own below the folder"),
-        (file("a\\..\\b.js"), "'a\\\\..\\\\b.js' is no plain file of its own below the folder"),
-        (file("crane-context/dist/index.js"), "'crane-context/dist/index.js' is no plain file of its own below the folder"),
-        (link(tarfile.SYMTYPE, "/etc/passwd"), "'crane-context/dist/link.js' is no plain file of its own below the folder"),
-        (link(tarfile.LNKTYPE, "crane-context/dist/index.js"), "'crane-context/dist/link.js' is no plain file of its own below the folder"),
-        (file("crane-context/notes.txt"), "holds crane-context/notes.txt, which is no part of release"),
+        (file("../outside.js"), "'../outside.js' is not a plain file inside the folder, or is there twice"),
+        (file("/outside.js"), "'/outside.js' is not a plain file inside the folder, or is there twice"),
+        (
+            file("crane-context/../../outside.js"),
+            "'crane-context/../../outside.js' is not a plain file inside the folder, or is there twice",
+        ),
+        (file("a\\..\\b.js"), "'a\\\\..\\\\b.js' is not a plain file inside the folder, or is there twice"),
+        (file("crane-context/dist/index.js"), "'crane-context/dist/index.js' is not a plain file inside the folder, or is there twice"),
+        (link(tarfile.SYMTYPE, "/etc/passwd"), "'crane-context/dist/link.js' is not a plain file inside the folder, or is there twice"),
+        (
+            link(tarfile.LNKTYPE, "crane-context/dist/index.js"),
+            "'crane-context/dist/link.js' is not a plain file inside the folder, or is there twice",
+        ),
+        (file("crane-context/notes.txt"), "contains crane-context/notes.txt, which is not part of release"),
         (file("crane-context/dist/more.js"), "is release"),
     ],
     ids=["up", "absolute", "up inside", "backslash", "twice", "symbolic link", "hard link", "beside the release", "another module"],
@@ -140,7 +146,7 @@ def test_an_archive_with_more_than_the_release_is_refused_and_nothing_is_left(
 
 @pytest.mark.parametrize(
     ("content", "what"),
-    [(None, "there is no such archive"), (b"", "cannot be read (ReadError)"), (b"x" * 2000, "cannot be read (ReadError)")],
+    [(None, "does not exist"), (b"", "cannot be read (ReadError)"), (b"x" * 2000, "cannot be read (ReadError)")],
 )
 def test_an_archive_that_is_absent_or_none_is_refused(built: Path, tmp_path: Path, content: bytes | None, what: str) -> None:
     source = tmp_path / "release.tar"
@@ -165,4 +171,4 @@ def test_a_folder_that_holds_something_is_not_unpacked_into(built: Path, packed:
     (folder / "left.js").write_text("left", encoding="utf-8")
     with pytest.raises(BundleError) as refused:
         unpack(packed, folder, crane(), digest(built))
-    assert str(refused.value) == f"{folder}: is not empty. Remove it, so that nothing of an earlier release stays there."
+    assert str(refused.value) == f"{folder}: is not empty. Remove it, so that no file of an earlier release is left."

@@ -69,7 +69,7 @@ def test_what_is_no_commit_is_never_handed_to_git(outputs: Callable[..., dict[st
     with pytest.raises(GateError) as refused:
         chosen(outputs(commit), Choice("staging"))
     assert str(refused.value) == (
-        f"release {NEW[:12]}: the proof of stack staging names no commit. Commit the files and run pulumi up -s staging from them."
+        f"release {NEW[:12]}: the proof of stack staging has no commit. Commit the files and run pulumi up -s staging from them."
     )
 
 

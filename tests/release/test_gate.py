@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crane_infra.release.gate import CLOCK_SKEW, Wanted, judge
+from crane_infra.release.gate import CLOCK_SKEW, RequiredProof, judge
 from crane_infra.release.proof import Proof, as_json
 from tests.samples import ACCOUNT, MANIFEST, NOW
 
-WANTED = Wanted(digest="a" * 64, project="crane-infra", account=ACCOUNT, proven_in="staging", manifest=MANIFEST)
+REQUIRED = RequiredProof(digest="a" * 64, project="crane-infra", account=ACCOUNT, proven_in="staging", manifest=MANIFEST)
 MakeProof = Callable[..., Proof]
 
 
@@ -22,14 +22,14 @@ def outputs(*proofs: Proof) -> dict[str, Any]:
 
 
 def test_a_proven_release_opens_the_gate(make_proof: MakeProof) -> None:
-    verdict = judge(outputs(make_proof()), WANTED, NOW)
+    verdict = judge(outputs(make_proof()), REQUIRED, NOW)
     assert verdict.is_open
     assert verdict.newest
     assert verdict.reason == "release aaaaaaaaaaaa was proven by staging at 2026-11-24 12:00 UTC"
 
 
 def test_an_older_proven_release_opens_it_but_is_not_the_newest(make_proof: MakeProof) -> None:
-    verdict = judge(outputs(make_proof(digest="b" * 64), make_proof()), WANTED, NOW)
+    verdict = judge(outputs(make_proof(digest="b" * 64), make_proof()), REQUIRED, NOW)
     assert verdict.is_open
     assert not verdict.newest
 
@@ -59,13 +59,13 @@ def test_an_older_proven_release_opens_it_but_is_not_the_newest(make_proof: Make
     ],
 )
 def test_without_readable_proofs_it_is_closed_and_says_why(given_outputs: dict[str, Any] | None, text: str) -> None:
-    verdict = judge(given_outputs, WANTED, NOW)
+    verdict = judge(given_outputs, REQUIRED, NOW)
     assert not verdict.is_open
     assert str(verdict.error()) == text
 
 
 def test_a_release_that_was_not_proven_is_refused_by_its_digest(make_proof: MakeProof) -> None:
-    verdict = judge(outputs(make_proof(digest="b" * 64)), WANTED, NOW)
+    verdict = judge(outputs(make_proof(digest="b" * 64)), REQUIRED, NOW)
     assert not verdict.is_open
     assert verdict.reason == "release aaaaaaaaaaaa is not proven by staging, whose newest proof is bbbbbbbbbbbb"
 
@@ -73,33 +73,35 @@ def test_a_release_that_was_not_proven_is_refused_by_its_digest(make_proof: Make
 @pytest.mark.parametrize(
     ("changes", "objection"),
     [
-        ({"schema": 2}, "has schema 2, this program reads 1"),
-        ({"project": "other"}, "is of project other, not crane-infra"),
-        ({"environment": "production"}, "is of environment production, not staging"),
-        ({"account": "f" * 32}, f"is of account {'f' * 32}, not {ACCOUNT}"),
+        ({"schema": 2}, "has schema 2, but this program reads schema 1"),
+        ({"project": "other"}, "is for project other, not crane-infra"),
+        ({"environment": "production"}, "is for environment production, not staging"),
+        ({"account": "f" * 32}, f"is for account {'f' * 32}, not {ACCOUNT}"),
         ({"proven_at": NOW + timedelta(hours=1)}, "is dated in the future (2026-11-24 13:00 UTC)"),
     ],
 )
 def test_a_proof_of_something_else_is_no_proof(make_proof: MakeProof, changes: dict[str, Any], objection: str) -> None:
-    verdict = judge(outputs(make_proof(**changes)), WANTED, NOW)
+    verdict = judge(outputs(make_proof(**changes)), REQUIRED, NOW)
     assert not verdict.is_open
     assert verdict.reason == f"the proof of release aaaaaaaaaaaa {objection}"
 
 
 def test_a_clock_that_is_a_little_ahead_does_not_close_it(make_proof: MakeProof) -> None:
-    assert judge(outputs(make_proof(proven_at=NOW + CLOCK_SKEW / 2)), WANTED, NOW).is_open
+    assert judge(outputs(make_proof(proven_at=NOW + CLOCK_SKEW / 2)), REQUIRED, NOW).is_open
 
 
 def test_a_proof_older_than_the_limit_is_refused_and_one_within_it_is_not(make_proof: MakeProof) -> None:
-    limited = replace(WANTED, max_age=timedelta(days=7))
-    assert not judge(outputs(make_proof(proven_at=NOW - timedelta(days=8))), limited, NOW).is_open
+    limited = replace(REQUIRED, max_age=timedelta(days=7))
+    too_old = judge(outputs(make_proof(proven_at=NOW - timedelta(days=8))), limited, NOW)
+    assert not too_old.is_open
+    assert too_old.reason == "the proof of release aaaaaaaaaaaa is older than 7 days"
     assert judge(outputs(make_proof(proven_at=NOW - timedelta(days=6))), limited, NOW).is_open
 
 
 def test_an_unreadable_proof_of_another_release_does_not_close_it(make_proof: MakeProof) -> None:
     found = outputs(make_proof())
     found["proofs"].insert(0, {"digest": "b" * 64, "schema": 7})
-    assert judge(found, WANTED, NOW).is_open
+    assert judge(found, REQUIRED, NOW).is_open
 
 
 @pytest.mark.parametrize(
@@ -111,19 +113,19 @@ def test_an_unreadable_proof_of_another_release_does_not_close_it(make_proof: Ma
     ],
 )
 def test_a_proof_that_leaves_out_a_part_of_its_release_is_no_proof(make_proof: MakeProof, changes: dict[str, Any]) -> None:
-    verdict = judge(outputs(make_proof(**changes)), WANTED, NOW)
-    assert verdict.reason == "the proof of release aaaaaaaaaaaa does not name each worker with its digest, and each database"
+    verdict = judge(outputs(make_proof(**changes)), REQUIRED, NOW)
+    assert verdict.reason == "the proof of release aaaaaaaaaaaa does not list every worker with its digest, and every database"
 
 
 def test_a_proof_under_the_right_digest_with_another_manifest_is_no_proof(make_proof: MakeProof) -> None:
-    verdict = judge(outputs(make_proof(manifest={**MANIFEST, "checks": {}})), WANTED, NOW)
-    assert verdict.reason == "the proof of release aaaaaaaaaaaa does not speak of this release's manifest"
+    verdict = judge(outputs(make_proof(manifest={**MANIFEST, "checks": {}})), REQUIRED, NOW)
+    assert verdict.reason == "the proof of release aaaaaaaaaaaa is for a different manifest"
 
 
 def test_an_extra_field_makes_the_proofs_unreadable(make_proof: MakeProof) -> None:
     found = outputs(make_proof())
     found["proofs"][0]["forged"] = True
-    assert judge(found, WANTED, NOW).reason == "the proof of release aaaaaaaaaaaa cannot be read (forged: is not known)"
+    assert judge(found, REQUIRED, NOW).reason == "the proof of release aaaaaaaaaaaa cannot be read (forged: is not known)"
 
 
 json_values = st.recursive(
@@ -135,4 +137,4 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["proofs", "environment", "x"]), json_values))
 def test_whatever_a_stack_exports_the_gate_answers_and_stays_closed(anything: dict[str, Any]) -> None:
-    assert not judge(anything, WANTED, NOW).is_open
+    assert not judge(anything, REQUIRED, NOW).is_open

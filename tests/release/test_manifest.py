@@ -120,7 +120,7 @@ def test_a_bundle_that_is_missing_or_has_no_main_module_is_refused_with_the_way_
 
 def test_a_file_that_is_no_module_is_refused_by_name(workers: Path) -> None:
     (workers / "crane-context" / "dist" / "index.ts").write_text("", encoding="utf-8")
-    with pytest.raises(BundleError, match=r"index\.ts is no module that a worker takes"):
+    with pytest.raises(BundleError, match=r"index\.ts is not a module of a worker"):
         read_release(crane(), workers)
 
 
@@ -128,7 +128,7 @@ def test_a_link_out_of_the_bundle_an_empty_main_module_and_an_unreadable_path_ar
     folder = workers / "crane-context" / "dist"
     (tmp_path / "outside.js").write_text("export default {}", encoding="utf-8")
     (folder / "linked.js").symlink_to(tmp_path / "outside.js")
-    with pytest.raises(BundleError, match=r"linked\.js is a link to a file outside of it\. Put the file itself there\.$"):
+    with pytest.raises(BundleError, match=r"linked\.js is a link to a file outside the folder\. Replace the link with the file\.$"):
         read_bundle(folder, "index.js", "crane-context")
     (folder / "linked.js").unlink()
     (folder / "index.js").write_text("", encoding="utf-8")

@@ -8,7 +8,7 @@ from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
 from crane_infra.release.proof import Proof, as_json
-from crane_infra.release.rollback import hold, migrations_after
+from crane_infra.release.rollback import expected_after_rollback, migrations_after
 
 MakeProof = Callable[..., Proof]
 
@@ -52,19 +52,19 @@ class TestWhatNewerProofsList:
 
 class TestWhatALedgerMayHold:
     def test_the_files_and_what_came_after_them(self) -> None:
-        assert hold([ONE], [ONE, TWO, THREE], ledger(ONE, TWO), "db-prod") == (ONE, TWO)
+        assert expected_after_rollback([ONE], [ONE, TWO, THREE], ledger(ONE, TWO), "db-prod") == (ONE, TWO)
 
     def test_the_files_alone(self) -> None:
-        assert hold([ONE], [ONE, TWO], ledger(ONE), "db-prod") == (ONE,)
+        assert expected_after_rollback([ONE], [ONE, TWO], ledger(ONE), "db-prod") == (ONE,)
 
     def test_what_no_newer_proof_lists_is_refused(self) -> None:
         with pytest.raises(MigrationError, match=r"0003_m.sql: unknown here, but the ledger of db-prod has it"):
-            hold([ONE], [ONE, TWO], ledger(ONE, TWO, THREE), "db-prod")
+            expected_after_rollback([ONE], [ONE, TWO], ledger(ONE, TWO, THREE), "db-prod")
 
     def test_the_same_name_with_other_content_is_refused(self) -> None:
         with pytest.raises(MigrationError, match=r"0002_m.sql: edited after it was applied to db-prod"):
-            hold([ONE], [ONE, TWO], ledger(ONE, file(2, "other")), "db-prod")
+            expected_after_rollback([ONE], [ONE, TWO], ledger(ONE, file(2, "other")), "db-prod")
 
     def test_a_pending_file_is_refused_since_nothing_is_applied(self) -> None:
-        with pytest.raises(MigrationError, match=r"0002_m.sql: is not recorded as done in db-prod, and a rollback applies nothing"):
-            hold([ONE, TWO], [], ledger(ONE), "db-prod")
+        with pytest.raises(MigrationError, match=r"0002_m.sql: is not recorded as done in db-prod, and a rollback applies no migrations"):
+            expected_after_rollback([ONE, TWO], [], ledger(ONE), "db-prod")

@@ -145,8 +145,8 @@ def database_renamed(stage: Stage) -> Report:
         databases = {**config["crane-infra:databases"], "crane-context-db": {"name": f"contexts-{environment}"}}
         stage.configure(environment, {**config, "crane-infra:databases": databases})
     text = (
-        "Pulumi.staging.yaml databases.crane-context-db: was renamed from crane-context-db-staging to contexts-staging: that would replace or "
-        "delete the database and lose its data. Put crane-context-db-staging back."
+        "Pulumi.staging.yaml databases.crane-context-db: was renamed from crane-context-db-staging to contexts-staging: this would replace or "
+        "delete the database and lose its data. Restore crane-context-db-staging."
     )
     return stage.report(staging=stage.preview(said=(("error", text),)))
 
@@ -159,7 +159,7 @@ def worker_removed(stage: Stage) -> Report:
         config = stage.config[environment]
         workers = {"crane-context": config["crane-infra:workers"]["crane-context"]}
         stage.configure(environment, {**config, "crane-infra:workers": workers})
-    text = "Pulumi.staging.yaml workers.crane-classifier: was removed, but crane-classifier-staging is deployed. Put it back; see docs/runbook.md."
+    text = "Pulumi.staging.yaml workers.crane-classifier: was removed, but crane-classifier-staging is deployed. Restore it; see docs/runbook.md."
     return stage.report(staging=stage.preview(said=(("error", text),)))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from crane_infra.config.catalog import Catalog, Database, Secret, Worker
+from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, Secret
 from crane_infra.config.settings import Environment, Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
@@ -51,7 +51,7 @@ def catalog() -> Catalog:
     """Two workers with a database each."""
     return Catalog(
         workers={
-            "crane-context": Worker(
+            "crane-context": CatalogWorker(
                 bundle="crane-context/dist",
                 compatibility_date="2024-01-01",
                 databases={"DB": "crane-context-db"},
@@ -60,7 +60,7 @@ def catalog() -> Catalog:
                 secrets=(Secret(binding="RELAY_KEY", key="CONTEXT_KEY", distinct=True),),
                 reports_version=False,
             ),
-            "crane-classifier": Worker(
+            "crane-classifier": CatalogWorker(
                 bundle="crane-classifier/dist",
                 compatibility_date="2025-12-15",
                 databases={"DB": "crane-classifier-db"},
@@ -70,8 +70,8 @@ def catalog() -> Catalog:
             ),
         },
         databases={
-            "crane-context-db": Database(migrations="crane-context/migrations"),
-            "crane-classifier-db": Database(migrations="crane-classifier/migrations"),
+            "crane-context-db": CatalogDatabase(migrations="crane-context/migrations"),
+            "crane-classifier-db": CatalogDatabase(migrations="crane-classifier/migrations"),
         },
     )
 

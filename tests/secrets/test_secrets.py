@@ -55,7 +55,7 @@ def test_a_distinct_secret_with_the_same_value_elsewhere_is_refused_by_name_even
     with pytest.raises(SecretError) as caught:
         refuse_shared(WANTED, own, {"ANOTHER_KEY": own["RELAY_KEY"]}, "production")
     assert str(caught.value) == (
-        "RELAY_KEY: has the same value as in production. Give each environment its own, and renew the one that was shared."
+        "RELAY_KEY: has the same value as in production. Give each environment its own value, and replace the one that was shared."
     )
 
 
@@ -76,7 +76,7 @@ def test_environments_whose_fingerprints_cannot_be_compared_are_refused() -> Non
     with pytest.raises(SecretError) as caught:
         require_same_key(own, {"fingerprint-key": fingerprint("two", "two")}, "production")
     assert str(caught.value) == (
-        "fingerprint-key: is not the one of production, so shared secrets could not be noticed. Give both stacks the same."
+        "fingerprint-key: differs from the one of production, so secrets that both share cannot be found. Set the same key in both stacks."
     )
 
 
@@ -86,7 +86,7 @@ def test_one_value_in_the_clear_among_encrypted_ones_is_refused_by_name(make_set
     with pytest.raises(SecretError) as caught:
         source_of(make_settings())
     assert str(caught.value) == (
-        "Pulumi.staging.yaml crane-infra:secrets.HOOK_SECRET: is stored in the clear. Set it again with --secret, and renew it."
+        "Pulumi.staging.yaml crane-infra:secrets.HOOK_SECRET: is stored in the clear. Replace the secret, and store the new one with --secret."
     )
 
 
@@ -111,7 +111,7 @@ def test_a_fingerprint_key_or_secrets_in_the_clear_are_refused(
         with pytest.raises(SecretError) as caught:
             read(make_settings())
         assert str(caught.value) == (
-            f"Pulumi.staging.yaml crane-infra:{name}: is stored in the clear. Set it again with --secret, and renew it."
+            f"Pulumi.staging.yaml crane-infra:{name}: is stored in the clear. Replace the secret, and store the new one with --secret."
         )
 
 
@@ -133,5 +133,5 @@ def test_secrets_that_are_not_texts_are_refused(make_settings: Callable[..., Set
 
 
 def test_an_environment_that_exported_fingerprints_without_a_key_s_own_is_refused() -> None:
-    with pytest.raises(SecretError, match="is not the one of staging"):
+    with pytest.raises(SecretError, match="differs from the one of staging"):
         require_same_key({"fingerprint-key": "one"}, {"RELAY_KEY": "two"}, "staging")

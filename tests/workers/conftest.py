@@ -11,7 +11,7 @@ import pytest
 
 from crane_infra.catalog import crane
 from crane_infra.checks.run import Target
-from crane_infra.config.catalog import Worker
+from crane_infra.config.catalog import CatalogWorker
 from local_cloud.daemon import Running
 from tests.cloud import Api, api_of
 from tests.repository import ROOT
@@ -93,7 +93,7 @@ def migrations(worker: str) -> list[Path]:
     return sorted((WORKERS / worker / "migrations").iterdir())
 
 
-def _deploy(api: Api, name: str, worker: Worker, environment: str) -> Deployed:
+def _deploy(api: Api, name: str, worker: CatalogWorker, environment: str) -> Deployed:
     script = f"{name}-{environment}"
     database = api.database(script)
     for file in migrations(name):
@@ -118,7 +118,7 @@ def _module(file: Path) -> dict[str, str]:
     return {"name": file.name, "content_type": "application/javascript+module", "content_base64": content}
 
 
-def _bindings(worker: Worker, environment: str, database: str) -> list[dict[str, str]]:
+def _bindings(worker: CatalogWorker, environment: str, database: str) -> list[dict[str, str]]:
     variables = {**worker.variables, "ENVIRONMENT": environment}
     secrets = {secret.binding: SECRETS[secret.binding] for secret in worker.secrets if secret.required}
     return [

@@ -13,10 +13,10 @@ from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.program.background import blocking
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict
-from crane_infra.release.rollback import Held, hold, migrations_after
+from crane_infra.release.rollback import ExpectedMigrations, expected_after_rollback, migrations_after
 
 
-def expected_migrations(prepared: Prepared, verdict: Verdict | None) -> Held:
+def expected_migrations(prepared: Prepared, verdict: Verdict | None) -> ExpectedMigrations:
     """What the ledger of each database has to hold once this release runs: its files and, in a rollback, what came after them.
 
     Raises MigrationError where a ledger has an entry that no newer proof lists, or lacks one that the release needs; ApiError where D1
@@ -28,7 +28,7 @@ def expected_migrations(prepared: Prepared, verdict: Verdict | None) -> Held:
     ledgers = blocking(_ledgers(prepared))
     later = migrations_after(prepared.staging.raw, verdict.proof)
     shown = {name: prepared.settings.databases[name].name for name in files}
-    expected = {name: hold(own, later.get(name, ()), ledgers[name], shown[name]) for name, own in files.items()}
+    expected = {name: expected_after_rollback(own, later.get(name, ()), ledgers[name], shown[name]) for name, own in files.items()}
     for name, own in files.items():
         for file in expected[name][len(own) :]:
             pulumi.log.info(f"{shown[name]} keeps {file.name}, which this release does not have")

@@ -16,7 +16,7 @@ from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.pending_line import _TAKEN_OVER, UNSEEN, pending_line
 from crane_infra.migrations.status import Status, judged, status_of
 from crane_infra.program.preparation import Prepared
-from crane_infra.release.schemas import wanted_of
+from crane_infra.release.schemas import schema_files_of
 
 
 def announce_migrations(prepared: Prepared, looked: Future[list[Status]]) -> None:
@@ -65,7 +65,7 @@ async def look_at_ledgers(prepared: Prepared) -> list[Status]:
 
 def _wanted(prepared: Prepared, name: str) -> SchemaFiles:
     release = prepared.release
-    return wanted_of(prepared.settings, name, release.migrations[name], release.bases.get(name))
+    return schema_files_of(prepared.settings, name, release.migrations[name], release.bases.get(name))
 
 
 def _require_not_behind(prepared: Prepared, name: str, status: Status) -> None:

@@ -10,7 +10,7 @@ from crane_infra.program.announce.migrations import announce_migrations, look_at
 from crane_infra.program.background import begin
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict
-from crane_infra.release.rollback import Held
+from crane_infra.release.rollback import ExpectedMigrations
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Plan:
     although it did not change, each with the mark of the manual deployment that it replaces.
     """
 
-    migrations: Held
+    migrations: ExpectedMigrations
     reuploads: Mapping[str, str]
 
 

@@ -12,7 +12,7 @@ from pulumi_cloudflare._inputs import WorkerVersionBindingArgsDict
 from pulumi_cloudflare.worker import Worker as Script
 from pulumi_cloudflare.worker_version import WorkerVersion
 
-from crane_infra.config.catalog import Worker as CatalogWorker
+from crane_infra.config.catalog import CatalogWorker
 from crane_infra.release.bundle import Bundle
 
 # From no trigger at all to one the engine would not upload again (measured). The value stands in state.

@@ -13,7 +13,7 @@ from crane_infra.program.hooks.adapter import Action, before
 from crane_infra.program.hooks.steps import Log, ProveStep, migrate_database, prove, require_schemas
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict
-from crane_infra.release.schemas import wanted_of
+from crane_infra.release.schemas import schema_files_of
 
 
 def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookBinding:
@@ -25,7 +25,7 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
         if settings.rollback_to:
             await require_schemas(settings, [ExpectedHead(shown, database_id, head_of(files))])
         else:
-            schema = wanted_of(settings, name, files, run.release.bases.get(name))
+            schema = schema_files_of(settings, name, files, run.release.bases.get(name))
             await migrate_database(settings, shown, database_id, schema, release=run.release.digest, log=_log(run))
 
     return _bind(run, f"{name}-schema", migrate)

@@ -9,7 +9,7 @@ from typing import Any
 
 from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks, select
-from crane_infra.config.catalog import Catalog, Worker
+from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, CheckError
 from crane_infra.live.account import open_account
@@ -72,7 +72,7 @@ async def _check(step: ProveStep, name: str, proof: Proof) -> None:
     step.log(f"{target.worker}: {len(passed)} checks passed on {target.url}")
 
 
-def _due(worker: Worker, settings: Settings) -> tuple[Check, ...]:
+def _due(worker: CatalogWorker, settings: Settings) -> tuple[Check, ...]:
     """The checks of this environment, with its own deadline where it sets one."""
     due = select(worker.checks, settings.environment)
     seconds = settings.check_deadline_seconds

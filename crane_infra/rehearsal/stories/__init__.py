@@ -1,1 +1,1 @@
-"""The stories that `make rehearse` plays, step by step."""
+"""The stories that `make rehearse` runs, step by step."""

@@ -1,79 +1,81 @@
-"""Releases that come back: a deployment by hand, a release that fails in production only, and the way back to the one before it."""
+"""A manual deployment, a release that fails only in production, and the rollback to the release before it."""
 
 from crane_infra.rehearsal import project
 from crane_infra.rehearsal.existing_account import deploy_by_hand
 from crane_infra.rehearsal.stage import Stage
-from crane_infra.rehearsal.step import Step
-from crane_infra.rehearsal.stories.moves import add_migration, closed, database, deployed, proven, require_once, script, told
+from crane_infra.rehearsal.step import StoryStep
+from crane_infra.rehearsal.stories.moves import add_migration, database, deployed, proven, refused, release_name, require_once, script
 from crane_infra.rehearsal.worker_files import WORKER
 
 OLDER, NEWER = "older", "newer"
-BY_HAND = "export default { fetch: () => new Response('by hand') };"
+MANUAL = "export default { fetch: () => new Response('by hand') };"
 
 
 class Comeback:
-    """From a release that both environments have to a newer one, and back."""
+    """From a release that both environments run to a newer one, and back."""
 
     def __init__(self, stage: Stage) -> None:
-        """Play on this stage."""
+        """Run on this stage."""
         self._stage = stage
         self._older = ""
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[StoryStep]:
         """The steps, in order."""
         return [
-            Step("the next release, with a new migration: staging proves it", self.next_release),
-            Step("staging is deployed to by hand after its proof: production refuses", self.by_hand),
-            Step("the next update of staging returns it to its release", self.returned),
-            Step("a release whose smoke fails in production only: the error names the way back", self.bad_in_production),
-            Step("rollback-to brings the older release back over the newer schema", self.rolled_back),
+            StoryStep("the next release, with a new migration: staging proves it", self.next_release),
+            StoryStep("a manual deployment to staging after its proof: production refuses the release", self.manual_deployment),
+            StoryStep("update staging: it returns to its release", self.returned),
+            StoryStep(
+                "a release whose checks fail only in production: the error names the command that rolls back", self.bad_in_production
+            ),
+            StoryStep("set rollback-to: the older release runs again, on the newer schema", self.rolled_back),
         ]
 
     def next_release(self) -> str:
-        """One that staging cannot find fault with: it fails in production only."""
+        """A release that passes in staging and fails in production."""
         stage = self._stage
         stage.files.keep(OLDER)
         self._older = stage.proofs("production")[0]["digest"]
         add_migration(stage, "newer", before="CREATE TABLE rehearsed (migration TEXT NOT NULL);")
         stage.files.answer_500_in("production")
-        seen = proven(stage)
+        summary = proven(stage)
         stage.files.keep(NEWER)
-        return seen
+        return summary
 
-    def by_hand(self) -> str:
-        """Somebody deploys a version of his own, as wrangler and the dashboard do."""
-        version = deploy_by_hand(self._stage.account, script("staging"), BY_HAND)
-        return closed(self._stage, "staging has changed since its proof", version)
+    def manual_deployment(self) -> str:
+        """Deploy another version without crane, as with wrangler or the dashboard."""
+        version = deploy_by_hand(self._stage.account, script("staging"), MANUAL)
+        return refused(self._stage, "staging has changed since its proof", version)
 
     def returned(self) -> str:
-        """An update of staging, with the same files."""
+        """Update staging with the same files."""
         stage = self._stage
-        said = stage.up("staging")
+        output = stage.up("staging")
         version = stage.proofs("staging")[0]["workers"][WORKER]["version"]
         stage.require(stage.account.serving(script("staging")) == version, "staging does not serve its release")
-        return stage.line(said, "manual deployment", "this run returns it to its release")
+        return stage.line(output, "manual deployment", "this run returns it to its release")
 
     def bad_in_production(self) -> str:
-        """Staging could not know; production's own smoke does."""
+        """The checks in production find what staging could not show."""
         stage = self._stage
         before = stage.account.serving(script("production"))
         with stage.impatient("production"):
             error = stage.up_refused("production")
-        way_back = f"wrangler rollback {before} --name {script('production')}"
-        stage.require(way_back in error, f"the error does not name the way back, but: {error}")
-        stage.require(stage.proofs("production")[0]["digest"] == self._older, "production has proven what failed")
+        command = f"wrangler rollback {before} --name {script('production')}"
+        stage.require(command in error, f"expected '{command}' in the error, got: {error}")
+        stage.require(stage.proofs("production")[0]["digest"] == self._older, "production has a proof of the release that failed")
         return error
 
     def rolled_back(self) -> str:
-        """The older files with rollback-to; the database keeps what came since."""
+        """Deploy the older files with rollback-to. The database keeps its later migrations."""
         stage = self._stage
         stage.files.use(OLDER)
         before = stage.account.ledger(database(stage, "production"))
         project.configure(stage.project, "production", {"rollback-to": self._older})
-        seen = deployed(stage, "production")
+        summary = deployed(stage, "production")
         live = stage.proofs("production")[0]
-        stage.require(live["digest"] == self._older, f"production runs {told(live)}")
+        stage.require(live["digest"] == self._older, f"production runs {release_name(live)}")
         stage.require(stage.account.ledger(database(stage, "production")) == before, "the rollback changed the ledger")
         require_once(stage, "production")
         stage.files.use(NEWER)
-        return f"{seen}; the ledger still stands at {before[-1]}"
+        return f"{summary}; the ledger still stands at {before[-1]}"

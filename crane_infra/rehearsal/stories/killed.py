@@ -1,8 +1,8 @@
-"""A run that dies in each of its hooks, and the runs that go on from there.
+"""A run that is killed in each of its hooks, and the runs that continue from there.
 
-A hook is held at one of its calls to D1; then the engine and all that it started get ``kill -9``. Where the run died is seen in the cloud: in the
-schema step the migration is applied and the version has no traffic; before traffic the same, and the step is not repeated; in the release step the
-version serves. Nothing is proven before the last run.
+The local cloud holds one of a hook's calls to D1, and then the engine and all its processes get ``kill -9``. The account shows where the run
+was: in the schema step, the migration is applied and the new version has no traffic; before traffic, the same, and the schema step is not
+repeated; in the release step, the new version serves. Only the last run proves the release.
 """
 
 import json
@@ -12,14 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from crane_infra.config.settings import ENVIRONMENTS, Environment
 from crane_infra.rehearsal.process import happens
 from crane_infra.rehearsal.stage import Stage
-from crane_infra.rehearsal.step import Step
+from crane_infra.rehearsal.step import StoryStep
 from crane_infra.rehearsal.stories.moves import add_migration, database, proven, require_once, script
 from local_cloud.faults.model import CommitThenHold, Hold, Then
 
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 APPLIES = "INSERT INTO crane_migrations"
-# Two reads are a look at a ledger. A run looks at both databases at its start, its schema step at one (at none where it is done), and the hooks
-# before traffic and in the release step at both.
+# Reading a ledger takes two queries. A run reads both ledgers at its start; its schema step reads one (none if it is already done); the hooks
+# before traffic and in the release step read both.
 BEFORE_TRAFFIC, IN_RELEASE = 4 + 2 + 1, 4 + 4 + 1
 _REACHED_SECONDS = 180.0
 
@@ -28,26 +28,26 @@ class Killed:
     """One release to staging, killed three times."""
 
     def __init__(self, stage: Stage) -> None:
-        """Play on this stage."""
+        """Run on this stage."""
         self._stage = stage
         self._migration = self._served = ""
         self._digests: list[str] = []
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[StoryStep]:
         """The steps, in order."""
         return [
-            Step("kill -9 in the schema hook, with a migration applied and not acknowledged: nothing is proven", self.in_schema),
-            Step("the next run, kill -9 before the new version gets traffic: nothing is proven", self.before_traffic),
-            Step("the next run, kill -9 in the release hook, before its checks: nothing is proven", self.in_release),
-            Step("the next run converges: every migration was applied once, the release is proven", self.converges),
-            Step("crane verify: all is as the stacks say", self.verified),
+            StoryStep("kill -9 in the schema hook, after a migration was applied but before the reply: nothing is proven", self.in_schema),
+            StoryStep("kill -9 in the next run, before the new version gets traffic: nothing is proven", self.before_traffic),
+            StoryStep("kill -9 in the next run, in the release hook before its checks: nothing is proven", self.in_release),
+            StoryStep("the next run completes: every migration was applied once, the release is proven", self.converges),
+            StoryStep("crane verify: both environments are as their stacks say", self.verified),
         ]
 
     def in_schema(self) -> str:
-        """The engine dies while D1 has the migration and nobody knows."""
+        """Kill the engine when D1 has applied the migration and has not replied yet."""
         stage = self._stage
         self._migration = add_migration(stage, "killed")
-        stage.files.change_code("the release that is killed")
+        stage.files.change_code("the release whose run is killed")
         self._digests = self._proven()
         self._served = stage.account.serving(script("staging"))
         name = database(stage, "staging")
@@ -56,7 +56,7 @@ class Killed:
         return f"{self._migration} is in the ledger, the old version serves"
 
     def before_traffic(self) -> str:
-        """The engine dies with the schema done and the version uploaded."""
+        """Kill the engine when the schema is up to date and the version is uploaded."""
         self._killed_at(Hold(), BEFORE_TRAFFIC)
         self._require_serving(self._served)
         newest = self._stage.account.newest_version(script("staging"))
@@ -64,45 +64,45 @@ class Killed:
         return f"version {newest[:8]} is uploaded, the old one serves"
 
     def in_release(self) -> str:
-        """The engine dies when the version serves and nobody has checked it."""
+        """Kill the engine when the version serves and its checks have not run."""
         self._killed_at(Hold(), IN_RELEASE)
         newest = self._stage.account.newest_version(script("staging"))
         self._require_serving(newest)
-        return f"version {newest[:8]} serves, unproven"
+        return f"version {newest[:8]} serves, and is not proven"
 
     def converges(self) -> str:
-        """What the killed runs did is not done again."""
+        """The next run repeats nothing that the killed runs did."""
         uploaded = self._stage.account.newest_version(script("staging"))
-        seen = proven(self._stage)
+        summary = proven(self._stage)
         self._require_serving(uploaded)
         require_once(self._stage, "staging")
         ran = self._stage.account.rows(database(self._stage, "staging"), "SELECT migration FROM rehearsed")
         self._stage.require(ran[-1]["migration"] == self._migration, f"{self._migration} did not run")
-        return f"{seen}; {self._migration} ran once"
+        return f"{summary}; {self._migration} ran once"
 
     def verified(self) -> str:
-        """Both stacks against what is live: production from the files of its own release."""
+        """Run ``crane verify`` for both stacks; production with the files of its own release."""
         with ThreadPoolExecutor() as threads:
             return "; ".join(threads.map(self._verified, ENVIRONMENTS))
 
     def _verified(self, environment: Environment) -> str:
-        ended = self._stage.crane("verify", "--stack", environment, "--json")
-        self._stage.require(ended.out.startswith("{"), f"crane verify could not look at {environment}: {ended.said.strip()}")
-        report = json.loads(ended.out)
-        found = ", ".join(f"{one['where']}: {one['what']}" for one in report["findings"])
-        self._stage.require(ended.exit == 0 and report["as_expected"], f"crane verify finds in {environment}: {found}")
-        return f"{environment}: {len(report['seen'])} looks, no difference"
+        result = self._stage.crane("verify", "--stack", environment, "--json")
+        self._stage.require(result.out.startswith("{"), f"crane verify failed in {environment}: {result.said.strip()}")
+        report = json.loads(result.out)
+        differences = ", ".join(f"{finding['where']}: {finding['what']}" for finding in report["findings"])
+        self._stage.require(result.exit == 0 and report["as_expected"], f"crane verify finds differences in {environment}: {differences}")
+        return f"{environment}: {len(report['seen'])} comparisons, no difference"
 
     def _killed_at(self, then: Then, nth: int, saying: str = "", when: Callable[[], bool] = lambda: True) -> None:
-        """Update staging, and kill the run while its nth query from here on with this text is held and ``when`` holds."""
+        """Update staging, and kill the run while its nth query with this text is held, as soon as ``when`` is true."""
         stage = self._stage
         with stage.faults.fault(QUERY, then, nth=nth, saying=saying) as fault:
             child = stage.begin_up("staging")
             reached = happens(lambda: not child.runs or (fault.fired > 0 and when()), _REACHED_SECONDS)
             alive = child.runs
             stage.killed(child)
-        stage.require(reached and alive, "the run ended before it could be killed" if reached else "the run did not come to the hook")
-        stage.require(self._proven() == self._digests, "a killed run has proven something")
+        stage.require(reached and alive, "the run ended before it could be killed" if reached else "the run did not reach the hook")
+        stage.require(self._proven() == self._digests, "a killed run has written a proof")
 
     def _proven(self) -> list[str]:
         return [proof["digest"] for environment in ENVIRONMENTS for proof in self._stage.proofs(environment)]

@@ -193,8 +193,8 @@ class TestAfterTheAdoption:
         well(adopted)
         with setting(existing.world, kind, name, adopt=None):
             said = refused(existing.world.up("staging"))
-        assert said.startswith(f"Pulumi.staging.yaml {kind}.{name}.adopt: was taken away; ")
-        assert f"Put back {back}" in said
+        assert said.startswith(f"Pulumi.staging.yaml {kind}.{name}.adopt: was removed, but this stack adopted")
+        assert f"Restore {back}" in said
 
     def test_put_back_it_changes_nothing(self, existing: Existing, adopted: Ended) -> None:
         well(adopted)

@@ -84,4 +84,4 @@ def test_a_proof_of_another_manifest_under_the_release_s_digest_closes_the_gate(
     proof = make_proof(proven_at=now, **EMPTY)
     run = prepared(make_settings("production"), proof, of=proof)
     other = replace(run, release=Release({}, {}, {}, {"schema": 2}, proof.digest))
-    assert "does not speak of this release's manifest" in refusal(other)
+    assert "is for a different manifest" in refusal(other)

@@ -90,7 +90,7 @@ def test_a_proof_of_another_account_does_not_open_the_gate(declare: Declare, not
     outputs = proven(declare("staging"))
     nothing_registered.clear()
     text = refusal(declare, "production", {STAGING: outputs}, account_id="f" * 32)
-    assert f"is of account {ACCOUNT}" in text
+    assert f"is for account {ACCOUNT}" in text
     assert nothing_registered == []
 
 
@@ -136,7 +136,7 @@ def test_production_is_refused_while_its_fingerprints_cannot_be_compared_with_st
 ) -> None:
     outputs = proven(declare("staging"))
     nothing_registered.clear()
-    assert "fingerprint-key: is not the one of staging" in refusal(
+    assert "fingerprint-key: differs from the one of staging" in refusal(
         declare, "production", {STAGING: outputs}, fingerprint_key="canary-of-another-key"
     )
     assert nothing_registered == []

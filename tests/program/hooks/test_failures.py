@@ -77,13 +77,13 @@ class TestBadInput:
         del settings["config"]["crane-infra:workers-dir"]
         assert self.refused(world, settings) == (
             "Pulumi.staging.yaml crane-infra:workers-dir: is missing. "
-            "Say where the built workers are: pulumi config set workers-dir <folder>."
+            "Set the folder of the built workers: pulumi config set workers-dir <folder>."
         )
 
     def test_an_unknown_setting(self, world: World, settings: Json) -> None:
         settings["config"]["crane-infra:worker-dir"] = "."
         said = self.refused(world, settings)
-        assert said.startswith("Pulumi.staging.yaml crane-infra:worker-dir: is not known. Remove it, or correct its name: known are ")
+        assert said.startswith("Pulumi.staging.yaml crane-infra:worker-dir: is not known. Remove it, or correct its name. Known names: ")
 
     def test_a_missing_secret(self, world: World, settings: Json) -> None:
         del settings["config"]["crane-infra:secrets"]["GEMINI_API_KEY"]

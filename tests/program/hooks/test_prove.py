@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crane_infra.checks.model import Check
-from crane_infra.config.catalog import Catalog, Worker
+from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings
 from crane_infra.errors import ApiError, CheckError, CraneError, LiveError
 from crane_infra.live.account import open_account
@@ -30,7 +30,7 @@ REPORTS = """export default { fetch(request, env) {
 } };"""
 CATALOG = Catalog(
     workers={
-        "w": Worker(
+        "w": CatalogWorker(
             bundle="x",
             compatibility_date="2026-01-01",
             checks=(
