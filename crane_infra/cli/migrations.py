@@ -16,10 +16,11 @@ from crane_infra.commands.databases import Managed, managed
 from crane_infra.commands.migration_files import accepted_by_all, lint_folders, new_migration
 from crane_infra.commands.stack import outputs_of, settings_and_outputs, settings_of
 from crane_infra.config.stackfile import project_name
-from crane_infra.migrations.baseline import take_on
+from crane_infra.migrations.baseline import record_baseline
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
+from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.ledger import read_ledger
-from crane_infra.migrations.status import Status, status_of
+from crane_infra.migrations.status import status_of
 
 NOT_SETTLED = 3
 app = typer.Typer(
@@ -103,12 +104,12 @@ def baseline(
     """Take on a database as it is: compare its schema with the files, then record them, and each accepted difference. Runs no migration."""
 
     async def work(one: Managed) -> tuple[str, ...]:
-        return await take_on(one.db, one.schema.files, one.schema.base, up_to, accept or [])
+        return await record_baseline(one.db, one.schema, up_to, accept or [])
 
     try:
         (names,) = _each(stack, database, work)
     except SchemaDiffersError as error:
-        typer.echo(error.told)
+        typer.echo(error.diff)
         raise
     typer.echo(f"{database}: recorded: {', '.join(names) or 'nothing'}")
 
@@ -119,12 +120,12 @@ def new(name: str, database: DatabaseArgument, stack: StackOption = "staging", f
     typer.echo(str(new_migration(catalog.crane(), folder or settings_of(stack, root()).workers_dir, database, name)))
 
 
-async def _status(one: Managed) -> Status:
+async def _status(one: Managed) -> Judgement:
     return await status_of(one.db, one.schema)
 
 
 async def _drift(one: Managed) -> Drift:
-    return await look_for_drift(one.db, await read_ledger(one.db), one.schema.files, one.schema.base)
+    return await look_for_drift(one.db, one.schema, await read_ledger(one.db))
 
 
 def _each(stack: str, database: str | None, work: Callable[[Managed], Any]) -> list[Any]:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from crane_infra.migrations.drift import Drift
+from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.lint.judge import Examined
-from crane_infra.migrations.status import Status
 
 
-def status(one: Status) -> str:
+def status(one: Judgement) -> str:
     """Where a ledger stands, and the names of what is pending."""
     return "\n".join([_head(one), *(f"  pending  {file.name}" for file in one.plan.pending), *_refused(one)])
 
 
-def plan(one: Status) -> str:
+def plan(one: Judgement) -> str:
     """What a run would do with each pending file."""
     lines = [_head(one), *(f"  take over  {file.name}, applied by wrangler" for file in one.plan.adopt)]
     for own in one.examined:
@@ -34,10 +34,10 @@ def lint(examined: Sequence[Examined]) -> str:
 
 def drift(one: Drift) -> str:
     """Whether both schemas are the same, and the diff if not."""
-    return f"{one.database}: its schema differs\n{one.told}" if one.told else f"{one.database}: its schema is what its migrations make"
+    return f"{one.database}: its schema differs\n{one.diff}" if one.diff else f"{one.database}: its schema is what its migrations make"
 
 
-def status_as_json(one: Status) -> dict[str, Any]:
+def status_as_json(one: Judgement) -> dict[str, Any]:
     """The same as ``status``."""
     return {
         "database": one.database,
@@ -49,7 +49,7 @@ def status_as_json(one: Status) -> dict[str, Any]:
     }
 
 
-def plan_as_json(one: Status) -> dict[str, Any]:
+def plan_as_json(one: Judgement) -> dict[str, Any]:
     """The same as ``plan``."""
     return {**status_as_json(one), "pending": [examined_as_json(own) for own in one.examined]}
 
@@ -73,14 +73,14 @@ def examined_as_json(one: Examined) -> dict[str, Any]:
 
 def drift_as_json(one: Drift) -> dict[str, Any]:
     """The same as ``drift``."""
-    return {"database": one.database, "as_expected": not one.objects, "differs": one.objects, "diff": one.told}
+    return {"database": one.database, "as_expected": not one.objects, "differs": one.objects, "diff": one.diff}
 
 
-def _head(one: Status) -> str:
+def _head(one: Judgement) -> str:
     return f"{one.database}: {len(one.ledger.entries)} applied, up to {one.ledger.head.name or 'none'}; {len(one.plan.pending)} pending"
 
 
-def _refused(one: Status) -> list[str]:
+def _refused(one: Judgement) -> list[str]:
     return [f"  refused  {one.refusal}"] if one.refusal else []
 
 

@@ -6,7 +6,7 @@ from crane_infra.commands.databases import managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.live.promotion import require_open
-from crane_infra.migrations.apply import bring_up_to
+from crane_infra.migrations.apply import migrate
 from crane_infra.release.gate import verdict_for
 from crane_infra.release.manifest import read_release
 from crane_infra.release.outputs import StackOutputs
@@ -24,7 +24,7 @@ async def apply_to(
 ) -> list[str]:
     """Bring the databases of a stack, or the one called ``only``, up to their files; returns where each ledger stands then.
 
-    ``outputs_of`` gives the outputs of a stack. Raises GateError where production may not take these files, else as ``bring_up_to`` does.
+    ``outputs_of`` gives the outputs of a stack. Raises GateError where production may not take these files, else as ``migrate`` does.
     """
     outputs = outputs_of(settings.environment)
     release = RECORDED_AS
@@ -35,7 +35,7 @@ async def apply_to(
     summaries = []
     async with managed(settings, catalog, outputs, only) as databases:
         for database in databases:
-            outcome = await bring_up_to(database.db, database.schema, release=release, log=log)
+            outcome = await migrate(database.db, database.schema, release=release, log=log)
             head = outcome.head.name or "no migration"
             summaries.append(f"{database.db.name}: {len(outcome.applied)} applied, stands at {head}")
     return summaries

@@ -15,11 +15,9 @@ from cloudflare.types.d1.database_query_params import MultipleQueriesBatch
 
 from crane_infra.d1 import reply
 from crane_infra.d1.database import Param, Result, Row, Statement
-from crane_infra.d1.errors import NoAnswerError, RateLimitedError
+from crane_infra.d1.errors import LONGEST_WAIT, NoAnswerError, RateLimitedError
 from crane_infra.d1.imports import Importer
 
-# The longest Retry-After that is obeyed, in seconds; a token that used up its budget is told 300, and nobody waits that long unasked.
-LONGEST_WAIT = 60.0
 T = TypeVar("T")
 Raw = tuple[int, dict[str, str], bytes]
 
@@ -125,7 +123,7 @@ def backoff(error: Exception) -> bool | float:
     if isinstance(error, RateLimitedError):
         if error.retry_after is None:
             return True
-        return error.retry_after if error.retry_after <= LONGEST_WAIT else False
+        return False if error.asks_too_long else error.retry_after
     return isinstance(error, NoAnswerError)
 
 

@@ -13,6 +13,9 @@ Prevents the one mistake that loses data: taking "no reply" for "not done" and s
 
 from crane_infra.errors import ApiError
 
+LONGEST_WAIT = 60.0
+"""The longest Retry-After that is obeyed, in seconds; an exhausted token gets 300, and nobody waits that long unasked."""
+
 
 class RefusedError(ApiError):
     """The API refused the call; it had no effect."""
@@ -24,6 +27,11 @@ class RateLimitedError(RefusedError):
     def __init__(self, where: str, what: str, todo: str, retry_after: float | None) -> None:
         super().__init__(where, what, todo)
         self.retry_after = retry_after
+
+    @property
+    def asks_too_long(self) -> bool:
+        """Whether the wait is longer than ``LONGEST_WAIT``."""
+        return (self.retry_after or 0) > LONGEST_WAIT
 
 
 class BusyError(RateLimitedError):

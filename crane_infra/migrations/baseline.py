@@ -1,63 +1,65 @@
-"""Taking on a database as it is: compared with what the files make, then recorded, if both agree or each difference was named.
+"""Baselines an existing database: compares its schema with the files, then records the files as applied. Runs no migration.
 
-Runs no migration. Prevents a ledger that says of a database what nobody has looked at.
+Every difference has to be accepted by name, so the ledger never claims what nobody has looked at.
 """
 
 from collections.abc import Collection, Sequence
 from uuid import uuid4
 
-from crane_infra.d1.database import Database
+from crane_infra.d1.database import Database, Statement
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
-from crane_infra.migrations.files.read import MigrationFile, from_empty
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.migrations.requests import accept_request, baseline_request, prepare_request
-from crane_infra.migrations.sqlite.schema import Schema, expected_schema, live_schema
+from crane_infra.migrations.sqlite.schema import expected_schema, live_schema
 
 
-async def take_on(
-    db: Database, files: Sequence[MigrationFile], base: MigrationFile | None, upto: int | None, accept: Collection[str] = ()
-) -> tuple[str, ...]:
-    """Record the migrations up to number ``upto`` (None: all) as done, without running them, and return their names.
+async def record_baseline(db: Database, schema: SchemaFiles, up_to: int | None, accept: Collection[str] = ()) -> tuple[str, ...]:
+    """Record the migrations up to number ``up_to`` (None: all) as applied, without running them, and return their names.
 
-    Every difference between the live schema and the one that these files make has to be named in ``accept`` (``table sessions``), and is
-    expected from then on. Where the ledger is not empty only what is accepted is recorded. Raises MigrationError where there is nothing to
-    record, where the schemas differ, or where ``accept`` names no difference.
+    ``accept`` names every difference between the live schema and the one that these files make (``table sessions``); these are expected from
+    then on. Where the ledger is not empty only accepted differences are recorded, and their names returned. Raises MigrationError where there
+    is nothing to record, where the schemas differ, or where ``accept`` names something that does not differ.
     """
     ledger = await read_ledger(db)
-    if ledger.entries:
-        return await _accept(db, files, base, ledger, accept)
-    held = tuple(file for file in files if upto is None or file.number <= upto)
-    expected = expected_schema(from_empty(held, base if base and base.number <= (upto or base.number) else None))
+    return await (_accept(db, schema, ledger, accept) if ledger.entries else _record(db, schema, up_to, accept))
+
+
+async def _record(db: Database, schema: SchemaFiles, up_to: int | None, accept: Collection[str]) -> tuple[str, ...]:
+    files, base = schema.files, schema.base
+    recorded = tuple(file for file in files if up_to is None or file.number <= up_to)
+    expected = expected_schema(from_empty(recorded, base if base and base.number <= (up_to or base.number) else None))
     drift = Drift(db.name, expected, await live_schema(db))
-    _require_named(drift, accept, "Choose the files with --up-to, mend the schema, or name each difference with --accept")
-    token = uuid4().hex
-    last = held[-1].name if held else None
-    record = [*baseline_request(held, token, "baseline"), *accept_request(_seen(drift.live, accept), last)]
-    await db.write([*prepare_request((), token, "baseline"), *record])
-    return tuple(file.name for file in held)
+    _require_accepted(drift, accept, "Choose the files with --up-to, fix the schema, or name each difference with --accept")
+    await _write(db, drift, recorded, accept, recorded[-1].name if recorded else None)
+    return tuple(file.name for file in recorded)
 
 
-async def _accept(
-    db: Database, files: Sequence[MigrationFile], base: MigrationFile | None, ledger: Ledger, accept: Collection[str]
-) -> tuple[str, ...]:
+async def _accept(db: Database, schema: SchemaFiles, ledger: Ledger, accept: Collection[str]) -> tuple[str, ...]:
     if not accept:
-        what = f"its ledger has {len(ledger.entries)} migrations already, up to {ledger.head.name}"
-        raise MigrationError(db.name, what, "There is nothing to take on; --accept records a difference of its schema")
-    drift = await look_for_drift(db, ledger, files, base)
-    _require_named(drift, accept, "Mend the schema, or name each difference with --accept")
-    token = uuid4().hex
-    await db.write([*prepare_request((), token, "baseline"), *accept_request(_seen(drift.live, accept), ledger.head.name)])
+        what = f"its ledger already has {len(ledger.entries)} migrations, up to {ledger.head.name}"
+        raise MigrationError(db.name, what, "It needs no baseline. To record a difference of its schema, name it with --accept")
+    drift = await look_for_drift(db, schema, ledger)
+    _require_accepted(drift, accept, "Fix the schema, or name each difference with --accept")
+    await _write(db, drift, (), accept, ledger.head.name)
     return tuple(sorted(accept))
 
 
-def _seen(live: Schema, accept: Collection[str]) -> dict[str, str | None]:
-    return {name: live.get(name) for name in sorted(accept)}
+async def _write(db: Database, drift: Drift, files: Sequence[MigrationFile], accept: Collection[str], after: str | None) -> None:
+    token = uuid4().hex
+    objects = {name: drift.live.get(name) for name in sorted(accept)}
+    request: list[Statement] = [
+        *prepare_request((), token, "baseline"),
+        *baseline_request(files, token, "baseline"),
+        *accept_request(objects, after),
+    ]
+    await db.write(request)
 
 
-def _require_named(drift: Drift, accept: Collection[str], todo: str) -> None:
+def _require_accepted(drift: Drift, accept: Collection[str], todo: str) -> None:
     if unknown := sorted(set(accept) - set(drift.objects)):
-        only = f"Accept only what differs: {', '.join(drift.objects) or 'nothing does'}"
-        raise MigrationError(drift.database, f"{unknown[0]} is no difference", only)
-    if open_ones := [name for name in drift.objects if name not in accept]:
-        raise SchemaDiffersError(drift, f"its schema is not what these files make ({', '.join(open_ones)})", todo)
+        differing = f"Accept only what differs: {', '.join(drift.objects) or 'nothing does'}"
+        raise MigrationError(drift.database, f"{unknown[0]} does not differ", differing)
+    if remaining := [name for name in drift.objects if name not in accept]:
+        raise SchemaDiffersError(drift, f"its schema differs from the one that these files make ({', '.join(remaining)})", todo)

@@ -98,12 +98,12 @@ def head_of(files: Iterable[MigrationFile]) -> LedgerHead:
     return _head((file.name, file.sha256) for file in files)
 
 
-async def read_ledger(db: Database, *, seen: bool = False) -> Ledger:
-    """Read the ledger with SELECTs alone; an untouched database has an empty one. ``seen``: its tables were there, so one SELECT will do.
+async def read_ledger(db: Database, *, ready: bool = False) -> Ledger:
+    """Read the ledger with SELECTs alone; an untouched database has an empty one. ``ready``: its tables existed before, so one SELECT is enough.
 
     Raises ApiError, and MigrationError for a row without a name.
     """
-    rows = await (_read_all(db) if seen else _read_what_is_there(db))
+    rows = await (_read_all(db) if ready else _read_what_is_there(db))
     found = [row for row in rows if row.get("source") == _OBJECTS]
     tables = _tables(found)
     populated = any(map(is_users, tables))

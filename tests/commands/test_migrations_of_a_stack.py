@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 DATABASE, SHOWN = "crane-context-db", "crane-context-db-staging"
 LAST = "0004_create_smoke_writes.sql"
-NOTHING = "There is nothing to take on; --accept records a difference of its schema"
+NOTHING = "It needs no baseline. To record a difference of its schema, name it with --accept"
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +151,7 @@ def test_a_schema_that_was_changed_by_hand_is_shown_as_a_diff_stops_every_run_an
     assert (said.returncode, "+CREATE INDEX by_hand ON sessions (host);" in said.stdout.splitlines()) == (3, True)
     (found,) = json.loads(crane(world, "verify", "-d", DATABASE, "--json").stdout)["databases"]
     assert (found["as_expected"], found["differs"]) == (False, ["index by_hand"])
-    text = f"{SHOWN}: its schema is not what its migrations make (index by_hand), so nothing was applied"
+    text = f"{SHOWN}: its schema differs from the one that its migrations make (index by_hand), so nothing was applied"
     for run in (crane(world, "plan"), crane(world, "apply")):
         assert (run.returncode != 0, text in run.stdout + run.stderr) == (True, True)
     assert text in world.up("staging").said
@@ -210,11 +210,11 @@ def test_what_is_wrong_is_one_line(world: World) -> None:
         (("new", "a b", "-d", DATABASE), "error: a b: it is no name of a migration. Use letters, digits, - and _.\n"),
         (
             ("baseline", "-d", DATABASE),
-            f"error: {SHOWN}: its ledger has 4 migrations already, up to {LAST}. {NOTHING}.\n",
+            f"error: {SHOWN}: its ledger already has 4 migrations, up to {LAST}. {NOTHING}.\n",
         ),
         (
             ("baseline", "-d", DATABASE, "--accept", "table x"),
-            f"error: {SHOWN}: table x is no difference. Accept only what differs: nothing does.\n",
+            f"error: {SHOWN}: table x does not differ. Accept only what differs: nothing does.\n",
         ),
     ):
         said = crane(world, *words)

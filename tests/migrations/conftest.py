@@ -8,7 +8,7 @@ import pytest
 
 from crane_infra.d1.client import D1
 from crane_infra.migrations.apply import Outcome, migrate
-from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.lint.judge import lint
 from tests.d1.fixtures import db, no_waiting, server
@@ -32,7 +32,8 @@ class Runner:
         self.on_pause()
 
     def __call__(self, files: Sequence[MigrationFile], *, out_of_order: bool = False) -> Awaitable[Outcome]:
-        return migrate(self.db, files, release="release-1", log=self.log.append, out_of_order=out_of_order, pause=self.pause)
+        schema = SchemaFiles(tuple(files), out_of_order=out_of_order)
+        return migrate(self.db, schema, release="release-1", log=self.log.append, pause=self.pause)
 
 
 @pytest.fixture

@@ -23,7 +23,10 @@ async def test_an_empty_database_gets_every_file_once_and_in_order(run: Runner, 
     assert outcome.head == head_of(three)
     assert server.names() == server.names("crane_migrations") == NAMES
     assert server.sql("SELECT x, y FROM t") == [("a-b", None), ("c", None)]
-    assert run.log == [f"{NAME}: 3 pending; back to before them: {BACK}bookmark-0", *(f"{NAME}: applied {name}" for name in NAMES)]
+    assert run.log == [
+        f"{NAME}: 3 pending; to return to the state before them: {BACK}bookmark-0",
+        *(f"{NAME}: applied {name}" for name in NAMES),
+    ]
 
 
 async def test_each_file_is_one_request_and_nothing_is_read_in_between(
@@ -79,7 +82,7 @@ async def test_a_ledger_that_was_there_is_read_with_its_schema_in_one_request(
     await run(three)
     before = await read_ledger(db)
     server.requests.clear()
-    again = await read_ledger(db, seen=True)
+    again = await read_ledger(db, ready=True)
     assert [kind for kind, _ in server.requests] == ["read"]
     assert (again, sorted(again.objects)) == (before, sorted(before.objects))
 
@@ -91,7 +94,7 @@ async def test_a_ledger_that_was_there_and_is_gone_is_read_as_gone(
     await run(three)
     for table in {"d1_migrations", "crane_migrations", "crane_rows", "crane_accepted"}.difference(kept):
         server.sql(f"DROP TABLE {table}")
-    again = await read_ledger(db, seen=True)
+    again = await read_ledger(db, ready=True)
     assert again == await read_ledger(db)
     assert (len(again.entries), again.ready) == (len(three) if kept else 0, False)
 
@@ -112,7 +115,7 @@ async def test_what_wrangler_applied_is_taken_over_and_not_run(run: Runner, serv
     outcome = await run(three)
     assert (outcome.adopted, outcome.applied) == ((NAMES[0],), (NAMES[1], NAMES[2]))
     assert outcome.head == head_of(three)
-    assert run.log[0] == f"{NAME}: taken over from wrangler: {NAMES[0]}"
+    assert run.log[0] == f"{NAME}: imported from wrangler's ledger: {NAMES[0]}"
     assert server.sql("SELECT origin, done_at FROM crane_migrations WHERE name = ?", NAMES[0]) == [("adopted", "2025-06-01 10:00:00")]
 
 
@@ -152,7 +155,7 @@ async def test_a_late_file_runs_only_where_that_is_allowed_and_is_told(run: Runn
     outcome = await run([a, b, c], out_of_order=True)
     assert outcome.applied == ("0002_f.sql",)
     assert outcome.head == head_of([a, b, c])
-    assert f"{NAME}: 0002_f.sql runs out of order, as this run allows" in run.log
+    assert f"{NAME}: 0002_f.sql runs out of order, as the stack file allows" in run.log
     assert server.names() == ["0001_f.sql", "0010_f.sql", "0002_f.sql"]
 
 
@@ -185,9 +188,9 @@ async def test_a_failed_statement_leaves_nothing_and_is_named(
         await run([three[0], broken, three[2]])
     assert str(caught.value) == (
         f"{SHOWN}/0002_fill.sql: not applied to {NAME} at statement 2 of 2 (SELECT abs(-9223372036854775808)): "
-        "D1 refused it: integer overflow: SQLITE_ERROR (code 7500). Nothing of it stays. "
+        "D1 refused it: integer overflow: SQLITE_ERROR (code 7500). It was rolled back. "
         "Applied in this run: 0001_make.sql. Pending: 0002_fill.sql, 0010_widen.sql. "
-        "Correct what it names; then run the same `pulumi up` again, it goes on with this file."
+        "Correct what it names; then run the same `pulumi up` again, which continues with this file."
     )
     assert server.names() == server.names("crane_migrations") == [NAMES[0]]
     assert server.sql("SELECT * FROM t") == []

@@ -6,7 +6,7 @@ import pytest
 
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.apply import migrate
-from crane_infra.migrations.files.read import MigrationFile, read_base
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_base
 from crane_infra.migrations.ledger import Ledger, LedgerEntry, head_of
 from crane_infra.migrations.plan import make_plan
 from tests.d1.server import D1Server, drop_after_commit, drop_unread
@@ -36,7 +36,7 @@ def files(tmp_path: Path) -> tuple[MigrationFile, ...]:
 
 async def run_with(run: Runner, base: MigrationFile, files: tuple[MigrationFile, ...]) -> tuple[str, ...]:
     """Run the migrations over a base, and say what was applied."""
-    return (await migrate(run.db, files, release="release-1", log=run.log.append, base=base, pause=run.pause)).applied
+    return (await migrate(run.db, SchemaFiles(files, base), release="release-1", log=run.log.append, pause=run.pause)).applied
 
 
 async def test_an_empty_database_gets_the_base_and_what_came_after_it(
@@ -48,7 +48,7 @@ async def test_an_empty_database_gets_the_base_and_what_came_after_it(
 
 
 async def test_the_ledger_stands_where_it_would_without_a_base(run: Runner, base: MigrationFile, files: tuple[MigrationFile, ...]) -> None:
-    outcome = await migrate(run.db, files, release="r", log=run.log.append, base=base, pause=run.pause)
+    outcome = await migrate(run.db, SchemaFiles(files, base), release="r", log=run.log.append, pause=run.pause)
     assert outcome.head == head_of(files)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.baseline import take_on
+from crane_infra.migrations.baseline import record_baseline
 from crane_infra.migrations.drift import SchemaDiffersError
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_base
 from crane_infra.migrations.status import status_of
@@ -44,7 +44,7 @@ async def test_a_populated_database_without_a_ledger_is_refused_first(
 async def test_where_schema_and_files_agree_the_ledger_is_written_and_the_rest_is_pending(
     run: Runner, populated: D1Server, files: tuple[MigrationFile, ...]
 ) -> None:
-    assert await take_on(run.db, files, None, 2) == ("0001_make.sql", "0002_widen.sql")
+    assert await record_baseline(run.db, SchemaFiles(files), 2) == ("0001_make.sql", "0002_widen.sql")
     assert (await run(files)).applied == ("0003_u.sql",)
     assert populated.names() == list(FILES)
     assert populated.sql("SELECT x, y FROM t") == [("a", "b")]
@@ -52,9 +52,9 @@ async def test_where_schema_and_files_agree_the_ledger_is_written_and_the_rest_i
 
 async def test_a_difference_is_shown_and_nothing_is_written(run: Runner, populated: D1Server, files: tuple[MigrationFile, ...]) -> None:
     with pytest.raises(SchemaDiffersError) as caught:
-        await take_on(run.db, files, None, None)
-    assert "its schema is not what these files make (table u)" in str(caught.value)
-    assert "-CREATE TABLE u (z TEXT);" in caught.value.told
+        await record_baseline(run.db, SchemaFiles(files), None)
+    assert "its schema differs from the one that these files make (table u)" in str(caught.value)
+    assert "-CREATE TABLE u (z TEXT);" in caught.value.diff
     assert all(kind != "write" for kind, _ in populated.requests)
 
 
@@ -63,16 +63,16 @@ async def test_a_difference_that_was_named_is_accepted_and_no_other(
 ) -> None:
     populated.sqlite.execute("CREATE INDEX extra ON t (x)")
     with pytest.raises(SchemaDiffersError, match=r"\(index extra\)"):
-        await take_on(run.db, files, None, None, ["table u"])
-    with pytest.raises(MigrationError, match="table nothing is no difference"):
-        await take_on(run.db, files, None, None, ["table u", "index extra", "table nothing"])
-    assert len(await take_on(run.db, files, None, None, ["table u", "index extra"])) == 3
+        await record_baseline(run.db, SchemaFiles(files), None, ["table u"])
+    with pytest.raises(MigrationError, match="table nothing does not differ"):
+        await record_baseline(run.db, SchemaFiles(files), None, ["table u", "index extra", "table nothing"])
+    assert len(await record_baseline(run.db, SchemaFiles(files), None, ["table u", "index extra"])) == 3
 
 
-async def test_a_database_with_a_ledger_is_not_taken_on(run: Runner, files: tuple[MigrationFile, ...]) -> None:
+async def test_a_database_with_a_ledger_needs_no_baseline(run: Runner, files: tuple[MigrationFile, ...]) -> None:
     await run(files)
-    with pytest.raises(MigrationError, match=r"its ledger has 3 migrations already, up to 0003_u\.sql"):
-        await take_on(run.db, files, None, None)
+    with pytest.raises(MigrationError, match=r"its ledger already has 3 migrations, up to 0003_u\.sql"):
+        await record_baseline(run.db, SchemaFiles(files), None)
 
 
 async def test_a_base_schema_counts_for_the_files_that_it_contains(
@@ -81,4 +81,4 @@ async def test_a_base_schema_counts_for_the_files_that_it_contains(
     path = tmp_path / "schema.sql"
     path.write_text("CREATE TABLE t (x TEXT, y TEXT);", encoding="utf-8")
     populated.sqlite.executescript("DROP TABLE t; CREATE TABLE t (x TEXT, y TEXT);")
-    assert len(await take_on(run.db, files, read_base(path, "schema.sql", 2), 2)) == 2
+    assert len(await record_baseline(run.db, SchemaFiles(files, read_base(path, "schema.sql", 2)), 2)) == 2

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.migrations.baseline import take_on
+from crane_infra.migrations.baseline import record_baseline
 from crane_infra.migrations.drift import SchemaDiffersError, look_for_drift
-from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.sqlite.schema import same
 from tests.d1.server import NAME, D1Server
@@ -45,8 +45,8 @@ async def test_a_schema_that_was_changed_by_hand_stops_the_run_and_is_shown(
         await run(files)
     accept = " ".join(f"--accept '{name}'" for name in objects.split(", "))
     assert str(caught.value) == (
-        f"{NAME}: its schema is not what its migrations make ({objects}), so nothing was applied. Put it back by hand "
-        f"(crane migrations verify shows the difference), or take it as it is: crane migrations baseline -s <stack> -d <its name in the catalog> {accept}."
+        f"{NAME}: its schema differs from the one that its migrations make ({objects}), so nothing was applied. Restore the schema by hand "
+        f"(crane migrations verify shows the difference), or accept it as it is: crane migrations baseline -s <stack> -d <its name in the catalog> {accept}."
     )
     assert run.log[-1].startswith("--- as the migrations make it\n+++ as it is\n")
     assert server.count("write") == 0
@@ -72,9 +72,9 @@ async def test_what_was_accepted_is_expected_from_then_on_and_changed_by_later_f
 ) -> None:
     await run(files[:1])
     server.sqlite.executescript("ALTER TABLE t ADD COLUMN by_hand TEXT; CREATE INDEX extra ON t (by_hand)")
-    assert await take_on(run.db, files, None, None, ["table t", "index extra"]) == ("index extra", "table t")
+    assert await record_baseline(run.db, SchemaFiles(files), None, ["table t", "index extra"]) == ("index extra", "table t")
     assert (await run(files)).applied == ("0002_widen.sql", "0003_u.sql")
-    drift = await look_for_drift(run.db, await read_ledger(run.db), files, None)
+    drift = await look_for_drift(run.db, SchemaFiles(files), await read_ledger(run.db))
     assert drift.objects == []
     assert "by_hand TEXT, y TEXT" in drift.expected["table t"]
     server.sqlite.executescript("DROP INDEX extra")
@@ -86,7 +86,7 @@ async def test_what_was_accepted_is_expected_from_then_on_and_changed_by_later_f
 async def test_an_object_that_is_gone_can_be_accepted_too(run: Runner, server: D1Server, files: tuple[MigrationFile, ...]) -> None:
     await run(files[:2])
     server.sqlite.executescript("DROP TABLE t")
-    await take_on(run.db, files, None, None, ["table t"])
+    await record_baseline(run.db, SchemaFiles(files), None, ["table t"])
     assert (await run(files)).applied == ("0003_u.sql",)
 
 
@@ -94,9 +94,9 @@ async def test_what_a_baseline_accepted_does_not_stop_the_next_migration(
     run: Runner, server: D1Server, files: tuple[MigrationFile, ...]
 ) -> None:
     server.sqlite.executescript("CREATE TABLE t (x TEXT, legacy TEXT)")
-    await take_on(run.db, files, None, 1, ["table t"])
+    await record_baseline(run.db, SchemaFiles(files), 1, ["table t"])
     assert (await run(files)).applied == ("0002_widen.sql", "0003_u.sql")
-    assert (await look_for_drift(run.db, await read_ledger(run.db), files, None)).objects == []
+    assert (await look_for_drift(run.db, SchemaFiles(files), await read_ledger(run.db))).objects == []
 
 
 async def test_a_statement_that_only_writes_rows_cannot_spoil_the_comparison(run: Runner, server: D1Server, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_an_applied_file_that_this_sqlite_does_not_know_is_told_and_stops_
     )
     assert (await run(made[:1])).applied == ("0001_t.sql",)
     assert (await run(made)).applied == ("0002_u.sql",)
-    assert any("its schema could not be compared: " in line and "no such function: newer" in line for line in run.log)
+    assert any("its schema could not be compared with its migrations: " in line and "no such function: newer" in line for line in run.log)
 
 
 @pytest.mark.parametrize(

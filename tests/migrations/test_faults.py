@@ -13,7 +13,7 @@ from tests.migrations.builders import SHOWN
 from tests.migrations.conftest import Runner
 
 NAMES = ["0001_make.sql", "0002_fill.sql", "0010_widen.sql"]
-GO_ON = "Run the same `pulumi up` again: it reads the ledger first and goes on from there."
+GO_ON = "Run the same `pulumi up` again: it reads the ledger first and continues from there."
 Files = tuple[MigrationFile, ...]
 
 
@@ -70,7 +70,7 @@ async def test_a_write_that_never_arrives_is_tried_twice_and_no_more(run: Runner
         await run(three)
     assert str(caught.value).replace("..", ".") == (
         f"{SHOWN}/{NAMES[1]}: not applied to {NAME}: the outcome of a write is not known: Connection error. (RemoteProtocolError). "
-        f"The ledger has nothing of it. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. {GO_ON}"
+        f"The ledger has no record of it. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. {GO_ON}"
     )
     assert server.count("write") == 4
     assert (await run(three)).applied == (NAMES[1], NAMES[2])
@@ -141,7 +141,8 @@ async def test_a_reply_with_too_few_results_does_not_count_as_done(run: Runner, 
 async def test_a_done_mark_that_cannot_be_taken_back_is_said_loudly(run: Runner, server: D1Server, three: Files) -> None:
     server.script("write", serve, serve, commit_then(Reply(200, done([]))), drop_unread, drop_unread)
     with pytest.raises(
-        MigrationError, match=r"calls it done all the same, and taking that back failed: .*\. Do it by hand before anything else: UPDATE"
+        MigrationError,
+        match=r"still marks it as done, and undoing that failed: .*\. Before anything else, run this by hand: UPDATE .* WHERE name = '0002_fill\.sql'",
     ):
         await run(three)
 
@@ -172,8 +173,8 @@ async def test_a_long_rate_limit_fails_at_once_and_names_the_file(run: Runner, s
         await run(three)
     assert str(caught.value) == (
         f"{SHOWN}/{NAMES[1]}: not applied to {NAME}: Cloudflare takes no more calls of this token for now (429), it asks to wait 600 s. "
-        f"Nothing of it stays. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. "
-        "Wait, then run the same command again; then run the same `pulumi up` again, it goes on with this file."
+        f"It was rolled back. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. "
+        "Wait, then run the same command again; then run the same `pulumi up` again, which continues with this file."
     )
     assert run.pauses == []
     assert server.count("write") == 3

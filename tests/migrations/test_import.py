@@ -10,7 +10,7 @@ from cloudflare import AsyncCloudflare
 from crane_infra.d1.client import D1
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.apply import Outcome, migrate
-from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop, Error
@@ -38,7 +38,7 @@ class Live:
 
     async def run(self, files: Sequence[MigrationFile]) -> Outcome:
         """Run the migrations as one update does."""
-        return await migrate(self.db, files, release="release-1", log=self.log.append, pause=_no_pause)
+        return await migrate(self.db, SchemaFiles(tuple(files)), release="release-1", log=self.log.append, pause=_no_pause)
 
     def rows(self, sql: str) -> list[dict[str, object]]:
         """Ask the database."""
@@ -81,7 +81,7 @@ async def test_a_trigger_is_applied_as_it_is_written_and_works(live: Live, files
     assert live.rows("SELECT a, b FROM t") == [{"a": 3, "b": ";"}]
     assert live.ledger == list(FILES)
     assert faults.executed(TRIGGER.rstrip(";")) == 1
-    assert "db-staging: 0002_trigger.sql goes through import, which blocks the database meanwhile" in live.log
+    assert "db-staging: 0002_trigger.sql runs through D1's import, which blocks the database until it is done" in live.log
 
 
 async def test_only_such_files_go_through_import(live: Live, tmp_path: Path, faults: Faults) -> None:
@@ -99,7 +99,7 @@ async def test_only_such_files_go_through_import(live: Live, tmp_path: Path, fau
 async def test_a_file_that_fails_leaves_nothing_and_names_its_statement(live: Live, tmp_path: Path) -> None:
     broken = write_files(tmp_path / "broken", {"0001_t.sql": TABLE, "0002_b.sql": f"{TRIGGER}\nSELECT abs(-9223372036854775808);"})
     with pytest.raises(
-        MigrationError, match=r"0002_b\.sql: not applied to db-staging at statement 2 of 2 .*integer overflow.*Nothing of it stays"
+        MigrationError, match=r"0002_b\.sql: not applied to db-staging at statement 2 of 2 .*integer overflow.*It was rolled back"
     ):
         await live.run(broken)
     assert live.ledger == ["0001_t.sql"]

@@ -68,7 +68,7 @@ async def test_wrangler_applying_the_file_in_between_is_noticed_by_the_token(run
     assert (outcome.applied, outcome.adopted) == ((three[0].name, three[2].name), (three[1].name,))
     assert outcome.head == head_of(three)
     assert server.sql("SELECT x FROM t") == [("a-b",), ("c",)]
-    assert f"{NAME}: {three[1].name} was applied by another run meanwhile" in run.log
+    assert f"{NAME}: another run applied {three[1].name} in the meantime" in run.log
 
 
 async def test_wrangler_applying_another_file_in_between_stops_the_run(run: Runner, server: D1Server, three: Files) -> None:
@@ -151,4 +151,4 @@ async def test_what_another_runner_applied_meanwhile_is_not_even_tried(run: Runn
     server.script("write", theirs_first)
     assert (await run(three)).applied == ()
     assert server.count("write") == before + 1
-    assert [f"{NAME}: {three[1].name} was applied by another run meanwhile"] == run.log[-1:]
+    assert [f"{NAME}: another run applied {three[1].name} in the meantime"] == run.log[-1:]

@@ -12,14 +12,15 @@ import pulumi
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.live.account import open_account
 from crane_infra.migrations.files.read import SchemaFiles
+from crane_infra.migrations.judgement import Judgement, judge
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.pending_line import _TAKEN_OVER, UNSEEN, pending_line
-from crane_infra.migrations.status import Status, judged, status_of
+from crane_infra.migrations.status import status_of
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.schemas import schema_files_of
 
 
-def announce_migrations(prepared: Prepared, looked: Future[list[Status]]) -> None:
+def announce_migrations(prepared: Prepared, looked: Future[list[Judgement]]) -> None:
     """Say in a preview what is pending in each database; refuse, in an update too, what a run would refuse.
 
     Raises MigrationError; in an update ApiError where a database does not answer. A preview says that it could not look, and goes on.
@@ -39,24 +40,24 @@ def announce_migrations(prepared: Prepared, looked: Future[list[Status]]) -> Non
             _say(status)
 
 
-async def look_at_ledgers(prepared: Prepared) -> list[Status]:
+async def look_at_ledgers(prepared: Prepared) -> list[Judgement]:
     """Where each database stands; none for a rollback, which applies nothing (rollback.py looks). Raises ApiError and MigrationError."""
     if prepared.settings.rollback_to:
         return []
     async with open_account(prepared.settings) as account:
 
-        async def one(name: str) -> Status:
+        async def one(name: str) -> Judgement:
             own, wanted = prepared.settings.databases[name], _wanted(prepared, name)
             database_id = prepared.last.database_id(name) or own.adopt
             if database_id is None:
-                return judged(own.name, Ledger(), wanted)
+                return judge(own.name, wanted, Ledger())
             try:
                 status = await status_of(account.database(database_id, own.name), wanted)
             except ApiError:
                 if await account.database_name(database_id) is not None:
                     raise
                 # A refresh tells the engine that it is gone, and a new one is made; without a refresh the schema step fails.
-                return judged(own.name, Ledger(), wanted)
+                return judge(own.name, wanted, Ledger())
             _require_not_behind(prepared, name, status)
             return status
 
@@ -68,7 +69,7 @@ def _wanted(prepared: Prepared, name: str) -> SchemaFiles:
     return schema_files_of(prepared.settings, name, release.migrations[name], release.bases.get(name))
 
 
-def _require_not_behind(prepared: Prepared, name: str, status: Status) -> None:
+def _require_not_behind(prepared: Prepared, name: str, status: Judgement) -> None:
     """A database that lacks what this stack has applied was set back; the engine, which compares with its own record, would not see it."""
     recorded = prepared.last.migrations(name)
     if gone := [file.name for file in status.plan.apply if file.name in recorded]:
@@ -78,7 +79,7 @@ def _require_not_behind(prepared: Prepared, name: str, status: Status) -> None:
         raise MigrationError(f"database {database}", what, f"{todo}: wrangler d1 time-travel info {database}")
 
 
-def _say(status: Status) -> None:
+def _say(status: Judgement) -> None:
     if status.plan.adopt:
         pulumi.log.info(f"{status.database}{_TAKEN_OVER}{', '.join(file.name for file in status.plan.adopt)}")
     for one in status.examined:

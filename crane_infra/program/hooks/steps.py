@@ -14,7 +14,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, CheckError
 from crane_infra.live.account import open_account
 from crane_infra.live.expected import ExpectedHead, expected_heads, expected_versions, require_heads, require_live
-from crane_infra.migrations.apply import bring_up_to
+from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.release.proof import Proof
 
@@ -27,7 +27,7 @@ async def migrate_database(settings: Settings, name: str, database_id: str, sche
     Raises MigrationError that names the file, what was applied and what is pending; ApiError where D1 fails.
     """
     async with open_account(settings) as account:
-        await bring_up_to(account.database(database_id, name), schema, release=release, log=log)
+        await migrate(account.database(database_id, name), schema, release=release, log=log)
 
 
 async def require_schemas(settings: Settings, heads: Iterable[ExpectedHead]) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 from crane_infra.d1.client import D1
 from crane_infra.migrations.apply import Outcome, migrate
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_migrations
+from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.sqlite.schema import differences, expected_schema, live_schema
-from crane_infra.migrations.status import Status, status_of
+from crane_infra.migrations.status import status_of
 from local_cloud.faults.client import Faults
 from tests.cloud import Api
 from tests.migrations.builders import SHOWN, write_files
@@ -68,9 +69,9 @@ class Target:
         """The files of the folder, as it is."""
         return read_migrations(self.folder, SHOWN)
 
-    def run(self, files: Sequence[MigrationFile], **more: Any) -> Awaitable[Outcome]:  # noqa: ANN401 (as migrate has them)
+    def run(self, files: Sequence[MigrationFile], **more: Any) -> Awaitable[Outcome]:  # noqa: ANN401 (as SchemaFiles has them)
         """Run the migrations as one update does."""
-        return migrate(self.db, files, release="release-1", log=self.log.append, pause=self._pause, **more)
+        return migrate(self.db, SchemaFiles(tuple(files), **more), release="release-1", log=self.log.append, pause=self._pause)
 
     def rows(self, sql: str) -> list[dict[str, object]]:
         """Ask the database, as somebody else."""
@@ -115,7 +116,7 @@ class Target:
         """
         self._agrees(files, await status_of(self.db, SchemaFiles(tuple(files))))
 
-    def _agrees(self, files: Sequence[MigrationFile], found: Status) -> None:
+    def _agrees(self, files: Sequence[MigrationFile], found: Judgement) -> None:
         names, listed = tuple(file.name for file in files), self.listed
         if (names, listed) not in self.agreed:
             self.agreed[names, listed] = self.pending_for_wrangler()

@@ -55,7 +55,7 @@ async def test_a_file_that_sorts_before_the_last_is_refused_unless_that_is_allow
         await target.run(files)
     await target.holds(files, NAMES)
     assert (await target.run(files, out_of_order=True)).applied == ("0003_late.sql",)
-    assert f"{target.name}: 0003_late.sql runs out of order, as this run allows" in target.log
+    assert f"{target.name}: 0003_late.sql runs out of order, as the stack file allows" in target.log
     await target.holds(files, (*NAMES, "0003_late.sql"))
 
 

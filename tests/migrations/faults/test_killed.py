@@ -55,7 +55,12 @@ def answered(target: Target) -> None:
 
 @pytest.mark.parametrize(
     ("words", "done"),
-    [("pending; back to before them", 0), (f"applied {NAMES[0]}", 1), (f"applied {NAMES[1]}", 2), (f"applied {NAMES[2]}", 3)],
+    [
+        ("pending; to return to the state before them", 0),
+        (f"applied {NAMES[0]}", 1),
+        (f"applied {NAMES[1]}", 2),
+        (f"applied {NAMES[2]}", 3),
+    ],
     ids=["before the first is sent", "after the first", "after the second", "after the last"],
 )
 async def test_before_and_between_files(cloud: Running, target: Target, words: str, done: int) -> None:
@@ -139,7 +144,7 @@ async def test_while_d1_still_imports_the_next_run_is_told_so_and_the_one_after_
         target.faults.fault(IMPORT, Delay(HELD), nth=3) as fault,
         killed(cloud, target, fault) as one,
     ):
-        one.hears("goes through import")
+        one.hears("runs through D1's import")
     with migrators(cloud, target.folder) as (busy,):
         busy.begin(target.id, target.name)
         assert "the database is busy, Currently processing a long-running import" in busy.ends()

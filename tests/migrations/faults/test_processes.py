@@ -73,7 +73,7 @@ async def test_wrangler_among_them_does_not_make_a_file_run_twice(cloud: Running
 async def test_a_file_that_is_applied_between_our_read_and_our_write_is_not_applied_again(cloud: Running, target: Target, by: str) -> None:
     """Case 20: we have planned three files, and are held; somebody applies all of them; our token stops us, and we go on."""
     files = target.files()
-    with migrators(cloud, target.folder, words="pending; back to before them") as (held,):
+    with migrators(cloud, target.folder, words="pending; to return to the state before them") as (held,):
         held.begin(target.id, target.name)
         held.hears("3 pending")
         if by == "wrangler":
@@ -83,14 +83,14 @@ async def test_a_file_that_is_applied_between_our_read_and_our_write_is_not_appl
         held.go_on()
         assert held.ends() == "ended well"
         assert held.applied(target.name) == []
-        assert f"{target.name}: {NAMES[0]} was applied by another run meanwhile" in held.said
+        assert f"{target.name}: another run applied {NAMES[0]} in the meantime" in held.said
     await target.holds(files, NAMES)
 
 
 async def test_another_file_that_wrangler_applies_in_between_stops_us(cloud: Running, target: Target) -> None:
     """Case 20: what was planned no longer holds, although the name of our file is free."""
     files = target.files()
-    with migrators(cloud, target.folder, words="pending; back to before them") as (held,):
+    with migrators(cloud, target.folder, words="pending; to return to the state before them") as (held,):
         held.begin(target.id, target.name)
         held.hears("3 pending")
         (target.folder / "0001_other.sql").write_text("CREATE TABLE other (x);")

@@ -13,6 +13,7 @@ from cloudflare import AsyncCloudflare
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.apply import migrate
+from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.plan import StartedNotDoneError
 from local_cloud.faults.model import Behave, FailStatement, FewerResults, Reply
 from tests.migrations.builders import SHOWN
@@ -32,9 +33,9 @@ async def test_a_statement_that_is_invalid_leaves_nothing_of_its_file_and_is_nam
         await target.run(files)
     assert str(caught.value) == (
         f"{SHOWN}/{NAMES[1]}: not applied to {target.name} at statement 2 of 3 ({OVERFLOW}): D1 refused it: "
-        f"integer overflow: SQLITE_ERROR (code 7500). Nothing of it stays. "
+        f"integer overflow: SQLITE_ERROR (code 7500). It was rolled back. "
         f"Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. "
-        "Correct what it names; then run the same `pulumi up` again, it goes on with this file."
+        "Correct what it names; then run the same `pulumi up` again, which continues with this file."
     )
     await target.holds(files, NAMES[:1])
     assert target.rows("SELECT x FROM t") == []
@@ -189,7 +190,7 @@ async def test_what_is_refused_for_good_is_not_repeated_and_shows_no_token(targe
     said: list[str] = []
     async with client:
         with pytest.raises(ApiError) as caught:
-            await migrate(db, three, release="release-1", log=said.append)
+            await migrate(db, SchemaFiles(three), release="release-1", log=said.append)
     assert words in str(caught.value)
     assert [call["status"] for call in target.faults.calls()][-2:] == [*([200] if reads else []), status]
     assert token not in f"{caught.value!s} {caught.value!r} {said}"
@@ -207,7 +208,7 @@ async def test_a_token_that_loses_its_permission_between_two_files_stops_there(t
 
     async with client:
         with pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*permission D1 ") as caught:
-            await migrate(db, three, release="release-1", log=log)
+            await migrate(db, SchemaFiles(three), release="release-1", log=log)
     assert token not in str(caught.value)
     await target.holds(three, NAMES[:1])
     assert (await target.run(three)).applied == NAMES[1:]

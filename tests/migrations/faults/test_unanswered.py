@@ -57,7 +57,7 @@ async def test_a_request_that_d1_never_has_is_sent_twice_and_no_more(target: Tar
     with (
         target.faults.fault(QUERY, Drop(when), nth=places.later) as first,  # type: ignore[arg-type]
         target.faults.fault(QUERY, Drop(when), nth=places.later + 2) as second,  # type: ignore[arg-type]
-        pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*The ledger has nothing of it\. Applied in this run: none\. "),
+        pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*The ledger has no record of it\. Applied in this run: none\. "),
     ):
         await target.run(three)
     assert (first.fired, second.fired, target.calls(QUERY) - before) == (1, 1, places.later + 3)
@@ -114,7 +114,7 @@ async def test_a_wait_of_ten_minutes_is_not_waited_for(target: Target, three: Fi
     """Case 5."""
     with (
         target.faults.fault(QUERY, Error(429, 971, "slow down", {"retry-after": "600"}), nth=places.on_empty + 1, times=9) as limited,
-        pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*\(429\), it asks to wait 600 s\. Nothing of it stays\. ") as caught,
+        pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*\(429\), it asks to wait 600 s\. It was rolled back\. ") as caught,
     ):
         await target.run(three)
     assert "Wait, then run the same command again" in str(caught.value)
@@ -130,7 +130,7 @@ async def test_a_time_out_of_d1_is_no_rate_limit(target: Target, places: Places)
     with (
         target.faults.fault(QUERY, hurried, nth=places.on_empty + 1) as once,
         target.faults.fault(QUERY, hurried, nth=places.on_empty + 3) as again,
-        pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*exceeded timeout.*\(code 7429\)\. The ledger has nothing of it\."),
+        pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*exceeded timeout.*\(code 7429\)\. The ledger has no record of it\."),
     ):
         await target.run(files)
     assert (once.fired, again.fired, target.pauses) == (1, 1, [])

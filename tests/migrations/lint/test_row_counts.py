@@ -10,7 +10,7 @@ from cloudflare import AsyncCloudflare
 from crane_infra.d1.client import D1
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.apply import Outcome, migrate
-from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.lint.judge import Accepted, examine
 from crane_infra.migrations.lint.row_counts import Counted
 from local_cloud.daemon import Running
@@ -49,7 +49,8 @@ class Live:
 
     async def run(self, files: Sequence[MigrationFile], accepted: Accepted | None = None) -> Outcome:
         """Run the migrations as one update does."""
-        return await migrate(self.db, files, release="release-1", log=self.log.append, accepted=accepted)
+        schema = SchemaFiles(tuple(files), accepted=accepted or {})
+        return await migrate(self.db, schema, release="release-1", log=self.log.append)
 
     def counts(self) -> list[dict[str, object]]:
         """What was counted."""
@@ -86,9 +87,9 @@ async def test_where_the_finding_was_accepted_the_counts_still_stop_it_and_nothi
     with pytest.raises(MigrationError) as caught:
         await live.run([made, rebuild], ACCEPT)
     assert str(caught.value) == (
-        f"{SHOWN}/0002_rebuild.sql: not applied to db-staging: it loses 3 of 3 rows of notes, and does not say so. Nothing of it stays. "
-        "Applied in this run: none. Pending: 0002_rebuild.sql. Copy what refers to a table before it is dropped; if these rows may go, "
-        "say -- crane: loses-rows, or let the stack file accept it (accept-findings: loses-rows). docs/lint.md shows how."
+        f"{SHOWN}/0002_rebuild.sql: not applied to db-staging: it would lose 3 of 3 rows of notes without declaring it. It was rolled back. "
+        "Applied in this run: none. Pending: 0002_rebuild.sql. Copy the tables that refer to a table before you drop it. "
+        "If these rows may go, declare it with -- crane: loses-rows, or accept it in the stack file (accept-findings: loses-rows). docs/lint.md shows how."
     )
     assert (live.count("notes"), live.count("users"), live.counts()) == (3, 3, [])
     names = live.api.query(live.id, "SELECT name FROM d1_migrations")[0]
@@ -118,7 +119,7 @@ async def test_a_stack_can_accept_that_rows_go(live: Live, tmp_path: Path) -> No
 async def test_a_copy_that_leaves_rows_out_fails(live: Live, tmp_path: Path) -> None:
     (made, copy) = files(tmp_path, ALONE, COPY)
     await live.run([made])
-    with pytest.raises(MigrationError, match="it loses 1 of 2 rows of users, and does not say so"):
+    with pytest.raises(MigrationError, match="it would lose 1 of 2 rows of users without declaring it"):
         await live.run([made, copy])
     assert live.count("users") == 2
 
@@ -127,7 +128,7 @@ async def test_a_loss_in_a_file_that_goes_through_import_fails_the_same_way(live
     trigger = "CREATE TRIGGER tr AFTER INSERT ON users BEGIN UPDATE users SET name = 'x' WHERE id = new.id; END;"
     (made, copy) = files(tmp_path, ALONE, f"{COPY}\n{trigger}")
     await live.run([made])
-    with pytest.raises(MigrationError, match="it loses 1 of 2 rows of users, and does not say so"):
+    with pytest.raises(MigrationError, match="it would lose 1 of 2 rows of users without declaring it"):
         await live.run([made, copy])
     assert live.count("users") == 2
 

@@ -195,7 +195,7 @@ class TestAMigrationThatFails:
         assert f"{migration(world, '0008_bad.sql')}: not applied to {DATABASE} at statement 2 of 2 " in said
         assert "integer overflow" in said
         assert "Applied in this run: 0007_fine.sql. Pending: 0008_bad.sql, 0009_later.sql." in said
-        assert said.endswith("then run the same `pulumi up` again, it goes on with this file.")
+        assert said.endswith("then run the same `pulumi up` again, which continues with this file.")
 
     def test_the_old_version_still_serves(self, world: World, proven: Json, bad_migration: Broken) -> None:
         assert bad_migration.answered == proven["workers"]["crane-context"]["version"]

@@ -87,7 +87,7 @@ def test_a_schema_that_was_changed_by_hand(story: Story) -> None:
     """Case 19."""
     world = story.world
     world.rows(DATABASE, "CREATE INDEX by_hand ON tally (ran)")
-    refused(world, "its schema is not what its migrations make (index by_hand), so nothing was applied")
+    refused(world, "its schema differs from the one that its migrations make (index by_hand), so nothing was applied")
     world.rows(DATABASE, "DROP INDEX by_hand")
 
 

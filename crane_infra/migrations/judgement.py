@@ -1,0 +1,70 @@
+"""Judges one database: what is applied, what is pending, and why an update would refuse, if it would. Pure.
+
+An update, the commands of ``crane migrations`` and a preview share this judgement, so they say the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from crane_infra.errors import MigrationError
+from crane_infra.migrations.drift import AcceptedObjects, drift_of
+from crane_infra.migrations.files.read import SchemaFiles, from_empty
+from crane_infra.migrations.ledger import Ledger
+from crane_infra.migrations.lint.finding import Finding
+from crane_infra.migrations.lint.judge import Examined, accepting, examine, first_error
+from crane_infra.migrations.plan import Plan, make_plan
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an update would do with one database.
+
+    ``examined`` are the pending files with what lint found. ``refusal`` is why an update would stop, a SchemaDiffersError where the live
+    schema differs; ``not_compared`` is why it could not be compared, which stops nothing.
+    """
+
+    database: str
+    ledger: Ledger
+    plan: Plan
+    examined: tuple[Examined, ...] = ()
+    refusal: MigrationError | None = None
+    not_compared: MigrationError | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to do and nothing is refused."""
+        return self.refusal is None and not self.plan.pending and not self.plan.adopt
+
+    @property
+    def needs_comparison(self) -> bool:
+        """Whether files would run on the live schema, so that it has to be the one they were written for."""
+        return self.refusal is None and bool(self.plan.pending)
+
+    @property
+    def findings(self) -> Iterator[Finding]:
+        """What lint found in the pending files."""
+        return (finding for examined in self.examined for finding in examined.findings)
+
+
+def plan_for(database: str, schema: SchemaFiles, ledger: Ledger) -> Plan:
+    """Plan what an update would do with ``schema``; raises MigrationError as ``make_plan`` does."""
+    return make_plan(schema.files, ledger, database, base=schema.base, out_of_order=schema.out_of_order)
+
+
+def judge(database: str, schema: SchemaFiles, ledger: Ledger) -> Judgement:
+    """Judge the database called ``database`` by its files and its ledger alone."""
+    try:
+        plan = plan_for(database, schema, ledger)
+    except MigrationError as refusal:
+        return Judgement(database, ledger, Plan(), refusal=refusal)
+    examined = accepting(examine(from_empty(schema.files, schema.base), plan.pending), schema.accepted)
+    return Judgement(database, ledger, plan, examined, first_error(examined))
+
+
+def compare_schema(judgement: Judgement, schema: SchemaFiles, accepted: AcceptedObjects) -> Judgement:
+    """Complete a judgement with the comparison of the live schema, which was read with the ledger, and the expected one."""
+    try:
+        drift = drift_of(judgement.database, schema, judgement.ledger, accepted)
+    except MigrationError as unknown:  # an applied file that this machine's SQLite refuses; D1's may be newer
+        return replace(judgement, not_compared=unknown)
+    return replace(judgement, refusal=drift.error() if drift.objects else None)

@@ -1,0 +1,64 @@
+"""Sends the requests of a run. A file is sent once; only a request that does nothing the second time is repeated."""
+
+import random
+
+from crane_infra.d1.database import Statement
+from crane_infra.d1.errors import NoAnswerError, RateLimitedError
+from crane_infra.errors import ApiError
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.files.split import is_split_wrongly
+from crane_infra.migrations.requests import apply_request, as_file, base_request
+from crane_infra.migrations.run.state import Run
+
+
+async def send_file(run: Run, file: MigrationFile) -> None:
+    """Send a migration, or the base schema, in one request; through D1's import where the query endpoint might cut a statement.
+
+    Raises ApiError.
+    """
+    request = _request_for(run, file)
+    if any(is_split_wrongly(statement.sql) for statement in request):
+        run.has_written = True
+        run.log(f"{file.name} runs through D1's import, which blocks the database until it is done")
+        await run.db.run_file(as_file(request))
+    else:
+        await _send(run, request)
+
+
+async def send_repeatable(run: Run, request: list[Statement]) -> None:
+    """Send a request that does nothing the second time; one temporary failure is tolerated. Raises ApiError."""
+    try:
+        await _send(run, request)
+    except ApiError as error:
+        if not is_temporary(error) or asks_too_long(error):
+            raise
+        await wait_for(run, error)
+        await _send(run, request)
+
+
+async def wait_for(run: Run, error: ApiError) -> None:
+    """Wait as long as a rate limit asks for; 1 to 5 seconds where it gives no time."""
+    if isinstance(error, RateLimitedError):
+        await run.pause(random.uniform(1, 5) if error.retry_after is None else error.retry_after)  # noqa: S311 - jitter
+
+
+def is_temporary(error: ApiError) -> bool:
+    """Tell whether the same request may succeed later."""
+    return isinstance(error, NoAnswerError | RateLimitedError)
+
+
+def asks_too_long(error: ApiError) -> bool:
+    """Tell whether a rate limit asks for a longer wait than a run accepts."""
+    return isinstance(error, RateLimitedError) and error.asks_too_long
+
+
+async def _send(run: Run, request: list[Statement]) -> None:
+    run.has_written = True
+    await run.db.write(request)
+
+
+def _request_for(run: Run, file: MigrationFile) -> list[Statement]:
+    if file is run.schema.base:
+        return base_request(file, run.plan.contains, run.token, run.release, run.bookmark)
+    origin = {"token": run.token, "release": run.release, "bookmark": run.bookmark}
+    return apply_request(file, run.counts_around(file), **origin, listed=run.rows_listed)

@@ -1,0 +1,76 @@
+"""The state of one run against one database: what it was given, what it last read, and what it has done."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+from crane_infra.d1.database import Database
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
+from crane_infra.migrations.judgement import Judgement, plan_for
+from crane_infra.migrations.ledger import Ledger, read_ledger
+from crane_infra.migrations.lint.row_counts import Counted
+from crane_infra.migrations.plan import Plan
+
+Pause = Callable[[float], Awaitable[None]]
+"""Waits for a number of seconds."""
+
+
+@dataclass
+class Run:
+    """One run. ``token`` marks what it writes to the ledger, ``bookmark`` is the state before its first file.
+
+    ``rows_listed`` is the number of rows that wrangler's table must have when the next file starts.
+    """
+
+    db: Database
+    schema: SchemaFiles
+    release: str
+    write_log: Callable[[str], None]
+    pause: Pause
+    token: str = field(default_factory=lambda: uuid4().hex)
+    bookmark: str = ""
+    ledger: Ledger = field(default_factory=Ledger)
+    plan: Plan = field(default_factory=Plan)
+    counts: Mapping[str, tuple[Counted, ...]] = field(default_factory=dict)
+    rows_listed: int = 0
+    has_written: bool = False
+    applied: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+
+    def start_from(self, judgement: Judgement) -> None:
+        """Take the ledger, the plan and the row counts from a judgement that refuses nothing."""
+        self.ledger, self.plan, self.rows_listed = judgement.ledger, judgement.plan, judgement.ledger.listed
+        self.counts = {examined.file.name: examined.counts for examined in judgement.examined}
+
+    async def read_again(self) -> None:
+        """Read the ledger and plan again; raises as ``read_ledger`` and ``make_plan`` do."""
+        self.ledger = await read_ledger(self.db, ready=self.ledger.ready)
+        self.rows_listed = self.ledger.listed
+        self.plan = plan_for(self.db.name, self.schema, self.ledger)
+
+    def tables_exist(self) -> None:
+        """Note that the tables of the ledger exist now."""
+        self.ledger = replace(self.ledger, ready=True)
+
+    def is_pending(self, file: MigrationFile) -> bool:
+        """Tell whether the latest plan has this file: another run may have applied it since this one began."""
+        return file in self.plan.apply
+
+    def counts_around(self, file: MigrationFile) -> tuple[Counted, ...]:
+        """The row counts to take before and after a file."""
+        return self.counts.get(file.name, ())
+
+    def mark_applied(self, file: MigrationFile) -> None:
+        """Note and log that this run applied a file."""
+        self.applied.append(file.name)
+        self.log(f"applied {file.name}")
+
+    def log(self, message: str) -> None:
+        """Log a message about the database."""
+        self.write_log(f"{self.db.name}: {message}")
+
+    @property
+    def progress(self) -> str:
+        """What this run has applied and what is still pending, as an error shows it."""
+        pending = [file.name for file in self.plan.pending if file.name not in self.applied]
+        return f"Applied in this run: {', '.join(self.applied) or 'none'}. Pending: {', '.join(pending) or 'none'}"
