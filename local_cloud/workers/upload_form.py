@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from local_cloud.envelope import BAD_REQUEST, UNKNOWN_ROUTE, Refusal
-from local_cloud.workers.multipart import Part, parse
+from local_cloud.workers.multipart_form import Part, parse
 
 if TYPE_CHECKING:
     from starlette.requests import Request

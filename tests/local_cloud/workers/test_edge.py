@@ -62,7 +62,7 @@ def test_a_header_that_does_not_hold_falls_back_to_the_percentages(api: Api) -> 
         ('a="' + "x" * 5000 + '"', {}),
     ],
 )
-def test_the_header_is_a_dictionary_of_rfc_8941_or_nothing(text: str, members: dict[str, str]) -> None:
+def test_the_header_is_a_dictionary_of_rfc_9651_or_is_ignored(text: str, members: dict[str, str]) -> None:
     assert dictionary(text) == members
 
 
