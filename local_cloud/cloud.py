@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from local_cloud.behaviour import Behaviour
-from local_cloud.d1.open_databases import Rooms
-from local_cloud.d1.spare_databases import Spares
+from local_cloud.d1.open_databases import OpenDatabases
+from local_cloud.d1.spare_databases import SpareDatabases
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
 from local_cloud.tokens import Tokens
 from local_cloud.workers.previews import Previews
@@ -41,8 +41,8 @@ class Cloud:
     injector: Injector
     log: CallLog
     behaviour: Behaviour = field(default_factory=Behaviour)
-    rooms: Rooms = field(default_factory=Rooms)
-    spares: Spares = field(default_factory=Spares)
+    open_databases: OpenDatabases = field(default_factory=OpenDatabases)
+    spare_databases: SpareDatabases = field(default_factory=SpareDatabases)
     propagation: Propagation = field(default_factory=Propagation)
     previews: Previews = field(default_factory=Previews)
     shipping: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -50,7 +50,7 @@ class Cloud:
 
     def __post_init__(self) -> None:
         """From now on what runs depends on what the edge sees and on the previews too."""
-        self.workerd.describe = lambda: running(self.store, self.propagation, self.previews.ids, self.spares.ids)
+        self.workerd.describe = lambda: running(self.store, self.propagation, self.previews.ids, self.spare_databases.ids)
 
     @property
     def tokens(self) -> Tokens:

@@ -37,7 +37,7 @@ class Job:
 
 
 @dataclass
-class Room:
+class OpenDatabase:
     """One database, as this process sees it."""
 
     history: History
@@ -86,21 +86,21 @@ class Room:
             return await asyncio.to_thread(self.history.record, written=written)
 
 
-class Rooms:
-    """The rooms of one cloud, made when they are first asked for."""
+class OpenDatabases:
+    """The open databases of one cloud; each one opens when a call first asks for it."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._rooms: dict[str, Room] = {}
+        self._opened: dict[str, OpenDatabase] = {}
 
-    def of(self, databases: Path, database: Body) -> Room:
-        """Give a database's room; ``databases`` is the folder of all databases."""
+    def of(self, databases: Path, database: Body) -> OpenDatabase:
+        """Give an open database; ``databases`` is the folder of all databases."""
         uuid = database["uuid"]
-        if uuid not in self._rooms:
+        if uuid not in self._opened:
             folder = side_folder(databases, uuid, "history")
-            self._rooms[uuid] = Room(History(database_file(databases, uuid), folder, database["created_at"]))
-        return self._rooms[uuid]
+            self._opened[uuid] = OpenDatabase(History(database_file(databases, uuid), folder, database["created_at"]))
+        return self._opened[uuid]
 
     def forget(self, uuid: str) -> None:
         """Forget a deleted database."""
-        self._rooms.pop(uuid, None)
+        self._opened.pop(uuid, None)

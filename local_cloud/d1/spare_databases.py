@@ -10,7 +10,7 @@ from local_cloud.ids import new_uuid
 _COUNT = 8
 
 
-class Spares:
+class SpareDatabases:
     """The ids of the spare databases of one running cloud; none is remembered when it ends."""
 
     def __init__(self) -> None:

@@ -15,15 +15,15 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route, request_response
 
-from local_cloud.d1.routes import analytics, databases, exports, imports, queries, timetravel, transfer
+from local_cloud.d1.routes import analytics, databases, exports, imports, queries, signed_files, time_travel
 from local_cloud.envelope import INTERNAL, UNKNOWN_ROUTE, Refusal
 from local_cloud.faults.connection import Silence
 from local_cloud.faults.model import Drop
 from local_cloud.faults.perform import perform
 from local_cloud.server import account
 from local_cloud.server.auth import admit
-from local_cloud.workers.edge import PREFIX, Edge
 from local_cloud.workers.routes import deployments, schedules, scripts, secrets, services, settings, subdomain, versions, workers
+from local_cloud.workers.routes.edge import PREFIX, Edge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ def table() -> dict[str, Handler]:
         **queries.ROUTES,
         **imports.ROUTES,
         **exports.ROUTES,
-        **timetravel.ROUTES,
+        **time_travel.ROUTES,
         **analytics.ROUTES,
         **_one_after_the_other(
             {
@@ -65,7 +65,7 @@ def table() -> dict[str, Handler]:
 
 def routes() -> list[str]:
     """Give what a fault can be put on: every emulated route, and the signed addresses of files."""
-    return [*table(), *transfer.ROUTES]
+    return [*table(), *signed_files.ROUTES]
 
 
 def _one_after_the_other(table: dict[str, Handler]) -> dict[str, Handler]:
@@ -84,7 +84,7 @@ def _one_after_the_other(table: dict[str, Handler]) -> dict[str, Handler]:
 def public_app(cloud: Cloud) -> Starlette:
     """Build the application of the public port: the REST API and the edge."""
     emulated = [_route(cloud, route, handler, API) for route, handler in table().items()]
-    files = [_route(cloud, route, handler, "") for route, handler in transfer.ROUTES.items()]
+    files = [_route(cloud, route, handler, "") for route, handler in signed_files.ROUTES.items()]
     unknown = Mount("", app=request_response(_endpoint(cloud, "unknown", _refuse_unknown)))
     return Starlette(routes=[*emulated, *files, Mount(PREFIX, app=Edge(cloud)), unknown])
 
@@ -100,7 +100,7 @@ def _endpoint(cloud: Cloud, route: str, handler: Handler) -> Callable[[Request],
     async def endpoint(request: Request) -> Response:
         path = request.url.path.removeprefix(API)
         call = cloud.log.begin(request, route, path)
-        refused = None if route in transfer.ROUTES else _admitted(cloud, request, path)
+        refused = None if route in signed_files.ROUTES else _admitted(cloud, request, path)
         try:
             said = b"" if cloud.injector.drops_unread(route) else await request.body()
             met = None if refused else cloud.injector.step(route, said)

@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud
-from local_cloud.envelope import BAD_REQUEST, NOT_FOUND, Refusal
+from local_cloud.envelope import BAD_REQUEST, Refusal
 from local_cloud.ids import new_uuid
 from local_cloud.workers import bindings, worker_record
 from local_cloud.workers.runtime_options import trial
-from local_cloud.workers.upload_form import VERSIONED
 from local_cloud.workers.validate_upload import examine, refusal
+from local_cloud.workers.version_record import DEPLOYABLE
 
 if TYPE_CHECKING:
     from local_cloud.store import Body
 
-DEPLOYABLE = 100
-VERSION_NOT_FOUND = 100146
-_WORKER_VERSION_NOT_FOUND, _NO_HANDLERS = 10071, 10068
+_NO_HANDLERS = 10068
 
 
 @dataclass(frozen=True)
@@ -91,36 +89,6 @@ async def take(
     stored = keep(cloud, worker, version)
     drop_old(cloud, worker)
     return stored
-
-
-def changed(latest: Body, **changes: object) -> Body:
-    """Give the body of a version like another one, with these changes and annotations of its own."""
-    same = {key: latest[key] for key in (*VERSIONED, "modules") if key in latest and key != "annotations"}
-    return {**same, **{key: value for key, value in changes.items() if value is not None}}
-
-
-def version_of(cloud: Cloud, worker: Body, ident: str) -> Body:
-    """Give a worker's version as the newer API finds it; refuse an unknown one (404, 10071)."""
-    return _found(cloud, worker, ident) or _refuse(_WORKER_VERSION_NOT_FOUND)
-
-
-def script_version(cloud: Cloud, worker: Body, ident: str) -> Body:
-    """Give a script's version; refuse an unknown one (404, 100146)."""
-    return _found(cloud, worker, ident) or _refuse(VERSION_NOT_FOUND)
-
-
-def deployable(cloud: Cloud, worker: Body) -> list[Body]:
-    """Give the versions that can be deployed, newest first."""
-    return cloud.store.children("version", worker["id"])[-DEPLOYABLE:][::-1]
-
-
-def _found(cloud: Cloud, worker: Body, ident: str) -> Body | None:
-    found = cloud.store.get("version", ident)
-    return found if found and found["worker_id"] == worker["id"] else None
-
-
-def _refuse(code: int) -> Body:
-    raise Refusal(NOT_FOUND, code, "The requested Worker version could not be found, please check the ID being passed and try again.")
 
 
 def _without_secrets(version: Body) -> list[Body]:

@@ -13,8 +13,6 @@ from local_cloud.ids import new_hex
 from local_cloud.workers.bindings import services
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from local_cloud.cloud import Cloud
     from local_cloud.store import Body, Store
 
@@ -82,20 +80,19 @@ def active(store: Store, worker: Body) -> list[Body]:
     return [version for version in found if version is not None]
 
 
-def script(cloud: Cloud, request: Request) -> Body:
-    """Give the worker of a scripts route; refuse an unknown one (404, 10007)."""
-    found = cloud.store.named("worker", request.path_params["name"])
-    if found is None:
-        raise no_such_worker()
-    return found
-
-
 def latest(cloud: Cloud, worker: Body) -> Body:
     """Give a worker's latest version; a script without one does not exist yet (404, 10007)."""
     found = cloud.store.last_child("version", worker["id"])
     if found is None:
         raise no_such_worker()
     return found
+
+
+def remove(cloud: Cloud, worker: Body) -> None:
+    """Remove a worker with its versions, deployments and schedules; what runs of it ends before the next request is answered."""
+    cloud.store.remove(worker["id"])
+    cloud.propagation.forget(worker["id"])
+    cloud.workerd.touch()
 
 
 def no_such_worker() -> Refusal:
@@ -106,16 +103,6 @@ def no_such_worker() -> Refusal:
 def taken(name: str) -> Refusal:
     """Give the refusal of a name that another worker has."""
     return Refusal(CONFLICT, _TAKEN, f"A Worker with the name '{name}' already exists on this account.")
-
-
-def source(request: Request) -> str:
-    """Tell who calls, as ``source`` says it: wrangler names itself in its User-Agent; anybody else is the API."""
-    return "wrangler" if request.headers.get("user-agent", "").startswith("wrangler/") else "api"
-
-
-def flag(request: Request, name: str) -> bool:
-    """Tell whether a query parameter is set to true."""
-    return request.query_params.get(name, "false").lower() == "true"
 
 
 def annotated(given: Any, triggered_by: str) -> dict[str, str]:  # noqa: ANN401 (JSON)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud, Handler, body_of
-from local_cloud.d1.lookup import database_of
+from local_cloud.d1.routes.requested_database import database_of
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, NAME_TAKEN, NO_SUCH_DATABASE, NOT_FOUND, Refusal, ok, page
 from local_cloud.store import NameTakenError
 from local_cloud.workerd.paths import remove_database
@@ -34,7 +34,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
     name = body.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
         raise _invalid("name")
-    uuid = cloud.spares.take()
+    uuid = cloud.spare_databases.take()
     database = {
         "uuid": uuid,
         "name": name,
@@ -85,14 +85,14 @@ async def change(cloud: Cloud, request: Request) -> Response:
 async def delete(cloud: Cloud, request: Request) -> Response:
     """DELETE /d1/database/{id}: waits for queries under way."""
     database = database_of(cloud, request)
-    uuid, room = database["uuid"], cloud.rooms.of(cloud.workerd.databases, database)
-    async with room.alone():
+    uuid, opened = database["uuid"], cloud.open_databases.of(cloud.workerd.databases, database)
+    async with opened.alone():
         cloud.store.remove(uuid)
-        room.is_gone = True
+        opened.is_gone = True
         cloud.workerd.touch()
         await cloud.workerd.apply()
         remove_database(cloud.workerd.databases, uuid)
-    cloud.rooms.forget(uuid)
+    cloud.open_databases.forget(uuid)
     return ok(None)
 
 

@@ -11,9 +11,9 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from local_cloud.cloud import Cloud, Handler, body_of
-from local_cloud.d1.jobs import begin, failed, poll
-from local_cloud.d1.lookup import room_of
-from local_cloud.d1.routes.transfer import VALID_SECONDS, address
+from local_cloud.d1.routes.jobs import begin, failed, poll
+from local_cloud.d1.routes.requested_database import opened_database
+from local_cloud.d1.routes.signed_files import VALID_SECONDS, address
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, Refusal
 from local_cloud.workerd.paths import forget_old, side_folder
 from local_cloud.workerd.runtime import QueryError, QueryTimeoutError
@@ -30,14 +30,14 @@ _VIRTUAL = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CR
 
 async def export(cloud: Cloud, request: Request) -> Response:
     """POST /d1/database/{id}/export: begins one, or with ``current_bookmark`` asks about one."""
-    uuid, room = room_of(cloud, request)
+    uuid, opened = opened_database(cloud, request)
     body = await body_of(request)
     if body.get("output_format") != "polling":
         raise _malformed("output_format")
     options = _options(body.get("dump_options") or {})
     if body.get("current_bookmark") is not None:
-        return await poll(room, "export", body["current_bookmark"])
-    return await begin(cloud, uuid, room, "export", lambda: _dump(cloud, request, uuid, options))
+        return await poll(opened, "export", body["current_bookmark"])
+    return await begin(cloud, uuid, opened, "export", lambda: _dump(cloud, request, uuid, options))
 
 
 async def _dump(cloud: Cloud, request: Request, uuid: str, options: dict[str, Any]) -> Body:

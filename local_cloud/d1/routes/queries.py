@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_cloud.cloud import Cloud, Handler, body_of
-from local_cloud.d1.access import refuse_writes
-from local_cloud.d1.lookup import present, room_of
-from local_cloud.d1.open_databases import Room
-from local_cloud.d1.statements import Statement, asked
+from local_cloud.d1.open_databases import OpenDatabase
+from local_cloud.d1.query_body import Statement, asked
+from local_cloud.d1.read_only import refuse_writes
+from local_cloud.d1.routes.requested_database import opened_database, present
 from local_cloud.envelope import BAD_REQUEST, SQL_ERROR, Refusal, ok
 from local_cloud.tokens import Permission, may
 from local_cloud.workerd.runtime import QueryError, QueryTimeoutError
@@ -46,20 +46,20 @@ def meta(found: Body) -> Body:
 
 
 async def _run(cloud: Cloud, request: Request) -> list[Body]:
-    uuid, room = room_of(cloud, request)
+    uuid, opened = opened_database(cloud, request)
     statements = asked(await body_of(request), cloud.behaviour)
-    async with room.query():
+    async with opened.query():
         if not may(request, Permission.D1_WRITE):
             await refuse_writes(cloud, uuid, statements)
-            return await _transaction(cloud, uuid, room, statements)
-        if not room.history.states():
-            await present(cloud, uuid, room)
+            return await _transaction(cloud, uuid, opened, statements)
+        if not opened.history.states():
+            await present(cloud, uuid, opened)
         if cloud.behaviour.atomic_batches:
-            return await _transaction(cloud, uuid, room, statements)
-        return [result for statement in statements for result in await _transaction(cloud, uuid, room, [statement])]
+            return await _transaction(cloud, uuid, opened, statements)
+        return [result for statement in statements for result in await _transaction(cloud, uuid, opened, [statement])]
 
 
-async def _transaction(cloud: Cloud, uuid: str, room: Room, statements: list[Statement]) -> list[Body]:
+async def _transaction(cloud: Cloud, uuid: str, opened: OpenDatabase, statements: list[Statement]) -> list[Body]:
     wanted = [statement._asdict() for statement in statements]
     try:
         results = await cloud.workerd.query(uuid, wanted, cloud.behaviour.query_seconds)
@@ -71,7 +71,7 @@ async def _transaction(cloud: Cloud, uuid: str, room: Room, statements: list[Sta
         cloud.log.executed(uuid, statement.sql)
     found = [{"results": result["results"], "success": True, "meta": meta(result["meta"])} for result in results]
     if any(result["meta"]["changed_db"] for result in found):
-        await room.record(written=True)
+        await opened.record(written=True)
     return found
 
 

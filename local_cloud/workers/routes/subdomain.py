@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, Refusal, ok
-from local_cloud.workers import worker_record
+from local_cloud.workers.routes.requests import script_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/subdomain."""
-    return ok(worker_record.script(cloud, request)["subdomain"])
+    return ok(script_of(cloud, request)["subdomain"])
 
 
 async def switch(cloud: Cloud, request: Request) -> Response:
     """POST /workers/scripts/{name}/subdomain; without ``previews_enabled`` that one stays."""
-    worker, body = worker_record.script(cloud, request), await body_of(request)
+    worker, body = script_of(cloud, request), await body_of(request)
     wanted = {key: body[key] for key in ("enabled", "previews_enabled") if body.get(key) is not None}
     if "enabled" not in wanted or not all(isinstance(value, bool) for value in wanted.values()):
         raise Refusal(BAD_REQUEST, MALFORMED, "The request is malformed: enabled must be true or false")
@@ -32,7 +32,7 @@ async def switch(cloud: Cloud, request: Request) -> Response:
 
 async def close(cloud: Cloud, request: Request) -> Response:
     """DELETE /workers/scripts/{name}/subdomain: both off."""
-    return _set(cloud, worker_record.script(cloud, request), {"enabled": False, "previews_enabled": False})
+    return _set(cloud, script_of(cloud, request), {"enabled": False, "previews_enabled": False})
 
 
 def _set(cloud: Cloud, worker: Body, subdomain: Body) -> Response:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from local_cloud.faults.client import Faults
-from local_cloud.workers.overrides import chosen, dictionary
+from local_cloud.workers.choose_version import chosen, dictionary
 from local_cloud.workers.previews import MOST_RUNNING
 from local_cloud.workers.propagation import Propagation
 from tests.cloud import Api, Body

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from local_cloud.envelope import Refusal
-from local_cloud.workers.multipart_form import Part, parse
+from local_cloud.workers.routes.multipart_form import Part, parse
 from tests.cloud import HELLO, Api, modules
 from tests.local_cloud.workers.forms import MODULE, files, put_script, refused, send, sent
 from tests.local_cloud.workers.test_workers import says

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.websockets import WebSocketClose
 
 from local_cloud.workerd.node import NodeError
-from local_cloud.workers.overrides import chosen
+from local_cloud.workers.choose_version import chosen
 from local_cloud.workers.previews import previewed
 
 if TYPE_CHECKING:

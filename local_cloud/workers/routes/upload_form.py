@@ -10,15 +10,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from local_cloud.envelope import BAD_REQUEST, UNKNOWN_ROUTE, Refusal
-from local_cloud.workers.multipart_form import Part, parse
+from local_cloud.workers.routes.multipart_form import Part, parse
+from local_cloud.workers.version_record import VERSIONED
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from local_cloud.store import Body
 
-VERSIONED = ("main_module", "bindings", "compatibility_date", "compatibility_flags", "annotations", "usage_model", "limits", "placement")
-SCRIPT_LEVEL = ("logpush", "observability", "tags", "tail_consumers")
 LARGEST_BODY = 128 * 2**20
 _NOT_EMULATED = ("assets", "body_part", "containers", "exports", "migrations")
 _MALFORMED, _TOO_LARGE = 10001, 10027

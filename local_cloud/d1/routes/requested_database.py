@@ -1,4 +1,4 @@
-"""Which database a call is about: its record, its room, its present state. Prevents a call on a database that does not exist."""
+"""The database that a call names: its record, what this process knows of it, and its present state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from local_cloud.cloud import Cloud
     from local_cloud.d1.history import State
-    from local_cloud.d1.open_databases import Room
+    from local_cloud.d1.open_databases import OpenDatabase
     from local_cloud.store import Body
 
 
@@ -24,14 +24,14 @@ def database_of(cloud: Cloud, request: Request) -> Body:
     return found
 
 
-def room_of(cloud: Cloud, request: Request) -> tuple[str, Room]:
-    """Give id and room of the database in the request's path."""
+def opened_database(cloud: Cloud, request: Request) -> tuple[str, OpenDatabase]:
+    """Give the id and the open database of the request's path; refuse an unknown one as ``database_of`` does."""
     database = database_of(cloud, request)
-    return database["uuid"], cloud.rooms.of(cloud.workerd.databases, database)
+    return database["uuid"], cloud.open_databases.of(cloud.workerd.databases, database)
 
 
-async def present(cloud: Cloud, uuid: str, room: Room) -> State:
-    """Give the present state, kept; makes the file of a database that was never used."""
-    if not room.history.live.exists():
+async def present(cloud: Cloud, uuid: str, opened: OpenDatabase) -> State:
+    """Keep the present state and give it; creates the file of a database that was never used."""
+    if not opened.history.live.exists():
         await cloud.workerd.query(uuid, [{"sql": "SELECT 1"}])
-    return await room.record(written=False)
+    return await opened.record(written=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from local_cloud.d1.sql import uncommented, words
+from local_cloud.d1.split_sql import uncommented, words
 from local_cloud.envelope import BAD_REQUEST, SQL_ERROR, Refusal
 from local_cloud.tokens import denied
 from local_cloud.workerd.runtime import QueryError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from local_cloud.cloud import Cloud
-    from local_cloud.d1.statements import Statement
+    from local_cloud.d1.query_body import Statement
 
 _READS = {"SELECT", "VALUES", "WITH"}
 _EXPLAINED = {*_READS, "INSERT", "REPLACE", "UPDATE", "DELETE"}

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Literal
 
-from local_cloud.d1.lookup import present
-from local_cloud.d1.open_databases import Job, Room
+from local_cloud.d1.open_databases import Job, OpenDatabase
+from local_cloud.d1.routes.requested_database import present
 from local_cloud.envelope import Refusal, ok
 
 if TYPE_CHECKING:
@@ -26,36 +26,36 @@ _PATIENCE_SECONDS = 5.0
 ACTIVE = 202
 
 
-async def begin(cloud: Cloud, uuid: str, room: Room, kind: Kind, work: Callable[[], Coroutine[Any, Any, Body]]) -> Response:
+async def begin(cloud: Cloud, uuid: str, opened: OpenDatabase, kind: Kind, work: Callable[[], Coroutine[Any, Any, Body]]) -> Response:
     """Begin a job and reply how it stands; the database is held until it is done and said so. One at a time (workers-sdk 9578)."""
-    if room.busy:
-        text = f"Currently processing a long-running {room.busy}. Cannot start a new {kind} until that completes or times out."
+    if opened.busy:
+        text = f"Currently processing a long-running {opened.busy}. Cannot start a new {kind} until that completes or times out."
         return none(kind, text)
-    room.busy = kind
+    opened.busy = kind
     try:
-        bookmark = (await present(cloud, uuid, room)).bookmark
+        bookmark = (await present(cloud, uuid, opened)).bookmark
     except BaseException:
-        room.busy = ""
+        opened.busy = ""
         raise
-    job = Job(kind, bookmark, cloud.behaviour.polls_until_done, asyncio.create_task(_in(room, work)))
-    room.jobs.append(job)
+    job = Job(kind, bookmark, cloud.behaviour.polls_until_done, asyncio.create_task(_in(opened, work)))
+    opened.jobs.append(job)
     if not job.polls_left:
-        job.task.add_done_callback(lambda _: _let_go(room))
-    return await _tell(room, job, [f"Starting {kind}..."])
+        job.task.add_done_callback(lambda _: _let_go(opened))
+    return await _tell(opened, job, [f"Starting {kind}..."])
 
 
-async def _in(room: Room, work: Callable[[], Coroutine[Any, Any, Body]]) -> Body:
+async def _in(opened: OpenDatabase, work: Callable[[], Coroutine[Any, Any, Body]]) -> Body:
     try:
-        async with room.passing():
+        async with opened.passing():
             return await work()
     except Refusal as refused:
         return failed(refused.message)
 
 
-async def poll(room: Room, kind: Kind, bookmark: object) -> Response:
+async def poll(opened: OpenDatabase, kind: Kind, bookmark: object) -> Response:
     """Reply how the newest job of a kind stands that began at a bookmark."""
-    job = next((job for job in reversed(room.jobs) if (job.kind, job.bookmark) == (kind, bookmark)), None)
-    return none(kind, f"Not currently {kind}ing anything.") if job is None else await _tell(room, job, [])
+    job = next((job for job in reversed(opened.jobs) if (job.kind, job.bookmark) == (kind, bookmark)), None)
+    return none(kind, f"Not currently {kind}ing anything.") if job is None else await _tell(opened, job, [])
 
 
 def none(kind: Kind, text: str) -> Response:
@@ -63,7 +63,7 @@ def none(kind: Kind, text: str) -> Response:
     return ok({"type": kind, "messages": [], **failed(text)})
 
 
-async def _tell(room: Room, job: Job, messages: list[str]) -> Response:
+async def _tell(opened: OpenDatabase, job: Job, messages: list[str]) -> Response:
     common = {"success": True, "type": job.kind, "at_bookmark": job.bookmark, "messages": messages}
     if not job.polls_left:
         await asyncio.wait({job.task}, timeout=_PATIENCE_SECONDS)
@@ -72,8 +72,8 @@ async def _tell(room: Room, job: Job, messages: list[str]) -> Response:
         response = ok({**common, "status": "active"})
         response.status_code = ACTIVE
         return response
-    if room.jobs[-1] is job:
-        _let_go(room)
+    if opened.jobs[-1] is job:
+        _let_go(opened)
     return ok({**common, **job.task.result()})
 
 
@@ -82,5 +82,5 @@ def failed(text: str) -> Body:
     return {"success": False, "status": "error", "error": text}
 
 
-def _let_go(room: Room) -> None:
-    room.busy = ""
+def _let_go(opened: OpenDatabase) -> None:
+    opened.busy = ""

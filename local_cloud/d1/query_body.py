@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from local_cloud.d1.sql import missplit, words
+from local_cloud.d1.split_sql import missplit, words
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, SQL_ERROR, Refusal
 
 if TYPE_CHECKING:
