@@ -1,6 +1,6 @@
-"""The forms in which a text may stand in a call: as it is, escaped for JSON, URL-encoded, or in base64, also inside a longer base64 text.
+"""The forms in which a call may contain a text: as it is, escaped for JSON, URL-encoded, or in base64, also inside a longer base64 text.
 
-It does not find what is compressed, hashed, encrypted or cut in two.
+Texts that are compressed, hashed, encrypted or split are not covered.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _SHORTEST_MIDDLE = 6
 
 
 def forms(text: str) -> dict[bytes, str]:
-    """Give each way to write a text, with its name. A text of fewer than four characters raises ValueError: it would be found anywhere."""
+    """Give each form of a text with its name; raises ValueError for one of fewer than four characters, which would match everywhere."""
     if len(text) < SHORTEST:
-        raise ValueError(f"a text to look for has at least {SHORTEST} characters")
-    found: dict[bytes, str] = {}
+        raise ValueError(f"the text to look for needs at least {SHORTEST} characters")
+    names: dict[bytes, str] = {}
     for name, written in _forms(text):
-        found.setdefault(written, name)
-    return found
+        names.setdefault(written, name)
+    return names
 
 
 def _forms(text: str) -> Iterator[tuple[str, bytes]]:

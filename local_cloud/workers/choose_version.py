@@ -1,8 +1,8 @@
-"""Which version of a deployment answers a request: the one asked for by header, else one by key, else one by chance. Pure.
+"""Which version of a deployment answers a request: the one that a header names, else one by key, else one at random. Pure but for chance.
 
 The headers are Cloudflare's. ``Cloudflare-Workers-Version-Overrides`` (a dictionary of RFC 9651, worker to version id) reaches only a
 version of the current deployment, 0% included; a header that is not a dictionary is ignored. ``Cloudflare-Workers-Version-Key`` always
-leads to the same version of a deployment, and as the newer version's share grows nobody goes back to the older one.
+leads to the same version of a deployment, and no key returns to the older version as the newer one's share grows.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _LONGEST = 4096
 def chosen(deployment: Body, script: str, headers: Mapping[str, str], number: Callable[[str], int]) -> str:
     """Give the id of the version that answers; ``number`` gives a version's number."""
     shares: list[Body] = deployment["versions"]
-    asked = dictionary(headers.get(OVERRIDES, "")).get(script)
-    if asked in [share["version_id"] for share in shares]:
-        return str(asked)
+    override = dictionary(headers.get(OVERRIDES, "")).get(script)
+    if override in [share["version_id"] for share in shares]:
+        return str(override)
     if AFFINITY not in headers:
         return draw(shares)
     return _by_key(sorted(shares, key=lambda share: number(share["version_id"]), reverse=True), headers[AFFINITY])

@@ -1,6 +1,6 @@
-"""Making a deployment: stored, and acknowledged once its versions really run.
+"""Makes a deployment: stores it first, and acknowledges it once its versions really run.
 
-It is stored before that, so a kill cannot lose an acknowledged one. A version that is deployed as it is uploaded is stored together with
+Because it is stored before, a kill cannot lose an acknowledged one. A version that is deployed as it is uploaded is stored together with
 its deployment, so a kill never leaves half of both.
 """
 
@@ -36,7 +36,7 @@ async def activate(cloud: Cloud, worker: Body, shares: list[Body], origin: Origi
 
 
 async def ship(cloud: Cloud, worker: Body, version: Body, origin: Origin, annotations: object = None) -> Body:
-    """Store a judged version, a deployment that gives it all traffic, and its worker's record; give the version once it runs.
+    """Store a checked version, a deployment that gives it all traffic, and its worker's record; give the version once it runs.
 
     Raises Refusal when it does not run, and then changes nothing.
     """

@@ -1,8 +1,7 @@
-"""D1's import: ``init`` names an address, the file is put there, ``ingest`` runs it, ``poll`` asks how it goes.
+"""D1's import: ``init`` gives an address, the client uploads the file there, ``ingest`` runs it, ``poll`` gives its status.
 
-A file is one transaction: all of it is in the database, or nothing, whatever is killed when. Its text is split exactly; the faults of
-``/query`` are not here. BEGIN and COMMIT are refused in D1's words. It holds a file in memory. Prevents a migration that works by import
-in a rehearsal and not in production.
+A file is one transaction: it takes effect as a whole or not at all, whatever is killed. It is split exactly, without the faults of
+``/query``. BEGIN and COMMIT are refused with D1's texts. The file is held in memory.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.d1.open_databases import OpenDatabase
 from local_cloud.d1.query_body import refuse_foreign
-from local_cloud.d1.routes.jobs import begin, failed, none, poll
+from local_cloud.d1.routes.jobs import begin, failed, no_job, poll
 from local_cloud.d1.routes.queries import meta
 from local_cloud.d1.routes.requested_database import opened_database
 from local_cloud.d1.routes.signed_files import VALID_SECONDS, address
@@ -61,9 +60,9 @@ async def _init(cloud: Cloud, request: Request, uuid: str, opened: OpenDatabase,
 async def _ingest(cloud: Cloud, uuid: str, opened: OpenDatabase, etag: str, name: str) -> Response:
     file = side_folder(cloud.workerd.databases, uuid, "imports") / Path(name).name
     if name != f"{uuid}.{etag}.sql" or not file.is_file():
-        return none("import", f"File not found: {name}")
+        return no_job("import", f"File not found: {name}")
     if not await _holds(file, etag):
-        return none("import", "The etag does not match the uploaded file")
+        return no_job("import", "The etag does not match the uploaded file")
     return await begin(cloud, uuid, opened, "import", lambda: _apply(cloud, uuid, opened, file))
 
 
@@ -72,8 +71,8 @@ async def _apply(cloud: Cloud, uuid: str, opened: OpenDatabase, file: Path) -> B
         statements = await asyncio.to_thread(lambda: split(file.read_bytes().decode()))
         for statement in statements:
             refuse_foreign(statement)
-        asked = [{"sql": statement} for statement in statements]
-        results = await cloud.workerd.query(uuid, asked, _IMPORT_SECONDS)
+        queries = [{"sql": statement} for statement in statements]
+        results = await cloud.workerd.query(uuid, queries, _IMPORT_SECONDS)
     except QueryError as error:
         return failed(str(error))
     except UnicodeDecodeError:
@@ -88,12 +87,12 @@ async def _apply(cloud: Cloud, uuid: str, opened: OpenDatabase, file: Path) -> B
 
 
 def _total(metas: list[Body]) -> Body:
-    sums = {name: sum(one[name] for one in metas) for name in ("duration", "changes", "rows_read", "rows_written")}
-    return meta({**metas[-1], **sums, "changed_db": any(one["changed_db"] for one in metas)})
+    sums = {name: sum(result_meta[name] for result_meta in metas) for name in ("duration", "changes", "rows_read", "rows_written")}
+    return meta({**metas[-1], **sums, "changed_db": any(result_meta["changed_db"] for result_meta in metas)})
 
 
 async def _holds(file: Path, etag: str) -> bool:
-    """Tell whether the uploaded file is there and has this md5."""
+    """Whether the uploaded file exists and has this md5."""
 
     def holds() -> bool:
         if not file.is_file():

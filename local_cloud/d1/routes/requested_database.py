@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def database_of(cloud: Cloud, request: Request) -> Body:
     """Give the record of the database in the request's path; refuse an unknown one as Cloudflare does (404, 7404)."""
     uuid = request.path_params["id"]
-    found = cloud.store.get("database", uuid)
-    if found is None:
+    database = cloud.store.get("database", uuid)
+    if database is None:
         raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, f"The database {uuid} could not be found")
-    return found
+    return database
 
 
 def opened_database(cloud: Cloud, request: Request) -> tuple[str, OpenDatabase]:

@@ -1,7 +1,7 @@
-"""Time Travel's routes: which bookmark names a state, and the way back to it, in place.
+"""Time Travel's routes: the bookmark of a state, and restoring a database to it, in place.
 
-A restore waits for queries under way and holds back new ones; the id stays, schema and data go back, and the state before it can be
-restored again. It cannot clone. Prevents a runbook whose way back was never walked.
+A restore waits for queries under way and holds back new ones. The id stays; schema and data go back; the state before the restore can be
+restored in turn. It cannot clone a database.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TOO_MANY = 7429
 
 
 async def bookmark(cloud: Cloud, request: Request) -> Response:
-    """GET /d1/database/{id}/time_travel/bookmark: of now, or of ``?timestamp=`` (ISO 8601)."""
+    """GET /d1/database/{id}/time_travel/bookmark: of the present state, or of that at ``?timestamp=`` (ISO 8601)."""
     uuid, opened = opened_database(cloud, request)
     async with opened.query():
         now = await present(cloud, uuid, opened)
@@ -42,7 +42,7 @@ async def restore(cloud: Cloud, request: Request) -> Response:
     opened.refuse_if_busy()
     async with opened.alone():
         before = await present(cloud, uuid, opened)
-        state = _wanted(opened, request.query_params.get("bookmark"), request.query_params.get("timestamp"))
+        state = _target(opened, request.query_params.get("bookmark"), request.query_params.get("timestamp"))
         _count(opened)
         async with opened.writing_history:
             after = await asyncio.to_thread(opened.history.restore, state)
@@ -50,7 +50,7 @@ async def restore(cloud: Cloud, request: Request) -> Response:
     return ok({"bookmark": after.bookmark, "previous_bookmark": before.bookmark, "message": message})
 
 
-def _wanted(opened: OpenDatabase, named: str | None, moment: str | None) -> State:
+def _target(opened: OpenDatabase, named: str | None, moment: str | None) -> State:
     if (named is None) == (moment is None):
         raise _refused("give one of bookmark and timestamp")
     if moment is not None:

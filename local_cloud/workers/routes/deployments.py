@@ -24,7 +24,7 @@ _SECRETS_CHANGED, _NO_SUCH_DEPLOYMENT = 10220, 10336
 
 
 async def create(cloud: Cloud, request: Request) -> Response:
-    """POST /workers/scripts/{name}/deployments; ``?force=true`` takes a version back although secrets changed since."""
+    """POST /workers/scripts/{name}/deployments; ``?force=true`` allows an earlier version although secrets changed since."""
     worker, body = script_of(cloud, request), await body_of(request)
     shares = _shares(cloud, worker, body)
     if not flag(request, "force"):
@@ -40,9 +40,9 @@ async def listing(cloud: Cloud, request: Request) -> Response:
 
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/deployments/{id}."""
-    for found in cloud.store.children("deployment", script_of(cloud, request)["id"]):
-        if found["id"] == request.path_params["id"]:
-            return ok(found)
+    for deployment in cloud.store.children("deployment", script_of(cloud, request)["id"]):
+        if deployment["id"] == request.path_params["id"]:
+            return ok(deployment)
     raise Refusal(NOT_FOUND, _NO_SUCH_DEPLOYMENT, f"The deployment {request.path_params['id']} does not exist on this Worker.")
 
 
@@ -50,18 +50,18 @@ def _shares(cloud: Cloud, worker: Body, body: Body) -> list[Body]:
     shares = body.get("versions")
     if body.get("strategy", "percentage") != "percentage" or not isinstance(shares, list) or not 1 <= len(shares) <= _MOST_VERSIONS:
         raise Refusal(BAD_REQUEST, BAD_WORKER, "A deployment has the strategy percentage and one or two versions")
-    kept: list[Body] = [
+    named: list[Body] = [
         {"percentage": share.get("percentage"), "version_id": share.get("version_id")} for share in shares if isinstance(share, dict)
     ]
     known = {version["id"] for version in deployable(cloud, worker)}
-    if any(share["version_id"] not in known for share in kept):
+    if any(share["version_id"] not in known for share in named):
         raise version_not_found()
-    if len({share["version_id"] for share in kept}) != len(shares):
+    if len({share["version_id"] for share in named}) != len(shares):
         raise Refusal(BAD_REQUEST, BAD_WORKER, "A deployment names each version once")
-    percentages = [share["percentage"] for share in kept]
+    percentages = [share["percentage"] for share in named]
     if not all(map(_is_percentage, percentages)) or sum(percentages) != WHOLE:
         raise Refusal(BAD_REQUEST, BAD_WORKER, "The percentages of a deployment's versions must add up to 100")
-    return kept
+    return named
 
 
 def _is_percentage(value: object) -> bool:
@@ -69,12 +69,12 @@ def _is_percentage(value: object) -> bool:
 
 
 def _refuse_changed_secrets(cloud: Cloud, worker: Body, shares: list[Body]) -> None:
-    """Refuse to take back a version that was active before, when a secret changed since (10220; the words are from wrangler's tests)."""
+    """Refuse to deploy a version again that was active before, when a secret changed since (10220; the text is from wrangler's tests)."""
     earlier = cloud.store.children("deployment", worker["id"])
     now = worker_record.active(cloud.store, worker)
-    been = {share["version_id"] for deployment in earlier for share in deployment["versions"]} - {version["id"] for version in now}
+    earlier_ids = {share["version_id"] for deployment in earlier for share in deployment["versions"]} - {version["id"] for version in now}
     for version in deployable(cloud, worker):
-        if version["id"] in been & {share["version_id"] for share in shares}:
+        if version["id"] in earlier_ids & {share["version_id"] for share in shares}:
             changed = changed_secrets(version, max(now, key=lambda other: int(other["number"])))
             if changed:
                 why = "If you are sure this is ok, add a ?force=true query parameter to allow the rollback."

@@ -1,4 +1,4 @@
-"""Cron triggers: one list for all versions of a script. They are kept, not run."""
+"""Cron triggers: one list for all versions of a script. They are stored, not run."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ async def show(cloud: Cloud, request: Request) -> Response:
 
 
 async def replace(cloud: Cloud, request: Request) -> Response:
-    """PUT /workers/scripts/{name}/schedules: the whole list, before a first deployment too."""
-    worker, wanted = script_of(cloud, request), await body_of(request, list)
-    crons = [entry.get("cron") if isinstance(entry, dict) else None for entry in wanted]
+    """PUT /workers/scripts/{name}/schedules: replace the whole list, also before a first deployment."""
+    worker, declared = script_of(cloud, request), await body_of(request, list)
+    crons = [entry.get("cron") if isinstance(entry, dict) else None for entry in declared]
     for cron in crons:
         if not isinstance(cron, str) or len(cron.split()) != _CRON_FIELDS:
             raise Refusal(BAD_REQUEST, _BAD_CRON, f"invalid cron string: {cron}")
@@ -40,8 +40,8 @@ async def replace(cloud: Cloud, request: Request) -> Response:
 
 
 def _kept(cloud: Cloud, worker: Body) -> list[Body]:
-    found = cloud.store.last_child("schedules", worker["id"])
-    return list(found["schedules"]) if found else []
+    record = cloud.store.last_child("schedules", worker["id"])
+    return list(record["schedules"]) if record else []
 
 
 _SCHEDULES = "/accounts/{a}/workers/scripts/{name}/schedules"

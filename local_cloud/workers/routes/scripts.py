@@ -30,12 +30,12 @@ _BOUNDARY = "crane-module-boundary"
 
 async def listing(cloud: Cloud, _: Request) -> Response:
     """GET /workers/scripts: the workers that have a version."""
-    found = [(worker, cloud.store.last_child("version", worker["id"])) for worker in cloud.store.all("worker")]
-    return ok([described(worker, newest) for worker, newest in found if newest])
+    newest_versions = [(worker, cloud.store.last_child("version", worker["id"])) for worker in cloud.store.all("worker")]
+    return ok([described(worker, newest) for worker, newest in newest_versions if newest])
 
 
 async def put(cloud: Cloud, request: Request) -> Response:
-    """PUT /workers/scripts/{name}: a form; a new version with all traffic, of a worker that is made if there is none."""
+    """PUT /workers/scripts/{name}: a form; a new version with all traffic, and a new worker if the script does not exist."""
     name = request.path_params["name"]
     metadata, body = await upload_form.uploaded(request)
     origin = Origin(source(request), "upload")
@@ -59,7 +59,7 @@ async def content(cloud: Cloud, request: Request) -> Response:
 
 
 async def delete(cloud: Cloud, request: Request) -> Response:
-    """DELETE /workers/scripts/{name} and /workers/services/{name}: refused while another worker binds it, but for ``?force=true``."""
+    """DELETE /workers/scripts/{name} and /workers/services/{name}: refused while another worker binds it, unless ``?force=true``."""
     worker = script_of(cloud, request)
     by = [other["name"] for other in worker_record.binders(cloud.store, worker["name"])]
     if by and not flag(request, "force"):

@@ -1,6 +1,6 @@
-"""Secrets of a script: each change is a new version with all traffic, as on Cloudflare. Their values never come back.
+"""Secrets of a script: each change is a new version with all traffic, as on Cloudflare. No route returns their values.
 
-While the latest version is not the one that serves, a change is refused (10215): it would deploy that version by accident.
+A change is refused while the latest version does not serve (10215), because it would deploy that version by accident.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _NOT_DEPLOYED_TEXT = (
 
 
 async def listing(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/secrets: names, of the latest version."""
+    """GET /workers/scripts/{name}/secrets: the names in the latest version."""
     version = cloud.store.last_child("version", script_of(cloud, request)["id"])
     return ok([_shown(name) for name in secrets(version)] if version else [])
 
 
 async def show(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/secrets/{secret}: that there is one."""
+    """GET /workers/scripts/{name}/secrets/{secret}: its name and type."""
     version = worker_record.latest(cloud, script_of(cloud, request))
     return ok(_shown(_known(version, request.path_params["secret"])))
 
@@ -51,7 +51,7 @@ async def put(cloud: Cloud, request: Request) -> Response:
 
 
 async def put_all(cloud: Cloud, request: Request) -> Response:
-    """PATCH /workers/scripts/{name}/secrets-bulk: all in one version; null takes one away."""
+    """PATCH /workers/scripts/{name}/secrets-bulk: all in one version; null removes a secret."""
     worker, body = script_of(cloud, request), await body_of(request)
     demand_objects(body.get("secrets"), "secrets")
     changes = {name: None if value is None else _secret({**value, "name": name}) for name, value in body["secrets"].items()}

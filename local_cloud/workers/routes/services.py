@@ -1,6 +1,6 @@
-"""What wrangler asks besides scripts: the service of a script, who refers to it, and what a new account has none of.
+"""Other calls of wrangler: the service of a script, its references, and lists that are empty for a new account.
 
-The empty lists are what an account without KV namespaces, containers and tail workers answers. Nothing of these can be made here.
+KV namespaces cannot be created here, so their list is always empty.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ async def references(cloud: Cloud, request: Request) -> Response:
 
 
 async def tails(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/tails/by-consumer/{name}: the workers whose tail goes to this one."""
+    """GET /workers/tails/by-consumer/{name}: the workers that this one consumes the tail of."""
     name = script_of(cloud, request)["name"]
-    found = [worker for worker in cloud.store.all("worker") if name in [consumer["name"] for consumer in worker["tail_consumers"]]]
-    return ok([{"consumer": {"service": name}, "producer": {"script": worker["name"]}} for worker in found])
+    producers = [worker for worker in cloud.store.all("worker") if name in [consumer["name"] for consumer in worker["tail_consumers"]]]
+    return ok([{"consumer": {"service": name}, "producer": {"script": worker["name"]}} for worker in producers])
 
 
 async def none(_: Cloud, request: Request) -> Response:

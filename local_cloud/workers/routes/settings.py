@@ -1,4 +1,4 @@
-"""Settings of a script: those of the script itself, and those of its latest version, which can only be changed by a new version."""
+"""Settings of a script: those of the script itself, and those of its latest version, which only a new version can change."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ async def show(cloud: Cloud, request: Request) -> Response:
 
 async def change(cloud: Cloud, request: Request) -> Response:
     """PATCH /workers/scripts/{name}/settings: a new version with all traffic, if the latest one has it (else 10214)."""
-    worker, wanted = script_of(cloud, request), await upload_form.settings(request)
-    upload_form.refuse_unemulated(wanted)
+    worker, changes = script_of(cloud, request), await upload_form.settings(request)
+    upload_form.refuse_unemulated(changes)
     latest = worker_record.latest(cloud, worker)
-    changed_worker = with_script_level(worker, wanted)
-    versioned = {key: wanted[key] for key in VERSIONED if wanted.get(key) is not None and key != "main_module"}
+    changed_worker = with_script_level(worker, changes)
+    versioned = {key: changes[key] for key in VERSIONED if changes.get(key) is not None and key != "main_module"}
     if versioned:
         if not is_deployed(cloud, worker, latest):
             raise Refusal(BAD_REQUEST, NOT_DEPLOYED, _NOT_DEPLOYED_TEXT)

@@ -1,4 +1,4 @@
-"""The workers.dev switch of a script: whether it answers there, and whether its versions have addresses of their own."""
+"""The workers.dev switches of a script: whether it answers there, and whether its versions have their own addresses."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ async def show(cloud: Cloud, request: Request) -> Response:
 
 
 async def switch(cloud: Cloud, request: Request) -> Response:
-    """POST /workers/scripts/{name}/subdomain; without ``previews_enabled`` that one stays."""
+    """POST /workers/scripts/{name}/subdomain; ``previews_enabled`` stays if the body does not name it."""
     worker, body = script_of(cloud, request), await body_of(request)
-    wanted = {key: body[key] for key in ("enabled", "previews_enabled") if body.get(key) is not None}
-    if "enabled" not in wanted or not all(isinstance(value, bool) for value in wanted.values()):
+    switches = {key: body[key] for key in ("enabled", "previews_enabled") if body.get(key) is not None}
+    if "enabled" not in switches or not all(isinstance(value, bool) for value in switches.values()):
         raise Refusal(BAD_REQUEST, MALFORMED, "The request is malformed: enabled must be true or false")
-    return _set(cloud, worker, {**worker["subdomain"], **wanted})
+    return _set(cloud, worker, {**worker["subdomain"], **switches})
 
 
 async def close(cloud: Cloud, request: Request) -> Response:

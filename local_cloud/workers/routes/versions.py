@@ -1,4 +1,4 @@
-"""Versions, over both APIs: the newer one's JSON, which the Pulumi provider speaks, and scripts' forms, which wrangler speaks."""
+"""Versions over both APIs: the newer one with JSON, which the Pulumi provider uses, and scripts with forms, which wrangler uses."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _INTERNAL = {"worker_id", "startup_time_ms", "handlers"}
 
 
 async def upload(cloud: Cloud, request: Request) -> Response:
-    """POST /workers/workers/{id}/versions: taken once it has really started in workerd; ``?deploy=true`` gives it all traffic."""
+    """POST /workers/workers/{id}/versions: accepted once it has started in workerd; ``?deploy=true`` gives it all traffic."""
     worker, body = worker_of(cloud, request), json_of(await read(request))
     refuse_unemulated(body)
     origin = Origin(source(request), "create_version_api")
     if flag(request, "deploy"):
-        judged = await judge(cloud, body, cloud.store.last_child("version", worker["id"]), origin, strict=inherits_strictly(request))
-        version = await ship(cloud, worker, judged, Origin(origin.source, "deployment"))
+        checked = await judge(cloud, body, cloud.store.last_child("version", worker["id"]), origin, strict=inherits_strictly(request))
+        version = await ship(cloud, worker, checked, Origin(origin.source, "deployment"))
     else:
         version = await take(cloud, worker, body, origin, strict=inherits_strictly(request))
     return ok(_public(cloud, worker, version, modules=True))
@@ -48,8 +48,8 @@ async def change_latest(cloud: Cloud, request: Request) -> Response:
         raise Refusal(501, UNKNOWN_ROUTE, "The local cloud changes only env and annotations of the latest version")
     env = body.get("env") or {}
     demand_objects(env, "env")
-    wanted = changed(latest, bindings=replaced(latest, env), annotations=body.get("annotations"))
-    version = await take(cloud, worker, wanted, Origin(source(request), "secret"))
+    upload_body = changed(latest, bindings=replaced(latest, env), annotations=body.get("annotations"))
+    version = await take(cloud, worker, upload_body, Origin(source(request), "secret"))
     return ok(_public(cloud, worker, version, modules=False))
 
 
@@ -63,12 +63,12 @@ async def listing(cloud: Cloud, request: Request) -> Response:
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/workers/{id}/versions/{vid}; ``?include=modules`` adds their content."""
     worker = worker_of(cloud, request)
-    found = version_of(cloud, worker, request.path_params["vid"])
-    return ok(_public(cloud, worker, found, modules=request.query_params.get("include") == "modules"))
+    version = version_of(cloud, worker, request.path_params["vid"])
+    return ok(_public(cloud, worker, version, modules=request.query_params.get("include") == "modules"))
 
 
 async def upload_form(cloud: Cloud, request: Request) -> Response:
-    """POST /workers/scripts/{name}/versions: a form, of a script that exists."""
+    """POST /workers/scripts/{name}/versions: a form, for an existing script."""
     worker = script_of(cloud, request)
     metadata, body = await uploaded(request)
     origin = Origin(source(request), "version_upload")
@@ -77,10 +77,10 @@ async def upload_form(cloud: Cloud, request: Request) -> Response:
 
 
 async def summaries(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/versions, newest first; ``?deployable=true`` leaves out those that cannot be deployed any more."""
+    """GET /workers/scripts/{name}/versions, newest first; ``?deployable=true`` leaves out those that can no longer be deployed."""
     worker = script_of(cloud, request)
-    found = deployable(cloud, worker) if flag(request, "deployable") else cloud.store.children("version", worker["id"])[::-1]
-    return page([_summary(worker, version) for version in found], request.query_params, under="items")
+    versions = deployable(cloud, worker) if flag(request, "deployable") else cloud.store.children("version", worker["id"])[::-1]
+    return page([_summary(worker, version) for version in versions], request.query_params, under="items")
 
 
 async def details(cloud: Cloud, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The workers routes (Cloudflare's newer API for Workers, which the Pulumi provider speaks): a worker and its script-level settings."""
+"""The workers routes (Cloudflare's newer API for Workers, which the Pulumi provider uses): a worker and its script-level settings."""
 
 from __future__ import annotations
 
