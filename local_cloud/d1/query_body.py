@@ -21,14 +21,14 @@ LONGEST_VALUE = 2_000_000
 _OWN_PRAGMA = "MINIFLARE_D1_EXPORT"
 
 
-class Statement(NamedTuple):
+class BoundStatement(NamedTuple):
     """One SQL statement and the values of its placeholders."""
 
     sql: str
     params: list[Any]
 
 
-def statements_of(body: Body, behaviour: Behaviour) -> list[Statement]:
+def statements_of(body: Body, behaviour: Behaviour) -> list[BoundStatement]:
     """Give the statements of a request's body; refuse a malformed one (7400) and what D1 would not accept (7500)."""
     entries = body.get("batch", [body])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and isinstance(entry.get("sql"), str) for entry in entries):
@@ -45,7 +45,7 @@ def refuse_foreign(sql: str) -> None:
         raise Refusal(BAD_REQUEST, SQL_ERROR, "not authorized: SQLITE_AUTH")
 
 
-def _split(sql: str, params: list[Any], behaviour: Behaviour) -> list[Statement]:
+def _split(sql: str, params: list[Any], behaviour: Behaviour) -> list[BoundStatement]:
     if not _is_unicode(sql):
         raise _malformed("sql is not valid Unicode")
     parts = missplit(sql, behaviour)
@@ -55,7 +55,7 @@ def _split(sql: str, params: list[Any], behaviour: Behaviour) -> list[Statement]
         raise Refusal(BAD_REQUEST, SQL_ERROR, "Wrong number of parameter bindings for SQL query.: SQLITE_ERROR")
     for part in parts:
         refuse_foreign(part)
-    return [Statement(part, params) for part in parts]
+    return [BoundStatement(part, params) for part in parts]
 
 
 def _values(given: object) -> list[Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from local_cloud.cloud import Cloud
-    from local_cloud.d1.query_body import Statement
+    from local_cloud.d1.query_body import BoundStatement
 
 _READS = {"SELECT", "VALUES", "WITH"}
 _EXPLAINED = {*_READS, "INSERT", "REPLACE", "UPDATE", "DELETE"}
@@ -33,7 +33,7 @@ _PRAGMA = re.compile(
 _VIEWS = "SELECT 1 FROM sqlite_master WHERE type = 'view' AND instr(lower(sql), 'pragma_optimize')"
 
 
-async def refuse_writes(cloud: Cloud, uuid: str, statements: Iterable[Statement]) -> None:
+async def refuse_writes(cloud: Cloud, uuid: str, statements: Iterable[BoundStatement]) -> None:
     """Refuse if any statement would write (403, 10000) or does not compile (400, with D1's text); runs none of them."""
     for statement in statements:
         statement_words = [*words(statement.sql), "", ""]
@@ -55,7 +55,7 @@ def _judge_pragma(sql: str) -> None:
         raise denied()
 
 
-async def _writes(cloud: Cloud, uuid: str, statement: Statement) -> bool:
+async def _writes(cloud: Cloud, uuid: str, statement: BoundStatement) -> bool:
     try:
         (program,) = await cloud.workerd.query(uuid, [{"sql": _PREFIX + statement.sql, "params": statement.params}])
     except QueryError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.d1.open_databases import OpenDatabase
-from local_cloud.d1.query_body import Statement, statements_of
+from local_cloud.d1.query_body import BoundStatement, statements_of
 from local_cloud.d1.read_only import refuse_writes
 from local_cloud.d1.routes.requested_database import opened_database, present
 from local_cloud.envelope import BAD_REQUEST, SQL_ERROR, Refusal, ok
@@ -58,7 +58,7 @@ async def _run(cloud: Cloud, request: Request) -> list[Body]:
         return [result for statement in statements for result in await _transaction(cloud, uuid, opened, [statement])]
 
 
-async def _transaction(cloud: Cloud, uuid: str, opened: OpenDatabase, statements: list[Statement]) -> list[Body]:
+async def _transaction(cloud: Cloud, uuid: str, opened: OpenDatabase, statements: list[BoundStatement]) -> list[Body]:
     queries = [statement._asdict() for statement in statements]
     try:
         results = await cloud.workerd.query(uuid, queries, cloud.behaviour.query_seconds)

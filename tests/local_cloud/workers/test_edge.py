@@ -11,7 +11,7 @@ from local_cloud.workers.choose_version import chosen, dictionary
 from local_cloud.workers.previews import MOST_RUNNING
 from local_cloud.workers.propagation import Propagation
 from tests.cloud import Api, Body
-from tests.local_cloud.workers.test_workers import says
+from tests.local_cloud.workers.forms import says
 
 OVERRIDES, AFFINITY = "Cloudflare-Workers-Version-Overrides", "Cloudflare-Workers-Version-Key"
 UNKNOWN = "10ca1000-0000-4000-8000-000000000000"

@@ -9,8 +9,7 @@ import pytest
 from local_cloud.envelope import Refusal
 from local_cloud.workers.routes.multipart_form import Part, parse
 from tests.cloud import HELLO, Api, modules
-from tests.local_cloud.workers.forms import MODULE, files, put_script, refused, send, sent
-from tests.local_cloud.workers.test_workers import says
+from tests.local_cloud.workers.forms import MODULE, files, put_script, refused, says, send, sent
 
 GONE = (404, 10007, "This Worker does not exist on your account.")
 
