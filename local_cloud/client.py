@@ -1,6 +1,6 @@
-"""What a person would do by hand with the account of a local cloud: its REST API, its databases by name, a deployment around Pulumi.
+"""A client for the account of a local cloud: its REST API, its databases by name, a deployment around Pulumi.
 
-Knows no Pulumi. Prevents a rehearsal that believes what a stack says of the cloud.
+It knows nothing of Pulumi, so a rehearsal can check what a stack claims against the cloud itself.
 """
 
 import json
@@ -18,12 +18,12 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Account:
-    """The account of a local cloud that runs."""
+    """The account of a running local cloud."""
 
     running: Running
 
     def ask(self, method: str, path: str, body: object = None, **given: Any) -> Any:  # noqa: ANN401 (JSON)
-        """The ``result`` of a call below the account; raises LocalCloudError where it is refused or not answered."""
+        """The ``result`` of a call below the account; raises LocalCloudError when the cloud refuses it or does not answer."""
         url = f"{self.running.api_url}/accounts/{self.running.account_id}{path}"
         headers = {"Authorization": f"Bearer {self.running.token}"}
         try:
@@ -36,33 +36,33 @@ class Account:
         return envelope["result"]
 
     def database(self, name: str) -> str:
-        """The id of a database by its name."""
-        found = [one["uuid"] for one in self.ask("GET", f"/d1/database?name={name}") if one["name"] == name]
-        if not found:
-            raise LocalCloudError(f"database {name}", "the account has none of this name", "Run it again")
-        return str(found[0])
+        """The id of a database, by its name; raises LocalCloudError when there is none."""
+        ids = [database["uuid"] for database in self.ask("GET", f"/d1/database?name={name}") if database["name"] == name]
+        if not ids:
+            raise LocalCloudError(f"database {name}", "the account has no database with this name", "Run it again")
+        return str(ids[0])
 
     def rows(self, database: str, sql: str) -> list[dict[str, Any]]:
-        """What a statement gives on a database, by its name."""
+        """The rows that a statement returns on a database, by the database's name."""
         return list(self.ask("POST", f"/d1/database/{self.database(database)}/query", {"sql": sql})[0]["results"])
 
     def ledger(self, database: str) -> list[str]:
-        """The names in a database's ledger, in the order in which they were applied."""
+        """The migrations in a database's ledger, in the order in which they were applied."""
         return [str(row["name"]) for row in self.rows(database, "SELECT name FROM d1_migrations ORDER BY id")]
 
     def serving(self, script: str) -> str:
-        """The version that has all traffic of a script."""
+        """The id of the version that has all traffic of a script."""
         (share,) = self.ask("GET", f"/workers/scripts/{script}/deployments")["deployments"][0]["versions"]
         return str(share["version_id"])
 
     def newest_version(self, script: str) -> str:
-        """The version of a script that was uploaded last."""
+        """The id of the version of a script that was uploaded last."""
         return str(self.ask("GET", f"/workers/scripts/{script}/versions")["items"][0]["id"])
 
     def put_script(self, script: str, modules: Mapping[str, tuple[str, bytes]], metadata: Mapping[str, Any]) -> str:
-        """Deploy a worker as wrangler does: one form, all traffic at once. ``modules``: content type and content by name.
+        """Deploy a worker as wrangler does, in one form that gets all traffic at once, and give the version's id.
 
-        Gives the version. Raises LocalCloudError.
+        ``modules`` has content type and content by name. Raises LocalCloudError.
         """
         parts = {"metadata": (None, json.dumps(metadata).encode(), "application/json")}
         files = {name: (name, content, kind) for name, (kind, content) in modules.items()}
@@ -70,5 +70,5 @@ class Account:
         return self.serving(script)
 
     def is_empty(self) -> bool:
-        """Whether there is neither a worker nor a database."""
+        """Whether the account has no worker and no database."""
         return not any(self.ask("GET", what) for what in ("/workers/workers", "/d1/database"))

@@ -1,4 +1,4 @@
-"""What every route works with: the state, the runtime and who we are, and the small questions all routes ask of a request."""
+"""What every route works with: the state and the runtime of one cloud, and a request's JSON body."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from local_cloud.behaviour import Behaviour
-from local_cloud.d1.open_databases import Rooms
-from local_cloud.d1.spare_databases import Spares
+from local_cloud.d1.open_databases import OpenDatabases
+from local_cloud.d1.spare_databases import SpareDatabases
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
 from local_cloud.tokens import Tokens
 from local_cloud.workers.previews import Previews
 from local_cloud.workers.propagation import Propagation
-from local_cloud.workers.runtime_options import running
+from local_cloud.workers.runtime_options import what_runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -41,46 +41,46 @@ class Cloud:
     injector: Injector
     log: CallLog
     behaviour: Behaviour = field(default_factory=Behaviour)
-    rooms: Rooms = field(default_factory=Rooms)
-    spares: Spares = field(default_factory=Spares)
+    open_databases: OpenDatabases = field(default_factory=OpenDatabases)
+    spare_databases: SpareDatabases = field(default_factory=SpareDatabases)
     propagation: Propagation = field(default_factory=Propagation)
     previews: Previews = field(default_factory=Previews)
     shipping: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by the one call that changes workers: one that builds on the latest version must not miss what another adds to it."""
+    """Held by the one call that changes workers, so that none builds on a version that another is replacing."""
 
     def __post_init__(self) -> None:
-        """From now on what runs depends on what the edge sees and on the previews too."""
-        self.workerd.describe = lambda: running(self.store, self.propagation, self.previews.ids, self.spares.ids)
+        """Let the runtime also run what the edge still serves, the previews and the spare databases."""
+        self.workerd.describe = lambda: what_runs(self.store, self.propagation, self.previews.ids, self.spare_databases.ids)
 
     @property
     def tokens(self) -> Tokens:
-        """The tokens that are known here."""
+        """The tokens that this cloud accepts."""
         return Tokens(self.store, self.token)
 
     def worker(self, id_or_name: str) -> Body:
         """Give a worker by id or name; refuse an unknown one as Cloudflare does (404, 10007)."""
-        found = self.store.get("worker", id_or_name) or self.store.named("worker", id_or_name)
-        if found is None:
+        worker = self.store.get("worker", id_or_name) or self.store.named("worker", id_or_name)
+        if worker is None:
             raise Refusal(NOT_FOUND, NO_SUCH_WORKER, "This Worker does not exist on your account.")
-        return found
+        return worker
 
     def settle(self) -> None:
-        """Let the deployments through to the edge that have waited long enough."""
+        """Bring to the edge the deployments that have waited long enough."""
         if self.propagation.settle(self.behaviour.propagation_seconds):
             self.workerd.touch()
 
     def seen(self, worker: str) -> Body | None:
-        """Give the deployment of a worker that the edge sees."""
+        """Give the deployment of a worker that the edge serves."""
         return self.propagation.seen(worker, self.store.last_child("deployment", worker))
 
     def serving(self, worker: Body) -> list[Body]:
-        """Give the deployments of a worker whose versions the edge needs: the newest, and those before it that it still sees."""
+        """Give the deployments of a worker whose versions the edge needs: the newest one, and earlier ones that it still serves."""
         newest = self.store.last_child("deployment", worker["id"])
         return [*self.propagation.formers(worker["id"]), *([newest] if newest else [])]
 
     @contextmanager
     def propagating(self, worker: str, deployment: str, former: Body | None) -> Iterator[None]:
-        """Bring a deployment that was just stored to the edge; the former one stays there for the lag, and if the block raises."""
+        """Bring a deployment that was just stored to the edge; the former one stays there for the lag, or for good if the block raises."""
         self.settle()
         if self.behaviour.propagation_seconds > 0:
             self.propagation.begin(worker, deployment, former)
@@ -96,7 +96,7 @@ Handler: TypeAlias = "Callable[[Cloud, Request], Awaitable[Response]]"
 
 
 async def body_of(request: Request, kind: type[Any] = dict) -> Any:  # noqa: ANN401 (JSON)
-    """Give the request's JSON body; refuse what is not JSON of this kind."""
+    """Give the request's JSON body; refuse a body that is not JSON of this type."""
     try:
         body = json.loads(await request.body())
     except ValueError as error:

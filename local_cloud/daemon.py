@@ -1,7 +1,7 @@
 """Starting, stopping and finding a local cloud that runs in the background.
 
-Every promise is per folder: one cloud at a time, its own token and port kept across starts, and ``stop`` ends exactly the process that
-``start`` made, told by its instance id and never by a name.
+Each folder has one cloud at a time, which keeps its token and port across starts. ``stop`` ends exactly the process that ``start``
+made: it knows it by its instance id, never by a name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PAUSE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Running:
-    """A local cloud that runs: where it is, and what opens it."""
+    """A running local cloud: its addresses and its token."""
 
     folder: Path
     pid: int
@@ -55,8 +55,9 @@ class Running:
 def start(folder: Path, *, port: int = 0, subdomain: str = "automation-ab6", runtime_cache: Path | None = None) -> Running:
     """Start a local cloud on the state in ``folder`` and wait until it is ready.
 
-    With port 0 the port of the earlier start is used again. Node modules are installed once into ``runtime_cache``, by default
-    ``runtime`` beside the folder. Raises LocalCloudError when one runs already, the port is taken, or it does not become ready.
+    With port 0 it uses the port of the earlier start again. Node modules are installed once into ``runtime_cache``, by default
+    ``runtime`` beside the folder. Raises LocalCloudError when a cloud is already running, the port is in use, or the cloud does not become
+    ready within 60 seconds.
     """
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,50 +66,50 @@ def start(folder: Path, *, port: int = 0, subdomain: str = "automation-ab6", run
         already = status(folder)
         if already is not None:
             raise LocalCloudError(
-                str(folder), f"a local cloud is running already (pid {already.pid})", "Use it, or stop it with 'crane local down'"
+                str(folder), f"a local cloud is already running (pid {already.pid})", "Use it, or stop it with 'crane local down'"
             )
         modules, instance = ensure_modules(runtime_cache or folder.parent / "runtime"), new_uuid()
         return _ready(folder, instance, _spawn(folder, modules, instance, port, subdomain))
 
 
 def stop(folder: Path) -> None:
-    """End the local cloud that runs on ``folder``, if one does; raises LocalCloudError when it cannot be ended or found."""
+    """Stop the local cloud that runs on ``folder``, if there is one; raises LocalCloudError when it does not stop or cannot be found."""
     folder = folder.resolve()
     with contextlib.suppress(FileNotFoundError), hold(folder, _READY_SECONDS, "changing"):
-        found = status(folder)
-        if found is not None:
-            _end(found)
+        running = status(folder)
+        if running is not None:
+            _end(running)
         _remove_leftovers(folder)
 
 
 def status(folder: Path) -> Running | None:
-    """Give the local cloud that runs on ``folder``; None when there is none, or when something else has its port now."""
-    found = _announced(folder.resolve())
-    if found is None:
+    """Give the local cloud that runs on ``folder``; None when there is none, or when something else now uses its port."""
+    announced = _announced(folder.resolve())
+    if announced is None:
         return None
     try:
-        health = httpx.get(f"{found.admin_url}/health", timeout=_HEALTH_SECONDS, trust_env=False).json()
-        mine = health["instance_id"] == found.instance_id
+        health = httpx.get(f"{announced.admin_url}/health", timeout=_HEALTH_SECONDS, trust_env=False).json()
+        is_answering = health["instance_id"] == announced.instance_id
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None
-    return found if mine else None
+    return announced if is_answering else None
 
 
-def _end(found: Running) -> None:
-    with _watched(found.pid) as is_over:
+def _end(running: Running) -> None:
+    with _watched(running.pid) as is_over:
         for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(found.pid, number)
-            if is_free_within(found.folder, seconds):
+                os.kill(running.pid, number)
+            if is_free_within(running.folder, seconds):
                 is_over()
-                _reap(found.pid)
+                _reap(running.pid)
                 return
-    raise LocalCloudError(str(found.folder), f"the local cloud (pid {found.pid}) does not end", "End it by hand")
+    raise LocalCloudError(str(running.folder), f"the local cloud (pid {running.pid}) does not stop", f"Kill process {running.pid}")
 
 
 @contextlib.contextmanager
 def _watched(pid: int) -> Iterator[Callable[[], object]]:
-    """Give what waits a while for the end of a process, which comes a moment after its locks are free; where the system can tell (Linux)."""
+    """Give a function that waits for the end of a process, which comes a moment after its locks are free (Linux only)."""
     with contextlib.ExitStack() as stack:
         watched: list[int] = []
         if hasattr(os, "pidfd_open"):
@@ -123,7 +124,7 @@ def _remove_leftovers(folder: Path) -> None:
         with hold(folder, _KILL_SECONDS):
             remove_leftovers(folder)
     except LocalCloudError as error:
-        todo = f"End it by hand; {folder / 'cloud.json'} has its pid"
+        todo = f"Kill the process whose pid is in {folder / 'cloud.json'}"
         raise LocalCloudError(str(folder), "a local cloud holds this folder and does not answer", todo) from error
 
 
@@ -143,16 +144,16 @@ def _spawn(folder: Path, modules: Path, instance: str, port: int, subdomain: str
 def _ready(folder: Path, instance: str, pid: int) -> Running:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
-        found = _announced(folder)
-        if found is not None and found.instance_id == instance:
-            return found
+        announced = _announced(folder)
+        if announced is not None and announced.instance_id == instance:
+            return announced
         if _reap(pid):
-            raise LocalCloudError("the local cloud does not start", _last_line(folder), f"The whole log is {folder / 'cloud.log'}")
+            raise LocalCloudError("the local cloud does not start", _last_line(folder), f"The whole log is in {folder / 'cloud.log'}")
         time.sleep(_PAUSE_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    what = f"not ready within {_READY_SECONDS:.0f} s; its last words: {_last_line(folder)}"
-    raise LocalCloudError("the local cloud does not start", what, f"The whole log is {folder / 'cloud.log'}")
+    what = f"it was not ready within {_READY_SECONDS:.0f} s; the last line of its log: {_last_line(folder)}"
+    raise LocalCloudError("the local cloud does not start", what, f"The whole log is in {folder / 'cloud.log'}")
 
 
 def _announced(folder: Path) -> Running | None:
@@ -164,7 +165,7 @@ def _announced(folder: Path) -> Running | None:
 
 
 def _reap(pid: int) -> bool:
-    """Tell whether this process has ended, and let go of it where it is our child."""
+    """Whether this process has ended; reaps it when it is our child."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
@@ -173,4 +174,4 @@ def _reap(pid: int) -> bool:
 
 def _last_line(folder: Path) -> str:
     lines = (folder / "cloud.log").read_text(errors="replace").split("\n")
-    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return next((line for line in reversed(lines) if line.strip()), "the log is empty")

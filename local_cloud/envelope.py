@@ -1,6 +1,6 @@
 """Replies in Cloudflare's envelope, and refusals with its codes.
 
-A handler returns ``ok(...)`` or raises ``Refusal``; nothing else leaves the REST API, so every reply has the same four keys.
+A handler returns ``ok(...)`` or raises ``Refusal``; nothing else leaves the REST API, so almost every reply has the same four keys.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ SQL_ERROR, NAME_TAKEN, NO_SUCH_DATABASE, MALFORMED = 7500, 7502, 7404, 7400
 
 
 class Refusal(Exception):  # noqa: N818 (what Cloudflare answers, not a fault of ours)
-    """What the cloud refuses: HTTP status, Cloudflare's code, and a text."""
+    """A refusal: HTTP status, Cloudflare's code, and a message."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
-        """Hold the reply's parts."""
+        """Keep the parts of the reply."""
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
 
@@ -39,9 +39,9 @@ def ok(result: object, *, info: dict[str, int] | None = None) -> Response:
 
 
 def page(items: list[Any], query: Mapping[str, str], under: str | None = None) -> Response:
-    """Give the page of a list that ``?page=`` and ``?per_page=`` ask for; ``under`` is the key some lists stand under.
+    """Give the page of a list that ``?page=`` and ``?per_page=`` ask for; ``under`` is the key that holds some lists.
 
-    A page after the last is empty: that is where the SDKs stop asking.
+    A page after the last one is empty, which tells the SDKs to stop.
     """
     number, size = _positive(query.get("page"), 1), _positive(query.get("per_page"), 100)
     part = items[(number - 1) * size : number * size]

@@ -1,13 +1,13 @@
 """The one error of the local cloud: where, what, and what to do, in one line.
 
-Texts never hold a secret: the code that raises passes names, not values.
+Its texts hold no secret: the code that raises it passes names, not values.
 """
 
 
 class LocalCloudError(Exception):
     """The local cloud cannot do what was asked.
 
-    ``where`` is a path, a port or a setting; ``what`` is the fault; ``todo`` is the next step. Line breaks and missing full stops are fixed here.
+    ``where`` is a path, a port or a setting, ``what`` the problem and ``todo`` the next step. Line breaks and missing full stops are fixed here.
     """
 
     def __init__(self, where: str, what: str, todo: str) -> None:

@@ -1,6 +1,6 @@
-"""Marked ids: whatever the local cloud names can be told from a real account's ids at a glance, and by tests.
+"""Marked ids, which people and tests can tell from those of a real account.
 
-A real account id is never served, so a mistaken base URL cannot pretend to be production.
+The local cloud never answers for a real account id, so a wrong base URL cannot pass for production.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ ACCOUNT_ID = "10ca10ca10ca10ca10ca10ca10ca10ca"
 
 
 def new_hex() -> str:
-    """Give a fresh marked id of 32 hex digits, a valid uuid4 but for its mark."""
+    """Give a fresh marked id of 32 hex digits, a valid uuid4 except for its mark."""
     return MARK + uuid4().hex[len(MARK) :]
 
 
@@ -22,5 +22,5 @@ def new_uuid() -> str:
 
 
 def is_local(identifier: str) -> bool:
-    """Tell whether the local cloud made this id."""
+    """Whether the local cloud made this id."""
     return identifier.startswith(MARK)

@@ -1,7 +1,7 @@
-"""The control plane's state: one SQLite file; what a method returned from survives kill -9.
+"""The control plane's state, in one SQLite file: once a method returns, its change survives kill -9.
 
-Every record is a JSON body with an id, and where it has one a parent and a name that is unique among its kind. Secrets of workers
-are in there in the clear, so the file is readable by its owner alone. It knows nothing of HTTP or of Cloudflare's shapes.
+Every record is a JSON body with an id, and may have a parent and a name that is unique among its kind. The file holds secrets of workers
+in plain text, so only its owner can read it. It knows nothing of HTTP or of Cloudflare's formats.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Store:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make what is written in the block one transaction; a block inside of another belongs to that one's."""
+        """Make the block's writes one transaction; a nested block joins the outer one."""
         if self._db.in_transaction:
             yield
             return
@@ -62,26 +62,26 @@ class Store:
         self._db.execute("COMMIT")
 
     def add(self, kind: Kind, ident: str, body: Body, *, name: str | None = None, parent: str | None = None) -> None:
-        """Add a record; a name that is taken raises NameTakenError."""
+        """Add a record; raises NameTakenError when another record of its kind has the name."""
         row = (kind, ident, parent, name, json.dumps(body))
         with _names_are_unique():
             self._db.execute("INSERT INTO records(kind, id, parent, name, body) VALUES(?, ?, ?, ?, ?)", row)
 
     def put(self, ident: str, body: Body, *, name: str | None = None) -> None:
-        """Replace the body and name of a record."""
+        """Replace the body and name of a record; raises NameTakenError."""
         with _names_are_unique():
             self._db.execute("UPDATE records SET body = ?, name = ? WHERE id = ?", (json.dumps(body), name, ident))
 
     def remove(self, ident: str) -> None:
-        """Remove a record and what has it as its parent."""
+        """Remove a record and its children."""
         self._db.execute("DELETE FROM records WHERE id = ? OR parent = ?", (ident, ident))
 
     def get(self, kind: Kind, ident: str) -> Body | None:
-        """Give the record with this id."""
+        """Give the record with this id, None if there is none."""
         return next(self._bodies("kind = ? AND id = ?", kind, ident), None)
 
     def named(self, kind: Kind, name: str) -> Body | None:
-        """Give the record with this name."""
+        """Give the record with this name, None if there is none."""
         return next(self._bodies("kind = ? AND name = ?", kind, name), None)
 
     def all(self, kind: Kind) -> list[Body]:
@@ -93,11 +93,11 @@ class Store:
         return list(self._bodies("kind = ? AND parent = ?", kind, parent))
 
     def last_child(self, kind: Kind, parent: str) -> Body | None:
-        """Give a parent's newest record of a kind."""
+        """Give a parent's newest record of a kind, None if there is none."""
         return next(self._bodies("kind = ? AND parent = ?", kind, parent, order="DESC LIMIT 1"), None)
 
     def fact(self, key: str) -> str | None:
-        """Give a fact about the cloud itself."""
+        """Give a fact about the cloud itself, None if it is not known."""
         row = self._db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 

@@ -1,9 +1,9 @@
 """API tokens and what they may do: read or write, D1 or Workers.
 
-The cloud's own token may do everything. Others are made through the admin port with a list of permissions, live until they are
-revoked, and survive a restart; only their digests are stored. What a call needs is told by its method and path. ``/query``, ``/raw`` and
-``/export`` ask for D1 Read at the door; whether a statement writes is for their handlers to judge with ``may``, as production does
-(cloudflare-docs 22354). No expiry, no conditions. Prevents a rehearsal that passes with a token that production refuses.
+The cloud's own token has every permission. Others are made through the admin port with a list of permissions, stay valid until they are
+revoked, and survive a restart; only their digests are stored. A call's method and path decide which permission it needs. ``/query``,
+``/raw`` and ``/export`` need D1 Read; their handlers then use ``may`` to judge statements that write, as production does
+(cloudflare-docs 22354). Tokens have no expiry and no conditions.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ _OF_THE_USER = {"/user": Permission.USER_READ, "/memberships": Permission.MEMBER
 
 
 def may(request: Request, permission: Permission) -> bool:
-    """Tell whether the token of this request has a permission; writing includes reading."""
+    """Whether the token of this request has a permission; a write permission includes reading."""
     held: frozenset[Permission] = request.state.permissions
     return permission in held or _WIDER.get(permission) in held
 
 
 class GatewayRefusal(Refusal):
-    """A refusal by what stands before Cloudflare's products: its body has no ``messages`` and no ``result`` (cloudflare-python 2678)."""
+    """A refusal by the gateway in front of Cloudflare's products: its body has no ``messages`` and no ``result`` (cloudflare-python 2678)."""
 
     def response(self) -> Response:
         """Give the reply."""
@@ -69,7 +69,7 @@ def denied() -> Refusal:
 
 
 def needed(method: str, path: str) -> Permission | None:
-    """Give the permission that a call needs at the door, None where any token will do; ``path`` starts after the API's base."""
+    """Give the permission that a call needs, None where any token will do; ``path`` is relative to the API's base URL."""
     inside = _ACCOUNT_PATH.fullmatch(path)
     if inside is None:
         return _OF_THE_USER.get(path)
@@ -83,7 +83,7 @@ def needed(method: str, path: str) -> Permission | None:
 
 @dataclass(frozen=True)
 class Token:
-    """A known token: its id, which is no secret, and what it may do."""
+    """A known token: its id, which is not secret, and its permissions."""
 
     id: str
     permissions: frozenset[Permission]
@@ -92,9 +92,9 @@ class Token:
 class Tokens:
     """The tokens of one cloud."""
 
-    def __init__(self, store: Store, own: str) -> None:
-        """Keep tokens in ``store``; ``own`` is the cloud's own one."""
-        self._store, self._own = store, own.encode()
+    def __init__(self, store: Store, cloud_token: str) -> None:
+        """Keep tokens in ``store``; ``cloud_token`` is the cloud's own token, which has every permission."""
+        self._store, self._cloud_token = store, cloud_token.encode()
 
     def create(self, permissions: Iterable[Permission]) -> str:
         """Make a token with these permissions."""
@@ -103,18 +103,18 @@ class Tokens:
         return token
 
     def revoke(self, token: str) -> bool:
-        """End a token and tell whether there was one; the cloud's own cannot be ended."""
-        found = self._store.named("token", _digest(token))
-        if found is not None:
-            self._store.remove(found["id"])
-        return found is not None
+        """Revoke a token; False when there is none. The cloud's own token cannot be revoked."""
+        record = self._store.named("token", _digest(token))
+        if record is not None:
+            self._store.remove(record["id"])
+        return record is not None
 
     def find(self, token: str) -> Token | None:
         """Give a token by its secret text; None for an unknown one."""
-        if secrets.compare_digest(token.encode(), self._own):
+        if secrets.compare_digest(token.encode(), self._cloud_token):
             return Token(OWN_TOKEN_ID, frozenset(Permission))
-        found = self._store.named("token", _digest(token))
-        return Token(found["id"], frozenset(map(Permission, found["permissions"]))) if found else None
+        record = self._store.named("token", _digest(token))
+        return Token(record["id"], frozenset(map(Permission, record["permissions"]))) if record else None
 
 
 def _digest(token: str) -> str:

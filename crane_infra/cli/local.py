@@ -1,4 +1,4 @@
-"""``crane local``: the local cloud and a Pulumi project that leads to it."""
+"""``crane local``: the local cloud, and a Pulumi project that uses it."""
 
 import os
 from typing import Annotated
@@ -14,15 +14,15 @@ from local_cloud import daemon
 from local_cloud.client import Account
 
 app = typer.Typer(no_args_is_help=True, help="The local cloud: Workers and D1 on this machine, no account needed.")
-PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one and keeps it.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 picks a free one and keeps it.")]
 ExistingOption = Annotated[
-    bool, typer.Option("--existing", help="With workers and databases that the stacks adopt, as the real account has.")
+    bool, typer.Option("--existing", help="Create workers and databases for the stacks to adopt, as in the real account.")
 ]
 
 
 @app.command()
 def up(port: PortOption = 0, existing: ExistingOption = False) -> None:  # noqa: FBT002 - a flag of the command line
-    """Start the local cloud and make a Pulumi project for it, with both stacks."""
+    """Start the local cloud and create a Pulumi project with both stacks for it."""
     here = _project()
     engine.find(here.root, os.environ)
     already = daemon.status(here.cloud)
@@ -32,36 +32,36 @@ def up(port: PortOption = 0, existing: ExistingOption = False) -> None:  # noqa:
     project.make_stacks(here, catalog.crane(), environ)
     if existing:
         make_existing(here, Account(running), catalog.crane(), environ)
-    typer.echo(f"The local cloud runs{' already' if already else ''}: {running.api_url}, account {running.account_id}")
+    typer.echo(f"The local cloud is {'already ' if already else ''}running: {running.api_url}, account {running.account_id}")
     typer.echo('Next: eval "$(crane local env)", then pulumi up -s staging')
 
 
 @app.command()
 def down() -> None:
-    """Stop the local cloud; its databases and workers stay for the next start."""
+    """Stop the local cloud; it keeps its databases and workers for the next start."""
     here = _project()
-    ran = daemon.status(here.cloud) is not None
+    was_running = daemon.status(here.cloud) is not None
     daemon.stop(here.cloud)
-    typer.echo("The local cloud stopped." if ran else "The local cloud does not run.")
+    typer.echo("The local cloud stopped." if was_running else "The local cloud is not running.")
 
 
 @app.command()
 def status() -> None:
-    """Say whether the local cloud runs; exit code 3 where it does not."""
+    """Show whether the local cloud is running; exit code 3 if it is not."""
     running = daemon.status(_project().cloud)
     if running is None:
-        typer.echo("The local cloud does not run. Start it with crane local up.")
+        typer.echo("The local cloud is not running. Start it with crane local up.")
         raise typer.Exit(3)
-    typer.echo(f"The local cloud runs: {running.api_url}, account {running.account_id}, process {running.pid}")
+    typer.echo(f"The local cloud is running: {running.api_url}, account {running.account_id}, process {running.pid}")
 
 
 @app.command()
 def env() -> None:
-    """Print what makes plain pulumi work in a shell: eval "$(crane local env)"."""
+    """Print the variables that make plain pulumi use the local cloud: eval "$(crane local env)"."""
     here = _project()
     running = daemon.status(here.cloud)
     if running is None:
-        raise RehearsalError("local cloud", "it does not run", "Start it with crane local up")
+        raise RehearsalError("local cloud", "it is not running", "Start it with crane local up")
     typer.echo(project.shell(engine.exports(here, running, os.environ), engine.foreign(os.environ)))
 
 

@@ -1,1 +1,1 @@
-"""D1 as the local cloud serves it."""
+"""The local cloud's D1: its model here, its HTTP routes in ``routes``."""

@@ -1,9 +1,8 @@
-"""Time Travel's states: whole copies of a database's file, one for each bookmark, and the way back to one of them.
+"""Time Travel's states: whole copies of a database's file, one for each bookmark, and how to restore one.
 
-A copy is made through SQLite's own backup while workerd goes on, and a restore writes a copy back the same way: one transaction of the
-live file, so a kill leaves the state before or the state after. The newest 100 states are kept, of at most 256 MB together; a state that
-only a worker wrote is seen with the next call to the API. It knows nothing of HTTP. Prevents a rehearsed restore that differs from what
-was there.
+SQLite's backup makes a copy while workerd keeps running, and writes one back in the same way: in one transaction on the live file, so a
+kill leaves the state before or the state after. The newest 100 states are kept, of at most 256 MB together. A state that only a worker
+wrote is stored with the next call to the API. It knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _BUSY_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class State:
-    """A state that can be restored; ``at`` is when it was seen first, in nanoseconds since 1970."""
+    """A state that can be restored; ``at`` is when it was first seen, in nanoseconds since 1970."""
 
     bookmark: str
     at: int
@@ -35,7 +34,7 @@ class State:
 
 
 class History:
-    """The states of one database; bookmarks grow as texts with each state."""
+    """The states of one database; each new bookmark sorts after the earlier ones."""
 
     def __init__(self, live: Path, folder: Path, created_at: str) -> None:
         """Keep the states of ``live`` in ``folder``; the first one counts from ``created_at`` (ISO 8601)."""
@@ -44,20 +43,20 @@ class History:
     def states(self) -> list[State]:
         """Give every kept state, oldest first."""
         names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
-        found = [match for match in map(_NAME.fullmatch, names) if match]
-        return [State(match["bookmark"], int(match["at"]), self._folder / match[0]) for match in found]
+        matches = [match for match in map(_NAME.fullmatch, names) if match]
+        return [State(match["bookmark"], int(match["at"]), self._folder / match[0]) for match in matches]
 
     def find(self, bookmark: str) -> State | None:
-        """Give the state of a bookmark."""
+        """Give the state of a bookmark, None if it is not kept."""
         return next((state for state in self.states() if state.bookmark == bookmark), None)
 
     def at(self, moment: datetime) -> State | None:
-        """Give the state at a moment: the last one that began before it."""
+        """Give the state at a moment: the last one that began by then, None if that is not kept."""
         limit = int(moment.timestamp() * 10**9)
         return next((state for state in reversed(self.states()) if state.at <= limit), None)
 
     def record(self, *, written: bool) -> State:
-        """Keep the present state and give it; without ``written`` the last one is given if nothing changed since."""
+        """Keep the present state and give it; without ``written`` gives the last one if nothing changed since."""
         self._folder.mkdir(parents=True, exist_ok=True)
         copy = self._folder / "new"
         _remove(copy)
@@ -72,12 +71,12 @@ class History:
         return state
 
     def restore(self, state: State) -> State:
-        """Make the live file what it was at ``state``, in one transaction; give the new state that this is."""
+        """Restore the live file to ``state`` in one transaction; give the new state that this makes."""
         _copy(state.file, self.live, "FULL")
         return self.record(written=True)
 
     def _last_touched(self) -> int:
-        """When somebody last wrote to the file, a worker say; workerd's counter of reads is such a write too."""
+        """When the file was last written, for example by a worker, in nanoseconds; workerd's counter of reads writes too."""
         files = (self.live, self.live.with_name(f"{self.live.name}-wal"))
         return max(file.stat().st_mtime_ns for file in files if file.exists())
 
@@ -106,9 +105,10 @@ def _copy(source: Path, target: Path, synchronous: str) -> None:
 
 
 def _content(file: Path) -> str:
-    """Give a digest of all but workerd's own counter, which grows with each read (``_cf_METADATA``, one page)."""
+    """Give a digest of everything except workerd's counter, which grows with each read (``_cf_METADATA``, one page)."""
     data = bytearray(file.read_bytes())
-    size = {1: 65536}.get(found := int.from_bytes(data[16:18], "big"), found)
+    stored = int.from_bytes(data[16:18], "big")
+    size = 65536 if stored == 1 else stored  # https://sqlite.org/fileformat2.html, section 1.3.2
     with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)) as reader:
         for (page,) in reader.execute("SELECT rootpage FROM sqlite_master WHERE name = '_cf_METADATA'"):
             data[(page - 1) * size : page * size] = bytes(size)

@@ -1,7 +1,6 @@
-"""What this process knows of each database beyond its records: who is in it, what blocks it, which long jobs run.
+"""What this process knows of each database beyond its record: the queries under way, what blocks it, its long jobs.
 
-Nothing of it survives a restart, and nothing has to: an import is one transaction of SQLite, a restore is another. It runs no SQL. Prevents
-queries from running into a database that an import, an export or a restore holds.
+Nothing of this needs to survive a restart: an import is one SQLite transaction, and so is a restore. It runs no SQL.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _KEPT_JOBS = 20
 
 @dataclass
 class Job:
-    """A long job: an import or an export, known to its client by the bookmark at which it began."""
+    """A long job, that is an import or an export. Its client knows it by the bookmark at which it began."""
 
     kind: str
     bookmark: str
@@ -37,8 +36,8 @@ class Job:
 
 
 @dataclass
-class Room:
-    """One database, as this process sees it."""
+class OpenDatabase:
+    """One database that calls use; ``busy`` is the kind of job that blocks it, or empty."""
 
     history: History
     traffic: Traffic = field(default_factory=Traffic)
@@ -51,14 +50,14 @@ class Room:
 
     @contextlib.asynccontextmanager
     async def query(self) -> AsyncIterator[None]:
-        """Be in the database; waits while it is restored, and is refused while an import or an export holds it."""
+        """Use the database: wait while it is restored; refuse while an import or an export blocks it, or once it is deleted."""
         self.refuse_if_busy()
         async with self.passing():
             yield
 
     @contextlib.asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
-        """Be in the database, whatever holds it; waits while it is restored, and is refused once it is deleted."""
+        """Use the database although a job blocks it: wait while it is restored; refuse once it is deleted."""
         await self.traffic.enter()
         try:
             if self.is_gone:
@@ -69,38 +68,38 @@ class Room:
 
     @contextlib.asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Hold back who comes and wait for who is in it: to restore or to delete it."""
+        """Use the database alone, to restore or delete it: hold back new calls and wait for those under way; refuse once it is deleted."""
         async with self._changing, self.traffic.stopped():
             if self.is_gone:
                 raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, "The database could not be found")
             yield
 
     def refuse_if_busy(self) -> None:
-        """Refuse while an import or an export holds the database, in production's words (workers-sdk 9519)."""
+        """Refuse while an import or an export blocks the database, with production's text (workers-sdk 9519)."""
         if self.busy:
             raise Refusal(BAD_REQUEST, SQL_ERROR, f"Currently processing a long-running {self.busy}.")
 
     async def record(self, *, written: bool) -> State:
-        """Keep the present state if it is not yet kept, and give it; a state after a write is always a new one."""
+        """Keep the present state unless it is kept already, and give it; after a write it is always a new one."""
         async with self.writing_history:
             return await asyncio.to_thread(self.history.record, written=written)
 
 
-class Rooms:
-    """The rooms of one cloud, made when they are first asked for."""
+class OpenDatabases:
+    """The open databases of one cloud; each one opens when a call first asks for it."""
 
     def __init__(self) -> None:
-        """Begin with none."""
-        self._rooms: dict[str, Room] = {}
+        """Start with none."""
+        self._opened: dict[str, OpenDatabase] = {}
 
-    def of(self, databases: Path, database: Body) -> Room:
-        """Give a database's room; ``databases`` is the folder of all databases."""
+    def of(self, databases: Path, database: Body) -> OpenDatabase:
+        """Give an open database; ``databases`` is the folder of all databases."""
         uuid = database["uuid"]
-        if uuid not in self._rooms:
+        if uuid not in self._opened:
             folder = side_folder(databases, uuid, "history")
-            self._rooms[uuid] = Room(History(database_file(databases, uuid), folder, database["created_at"]))
-        return self._rooms[uuid]
+            self._opened[uuid] = OpenDatabase(History(database_file(databases, uuid), folder, database["created_at"]))
+        return self._opened[uuid]
 
     def forget(self, uuid: str) -> None:
         """Forget a deleted database."""
-        self._rooms.pop(uuid, None)
+        self._opened.pop(uuid, None)

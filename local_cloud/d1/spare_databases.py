@@ -1,6 +1,6 @@
-"""Databases that nobody has made yet and the runtime knows already, so that making one seldom starts it anew.
+"""Databases that the runtime already knows although no call has created them, so that creating one seldom restarts it.
 
-A start takes a quarter of a second, and longer with each database there is. A spare one has no file: D1 makes that with the first query.
+A restart takes a quarter of a second, and longer with each database. A spare database has no file: D1 creates it with the first query.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from local_cloud.ids import new_uuid
 _COUNT = 8
 
 
-class Spares:
-    """The ids of the spare databases of one running cloud; none is remembered when it ends."""
+class SpareDatabases:
+    """The ids of the spare databases of one running cloud; they are forgotten when it stops."""
 
     def __init__(self) -> None:
-        """Begin with none: the first database brings them."""
+        """Start with none: the first database adds them."""
         self.ids: list[str] = []
 
     def take(self) -> str:
-        """Give the id of one; where there is none, of one that the runtime has to hear of, and of more."""
+        """Give the id of a spare database; when there is none, add some, which the runtime does not know yet."""
         self.ids = self.ids or [new_uuid() for _ in range(_COUNT)]
         return self.ids.pop(0)

@@ -1,1 +1,1 @@
-"""Faults on purpose, and the log of what was called."""
+"""Injected faults, and the log of calls."""

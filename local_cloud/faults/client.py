@@ -1,6 +1,6 @@
-"""The client of the admin port: tests script faults, switches and tokens with it, and ask what happened.
+"""The client of the admin port, with which tests set faults, switches and tokens, and ask what happened.
 
-What a block puts in force ends with the block. It talks to one running local cloud and to nothing else.
+What a ``with`` block sets ends with the block. The client talks only to one running local cloud.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Sighting:
-    """Where a text stood: in which call, in which part of it (``path``, ``request header x``, ``request body``, …), in which form."""
+    """A call that contained a text: its number, method and path, the part (``path``, ``request header x``, …) and the form of the text."""
 
     number: int
     method: str
@@ -40,12 +40,12 @@ class Fault:
     """A fault in force."""
 
     def __init__(self, faults: Faults, number: int) -> None:
-        """Know the fault by its number."""
+        """Wrap the fault with this number."""
         self._faults, self._number, self._fired = faults, number, 0
 
     @property
     def fired(self) -> int:
-        """How often it has happened; after its end or a reset, how often it had when that was last known."""
+        """How often it has happened; after its end or a reset, the last known number."""
         return self._known("GET")
 
     def end(self) -> None:
@@ -69,7 +69,7 @@ class Faults:
     def fault(self, route: str, then: Then, *, nth: int = 1, times: int = 1, saying: str = "") -> Iterator[Fault]:
         """Let ``then`` happen at the nth call of a route from now on and at the ``times - 1`` after it, until the block ends.
 
-        With ``saying`` only calls count whose body has this text in it. Raises ValueError for what could never happen.
+        With ``saying`` only calls whose body contains this text count. Raises ValueError for a fault that could never happen.
         """
         fault = Fault(self, self._add(Rule(route, then, nth, times, saying)))
         try:
@@ -77,7 +77,7 @@ class Faults:
         finally:
             fault.end()
 
-    def fail(  # noqa: PLR0913 - all but the first by name
+    def fail(  # noqa: PLR0913 (most are keywords)
         self,
         route: str,
         nth: int = 1,
@@ -93,7 +93,7 @@ class Faults:
 
     @contextmanager
     def latency(self, route: str | None, seconds: float) -> Iterator[None]:
-        """Let each call of a route wait until the block ends; None stands for every route and is added to a route's own."""
+        """Make each call of a route wait ``seconds`` until the block ends; the latency for None, every route, is added to a route's own."""
         before = self.ask("PUT", "/latency", {"route": route, "seconds": seconds})["before"]
         try:
             yield
@@ -111,42 +111,42 @@ class Faults:
             self.ask("PUT", "/behaviour", before)
 
     def token(self, *permissions: Permission | str) -> str:
-        """Make a token that may do this; raises ValueError for an unknown permission."""
+        """Make a token with these permissions; raises ValueError for an unknown one."""
         return str(self.ask("POST", "/tokens", {"permissions": permissions})["token"])
 
     def revoke(self, token: str) -> bool:
-        """End a token; tell whether there was one."""
+        """Revoke a token; False when there is none."""
         return bool(self.ask("DELETE", "/tokens", {"token": token})["revoked"])
 
     def reset(self) -> None:
-        """Forget all faults, latencies and calls. Switches and tokens stay."""
+        """End all faults and latencies, and clear the log. Switches and tokens stay."""
         self.ask("POST", "/reset")
 
     def calls(self) -> list[dict[str, Any]]:
-        """Give every call since the last reset, in the order in which they came: number, at, method, path, route, status, fault.
+        """Give every call since the last reset, in order of arrival: number, at, method, path, route, status, fault.
 
-        The status is None where no reply was sent, or none yet. Raises LocalCloudError when the log had to forget some.
+        The status is None if no reply was sent, or not yet. Raises LocalCloudError when the log has dropped some.
         """
         calls: list[dict[str, Any]] = self.ask("GET", "/calls")["calls"]
         return calls
 
     def executed(self, sql: str, database: str | None = None) -> int:
-        """Tell how often exactly this statement was executed and committed since the last reset, on one database or on all.
+        """Give how often exactly this statement was executed and committed since the last reset, on one database or on all.
 
-        White space around it and its last semicolon do not matter. Raises LocalCloudError when the log cannot know.
+        Ignores white space around it and its last semicolon. Raises LocalCloudError when the log cannot know.
         """
         return int(self.ask("POST", "/executed", {"sql": sql, "database": database})["times"])
 
     def seen(self, text: str) -> list[Sighting]:
-        """Tell where a text of at least four characters stood in a call since the last reset, also in base64, JSON or a URL.
+        """Give the calls since the last reset that contained a text of at least four characters, also in base64, JSON or a URL.
 
-        The Authorization header does not count. Raises LocalCloudError when the log had to forget contents.
+        Ignores the Authorization header. Raises LocalCloudError when the log has dropped contents.
         """
-        found = self.ask("POST", "/seen", {"text": text})["seen"]
-        return [Sighting(one["number"], one["method"], one["path"], one["part"], one["form"]) for one in found]
+        calls = self.ask("POST", "/seen", {"text": text})["seen"]
+        return [Sighting(call["number"], call["method"], call["path"], call["part"], call["form"]) for call in calls]
 
     def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Ask the admin port; raises ValueError for what it refuses, and LocalCloudError when its log has overflowed."""
+        """Call the admin port; raises ValueError when it refuses, LocalCloudError when its log has overflowed."""
         content = RULE.dump_json(body) if isinstance(body, Rule) else None
         given = {"content": content} if content else {"json": body}
         reply = httpx.request(method, self._url + path, trust_env=False, verify=_tls(), timeout=_SECONDS, **given)
@@ -163,5 +163,5 @@ class Faults:
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """What httpx would make anew for each call, at 30 ms, although the admin port does without it."""
+    """One context for all calls: httpx would make a new one for each, at 30 ms, although the admin port does not use TLS."""
     return ssl.create_default_context()

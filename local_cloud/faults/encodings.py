@@ -1,4 +1,4 @@
-"""The forms in which a text may stand in a call: as it is, escaped for JSON, URL-encoded, or in base64, also inside a longer base64 text.
+"""The forms in which a call may contain a text: as it is, escaped for JSON, URL-encoded, or in base64, also inside a longer base64 text.
 
 It does not find text that is compressed, hashed, encrypted or cut in two.
 """

@@ -1,7 +1,7 @@
-"""The rules in force: which call of which route meets a fault.
+"""The rules in force: they decide which call of which route gets a fault, and perform.py carries it out.
 
-Calls are counted from when a rule was made, in the order in which they reach the route; refused tokens and accounts never reach it.
-Route names are the templates of the REST API; the names of their parts do not matter. It decides and does nothing: perform.py does.
+A rule counts calls from when it was made, in the order in which they reach the route; calls refused for their token or account do not
+reach it. Routes are the templates of the REST API; the names of their parameters do not matter.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Met:
-    """What a call meets; ``over`` is set when the fault ends."""
+class DueFault:
+    """The fault that a call gets; ``over`` is set when the fault ends."""
 
     then: Then
     over: asyncio.Event
@@ -47,30 +47,30 @@ class Injector:
     """The faults and latencies in force."""
 
     def __init__(self, routes: Iterable[str]) -> None:
-        """Know the routes, so that a misspelled one is refused and not silently ignored."""
+        """Know the routes, so that a misspelled one is refused instead of ignored."""
         self._known = {_plain(route) for route in routes}
         self._rules: dict[int, _Counted] = {}
         self._numbers = itertools.count(1)
         self._latencies: dict[str | None, float] = {}
 
     def add(self, rule: Rule) -> int:
-        """Put a rule in force and give its number; raises ValueError where it could never happen."""
+        """Put a rule in force and give its number; raises ValueError for one that could never happen."""
         route = self._route(rule.route)
         if isinstance(rule.then, FailStatement | FewerResults) and not route.endswith(("/query", "/raw")):
             raise ValueError(f"{rule.route}: its reply has no results of statements")
         if rule.saying and rule.then == Drop("before-read"):
-            raise ValueError("saying: what is dropped before it is read has no text")
+            raise ValueError("saying: a call that is dropped before it is read has no text")
         number = next(self._numbers)
         self._rules[number] = _Counted(rule, route)
         return number
 
     def fired(self, number: int) -> int | None:
-        """Tell how often a rule has fired; None when it is not in force."""
+        """Give how often a rule has fired; None when it is not in force."""
         counted = self._rules.get(number)
         return None if counted is None else counted.fired
 
     def end(self, number: int) -> int | None:
-        """End a rule and tell how often it fired; None when it was not in force."""
+        """End a rule and give how often it fired; None when it was not in force."""
         counted = self._rules.pop(number, None)
         if counted is None:
             return None
@@ -78,27 +78,27 @@ class Injector:
         return counted.fired
 
     def drops_unread(self, route: str) -> bool:
-        """Tell whether a call of this route may have to end before it is read; elsewhere a call counts once it is there as a whole."""
+        """Whether a call of this route may be dropped before it is read; other calls count once they have been read as a whole."""
         rules = [counted.rule for counted in self._rules.values() if counted.route == _plain(route)]
         return any(rule.then == Drop("before-read") for rule in rules) and not any(rule.saying for rule in rules)
 
-    def step(self, route: str, body: bytes = b"") -> Met | None:
-        """Count a call and give what is to happen to it: of the rules that are due, the oldest. ``body``: unless it may be dropped unread."""
+    def step(self, route: str, body: bytes = b"") -> DueFault | None:
+        """Count a call and give the fault it gets, from the oldest rule that is due; ``body`` is empty when the call may be dropped unread."""
         due = [counted for counted in self._rules.values() if counted.is_due(_plain(route), body)]
         if not due:
             return None
         due[0].fired += 1
-        return Met(due[0].rule.then, due[0].over)
+        return DueFault(due[0].rule.then, due[0].over)
 
     def slow(self, route: str | None, seconds: float) -> float:
-        """Let each call of a route (None: of every route) wait; give what it was before. Raises ValueError for an unknown route."""
+        """Make each call of a route (None: of every route) wait ``seconds``; give the latency before. Raises ValueError for an unknown route."""
         key = None if route is None else self._route(route)
         before = self._latencies.get(key, 0.0)
         self._latencies[key] = seconds
         return before
 
     def latency(self, route: str) -> float:
-        """Give the seconds that a call of this route waits: its own, and that of every route."""
+        """Give the seconds that a call of this route waits: the route's own plus those for every route."""
         return self._latencies.get(_plain(route), 0.0) + self._latencies.get(None, 0.0)
 
     def reset(self) -> None:

@@ -1,9 +1,8 @@
-"""The log of calls: what was asked of the REST API and answered, and which statements D1 executed.
+"""The log of calls to the REST API and their replies, and of the statements that D1 executed.
 
-It lives in memory alone: nothing of it is ever written to a file. It holds the last 20,000 calls, of these the last 64 MiB of
-headers and bodies, and counts of 100,000 different statements. Once it had to forget something, a question about it raises
-OverflowedError instead of answering "never". The Authorization header is left out; so are calls to workers at
-the edge.
+It is kept in memory and never written to a file. It holds the last 20,000 calls, the last 64 MiB of their headers and bodies, and counts
+of 100,000 different statements. Once it has dropped any, questions about them raise OverflowedError instead of answering "never". It
+leaves out the Authorization header and calls to workers at the edge.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class OverflowedError(Exception):
-    """The log has forgotten something that the question is about."""
+    """The log has dropped something that the question is about."""
 
 
 @dataclass
 class Call:
-    """One call: told in ``told()``; its contents stay here."""
+    """One call; ``summary()`` leaves out its contents."""
 
     number: int
     at: str
@@ -45,38 +44,38 @@ class Call:
     fault: str | None = None
     parts: dict[str, bytes] = field(default_factory=dict, repr=False)
 
-    def told(self) -> dict[str, Any]:
-        """Tell about the call; ``status`` is None where no reply was sent, or none yet."""
+    def summary(self) -> dict[str, Any]:
+        """Give the call without its contents; ``status`` is None if no reply was sent, or not yet."""
         return {name: getattr(self, name) for name in ("number", "at", "method", "path", "route", "status", "fault")}
 
 
 class CallLog:
-    """Every call since the last reset, in the order in which they came."""
+    """Every call since the last reset, in order of arrival."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Clear the log."""
         self._calls: deque[Call] = deque()
         self._with_parts: deque[Call] = deque()
-        self._came = self._bytes = 0
-        self._forgot_calls = self._forgot_parts = self._forgot_statements = 0
+        self._count = self._bytes = 0
+        self._dropped_calls = self._dropped_parts = self._dropped_statements = 0
         self._executed: dict[bytes, dict[str, int]] = {}
 
     def begin(self, request: Request, route: str, path: str) -> Call:
-        """Log a call that has come."""
-        self._came += 1
-        call = Call(self._came, stamp(), request.method, path, route)
+        """Log a call when it arrives."""
+        self._count += 1
+        call = Call(self._count, stamp(), request.method, path, route)
         self._calls.append(call)
         if len(self._calls) > _CALLS:
             self._calls.popleft()
-            self._forgot_calls += 1
+            self._dropped_calls += 1
         return call
 
     def end(self, call: Call, request: Request, body: bytes, response: Response) -> None:
-        """Log what came with a call, and its reply."""
+        """Log a call's contents and its reply."""
         call.status = response.status_code or None
         target = request.scope.get("raw_path", b"") + b"?" + request.scope["query_string"]
         call.parts = {
@@ -88,75 +87,75 @@ class CallLog:
         }
         self._with_parts.append(call)
         self._bytes += _size(call)
-        self._forget_parts()
+        self._drop_parts()
 
     def executed(self, database: str, statement: str) -> None:
         """Count a statement that was executed and committed on a database."""
         digest = _digest(statement)
         if digest not in self._executed and len(self._executed) >= _STATEMENTS:
-            self._forgot_statements += 1
+            self._dropped_statements += 1
             return
         counts = self._executed.setdefault(digest, {})
         counts[database] = counts.get(database, 0) + 1
 
     def calls(self) -> list[dict[str, Any]]:
-        """Tell about every call; raises OverflowedError if some are forgotten."""
-        _complete(self._forgot_calls, "calls")
-        return [call.told() for call in self._calls]
+        """Give every call; raises OverflowedError if some were dropped."""
+        _complete(self._dropped_calls, "calls")
+        return [call.summary() for call in self._calls]
 
     def executions(self, statement: str, database: str | None) -> int:
-        """Tell how often a statement was executed and committed, on one database or on all; raises OverflowedError if that is not known.
+        """Give how often a statement was executed and committed, on one database or on all; raises OverflowedError if that is not known.
 
-        White space around it and its last semicolon do not matter; everything else does.
+        Ignores white space around it and its last semicolon, and nothing else.
         """
         counts = self._executed.get(_digest(statement))
         if counts is None:
-            _complete(self._forgot_statements, "executed statements")
+            _complete(self._dropped_statements, "executed statements")
             return 0
         return sum(counts.values()) if database is None else counts.get(database, 0)
 
     def seen(self, text: str) -> list[dict[str, Any]]:
-        """Tell in which calls a text stood, in which part and form. Raises OverflowedError if contents are forgotten, ValueError for a short text.
+        """Give the calls that contained a text, each with the part and the form. Raises OverflowedError if contents were dropped.
 
-        A call that is under way is not looked through: its contents come with its end.
+        Raises ValueError for a text that is too short. Calls under way are left out: their contents are logged at their end.
         """
-        wanted = forms(text)
-        found = [sighting for call in tuple(self._with_parts) for sighting in _sightings(call, wanted)]
-        _complete(self._forgot_parts, "the contents of calls")
-        return found
+        text_forms = forms(text)
+        sightings = [sighting for call in tuple(self._with_parts) for sighting in _sightings(call, text_forms)]
+        _complete(self._dropped_parts, "the contents of calls")
+        return sightings
 
-    def _forget_parts(self) -> None:
+    def _drop_parts(self) -> None:
         while self._bytes > _BYTES or len(self._with_parts) > _CALLS:
             oldest = self._with_parts.popleft()
             self._bytes -= _size(oldest)
             oldest.parts = {}
-            self._forgot_parts += 1
+            self._dropped_parts += 1
 
 
 def _headers(kind: str, headers: Headers) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    joined: dict[str, bytes] = {}
     for name, value in headers:
         if name.lower() != _LEFT_OUT:
             part = f"{kind} {name.decode('latin-1').lower()}"
-            found[part] = found[part] + b"\n" + value if part in found else value
-    return found
+            joined[part] = joined[part] + b"\n" + value if part in joined else value
+    return joined
 
 
 def _size(call: Call) -> int:
     return sum(len(content) + _PART_OVERHEAD for content in call.parts.values())
 
 
-def _sightings(call: Call, wanted: dict[bytes, str]) -> Iterator[dict[str, Any]]:
+def _sightings(call: Call, text_forms: dict[bytes, str]) -> Iterator[dict[str, Any]]:
     for part, content in call.parts.items():
-        form = next((name for written, name in wanted.items() if written in content), None)
+        form = next((name for written, name in text_forms.items() if written in content), None)
         if form is not None:
-            yield {**call.told(), "part": part, "form": form}
+            yield {**call.summary(), "part": part, "form": form}
 
 
 def _digest(statement: str) -> bytes:
     return hashlib.sha256(statement.strip().removesuffix(";").rstrip().encode()).digest()
 
 
-def _complete(forgotten: int, what: str) -> None:
-    if forgotten:
-        raise OverflowedError(f"the log had to forget {what} ({forgotten} of them). Reset it nearer to what is looked at")
+def _complete(dropped: int, what: str) -> None:
+    if dropped:
+        raise OverflowedError(f"the log has dropped {what} ({dropped} of them). Reset it shortly before the calls to look at")

@@ -1,17 +1,17 @@
-"""The words in which a fault is told, shared by the admin port and its client: where it happens, at which call, and what happens then.
+"""The language of faults, shared by the admin port and its client: where a fault happens, at which call, and what it does.
 
     Delay(seconds)              the call waits, then goes on
     Hold()                      the call waits until the fault ends, then goes on
-    Reply(status, body)         these bytes instead of the handler's reply; the handler does not run
+    Reply(status, body)         these bytes are the reply; the handler does not run
     Error(status)               the same in Cloudflare's envelope
     Drop(when)                  the connection ends: before-read, after-read, after-commit, mid-body
     CommitThenDelay(seconds)    the handler runs, the reply waits
     CommitThenHold()            the handler runs, the reply waits until the fault ends
-    FailStatement(index)        the handler runs, the reply of ``/query`` or ``/raw`` says of one statement that it failed
+    FailStatement(index)        the handler runs, the reply of ``/query`` or ``/raw`` says that one statement failed
     FewerResults(missing)       the handler runs, the reply lacks the last results
     Behave(switches)            the handler runs under other switches of Behaviour
 
-An unknown word is refused: a fault that never happens would let a test pass for nothing. It does nothing itself.
+An unknown name is refused: a test must not pass because its fault never happened. This module only describes faults.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Delay:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Reply:
-    """A raw reply, an HTML page say; the handler does not run."""
+    """A raw reply, for example an HTML page; the handler does not run."""
 
     status: Status
     body: str = ""
@@ -110,7 +110,7 @@ class CommitThenHold:
 
 @dataclass(frozen=True, config=_CONFIG)
 class FailStatement:
-    """The reply says ``success: true``, and of the statement at ``index`` (from 0) that it failed. All of them ran."""
+    """The reply says ``success: true`` but that the statement at ``index`` (from 0) failed. All of them ran."""
 
     index: Index
     error: str = "injected"
@@ -127,7 +127,7 @@ class FewerResults:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Behave:
-    """The handler runs under other switches of Behaviour, for this call alone."""
+    """The handler runs under other switches of Behaviour, for this call only."""
 
     switches: dict[str, Any]
     kind: Literal["behave"] = "behave"
@@ -138,7 +138,7 @@ class Behave:
         try:
             Behaviour.model_validate(switches)
         except ValidationError as error:
-            raise ValueError(told(error)) from error
+            raise ValueError(described(error)) from error
         return switches
 
 
@@ -147,9 +147,9 @@ Then: TypeAlias = Delay | Hold | Reply | Error | Drop | CommitThenDelay | Commit
 
 @dataclass(frozen=True, config=_CONFIG)
 class Rule:
-    """What happens at the nth call of a route, counted from when the rule is made, and at the ``times - 1`` calls after it.
+    """A fault for the nth call of a route, counted from when the rule is made, and for the ``times - 1`` calls after it.
 
-    With ``saying`` only calls count whose body has this text in it, as it is sent.
+    With ``saying`` only calls whose body contains this text, as sent, count.
     """
 
     route: str
@@ -162,6 +162,8 @@ class Rule:
 RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
 
 
-def told(error: ValidationError) -> str:
-    """Say in one line what is wrong, without the values that were given."""
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False, include_input=False))
+def described(error: ValidationError) -> str:
+    """Describe what is wrong in one line, without the values that were sent."""
+    return "; ".join(
+        f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors(include_url=False, include_input=False)
+    )

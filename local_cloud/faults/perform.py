@@ -1,6 +1,6 @@
-"""What happens at a call that meets a fault: around the handler, in its place, or to its reply.
+"""Carries out a fault: around a call's handler, in its place, or on its reply.
 
-The request is read when this is called, but for a drop before the read. It counts nothing: injector.py does.
+The request has been read by then, except for a drop before the read. injector.py counts the calls.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from local_cloud.cloud import Cloud
-    from local_cloud.faults.injector import Met
+    from local_cloud.faults.injector import DueFault
     from local_cloud.faults.model import Then
 
 
-async def perform(met: Met | None, cloud: Cloud, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
+async def perform(due_fault: DueFault | None, cloud: Cloud, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
     """Give the reply to a call under a fault; ``run`` is its handler, which always gives a reply and raises nothing."""
-    if met is None:
+    if due_fault is None:
         return await run(cloud)
-    then = met.then
-    instead = _instead(then)
-    if instead is not None:
-        return instead
+    then = due_fault.then
+    replacement = _replacement(then)
+    if replacement is not None:
+        return replacement
     if isinstance(then, Delay | Hold):
-        await _wait(then, met.over)
+        await _wait(then, due_fault.over)
     response = await run(_under(then, cloud))
     if isinstance(then, CommitThenDelay | CommitThenHold):
-        await _wait(then, met.over)
+        await _wait(then, due_fault.over)
     return _made_of(then, response)
 
 
@@ -48,8 +48,8 @@ async def _wait(then: Delay | Hold | CommitThenDelay | CommitThenHold, over: asy
         await asyncio.sleep(then.seconds)
 
 
-def _instead(then: Then) -> Response | None:
-    """The reply where the handler does not run."""
+def _replacement(then: Then) -> Response | None:
+    """Give the reply in place of the handler's, None when the handler runs."""
     match then:
         case Reply():
             return Response(then.body, then.status, {"content-type": "text/plain; charset=utf-8", **_lower(then.headers)})
@@ -63,7 +63,7 @@ def _instead(then: Then) -> Response | None:
 
 
 def _under(then: Then, cloud: Cloud) -> Cloud:
-    """The cloud as this call's handler sees it."""
+    """Give the cloud as this call's handler sees it."""
     if not isinstance(then, Behave):
         return cloud
     seen = copy.copy(cloud)
@@ -72,7 +72,7 @@ def _under(then: Then, cloud: Cloud) -> Cloud:
 
 
 def _made_of(then: Then, response: Response) -> Response:
-    """What is left of the handler's reply."""
+    """Give what the client gets of the handler's reply."""
     match then:
         case Drop("after-commit"):
             return Silence()
@@ -88,9 +88,9 @@ def _tampered(then: FailStatement | FewerResults, response: Response) -> Respons
     if not envelope["success"]:
         return response
     results: list[dict[str, Any]] = envelope["result"]
-    wanted = then.index + 1 if isinstance(then, FailStatement) else then.missing
-    if len(results) < wanted:
-        return Refusal(500, INTERNAL, f"this fault wants {wanted} results, the reply has {len(results)}").response()
+    needed = then.index + 1 if isinstance(then, FailStatement) else then.missing
+    if len(results) < needed:
+        return Refusal(500, INTERNAL, f"this fault needs {needed} results, the reply has {len(results)}").response()
     if isinstance(then, FailStatement):
         results[then.index] = {**results[then.index], "success": False, "error": then.error, "results": []}
     else:

@@ -1,7 +1,6 @@
-"""The REST calls of the stand-in provider: only to this machine, retried as the official provider does, redacted.
+"""The REST calls of the stand-in provider: only to this machine, retried like the official provider's, with secrets redacted from errors.
 
-A reply with status 429 or 500 and above is asked for again, three tries in all; any other refusal is final. Knows nothing of
-resources. Prevents a rehearsal from reaching a real account, and an error from publishing a secret that the API echoes.
+A call that gets status 429, or 500 and above, is retried, three attempts in all; any other refusal is final. It knows nothing of resources.
 """
 
 import ipaddress
@@ -24,7 +23,7 @@ _TOO_MANY, _SERVER_ERROR, _NOT_FOUND = 429, 500, 404
 
 
 class RequestError(LocalCloudError):
-    """The API refused a call. ``status`` is the HTTP status, 0 where there was no reply."""
+    """The API refused a call. ``status`` is the HTTP status, 0 when there was no reply."""
 
     def __init__(self, what: str, status: int) -> None:
         super().__init__("failed to make http request", what, "")
@@ -34,7 +33,7 @@ class RequestError(LocalCloudError):
 def local_base_url(base_url: str) -> str:
     """The base URL without its last slash.
 
-    Raises LocalCloudError if it does not lead to a loopback address of this machine.
+    Raises LocalCloudError if its host is not a loopback address of this machine.
     """
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not is_loopback(parts.hostname or ""):
@@ -47,7 +46,7 @@ def local_base_url(base_url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host is this machine and nothing else; names other than ``localhost`` are not."""
+    """Whether the host is a loopback address or ``localhost``."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -64,7 +63,7 @@ class Api:
     hidden: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def hiding(self, secrets: Mapping[str, str]) -> "Api":
-        """The same API; its errors do not show these texts."""
+        """The same API, whose errors leave out these texts; ``secrets`` has them by name."""
         return replace(self, hidden=dict(secrets))
 
     async def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON)
@@ -75,7 +74,7 @@ class Api:
         raise AssertionError  # the last attempt returns or raises
 
     async def find(self, path: str) -> Any:  # noqa: ANN401 (JSON)
-        """The ``result`` at a path, None if there is no such thing. Raises RequestError."""
+        """The ``result`` at a path, None if it does not exist (404). Raises RequestError."""
         try:
             return await self.call("GET", path)
         except RequestError as error:
@@ -103,18 +102,18 @@ class Api:
 
 @asynccontextmanager
 async def connected() -> AsyncIterator[httpx.AsyncClient]:
-    """A client that uses no proxy and follows no redirect: either could lead off this machine."""
+    """A client that uses no proxy and follows no redirect, since either could leave this machine."""
     async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TIMEOUT_SECONDS) as http:
         yield http
 
 
 def account_path(account_id: str, *parts: str) -> str:
-    """The path of something in an account; each part is one segment, whatever it holds."""
+    """A path in an account; each part is escaped into one segment."""
     return "/".join(("/accounts", *(quote(part, safe="") for part in (account_id, *parts))))
 
 
 def _result(reply: httpx.Response) -> dict[str, Any] | None:
-    """The envelope of a success, None for everything else."""
+    """The envelope of a success, None for any other reply."""
     try:
         envelope = reply.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Cron triggers: the schedules of a script, one set for all versions. Deleting them makes no call."""
+"""Cron triggers: the schedules of a script, one list for all versions. Deleting them makes no call."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class WorkersCronTrigger(Resource):
     import_parts = ("accountId", "scriptName")
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-        """The schedules alone, in no order."""
+        """The schedules without their times; their order does not matter."""
         return unordered(without(value, "createdOn", "modifiedOn")) if key == "schedules" else value
 
     async def create(self, api: Api, planned: Properties) -> Properties:
@@ -30,8 +30,8 @@ class WorkersCronTrigger(Resource):
 
     async def read(self, api: Api, state: Properties) -> Properties | None:
         """GET the schedules of the script."""
-        found = await api.find(_path(state))
-        return None if found is None else _outputs(state, found)
+        reply = await api.find(_path(state))
+        return None if reply is None else _outputs(state, reply)
 
     async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:
         """PUT all schedules."""
@@ -43,6 +43,6 @@ def _path(state: Properties) -> str:
 
 
 def _outputs(place: Properties, reply: dict[str, Any]) -> Properties:
-    schedules = [{key: one[key] for key in ("createdOn", "cron", "modifiedOn") if key in one} for one in from_api(reply)["schedules"]]
+    schedules = [{key: cron[key] for key in ("createdOn", "cron", "modifiedOn") if key in cron} for cron in from_api(reply)["schedules"]]
     script = place["scriptName"]
     return {"accountId": place["accountId"], "id": script, "scriptName": script, "schedules": schedules}

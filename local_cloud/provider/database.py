@@ -1,4 +1,4 @@
-"""D1 databases. Another name, place or jurisdiction is another database: a replacement, which loses the data."""
+"""D1 databases. A change of name, location or jurisdiction is a replacement, which loses the data."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from local_cloud.provider.values import Properties
 
 
 class D1Database(Resource):
-    """``cloudflare.D1Database``. What was not declared is not in the outputs until the first refresh."""
+    """``cloudflare.D1Database``. Undeclared properties are not in the outputs until the first refresh."""
 
     token = "cloudflare:index/d1Database:D1Database"  # noqa: S105
     required = ("accountId", "name")
@@ -23,20 +23,20 @@ class D1Database(Resource):
         """POST it."""
         account = planned["accountId"]
         body = to_api({key: value for key, value in planned.items() if key != "accountId"})
-        found = _outputs(account, await api.call("POST", account_path(account, "d1", "database"), body))
-        return {**{key: value for key, value in found.items() if key != "readReplication"}, **planned}
+        outputs = _outputs(account, await api.call("POST", account_path(account, "d1", "database"), body))
+        return {**{key: value for key, value in outputs.items() if key != "readReplication"}, **planned}
 
     async def read(self, api: Api, state: Properties) -> Properties | None:
         """GET it by its id."""
-        found = await api.find(_path(state))
+        reply = await api.find(_path(state))
         kept = {key: state[key] for key in ("primaryLocationHint",) if key in state}
-        return None if found is None else {**kept, **_outputs(state["accountId"], found)}
+        return None if reply is None else {**kept, **_outputs(state["accountId"], reply)}
 
     async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:
-        """PUT the read replication, the only thing that can be changed."""
+        """PUT the read replication, the only property that can change."""
         replication = {key: planned[key] for key in ("readReplication",) if key in planned}
-        found = _outputs(prior["accountId"], await api.call("PUT", _path(prior), to_api(replication)))
-        return {**{key: value for key, value in found.items() if key != "readReplication"}, **planned}
+        outputs = _outputs(prior["accountId"], await api.call("PUT", _path(prior), to_api(replication)))
+        return {**{key: value for key, value in outputs.items() if key != "readReplication"}, **planned}
 
     async def delete(self, api: Api, state: Properties) -> None:
         """DELETE it, with all its data."""
@@ -49,5 +49,5 @@ def _path(state: Properties) -> str:
 
 def _outputs(account: str, reply: dict[str, Any]) -> Properties:
     keys = (*D1Database.outputs, "name", "readReplication", "jurisdiction")
-    found = {key: value for key, value in from_api(reply).items() if key in keys}
-    return {**found, "accountId": account, "id": reply["uuid"], "createdAt": seconds(reply["created_at"])}
+    properties = {key: value for key, value in from_api(reply).items() if key in keys}
+    return {**properties, "accountId": account, "id": reply["uuid"], "createdAt": seconds(reply["created_at"])}

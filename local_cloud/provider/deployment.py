@@ -1,6 +1,6 @@
-"""Deployments: which versions of a script get traffic. Every change is a new one; deleting one makes no call.
+"""Deployments: which versions of a script get traffic. Every change is a new deployment; deleting one makes no call.
 
-A deployment is read by its own id, as the official provider does, so one made by somebody else stays unseen.
+A deployment is read by its own id, as the official provider does, so a later deployment by another client stays unnoticed.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ class WorkersDeployment(Resource):
     import_parts = ("accountId", "scriptName", "id")
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-        """Without what the API adds; the order of the versions means nothing."""
+        """Without what the API adds; the order of the versions does not matter."""
         if key == "annotations":
             return without(value, "workersTriggeredBy")
         return unordered(value) if key == "versions" else value
@@ -35,8 +35,8 @@ class WorkersDeployment(Resource):
 
     async def read(self, api: Api, state: Properties) -> Properties | None:
         """GET it by its own id."""
-        found = await api.find(_path(state, state["id"]))
-        return None if found is None else _outputs(state, found)
+        reply = await api.find(_path(state, state["id"]))
+        return None if reply is None else _outputs(state, reply)
 
 
 def _path(state: Properties, *deployment: str) -> str:
@@ -45,7 +45,7 @@ def _path(state: Properties, *deployment: str) -> str:
 
 def _outputs(place: Properties, reply: dict[str, Any]) -> Properties:
     keys = (*WorkersDeployment.outputs, "annotations", "strategy", "versions")
-    found = {key: value for key, value in from_api(reply).items() if key in keys}
-    versions = [{"percentage": version["percentage"], "versionId": version["versionId"]} for version in found["versions"]]
+    properties = {key: value for key, value in from_api(reply).items() if key in keys}
+    versions = [{"percentage": version["percentage"], "versionId": version["versionId"]} for version in properties["versions"]]
     known = {"accountId": place["accountId"], "scriptName": place["scriptName"], "createdOn": seconds(reply["created_on"])}
-    return {**found, **known, "versions": versions}
+    return {**properties, **known, "versions": versions}

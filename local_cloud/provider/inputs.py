@@ -1,7 +1,7 @@
 """The inputs that belong to outputs that were read: after an import and after a refresh.
 
-The engine keeps them in the state and compares the program's inputs with them. Pure. Prevents an import or a refresh from
-showing every default and every computed value as a change.
+The engine keeps them in the state and compares the program's inputs with them, so defaults and computed values must not be among them,
+or each would show as a change. Pure.
 """
 
 from typing import Any
@@ -11,10 +11,10 @@ from local_cloud.provider.values import Properties
 
 
 def imported(resource: Resource, outputs: Properties) -> Properties:
-    """After an import: whatever could have been declared and is not false, zero or empty."""
+    """The inputs after an import: every property that can be declared and is not false, zero or empty."""
     declarable = (*resource.required, *resource.compared, *resource.optional)
-    found = {key: _stripped(outputs[key]) for key in dict.fromkeys(declarable) if key in outputs}
-    return {key: value for key, value in found.items() if value}
+    properties = {key: _stripped(outputs[key]) for key in dict.fromkeys(declarable) if key in outputs}
+    return {key: value for key, value in properties.items() if value}
 
 
 def _stripped(value: Any) -> Any:  # noqa: ANN401 (JSON)
@@ -26,7 +26,7 @@ def _stripped(value: Any) -> Any:  # noqa: ANN401 (JSON)
 
 
 def refreshed(inputs: Properties, outputs: Properties) -> Properties:
-    """After a refresh: what was declared, with the values of now; what is gone is left out."""
+    """The inputs after a refresh: the declared properties with their present values, without those that are gone."""
     return {key: _projected(value, outputs[key]) for key, value in inputs.items() if key in outputs}
 
 
@@ -40,7 +40,7 @@ def _projected(declared: Any, now: Any) -> Any:  # noqa: ANN401 (JSON)
 
 
 def _projected_list(declared: list[Any], now: list[Any]) -> list[Any]:
-    """Item by item, in the declared order, where both lists name the same things; else the present list."""
+    """Item by item, in the declared order, if both lists name the same items; else the present list."""
     named = {_name(item): item for item in now}
     if [*map(_name, declared)] != [_name(item) for item in declared if _name(item) in named] or len(named) != len(declared):
         return [without(item, "contentSha256", "createdOn", "modifiedOn") for item in now]

@@ -1,7 +1,6 @@
 """Property names: ``headSamplingRate`` towards the engine, ``head_sampling_rate`` towards the API.
 
-Works on plain JSON values of any depth and leaves every value as it is. Prevents a property from being lost on the way
-because somebody listed the names by hand.
+Works on plain JSON values of any depth and changes names only. A rule converts them, so no list of names can miss one.
 """
 
 import re
@@ -16,7 +15,7 @@ _ANNOTATIONS_BACK = {api: name for name, api in _ANNOTATIONS.items()}
 
 
 def camel(name: str) -> str:
-    """``head_sampling_rate`` as ``headSamplingRate``; a name that is camel case already stays."""
+    """``head_sampling_rate`` as ``headSamplingRate``; a camel-case name stays as it is."""
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)
 
 
@@ -26,7 +25,7 @@ def snake(name: str) -> str:
 
 
 def to_api(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """A value as the API wants it: snake case, whole numbers without a fraction, nothing that is null."""
+    """A value in the API's format: snake case, whole numbers without a fraction, no nulls."""
     if isinstance(value, dict):
         return {_ANNOTATIONS.get(key, snake(key)): to_api(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
@@ -37,7 +36,7 @@ def to_api(value: Any) -> Any:  # noqa: ANN401 (JSON)
 
 
 def from_api(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """A reply of the API as properties: camel case, without what is null."""
+    """A reply of the API as properties: camel case, no nulls."""
     if isinstance(value, dict):
         return {_ANNOTATIONS_BACK.get(key, camel(key)): from_api(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):

@@ -1,8 +1,7 @@
-"""What every resource type of the stand-in provider has in common: a plan, a difference, four calls.
+"""What all resource types of the stand-in provider share: a plan, a difference, four calls.
 
-A plan is the declared inputs with the provider's defaults; a difference compares it with the last outputs, as the official
-provider does, never with the last inputs. This part is pure. Prevents five resource types from telling five stories about
-what a change is.
+A plan is the declared inputs with the provider's defaults. A difference compares it with the last outputs, as the official provider
+does, never with the last inputs. This part is pure.
 """
 
 import json
@@ -23,7 +22,7 @@ _FRACTION = re.compile(r"\.\d+(?=Z$)")
 
 @dataclass(frozen=True)
 class Difference:
-    """What a plan changes: the properties that differ, those that force a replacement, and all that will be different."""
+    """What a plan changes: the properties that differ, those that force a replacement, and all that will differ afterwards."""
 
     changed: tuple[str, ...]
     replaces: tuple[str, ...]
@@ -35,18 +34,18 @@ class Resource(ABC):
 
     token: ClassVar[str]
     required: ClassVar[tuple[str, ...]]
-    # What can be declared and is compared.
+    # Properties that can be declared and are compared.
     compared: ClassVar[tuple[str, ...]]
-    # The same, but what is not declared is left as it is.
+    # The same, but an undeclared one keeps its value.
     optional: ClassVar[tuple[str, ...]] = ()
-    # A change of these replaces the resource; any replacement names those of ``replaced_with`` as well.
+    # A change of these replaces the resource; any replacement lists those of ``replaced_with`` too.
     forces: ClassVar[frozenset[str]]
     replaced_with: ClassVar[tuple[str, ...]] = ()
-    # All that the API says of it, and what is only known after an update or a replacement.
+    # Properties that the API adds, and those that are known only after an update or a replacement.
     outputs: ClassVar[tuple[str, ...]]
     after_update: ClassVar[tuple[str, ...]] = ()
     after_replace: ClassVar[tuple[str, ...]] = ()
-    # What cannot be declared with the stand-in, though the official provider has it.
+    # Properties of the official provider that the stand-in does not support.
     unserved: ClassVar[tuple[str, ...]] = ()
     # The parts of an import id.
     import_parts: ClassVar[tuple[str, ...]] = ("accountId", "id")
@@ -56,13 +55,13 @@ class Resource(ABC):
         return dict(inputs)
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401, ARG002 (JSON; for those with special cases)
-        """A value in the form in which two are compared: without computed parts and order that means nothing."""
+        """A value in the form in which two are compared: without computed parts, and sorted if the order does not matter."""
         return value
 
-    def faults(self, inputs: Properties) -> dict[str, str]:
+    def problems(self, inputs: Properties) -> dict[str, str]:
         """What is wrong with the inputs, by property."""
         missing = {key: "it is required" for key in self.required if key not in inputs}
-        return missing | {key: "the stand-in provider does not serve it" for key in self.unserved if key in inputs}
+        return missing | {key: "the stand-in provider does not support it" for key in self.unserved if key in inputs}
 
     def difference(self, planned: Properties, prior: Properties) -> Difference:
         """What the plan changes against the last outputs."""
@@ -77,35 +76,37 @@ class Resource(ABC):
         return canonical(self.comparable(key, properties.get(key)) or None)
 
     def foreseen(self, planned: Properties) -> Properties:
-        """The outputs of a creation, as far as they are known before it."""
+        """The outputs of a creation, as far as a preview knows them."""
         return {**dict.fromkeys(self.outputs, UNKNOWN), **planned}
 
     def located(self, import_id: str) -> Properties:
-        """Where an import id leads. Raises LocalCloudError if it has other parts than this type."""
+        """The parts of an import id by name. Raises LocalCloudError if this type's ids have other parts."""
         parts = import_id.split("/")
         if len(parts) != len(self.import_parts) or not all(parts):
-            raise LocalCloudError(self.token, f"'{import_id}' is no import id", f"Write <{'>/<'.join(self.import_parts)}>")
+            raise LocalCloudError(self.token, f"'{import_id}' is not an import id", f"Write <{'>/<'.join(self.import_parts)}>")
         return dict(zip(self.import_parts, parts, strict=True))
 
     @abstractmethod
     async def create(self, api: Api, planned: Properties) -> Properties:
-        """Make it; the outputs."""
+        """Create it and give the outputs."""
 
     @abstractmethod
     async def read(self, api: Api, state: Properties) -> Properties | None:
-        """Its outputs as they are now, None if it is gone."""
+        """Give its present outputs, None if it is gone."""
 
     async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:
-        """Change it; the outputs."""
+        """Change it and give the outputs; by default raises LocalCloudError."""
         what = f"{prior.get('id')} at {api.base_url} cannot be changed, only replaced"
-        raise LocalCloudError(self.token, what, f"Look why {', '.join(sorted(planned))} came as an update")
+        raise LocalCloudError(
+            self.token, what, f"This is a defect of the stand-in provider: it planned {', '.join(sorted(planned))} as an update"
+        )
 
-    async def delete(self, api: Api, state: Properties) -> None:  # noqa: B027 (doing nothing is the rule)
-        """Delete it. Most types make no call: what belongs to a script goes with the script."""
+    async def delete(self, api: Api, state: Properties) -> None:  # noqa: B027 (most types do nothing)
+        """Delete it. By default makes no call: what belongs to a script is deleted with the script."""
 
 
 def canonical(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """A value of any depth as text, so that 1 and 1.0 and two orders of keys are the same."""
+    """A value of any depth as text, in which 1 equals 1.0 and the order of keys does not matter."""
     return json.dumps(_whole(value), sort_keys=True)
 
 

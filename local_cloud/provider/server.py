@@ -1,7 +1,7 @@
 """Serves the stand-in provider over gRPC on a loopback address, for an engine that attaches to it.
 
-Answers the two calls that Pulumi's own servicer leaves open (Handshake, Attach) and turns every exception into one line. Does
-not start an engine. Prevents a fault from reaching the engine as a traceback, whose values may be secret.
+Answers the two calls that Pulumi's own servicer does not implement (Handshake, Attach), and turns every exception into one line: the
+values in a traceback may be secret. It does not start an engine.
 """
 
 import traceback
@@ -24,31 +24,31 @@ _LARGEST_MESSAGE_BYTES = 256 * 1024 * 1024
 
 
 class _Context(Protocol):
-    """The part of gRPC's context that is used here."""
+    """The part of gRPC's context that this module uses."""
 
     async def abort(self, code: object, details: str) -> NoReturn:
         """End the call with an error."""
 
 
 class ProviderServer:
-    """A stand-in provider that is being served. ``port`` is what ``PULUMI_DEBUG_PROVIDERS=cloudflare:PORT`` wants."""
+    """A stand-in provider that is being served. ``port`` goes into ``PULUMI_DEBUG_PROVIDERS=cloudflare:PORT``."""
 
     def __init__(self, port: int, running: AsyncExitStack) -> None:
         self.port = port
         self._running = running
 
     async def stop(self) -> None:
-        """End it; calls under way get five seconds."""
+        """Stop it; calls under way get five seconds."""
         await self._running.aclose()
 
 
 async def start_provider(base_url: str, token: str, host: str = "127.0.0.1", port: int = 0) -> ProviderServer:
-    """Serve the stand-in for the API at ``base_url``; port 0 takes a free one.
+    """Serve the stand-in for the API at ``base_url``; port 0 picks a free one.
 
-    Raises LocalCloudError if the base URL or the host is not on this machine, or the port cannot be had.
+    Raises LocalCloudError if the base URL or the host is not on this machine, or the port is in use.
     """
     if not is_loopback(host):
-        raise LocalCloudError("stand-in provider", f"it does not listen on '{host}'", "Give it a loopback address")
+        raise LocalCloudError("stand-in provider", f"it does not listen on '{host}'", "Use a loopback address")
     async with AsyncExitStack() as stack:
         stand_in = StandIn(base_url, token, await stack.enter_async_context(connected()))
         size = [("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES), ("grpc.max_send_message_length", _LARGEST_MESSAGE_BYTES)]
@@ -57,7 +57,7 @@ async def start_provider(base_url: str, token: str, host: str = "127.0.0.1", por
         try:
             bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError:
-            raise LocalCloudError("stand-in provider", f"port {port} cannot be had", "Give it another one, or 0") from None
+            raise LocalCloudError("stand-in provider", f"port {port} is in use", "Use another port, or 0 for a free one") from None
         await server.start()
         stack.push_async_callback(server.stop, 5)
         return ProviderServer(bound, stack.pop_all())
@@ -75,7 +75,7 @@ class _Servicer(ProviderServicer):
 
 
 class _OneLineErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Answers an exception with its text if it is ours, and else only with its type and place."""
+    """Answers an exception with its text if it is a LocalCloudError, else only with its type and place."""
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
@@ -87,7 +87,7 @@ class _OneLineErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         async def answer(request: object, context: _Context) -> Any:  # noqa: ANN401 (a message)
             try:
                 return await handler.unary_unary(request, context)
-            except Exception as error:  # noqa: BLE001 (nothing may leave here unseen)
+            except Exception as error:  # noqa: BLE001 (every exception becomes one line)
                 await _refuse(error, context)
 
         return grpc.unary_unary_rpc_method_handler(answer, handler.request_deserializer, handler.response_serializer)

@@ -1,7 +1,7 @@
-"""Answers the engine's requests: finds the resource type, turns values into plain ones, calls, marks secrets again.
+"""Answers the engine's requests: finds the resource type, converts values to plain ones, makes the calls, and marks secrets again.
 
-Owns no rule of a resource type. All providers of a run share one configuration, the one that was configured last. Prevents
-a secret from leaving here unmarked, whichever call it came with.
+It has no rules of a resource type. All providers of a run share one configuration, the last one set. Every reply marks the secrets of
+its request.
 """
 
 import httpx
@@ -34,7 +34,7 @@ class StandIn(provider.Provider):
         }
 
     async def configure(self, request: provider.ConfigureRequest) -> provider.ConfigureResponse:
-        """Take the base URL and the token of the configuration, where it has them."""
+        """Use the base URL and the token of the configuration, if it has them."""
         settings = plain(request.args)
         base_url = settings.get("baseUrl", self._started_with.base_url)
         token = settings.get("apiToken", self._started_with.token)
@@ -42,10 +42,10 @@ class StandIn(provider.Provider):
         return provider.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
     async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
-        """Refuse what is missing or not served; a property that holds a secret becomes one."""
+        """Refuse inputs that are missing or not supported; a property that contains a secret becomes secret."""
         inputs = plain(request.new_inputs)
-        faults = self._type(request.type).faults(inputs)
-        failures = [provider.CheckFailure(key, reason) for key, reason in faults.items()]
+        problems = self._type(request.type).problems(inputs)
+        failures = [provider.CheckFailure(key, reason) for key, reason in problems.items()]
         return provider.CheckResponse(inputs=marked(inputs, secret_keys(request.new_inputs)), failures=failures)
 
     async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
@@ -61,7 +61,7 @@ class StandIn(provider.Provider):
         )
 
     async def create(self, request: provider.CreateRequest) -> provider.CreateResponse:
-        """Make a resource, or foresee it."""
+        """Create a resource, or predict its outputs in a preview."""
         resource, inputs = self._type(request.type), plain(request.properties)
         planned = resource.planned(inputs, {})
         secret = secret_keys(request.properties)
@@ -71,7 +71,7 @@ class StandIn(provider.Provider):
         return provider.CreateResponse(resource_id=outputs["id"], properties=marked(outputs, secret))
 
     async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
-        """Change a resource, or foresee it."""
+        """Change a resource, or predict its outputs in a preview."""
         resource, prior = self._type(request.type), plain(request.olds)
         planned = ignoring(resource.planned(plain(request.news), prior), prior, request.ignore_changes)
         if request.preview:
@@ -81,7 +81,7 @@ class StandIn(provider.Provider):
         return provider.UpdateResponse(properties=marked(outputs, secret_keys(request.olds) | secret_keys(request.news)))
 
     async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
-        """Refresh a resource, or find one to import: that asks twice, the second time by its real id."""
+        """Refresh a resource, or find one to import: an import reads twice, the second time by the real id."""
         resource, state = self._type(request.type), plain(request.properties)
         api = self._hiding(request.properties, request.inputs)
         outputs = await (resource.read(api, state) if state else _find(resource, api, request.resource_id))
@@ -96,11 +96,11 @@ class StandIn(provider.Provider):
         await self._type(request.type).delete(self._hiding(request.properties), plain(request.properties))
 
     def _type(self, urn_type: str) -> Resource:
-        """A resource below a component has the types of its parents before its own, parted by dollar signs."""
+        """Give a resource type; below a component the parents' types come first, separated by dollar signs."""
         token = urn_type.rpartition("$")[2]
         if token not in self._types:
             todo = "Install the official Cloudflare provider, or use only: " + ", ".join(sorted(self._types))
-            raise LocalCloudError(token, "the stand-in provider does not serve this type", todo)
+            raise LocalCloudError(token, "the stand-in provider does not support this type", todo)
         return self._types[token]
 
     def _hiding(self, *values: _Values) -> Api:
@@ -108,8 +108,8 @@ class StandIn(provider.Provider):
 
 
 async def _find(resource: Resource, api: Api, import_id: str) -> Properties | None:
-    found = await resource.read(api, resource.located(import_id))
-    return None if found is None else await resource.read(api, found)
+    outputs = await resource.read(api, resource.located(import_id))
+    return None if outputs is None else await resource.read(api, outputs)
 
 
 def _detail(key: str, difference: Difference, prior: Properties, inputs: Properties) -> provider.PropertyDiff:

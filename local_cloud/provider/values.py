@@ -1,8 +1,7 @@
 """Pulumi's property values as plain JSON values and back, and which of them are secret.
 
-Secrets are marked for whole properties, as the official provider does: one secret binding makes the list of bindings secret.
-Output values, assets and resource references are not spoken here. Prevents a secret from entering a state in the clear
-because it passed through code that only sees plain values.
+Whole properties are marked as secret, as in the official provider: one secret binding makes the list of bindings secret.
+Output values, assets and resource references are not supported.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,14 +13,14 @@ from pulumi.runtime.rpc import UNKNOWN
 from local_cloud.errors import LocalCloudError
 
 Properties = dict[str, Any]
-# What a binding may hold that nobody else may see.
+# The fields of a binding that may hold a secret.
 _CONFIDENTIAL = ("text", "json", "keyBase64", "keyJwk")
 
 __all__ = ["UNKNOWN", "Properties", "confidential", "marked", "plain", "secret_keys"]
 
 
 def plain(values: Mapping[str, PropertyValue]) -> Properties:
-    """The values alone. What is not known yet is the text ``UNKNOWN``, as on the wire; what is null is left out."""
+    """The plain values, without nulls. Values that are not known yet are the text ``UNKNOWN``, as on the wire."""
     return {key: _plain(value) for key, value in values.items() if value.value is not None}
 
 
@@ -33,16 +32,16 @@ def _plain(value: PropertyValue) -> Any:  # noqa: ANN401 (JSON)
         return plain(inner)
     if isinstance(inner, tuple):
         return [_plain(item) for item in inner]
-    raise LocalCloudError("stand-in provider", f"a value of type {type(inner).__name__} is not spoken here", "Pass plain values")
+    raise LocalCloudError("stand-in provider", f"a value of type {type(inner).__name__} is not supported", "Pass plain values")
 
 
 def secret_keys(values: Mapping[str, PropertyValue]) -> frozenset[str]:
-    """The properties that are secret, or hold something that is."""
+    """The properties that are secret or contain a secret."""
     return frozenset(key for key, value in values.items() if value.contains_secret())
 
 
 def marked(values: Properties, secret: frozenset[str]) -> dict[str, PropertyValue]:
-    """Plain values for the engine, those in ``secret`` and those that hold a secret binding marked as secret."""
+    """Plain values for the engine, with those in ``secret`` and those that contain a secret binding marked as secret."""
     return {key: _wire(value).with_secret(key in secret or _has_secret_binding(value)) for key, value in values.items()}
 
 
@@ -61,15 +60,15 @@ def _has_secret_binding(value: object) -> bool:
 
 
 def confidential(*parts: Mapping[str, PropertyValue]) -> dict[str, str]:
-    """Every text that must never be shown, by a name that may be: of a binding its value, of any other secret all texts."""
-    found: dict[str, str] = {}
+    """Every text that must not be shown, by a name that may be: a secret binding's value, and all texts of other secrets."""
+    texts: dict[str, str] = {}
     for part in parts:
         secret = secret_keys(part)
         for key, value in plain(part).items():
             for name, text in _texts(key, value) if key in secret or _has_secret_binding(value) else ():
-                if text not in found.values():
-                    found[name if name not in found else f"{name} ({len(found)})"] = text
-    return found
+                if text not in texts.values():
+                    texts[name if name not in texts else f"{name} ({len(texts)})"] = text
+    return texts
 
 
 def _texts(name: str, value: object) -> Iterator[tuple[str, str]]:

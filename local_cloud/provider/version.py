@@ -1,6 +1,6 @@
 """Versions of a worker: code, bindings and annotations. A version never changes, so every change is a replacement.
 
-The API does not give secrets back, so a refresh keeps what the state knows of them. Deleting a version makes no call.
+The API does not return secrets, so a refresh keeps those of the state. Deleting a version makes no call.
 """
 
 import base64
@@ -15,7 +15,7 @@ from local_cloud.provider.values import Properties
 
 
 class WorkerVersion(Resource):
-    """``cloudflare.WorkerVersion``. A replacement always names the bindings, changed or not."""
+    """``cloudflare.WorkerVersion``. A replacement always lists the bindings, changed or not."""
 
     token = "cloudflare:index/workerVersion:WorkerVersion"  # noqa: S105
     required = ("accountId", "workerId")
@@ -32,12 +32,12 @@ class WorkerVersion(Resource):
     import_parts = ("accountId", "workerId", "id")
 
     def planned(self, inputs: Properties, prior: Properties) -> Properties:  # noqa: ARG002 (a version has no past)
-        """The standard usage model; bindings in one order."""
+        """The standard usage model, and sorted bindings."""
         bindings = {"bindings": _sorted(inputs["bindings"])} if "bindings" in inputs else {}
         return {"usageModel": "standard", **inputs, **bindings}
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-        """Without what only the API knows, and without order but that of modules."""
+        """Without what only the API knows; the order does not matter."""
         match key:
             case "annotations":
                 return without(value, "workersTriggeredBy")
@@ -47,28 +47,28 @@ class WorkerVersion(Resource):
                 return unordered(value)
         return value
 
-    def faults(self, inputs: Properties) -> dict[str, str]:
-        """Modules come with their content."""
+    def problems(self, inputs: Properties) -> dict[str, str]:
+        """Also refuses modules without their content."""
         modules = inputs.get("modules")
         by_file = isinstance(modules, list) and any(isinstance(module, dict) and "contentFile" in module for module in modules)
-        return super().faults(inputs) | ({"modules": "the stand-in provider wants contentBase64, not contentFile"} if by_file else {})
+        return super().problems(inputs) | ({"modules": "the stand-in provider needs contentBase64, not contentFile"} if by_file else {})
 
     async def create(self, api: Api, planned: Properties) -> Properties:
-        """POST it. The outputs keep the bindings as they were sent: the reply lacks the secrets."""
+        """POST it. The outputs keep the bindings as they were sent, because the reply has no secrets."""
         account, worker = planned["accountId"], planned["workerId"]
         sent = {key: value for key, value in planned.items() if key not in ("accountId", "workerId")}
-        found = await api.call("POST", account_path(account, "workers", "workers", worker, "versions"), to_api(sent))
-        return _outputs({**planned, "modules": _hashed(planned.get("modules", []))}, found)
+        reply = await api.call("POST", account_path(account, "workers", "workers", worker, "versions"), to_api(sent))
+        return _outputs({**planned, "modules": _hashed(planned.get("modules", []))}, reply)
 
     async def read(self, api: Api, state: Properties) -> Properties | None:
         """GET it with its modules."""
         path = account_path(state["accountId"], "workers", "workers", state["workerId"], "versions", state["id"])
-        found = await api.find(f"{path}?include=modules")
-        if found is None:
+        reply = await api.find(f"{path}?include=modules")
+        if reply is None:
             return None
-        now = from_api(found)
+        now = from_api(reply)
         bindings = _with_secrets(now.get("bindings", []), state.get("bindings", []))
-        return _outputs({**_readable(now), **_place(state), "bindings": bindings, "modules": _hashed(now.get("modules", []))}, found)
+        return _outputs({**_readable(now), **_place(state), "bindings": bindings, "modules": _hashed(now.get("modules", []))}, reply)
 
 
 def _place(state: Properties) -> Properties:
@@ -81,22 +81,22 @@ def _readable(now: Properties) -> Properties:
 
 
 def _outputs(known: Properties, reply: dict[str, Any]) -> Properties:
-    """What is known, with what only the reply says."""
+    """The known properties, with those that only the reply has."""
     keys = (*WorkerVersion.outputs, "annotations", "placement", "usageModel")
-    said = {key: value for key, value in from_api(reply).items() if key in keys}
-    found = {**known, **said, "createdOn": seconds(reply["created_on"])}
-    return {key: value for key, value in found.items() if value or key not in ("bindings", "modules")}
+    added = {key: value for key, value in from_api(reply).items() if key in keys}
+    outputs = {**known, **added, "createdOn": seconds(reply["created_on"])}
+    return {key: value for key, value in outputs.items() if value or key not in ("bindings", "modules")}
 
 
 def _sorted(bindings: Any) -> Any:  # noqa: ANN401 (JSON)
-    """By name; a list that is not known yet as it is."""
+    """Sorted by name; unchanged if the list is not known yet."""
     if not isinstance(bindings, list) or not all(isinstance(binding, dict) for binding in bindings):
         return bindings
     return sorted(bindings, key=lambda binding: str(binding.get("name")))
 
 
 def _with_secrets(now: list[Properties], before: list[Properties]) -> list[Properties]:
-    """The bindings of a reply; those that were declared with the declared keys only, secrets as they were."""
+    """The bindings of a reply: declared ones with the declared keys only, secrets as they were."""
     known = {binding["name"]: binding for binding in before}
     return _sorted([_binding(binding, known.get(binding["name"])) for binding in now])  # type: ignore[no-any-return]
 

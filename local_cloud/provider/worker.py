@@ -1,4 +1,4 @@
-"""Workers: the script-level settings. What is not declared is reset to a default, but for the settings of logs."""
+"""Workers: the script-level settings. Undeclared settings are reset to their defaults, except those of logs."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _SETTINGS = ("logpush", "name", "observability", "subdomain", "tags", "tailConsu
 
 
 class Worker(Resource):
-    """``cloudflare.Worker``. A new name is an update; nothing but the account replaces it."""
+    """``cloudflare.Worker``. A new name is an update; only another account replaces it."""
 
     token = "cloudflare:index/worker:Worker"  # noqa: S105
     required = ("accountId", "name")
@@ -24,7 +24,7 @@ class Worker(Resource):
     after_replace = ("createdOn", "references", "updatedOn")
 
     def planned(self, inputs: Properties, prior: Properties) -> Properties:
-        """Defaults for everything; logs and their like stay what they were."""
+        """Defaults for everything, except that undeclared logs and destinations keep their values."""
         subdomain = inputs.get("subdomain", prior.get("subdomain"))
         return {
             "logpush": False,
@@ -36,7 +36,7 @@ class Worker(Resource):
         }
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-        """Tags have no order."""
+        """The order of tags does not matter."""
         return unordered(value) if key == "tags" else value
 
     async def create(self, api: Api, planned: Properties) -> Properties:
@@ -45,9 +45,9 @@ class Worker(Resource):
         return _outputs(account, await api.call("POST", account_path(account, "workers", "workers"), _body(planned)))
 
     async def read(self, api: Api, state: Properties) -> Properties | None:
-        """GET it by its id; the name serves as well."""
-        found = await api.find(_path(state))
-        return None if found is None else _outputs(state["accountId"], found)
+        """GET it by its id, or by its name."""
+        reply = await api.find(_path(state))
+        return None if reply is None else _outputs(state["accountId"], reply)
 
     async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:
         """PUT all settings."""
@@ -71,7 +71,7 @@ def _observability(declared: Any, prior: Properties) -> Any:  # noqa: ANN401 (JS
 
 
 def _stream(defaults: Properties, declared: Any, prior: Properties) -> Any:  # noqa: ANN401 (JSON)
-    """The settings of logs or traces. Destinations have no default: they stay."""
+    """The settings of logs or traces. Destinations have no default and keep their value."""
     if not isinstance(declared, dict):
         return declared
     kept = {key: prior[key] for key in ("destinations",) if key in prior}
@@ -88,6 +88,6 @@ def _path(state: Properties) -> str:
 
 def _outputs(account: str, reply: dict[str, Any]) -> Properties:
     keys = (*Worker.outputs, *_SETTINGS, "deployedOn")
-    found = {key: value for key, value in from_api(reply).items() if key in keys}
-    times = {key: seconds(found[key]) for key in ("createdOn", "updatedOn", "deployedOn") if key in found}
-    return {**found, **times, "accountId": account}
+    properties = {key: value for key, value in from_api(reply).items() if key in keys}
+    times = {key: seconds(properties[key]) for key in ("createdOn", "updatedOn", "deployedOn") if key in properties}
+    return {**properties, **times, "accountId": account}

@@ -1,4 +1,4 @@
-"""The account's routes: who the token is, which account there is, and its workers.dev subdomain."""
+"""The account's routes: the user and the token, the one account, and its workers.dev subdomain."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ async def user(_cloud: Cloud, _: Request) -> Response:
 
 async def verify(_cloud: Cloud, request: Request) -> Response:
     """GET /user/tokens/verify and the account's."""
-    told = {"code": 10000, "message": "This API Token is valid and active", "type": None}
+    notice = {"code": 10000, "message": "This API Token is valid and active", "type": None}
     result = {"id": request.state.token_id, "status": "active"}
-    return JSONResponse({"success": True, "errors": [], "messages": [told], "result": result})
+    return JSONResponse({"success": True, "errors": [], "messages": [notice], "result": result})
 
 
 async def memberships(_cloud: Cloud, request: Request) -> Response:

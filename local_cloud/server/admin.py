@@ -1,7 +1,7 @@
-"""The admin port: health, faults, switches, tokens and the call log. It is no part of Cloudflare's API and listens on a port of its own.
+"""The admin port: health, faults, switches, tokens and the call log. It is not part of Cloudflare's API and listens on its own port.
 
-Nobody has to prove who they are: it listens on 127.0.0.1 alone. Refuses what a web page could send there: another Host than this machine (a
-rebound DNS name) and any Origin. What is wrong is told without the values that were sent.
+It needs no token, because it listens on 127.0.0.1 only. It refuses what a web page could send: a Host other than this machine (a rebound
+DNS name), and any Origin. Its error messages do not repeat the values that were sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from local_cloud.behaviour import Behaviour
 from local_cloud.faults.log import OverflowedError
-from local_cloud.faults.model import RULE, Seconds, told
+from local_cloud.faults.model import RULE, Seconds, described
 from local_cloud.tokens import Permission
 
 if TYPE_CHECKING:
@@ -32,37 +32,37 @@ if TYPE_CHECKING:
 _HOSTS = {"127.0.0.1", "localhost"}
 
 
-class _Strict(BaseModel):
+class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Latency(_Strict):
-    """How long each call of a route waits; no route means every route."""
+class LatencyBody(_Body):
+    """How long each call of a route waits, in seconds; null stands for every route."""
 
     route: str | None
     seconds: Seconds
 
 
-class NewToken(_Strict):
-    """What a new token may do."""
+class NewTokenBody(_Body):
+    """The permissions of a new token."""
 
     permissions: frozenset[Permission]
 
 
-class OldToken(_Strict):
-    """The token that ends."""
+class RevokedTokenBody(_Body):
+    """The token to revoke."""
 
     token: str = Field(repr=False)
 
 
-class Statement(_Strict):
-    """A statement, and the database that counts; no database means all."""
+class StatementQuestion(_Body):
+    """A statement, and the database it ran on; null stands for all databases."""
 
     sql: str
     database: str | None = None
 
 
-class Text(_Strict):
+class TextQuestion(_Body):
     """A text to look for."""
 
     text: str = Field(repr=False)
@@ -84,14 +84,14 @@ async def fired(cloud: Cloud, request: Request) -> dict[str, Any]:
 
 
 async def end_fault(cloud: Cloud, request: Request) -> dict[str, Any]:
-    """DELETE /faults/{id}: how often it fired."""
+    """DELETE /faults/{id}: end a rule; how often it fired."""
     return {"fired": cloud.injector.end(request.path_params["id"])}
 
 
 async def latency(cloud: Cloud, request: Request) -> dict[str, Any]:
-    """PUT /latency: what it was before."""
-    wanted = Latency.model_validate_json(await request.body())
-    return {"before": cloud.injector.slow(wanted.route, wanted.seconds)}
+    """PUT /latency: set a latency; the one before it."""
+    latency_body = LatencyBody.model_validate_json(await request.body())
+    return {"before": cloud.injector.slow(latency_body.route, latency_body.seconds)}
 
 
 async def behaviour(cloud: Cloud, _: Request) -> dict[str, Any]:
@@ -100,7 +100,7 @@ async def behaviour(cloud: Cloud, _: Request) -> dict[str, Any]:
 
 
 async def behave(cloud: Cloud, request: Request) -> dict[str, Any]:
-    """PUT /behaviour: a switch that is not named goes back to its default."""
+    """PUT /behaviour: a switch that the body does not name goes back to its default."""
     cloud.behaviour = Behaviour.model_validate_json(await request.body())
     cloud.settle()
     return cloud.behaviour.model_dump(mode="json")
@@ -108,12 +108,12 @@ async def behave(cloud: Cloud, request: Request) -> dict[str, Any]:
 
 async def add_token(cloud: Cloud, request: Request) -> dict[str, Any]:
     """POST /tokens."""
-    return {"token": cloud.tokens.create(NewToken.model_validate_json(await request.body()).permissions)}
+    return {"token": cloud.tokens.create(NewTokenBody.model_validate_json(await request.body()).permissions)}
 
 
 async def end_token(cloud: Cloud, request: Request) -> dict[str, Any]:
-    """DELETE /tokens: tell whether there was such a token."""
-    return {"revoked": cloud.tokens.revoke(OldToken.model_validate_json(await request.body()).token)}
+    """DELETE /tokens: revoke a token; whether there was one."""
+    return {"revoked": cloud.tokens.revoke(RevokedTokenBody.model_validate_json(await request.body()).token)}
 
 
 async def calls(cloud: Cloud, _: Request) -> dict[str, Any]:
@@ -123,18 +123,18 @@ async def calls(cloud: Cloud, _: Request) -> dict[str, Any]:
 
 async def executed(cloud: Cloud, request: Request) -> dict[str, Any]:
     """POST /executed: how often a statement was executed and committed."""
-    wanted = Statement.model_validate_json(await request.body())
-    return {"times": cloud.log.executions(wanted.sql, wanted.database)}
+    question = StatementQuestion.model_validate_json(await request.body())
+    return {"times": cloud.log.executions(question.sql, question.database)}
 
 
 async def seen(cloud: Cloud, request: Request) -> dict[str, Any]:
-    """POST /seen: where a text stood. In a body, not in an address: it may be a secret."""
-    wanted = Text.model_validate_json(await request.body())
-    return {"seen": await asyncio.to_thread(cloud.log.seen, wanted.text)}
+    """POST /seen: which calls contained a text. The text comes in the body, because it may be a secret."""
+    question = TextQuestion.model_validate_json(await request.body())
+    return {"seen": await asyncio.to_thread(cloud.log.seen, question.text)}
 
 
 async def reset(cloud: Cloud, _: Request) -> dict[str, Any]:
-    """POST /reset: forget rules, latencies and calls."""
+    """POST /reset: end all rules and latencies, and clear the log."""
     cloud.injector.reset()
     cloud.log.reset()
     return {}
@@ -165,11 +165,11 @@ def admin_app(cloud: Cloud) -> Starlette:
 def _route(cloud: Cloud, route: str, answer: Admin) -> Route:
     async def endpoint(request: Request) -> Response:
         if not _is_from_here(request):
-            return JSONResponse({"error": "this port answers to this machine alone"}, status_code=403)
+            return JSONResponse({"error": "this port answers programs on this machine only"}, status_code=403)
         try:
             return JSONResponse(await answer(cloud, request))
         except ValidationError as error:
-            return JSONResponse({"error": told(error)}, status_code=400)
+            return JSONResponse({"error": described(error)}, status_code=400)
         except (ValueError, OverflowedError) as error:
             return JSONResponse({"error": str(error)}, status_code=400 if isinstance(error, ValueError) else 409)
 

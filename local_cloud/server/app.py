@@ -1,6 +1,6 @@
-"""The REST API: the table of what is emulated, and what every call goes through: token, account, faults, handler, log.
+"""The REST API: the table of emulated routes, and the steps of every call: token, account, faults, handler, log.
 
-A route that is not in the table answers 501 and says so; it never pretends.
+A route that is not in the table answers 501 and names the call.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route, request_response
 
-from local_cloud.d1.routes import analytics, databases, exports, imports, queries, timetravel, transfer
+from local_cloud.d1.routes import analytics, databases, exports, imports, queries, signed_files, time_travel
 from local_cloud.envelope import INTERNAL, UNKNOWN_ROUTE, Refusal
 from local_cloud.faults.connection import Silence
 from local_cloud.faults.model import Drop
 from local_cloud.faults.perform import perform
 from local_cloud.server import account
 from local_cloud.server.auth import admit
-from local_cloud.workers.edge import PREFIX, Edge
 from local_cloud.workers.routes import deployments, schedules, scripts, secrets, services, settings, subdomain, versions, workers
+from local_cloud.workers.routes.edge import PREFIX, Edge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from local_cloud.cloud import Cloud, Handler
-    from local_cloud.faults.injector import Met
+    from local_cloud.faults.injector import DueFault
 
 API = "/client/v4"
 
@@ -45,7 +45,7 @@ def table() -> dict[str, Handler]:
         **queries.ROUTES,
         **imports.ROUTES,
         **exports.ROUTES,
-        **timetravel.ROUTES,
+        **time_travel.ROUTES,
         **analytics.ROUTES,
         **_one_after_the_other(
             {
@@ -64,12 +64,12 @@ def table() -> dict[str, Handler]:
 
 
 def routes() -> list[str]:
-    """Give what a fault can be put on: every emulated route, and the signed addresses of files."""
-    return [*table(), *transfer.ROUTES]
+    """Give the routes that can have faults: every emulated one, and the signed addresses of files."""
+    return [*table(), *signed_files.ROUTES]
 
 
 def _one_after_the_other(table: dict[str, Handler]) -> dict[str, Handler]:
-    """Let what changes workers wait for each other, as Cloudflare does (wrangler-action 255)."""
+    """Make calls that change workers wait for each other, as Cloudflare does (wrangler-action 255)."""
 
     def waiting(handler: Handler) -> Handler:
         async def alone(cloud: Cloud, request: Request) -> Response:
@@ -84,7 +84,7 @@ def _one_after_the_other(table: dict[str, Handler]) -> dict[str, Handler]:
 def public_app(cloud: Cloud) -> Starlette:
     """Build the application of the public port: the REST API and the edge."""
     emulated = [_route(cloud, route, handler, API) for route, handler in table().items()]
-    files = [_route(cloud, route, handler, "") for route, handler in transfer.ROUTES.items()]
+    files = [_route(cloud, route, handler, "") for route, handler in signed_files.ROUTES.items()]
     unknown = Mount("", app=request_response(_endpoint(cloud, "unknown", _refuse_unknown)))
     return Starlette(routes=[*emulated, *files, Mount(PREFIX, app=Edge(cloud)), unknown])
 
@@ -95,27 +95,27 @@ def _route(cloud: Cloud, route: str, handler: Handler, base: str) -> Route:
 
 
 def _endpoint(cloud: Cloud, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """What a call goes through; a signed address is judged by its handler and needs no token."""
+    """Give the steps of a call. A signed address needs no token: its handler checks the signature."""
 
     async def endpoint(request: Request) -> Response:
         path = request.url.path.removeprefix(API)
         call = cloud.log.begin(request, route, path)
-        refused = None if route in transfer.ROUTES else _admitted(cloud, request, path)
+        refused = None if route in signed_files.ROUTES else _refusal(cloud, request, path)
         try:
-            said = b"" if cloud.injector.drops_unread(route) else await request.body()
-            met = None if refused else cloud.injector.step(route, said)
-            call.fault = met.then.kind if met else None
-            body = b"" if met and met.then == Drop("before-read") else await request.body()
+            counted_body = b"" if cloud.injector.drops_unread(route) else await request.body()
+            due_fault = None if refused else cloud.injector.step(route, counted_body)
+            call.fault = due_fault.then.kind if due_fault else None
+            body = b"" if due_fault and due_fault.then == Drop("before-read") else await request.body()
         except ClientDisconnect:
             return Silence()
-        response = refused or await _answer(cloud, route, met, partial(_handled, handler, request))
+        response = refused or await _answer(cloud, route, due_fault, partial(_handled, handler, request))
         cloud.log.end(call, request, body, response)
         return response
 
     return endpoint
 
 
-def _admitted(cloud: Cloud, request: Request, path: str) -> Response | None:
+def _refusal(cloud: Cloud, request: Request, path: str) -> Response | None:
     try:
         admit(request, cloud.tokens, path)
     except Refusal as refused:
@@ -123,9 +123,9 @@ def _admitted(cloud: Cloud, request: Request, path: str) -> Response | None:
     return None
 
 
-async def _answer(cloud: Cloud, route: str, met: Met | None, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
+async def _answer(cloud: Cloud, route: str, due_fault: DueFault | None, run: Callable[[Cloud], Awaitable[Response]]) -> Response:
     await asyncio.sleep(cloud.injector.latency(route))
-    return await perform(met, cloud, run)
+    return await perform(due_fault, cloud, run)
 
 
 async def _handled(handler: Handler, request: Request, cloud: Cloud) -> Response:
@@ -133,13 +133,13 @@ async def _handled(handler: Handler, request: Request, cloud: Cloud) -> Response
         return await handler(cloud, request)
     except Refusal as refused:
         return refused.response()
-    except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets a reply)
+    except Exception as error:  # noqa: BLE001 (the caller always gets a reply)
         _log_without_values(error)
         return Refusal(500, INTERNAL, "internal error").response()
 
 
 def _log_without_values(error: Exception) -> None:
-    """The text of an error may quote the request, and so a secret: only its kind and its place are written."""
+    """Log the type and the place of an error only: its text may quote the request, and so a secret."""
     place = "".join(traceback.format_tb(error.__traceback__))
     logging.getLogger(__name__).error("a handler failed with %s\n%s", type(error).__name__, place)
 

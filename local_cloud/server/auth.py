@@ -1,7 +1,7 @@
 """Who may call: the holder of a known token with the permission that the call needs, for this cloud's one account.
 
-A real account id is refused even with the right token, so that nothing meant for Cloudflare is ever answered here. Each refusal has
-the status, code and shape of Cloudflare's own; how long a token's text is is not judged.
+A real account id is refused even with the right token, so that no call meant for Cloudflare is answered here. Each refusal has the
+status, code and format of Cloudflare's. The length of a token is not checked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _API_KEY = re.compile(r"[A-Za-z0-9_-]{37,}")
 
 
 class _MalformedHeader(Refusal):
-    """What Cloudflare says of a token or a key that cannot be one (workers-sdk 15616, cloudflare-typescript 161)."""
+    """Cloudflare's refusal of a malformed token or key (workers-sdk 15616, cloudflare-typescript 161)."""
 
     def __init__(self, code: int, header: str) -> None:
         super().__init__(BAD_REQUEST, BAD_HEADERS, "Invalid request headers")
@@ -39,7 +39,7 @@ class _MalformedHeader(Refusal):
 
 
 def admit(request: Request, tokens: Tokens, path: str) -> None:
-    """Refuse a request that may not be made; leave what its token may do in its state. ``path`` starts after the API's base.
+    """Refuse a request that is not allowed, else put its token's permissions into its state. ``path`` is relative to the API's base URL.
 
     Raises Refusal: 400 without a well-formed bearer token, 401 for an unknown one, 403 for another account or a missing permission.
     """
@@ -51,7 +51,7 @@ def admit(request: Request, tokens: Tokens, path: str) -> None:
     if permission is None or may(request, permission):
         return
     if permission is Permission.USER_READ:
-        raise Refusal(403, FOREIGN_ACCOUNT, _FOREIGN)  # wrangler's whoami counts on this code
+        raise Refusal(403, FOREIGN_ACCOUNT, _FOREIGN)  # wrangler's whoami relies on this code
     raise denied()
 
 
@@ -69,7 +69,7 @@ def _known(request: Request, tokens: Tokens, path: str) -> Token:
 
 
 def _without_token(request: Request) -> Refusal:
-    """Give the refusal of a caller without a token; nobody has an API key here."""
+    """Give the refusal of a caller without a token; the local cloud has no API keys."""
     key = request.headers.get("x-auth-key")
     if key is None or "x-auth-email" not in request.headers:
         return GatewayRefusal(BAD_REQUEST, NO_CREDENTIALS, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")

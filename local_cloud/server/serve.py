@@ -1,7 +1,7 @@
 """The local cloud's process: Node with workerd, the REST API and the edge on one port, the admin API on another, the stand-in provider.
 
-It holds a lock on its folder, which Node inherits: a second cloud cannot start on the same files, not even while the Node of a
-killed one is still ending. ``python -m local_cloud.server.serve`` is started by daemon.py.
+It holds a lock on its folder, which Node inherits: a second cloud cannot start on the same files, even while the Node of a
+killed one is still ending. daemon.py starts it as ``python -m local_cloud.server.serve``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from local_cloud.store import Store
 from local_cloud.workerd.node import NodeError
 from local_cloud.workerd.paths import remove_strays
 from local_cloud.workerd.runtime import Workerd
-from local_cloud.workers.runtime_options import running
+from local_cloud.workers.runtime_options import what_runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _LOCK_SECONDS, _LOOK_SECONDS = 10.0, 1.0
-_IDLE_SECONDS = 600  # longer than clients keep a connection: who closes it first can lose a request that is on its way
+_IDLE_SECONDS = 600  # longer than clients keep a connection: whichever side closes it first can lose a request under way
 
 
 def main() -> None:
-    """Run one local cloud until it is told to stop."""
+    """Run one local cloud until it is stopped; exits with one line when it cannot start."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--modules", type=Path, required=True)
@@ -76,10 +76,10 @@ async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain
         store = Store(folder / "state.sqlite")
         stack.callback(store.close)
         listener, admin = stack.enter_context(_listen(port or int(store.fact("port") or 0))), stack.enter_context(_listen(0))
-        workerd = Workerd(modules, folder / "d1", lambda: running(store), keep_open=lock)
+        workerd = Workerd(modules, folder / "d1", lambda: what_runs(store), keep_open=lock)
         stack.push_async_callback(workerd.stop)
         remove_strays(workerd.databases, {database["uuid"] for database in store.all("database")})
-        provider = asyncio.create_task(asyncio.to_thread(_import_provider))  # takes about as long as Node does
+        provider = asyncio.create_task(asyncio.to_thread(_import_provider))  # takes about as long as starting Node
         await workerd.start()
         token = store.fact("token") or store.remember("token", secrets.token_hex(20))
         cloud = Cloud(instance, token, subdomain, store, workerd, Injector(routes()), CallLog())
@@ -93,7 +93,7 @@ async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain
 
 
 async def _stopped(stopping: asyncio.Event, lock: int) -> None:
-    """Wait for the end: a signal, or a lock file that is no longer there, as after the removal of the whole folder."""
+    """Wait for a signal, or until the lock file is gone because the folder was deleted."""
     while not stopping.is_set() and os.fstat(lock).st_nlink:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), _LOOK_SECONDS)
@@ -106,7 +106,7 @@ def _import_provider() -> ModuleType | None:
 
 @contextlib.asynccontextmanager
 async def _serving_provider(provider: ModuleType | None, base_url: str, token: str) -> AsyncIterator[int]:
-    """Run the stand-in provider and give its port; 0 where this tree has none."""
+    """Run the stand-in provider and give its port; 0 when it is not installed."""
     if provider is None:
         yield 0
         return
@@ -118,7 +118,7 @@ async def _serving_provider(provider: ModuleType | None, base_url: str, token: s
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to this process."""
+    """A uvicorn server that leaves the handling of signals to this process."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -150,14 +150,16 @@ async def _serving(app: Starlette, listener: socket.socket) -> AsyncIterator[Non
 
 @contextlib.contextmanager
 def _listen(port: int) -> Iterator[socket.socket]:
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # without it asyncio leaves Nagle on: 40 ms a reply
+    with socket.socket(
+        proto=socket.IPPROTO_TCP
+    ) as listener:  # without the protocol asyncio leaves Nagle's algorithm on, which costs 40 ms a reply
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
             listener.listen(128)
         except OSError as error:
-            todo = "End what listens there, or start the local cloud with another port"
-            raise LocalCloudError(f"{HOST}:{port}", "the port is taken", todo) from error
+            todo = "Stop the process that listens there, or start the local cloud on another port"
+            raise LocalCloudError(f"{HOST}:{port}", "the port is in use", todo) from error
         yield listener
 
 

@@ -1,4 +1,4 @@
-"""A barrier: requests pass side by side, and a reconfiguration waits until none is under way, so that it cuts off no reply."""
+"""A barrier: requests pass side by side, and a reconfiguration waits until none is under way, so it cuts off no reply."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Traffic:
-    """Who passes and who waits."""
+    """Counts the requests under way, and can hold back new ones."""
 
     def __init__(self, patience: float = 10.0) -> None:
         """Wait at most ``patience`` seconds for requests under way."""
@@ -22,20 +22,20 @@ class Traffic:
         self._idle.set()
 
     async def enter(self) -> None:
-        """Wait until the way is open and pass; ``leave`` must follow."""
+        """Wait until requests may pass, then count one; ``leave`` must follow."""
         await self._open.wait()
         self._passing += 1
         self._idle.clear()
 
     def leave(self) -> None:
-        """Be through."""
+        """End a request."""
         self._passing -= 1
         if not self._passing:
             self._idle.set()
 
     @contextlib.asynccontextmanager
     async def stopped(self) -> AsyncIterator[None]:
-        """Hold back new requests and wait for those under way; one that never ends is given up after a while."""
+        """Hold back new requests during the block, after waiting at most ``patience`` seconds for those under way."""
         self._open.clear()
         try:
             with contextlib.suppress(TimeoutError):

@@ -1,8 +1,8 @@
-// The one worker the server talks to: it hands a request to the version it names, or statements to the database it names.
-// Databases and versions are bound under their ids. Nothing passes without the key.
+// The one worker that the server calls. It passes a request to the version that the request names, or statements to the database.
+// Databases and versions are bound under their ids. A request without the key is refused.
 const clean = ["crane-key", "crane-database", "crane-version", "crane-url"];
 
-// The binding's own fetcher, not prepare().all(): only this reply has columns of the same name and of empty results.
+// The binding's own fetcher, not prepare().all(): only its reply has duplicate column names and the columns of empty results.
 // A list of statements is one transaction, as with batch().
 async function query(database, request) {
   const body = await request.text();
@@ -10,7 +10,7 @@ async function query(database, request) {
     const reply = await database.fetcher.fetch("http://d1/query?resultsFormat=ROWS_AND_COLUMNS", { method: "POST", body });
     return new Response(await reply.text(), { status: reply.status });
   } catch (error) {
-    // The transaction did not hold at its end: a foreign key whose check was put off.
+    // The commit failed: a deferred foreign key is violated.
     return Response.json({ success: false, error: String(error?.message ?? error) });
   }
 }

@@ -1,5 +1,5 @@
-// Imports a version's main module, as workerd does, and tells what it handles: of its default export, an object or a class.
-// A version without any handler and without a class that another worker could bind is one that Cloudflare refuses.
+// Imports a version's main module, as workerd does, and answers which events its default export, an object or a class, handles.
+// Cloudflare refuses a version that has neither a handler nor a class that another worker could bind.
 import * as main from "MAIN";
 
 const KNOWN = ["fetch", "scheduled", "queue", "email", "tail", "tailStream", "trace", "connect", "test"];

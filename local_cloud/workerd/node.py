@@ -1,7 +1,7 @@
 """The Node child process: one JSON object a line in and out.
 
-It ends when our end of its stdin closes, so killing this process leaves none behind. The child leads a process group of its own;
-should it die before us, its workerd is ended through that group.
+It ends when our end of its stdin closes, so killing this process leaves no child behind. The child leads its own process group; if it
+dies before us, its workerd is killed through that group.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _START_SECONDS, _END_SECONDS, _LONGEST_LINE = 30, 5, 2**20
 
 
 class NodeError(Exception):
-    """The Node program could not do what was asked, or is gone."""
+    """The Node program could not do what was asked, or has ended."""
 
 
 class Node:
@@ -41,9 +41,9 @@ class Node:
 
     @classmethod
     async def start(cls, modules: Path, databases: Path, *, keep_open: int) -> Node:
-        """Start node on these modules; ``keep_open`` is a descriptor the child holds as long as it lives.
+        """Start node on these modules; ``keep_open`` is a file descriptor that the child holds as long as it lives.
 
-        What an earlier one left is removed first: a killed Miniflare leaves its temporary files, which lie beside the databases.
+        First removes the temporary files that a killed Miniflare leaves beside the databases. Raises LocalCloudError when node does not start.
         """
         remove_leftovers(databases.parent)
         temporary = temporary_folder(databases.parent)
@@ -63,17 +63,19 @@ class Node:
             self.compatibility_date = hello["compatibilityDate"]
         except (TimeoutError, ValueError, KeyError) as error:
             await self.stop()
-            raise LocalCloudError("the local cloud's runtime", "node does not start", "Remove the runtime cache and start again") from error
+            raise LocalCloudError(
+                "the local cloud's runtime", "node does not start", "Delete the runtime cache (.crane/runtime in a clone), then start again"
+            ) from error
         self._listener = asyncio.create_task(self._listen())
         return self
 
     @property
     def alive(self) -> bool:
-        """Tell whether the process runs."""
+        """Whether the process runs."""
         return self._process.returncode is None
 
     async def ask(self, op: str, **arguments: object) -> dict[str, Any]:
-        """Have the program do something; raises NodeError with its text when it cannot."""
+        """Make the program do ``op``; raises NodeError with the program's message when it cannot."""
         stdin = self._process.stdin
         if not self.alive or stdin is None:
             raise NodeError("node has ended")
@@ -125,5 +127,5 @@ class Node:
 
 
 def _environment() -> dict[str, str]:
-    """Deployed code runs below this process, so nothing of a real account comes along."""
+    """Give the child's environment: deployed code runs below it, so nothing of a real account may be in it."""
     return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

@@ -1,6 +1,6 @@
-"""Where D1 keeps a database's file, and where what belongs to it lies: its states of the past, uploads and exports.
+"""The paths of a database's file and of the files beside it: earlier states, uploads and exports.
 
-workerd names the file after the id of the object that holds the database. It opens none of them, so nothing here can lock or change one.
+workerd names a database's file after the id of the object that holds it. This module opens no database, so it cannot lock or change one.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _OBJECT = "miniflare-D1DatabaseObject"
 
 
 def database_file(databases: Path, uuid: str) -> Path:
-    """Give the path of a database's file; it exists once the database was used."""
+    """Give the path of a database's file; it exists once the database has been used."""
     key = hashlib.sha256(_OBJECT.encode()).digest()
     name = hmac.digest(key, uuid.encode(), "sha256")[:16]
     return databases / _OBJECT / f"{(name + hmac.digest(key, name, 'sha256')[:16]).hex()}.sqlite"
 
 
 def side_folder(databases: Path, uuid: str, kind: Literal["history", "imports", "exports"]) -> Path:
-    """Give the folder of what is kept beside a database; it is made where it is first written."""
+    """Give the folder for one kind of files beside a database; the first writer creates it."""
     return _beside(databases) / Path(uuid).name / kind
 
 
 def remove_database(databases: Path, uuid: str) -> None:
-    """Remove a deleted database's file and all that was kept beside it; workerd must no longer run with it."""
+    """Remove a deleted database's file and the files beside it; workerd must no longer use it."""
     file = database_file(databases, uuid)
     for suffix in ("", "-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
@@ -36,7 +36,7 @@ def remove_database(databases: Path, uuid: str) -> None:
 
 
 def remove_strays(databases: Path, known: set[str]) -> None:
-    """Remove what belongs to no known database, as where a deletion was cut off by a kill; workerd must not run."""
+    """Remove the files of unknown databases, which a kill during a deletion leaves; workerd must not run."""
     files = {database_file(databases, uuid).stem for uuid in known}
     for file in (databases / _OBJECT).glob("*.sqlite*"):
         if file.name.partition(".")[0] not in files | {"metadata"}:
@@ -47,7 +47,7 @@ def remove_strays(databases: Path, known: set[str]) -> None:
 
 
 def forget_old(folder: Path, seconds: float) -> None:
-    """Remove the files of a folder that were last written longer ago than this."""
+    """Remove the files of a folder that were last written more than ``seconds`` ago."""
     for file in folder.iterdir() if folder.is_dir() else ():
         if file.stat().st_mtime < time.time() - seconds:
             file.unlink(missing_ok=True)

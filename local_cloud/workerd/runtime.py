@@ -1,7 +1,7 @@
 """Workers and databases, running: the Python side of Miniflare.
 
-``describe`` says what should run, and workerd is brought there one change at a time, without cutting off replies. Requests go
-straight to the one worker (gate.mjs) that knows every database and version by id. It keeps no state of its own.
+``describe`` gives what should run, and workerd is reconfigured to it, one change at a time, without cutting off replies. Requests go
+to one worker (gate.mjs) that knows every database and version by id. It keeps no state of its own.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _DUMP = "PRAGMA miniflare_d1_export(?,?,?);"
 
 
 class QueryError(Exception):
-    """D1's own words about a statement."""
+    """D1's error about a statement, in its own words."""
 
 
 class QueryTimeoutError(Exception):
-    """A query took too long; what ran it was ended, so nothing of it stays."""
+    """A query took too long; workerd was ended with it, so the query was rolled back."""
 
 
 class Workerd:
     """The running workers and databases of one cloud."""
 
     def __init__(self, modules: Path, databases: Path, describe: Callable[[], Options], *, keep_open: int) -> None:
-        """``describe`` gives ``{databases: [id], workers: [options]}``; ``keep_open`` is a descriptor node holds while it lives."""
+        """``describe`` gives ``{databases: [id], workers: [options]}``; ``keep_open`` is a file descriptor that Node holds while it lives."""
         self.databases = databases
         self.describe = describe
         self._modules, self._keep_open = modules, keep_open
@@ -52,26 +52,26 @@ class Workerd:
         self._http = httpx.AsyncHTTPTransport(limits=limits)
 
     async def start(self) -> None:
-        """Start what should run."""
+        """Start what should run; raises NodeError or LocalCloudError when it does not start."""
         await self.apply()
 
     async def stop(self) -> None:
-        """End everything."""
+        """Stop Node and everything it runs."""
         await self._http.aclose()
         if self._node is not None:
             await self._node.stop()
 
     @property
     def newest_date(self) -> str:
-        """The newest compatibility date that this workerd knows."""
+        """The newest compatibility date that this workerd supports."""
         return self._node.compatibility_date if self._node else ""
 
     def touch(self) -> None:
-        """Say that something else should run now; it does before the next request is answered."""
+        """Note that what should run has changed; it takes effect before the next request is answered."""
         self._stale = True
 
     async def apply(self) -> None:
-        """Bring workerd to what should run; raises NodeError when it cannot, and then tries again with the next request."""
+        """Reconfigure workerd to what should run; raises NodeError when it cannot, and the next request then tries again."""
         async with self._changing:
             if self._is_fresh:
                 return
@@ -79,7 +79,7 @@ class Workerd:
                 await self._configure()
 
     async def check(self, workers: list[Options]) -> tuple[str | None, dict[str, Any]]:
-        """Start workers in a workerd of their own; give what it says if it does not start, else what the first one answers (JSON)."""
+        """Start workers in a separate workerd; give its output if it does not start, else None, and the first worker's answer (JSON)."""
         async with self._checking:
             reply = await (await self._running()).ask("check", workers=workers)
         return reply["error"], reply.get("found", {})
@@ -92,9 +92,9 @@ class Workerd:
         return results
 
     async def dump(self, database: str, *, no_schema: bool, no_data: bool, tables: list[str]) -> list[str]:
-        """Give a database as statements of SQL, in D1's own order and form. Raises QueryError and QueryTimeoutError."""
-        asked = [{"sql": _DUMP, "params": [int(no_schema), int(no_data), *tables]}]
-        reply = await self._d1(database, asked, _FETCH_SECONDS)
+        """Give a database as SQL lines, in D1's own order and form. Raises QueryError and QueryTimeoutError."""
+        query = [{"sql": _DUMP, "params": [int(no_schema), int(no_data), *tables]}]
+        reply = await self._d1(database, query, _FETCH_SECONDS)
         if not isinstance(reply, dict) or "results" not in reply:
             raise QueryError(reply.get("error", "internal error") if isinstance(reply, dict) else "internal error")
         lines: list[str] = reply["results"][0]
@@ -104,9 +104,9 @@ class Workerd:
     async def fetch(
         self, choose: Callable[[], str | None], url: str, method: str, headers: Headers, body: AsyncIterator[bytes] | None
     ) -> AsyncIterator[httpx.Response | None]:
-        """Have a version answer a request; the reply's body is still to be read, raw.
+        """Let a version answer a request; the caller reads the reply's raw body.
 
-        ``choose`` names the version once the request is let through: what then runs cannot be taken away under it. None gives None.
+        ``choose`` names the version once the request may pass, so that no reconfiguration can remove it meanwhile. If it gives None, so does this.
         """
         await self._pass()
         try:
@@ -130,7 +130,7 @@ class Workerd:
             self._traffic.leave()
 
     async def _pass(self) -> None:
-        """Wait until what should run does, and nothing changes it; ``leave`` must follow."""
+        """Wait until workerd runs what it should and is not being reconfigured; ``leave`` must follow."""
         while True:
             if not self._is_fresh:
                 await self.apply()
@@ -173,7 +173,7 @@ class Workerd:
             raise QueryError("internal error") from error
 
     async def _end(self, node: Node | None) -> None:
-        """End node if it still is this one: a statement that runs on would hold every database. The next request starts another."""
+        """Stop Node if it is still this one: a statement that keeps running would block every database. The next request starts another."""
         async with self._changing:
             if node is not None and node is self._node:
                 await node.stop()
@@ -184,15 +184,15 @@ class Workerd:
 
     async def _configure(self) -> None:
         self._stale = False
-        node, wanted = self._node, self.describe()
-        if node is not None and node.alive and wanted == self._applied:
+        node, options = self._node, self.describe()
+        if node is not None and node.alive and options == self._applied:
             return
         try:
-            reply = await (await self._running()).ask("configure", key=self._key, **wanted)
+            reply = await (await self._running()).ask("configure", key=self._key, **options)
         except NodeError:
             self._stale, self._applied = True, {}
             raise
-        self._url, self._applied = reply["url"], wanted
+        self._url, self._applied = reply["url"], options
 
     async def _running(self) -> Node:
         async with self._starting:

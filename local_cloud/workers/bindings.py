@@ -1,6 +1,6 @@
 """Bindings of a version: what is inherited from the version before, what may be shown, which secrets changed. Pure.
 
-Prevents the value of a secret from leaving through any route: whatever shows bindings takes them from ``shown``.
+Every route that shows bindings takes them from ``shown``, which leaves out the values of secrets.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _INVALID_INHERIT = 10057
 _SECRET_FIELDS = {"secret_text": {"text"}}
 
 
-def resolved(wanted: list[Body], before: Body | None, *, keep: Collection[str] = (), strict: bool = False) -> list[Body]:
-    """Give the bindings with the inherited ones in their place, and those of the types to keep that nothing replaced.
+def resolved(declared: list[Body], before: Body | None, *, keep: Collection[str] = (), strict: bool = False) -> list[Body]:
+    """Give the declared bindings with the inherited ones filled in, and those of the types in ``keep`` that none replaces.
 
-    They come from the latest version, deployed or not. What cannot be inherited is dropped, or with ``strict`` refused (400, 10057); so is
-    any ``version_id`` but ``latest``. Those are the answers of Cloudflare's API as quoted in alchemy-run/alchemy 1035 and wrangler's tests.
+    They come from the version before, deployed or not. What cannot be inherited is dropped, or with ``strict`` refused (400, 10057); any
+    ``version_id`` but ``latest`` is always refused. Source: answers of Cloudflare's API in alchemy-run/alchemy 1035 and wrangler's tests.
     """
     known = {binding["name"]: binding for binding in before["bindings"]} if before else {}
-    found = [_inherited(binding, known, strict=strict) if binding.get("type") == "inherit" else binding for binding in wanted]
-    result = [binding for binding in found if binding is not None]
+    filled = [_inherited(binding, known, strict=strict) if binding.get("type") == "inherit" else binding for binding in declared]
+    result = [binding for binding in filled if binding is not None]
     taken = {binding.get("name") for binding in result}
     return [*result, *(binding for name, binding in known.items() if binding["type"] in keep and name not in taken)]
 
@@ -42,13 +42,13 @@ def secrets(version: Body) -> dict[str, str]:
 
 
 def changed_secrets(version: Body, since: Body) -> list[str]:
-    """Give the names of the secrets that are not the same in both versions."""
+    """Give the names of the secrets that differ between two versions."""
     old, new = secrets(version), secrets(since)
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
 def replaced(version: Body, changes: dict[str, Body | None]) -> list[Body]:
-    """Give a version's bindings with some set and some (None) taken away."""
+    """Give a version's bindings with some set and some (None) removed."""
     kept = [binding for binding in version["bindings"] if binding["name"] not in changes]
     return [*kept, *({**binding, "name": name} for name, binding in changes.items() if binding is not None)]
 
@@ -63,10 +63,10 @@ def _inherited(binding: Body, known: dict[str, Body], *, strict: bool) -> Body |
     if place != "latest":
         raise _refused(name, f"'version_id' value '{place}' is invalid, only the literal 'latest' is supported by this API")
     source = binding.get("old_name") or name
-    found = known.get(str(source))
-    if found is None and strict:
+    inherited = known.get(str(source))
+    if inherited is None and strict:
         raise _refused(name, f"previous version does not have binding named '{source}'")
-    return None if found is None else {**found, "name": name}
+    return None if inherited is None else {**inherited, "name": name}
 
 
 def _refused(name: object, why: str) -> Refusal:

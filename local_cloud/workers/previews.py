@@ -1,7 +1,7 @@
 """Addresses of single versions: ``<first 8 digits of its id>-<script>`` and ``<alias>-<script>``.
 
-A version that no deployment names is started when its address is asked for; only the few asked for last go on running, so previews cost
-nothing until they are used and never more than these.
+A version that no deployment names starts when its address is requested. Only the 8 most recently requested ones keep running, so
+previews cost nothing until they are used.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _PREFIX = 8
 
 
 class Previews:
-    """The versions that run only because their address was asked for."""
+    """The versions that run only because their address was requested."""
 
     def __init__(self) -> None:
         """Start with none."""
         self._ids: OrderedDict[str, None] = OrderedDict()
 
     def use(self, version: str) -> bool:
-        """Keep a version running; tell whether it does not run yet."""
+        """Keep a version running; True when it was not running yet."""
         fresh = version not in self._ids
         self._ids[version] = None
         self._ids.move_to_end(version)
@@ -34,19 +34,19 @@ class Previews:
 
     @property
     def ids(self) -> list[str]:
-        """The versions, the one asked for longest ago first."""
+        """The ids of the versions, the least recently requested first."""
         return list(self._ids)
 
 
 def previewed(store: Store, label: str) -> Body | None:
-    """Give the version whose address has this label, where its worker has previews enabled."""
+    """Give the version whose address has this label, None if there is none or its worker has previews disabled."""
     for at, letter in enumerate(label):
         worker = store.named("worker", label[at + 1 :]) if letter == "-" else None
         if worker is None or not worker["subdomain"]["previews_enabled"]:
             continue
-        found = _labelled(store, worker, label[:at])
-        if found is not None:
-            return found
+        version = _labelled(store, worker, label[:at])
+        if version is not None:
+            return version
     return None
 
 

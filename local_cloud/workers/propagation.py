@@ -1,7 +1,7 @@
-"""The time that a deployment takes to reach the edge: until then the edge goes on with the former one.
+"""The time that a deployment takes to reach the edge: until then the edge keeps serving the former one.
 
-It knows deployments by worker and lives in memory: a restart has propagated everything. Nothing here waits; whoever asks gives the lag of
-this moment, so setting the lag to 0 lets everything through at once.
+It keeps deployments by worker, in memory: after a restart everything has arrived. Nothing here waits: callers pass the current lag, so
+setting the lag to 0 lets everything arrive at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Pending:
     deployment: str
     made_at: float
     former: Body | None
@@ -27,32 +27,32 @@ class Propagation:
     """Which deployments have not reached the edge, oldest first for each worker."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock`` gives seconds that never go back."""
+        """``clock`` gives seconds that never decrease."""
         self._clock = clock
-        self._steps: dict[str, list[_Step]] = {}
+        self._pending: dict[str, list[_Pending]] = {}
 
     def begin(self, worker: str, deployment: str, former: Body | None) -> None:
-        """A deployment was made; the edge goes on with the former one."""
-        self._steps.setdefault(worker, []).append(_Step(deployment, self._clock(), former))
+        """Note a new deployment; the edge keeps serving the former one."""
+        self._pending.setdefault(worker, []).append(_Pending(deployment, self._clock(), former))
 
     def settle(self, lag: float) -> bool:
-        """Let through what is older than ``lag`` seconds; tell whether there was any."""
-        now, before = self._clock(), self._steps
-        pending = {worker: [step for step in steps if now - step.made_at < lag] for worker, steps in before.items()}
-        self._steps = {worker: steps for worker, steps in pending.items() if steps}
-        return self._steps != before
+        """Let deployments older than ``lag`` seconds arrive; True when there were any."""
+        now, before = self._clock(), self._pending
+        remaining = {worker: [pending for pending in waiting if now - pending.made_at < lag] for worker, waiting in before.items()}
+        self._pending = {worker: waiting for worker, waiting in remaining.items() if waiting}
+        return self._pending != before
 
     def forget(self, worker: str, deployment: str | None = None) -> None:
-        """Drop a deployment that came to nothing, or all of a worker that is gone."""
-        steps = [step for step in self._steps.pop(worker, []) if deployment is not None and step.deployment != deployment]
-        if steps:
-            self._steps[worker] = steps
+        """Forget a deployment that failed, or all deployments of a worker that was deleted."""
+        waiting = [pending for pending in self._pending.pop(worker, []) if deployment is not None and pending.deployment != deployment]
+        if waiting:
+            self._pending[worker] = waiting
 
     def seen(self, worker: str, newest: Body | None) -> Body | None:
-        """Give the deployment that the edge sees; ``newest`` is the last one made."""
-        steps = self._steps.get(worker)
-        return steps[0].former if steps else newest
+        """Give the deployment that the edge serves; ``newest`` is the last one made."""
+        waiting = self._pending.get(worker)
+        return waiting[0].former if waiting else newest
 
     def formers(self, worker: str) -> list[Body]:
-        """Give the deployments that the edge sees, or will see on the way to the newest."""
-        return [step.former for step in self._steps.get(worker, []) if step.former is not None]
+        """Give the former deployments that the edge serves now, or will serve before the newest."""
+        return [pending.former for pending in self._pending.get(worker, []) if pending.former is not None]

@@ -1,8 +1,7 @@
-"""What should run, out of what is stored: a translation into Miniflare's options, pure but for the text of handlers.mjs.
+"""Translates what is stored into Miniflare's options for what should run. Pure but for reading handlers.mjs.
 
-A version runs under its id while its script's newest deployment names it, while the edge still sees an older deployment that does, or while
-its own address is in use. Nothing is decided here that a handler has acknowledged otherwise, so a restart from the same records runs the
-same workers.
+A version runs under its id while its script's newest deployment names it, while the edge still serves an older deployment that does, or
+while its own address is in use. The same records always give the same options, so a restart runs the same workers.
 """
 
 from __future__ import annotations
@@ -41,35 +40,37 @@ _ABSENT = {
 }
 
 
-def running(
+def what_runs(
     store: Store, propagation: Propagation | None = None, previews: Iterable[str] = (), spares: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Give what should run: every database, the spare ones too, and every version that a deployment on the edge or a preview needs."""
-    seen = propagation or Propagation()
-    wanted: dict[str, None] = {}
+    """Give what should run: every database including the spare ones, and every version that a deployment on the edge or a preview needs."""
+    on_edge = propagation or Propagation()
+    version_ids: dict[str, None] = {}
     for worker in store.all("worker"):
         newest = store.last_child("deployment", worker["id"])
-        for deployment in (*([newest] if newest else []), *seen.formers(worker["id"])):
-            wanted.update(dict.fromkeys(share["version_id"] for share in deployment["versions"]))
-    wanted.update(dict.fromkeys(previews))
-    versions = filter(None, (store.get("version", ident) for ident in wanted))
+        for deployment in (*([newest] if newest else []), *on_edge.formers(worker["id"])):
+            version_ids.update(dict.fromkeys(share["version_id"] for share in deployment["versions"]))
+    version_ids.update(dict.fromkeys(previews))
+    versions = filter(None, (store.get("version", ident) for ident in version_ids))
     databases = [database["uuid"] for database in store.all("database")]
-    workers = [_with_what_is_there(options(version, lambda name: active_version(store, seen, name)), databases) for version in versions]
+    workers = [
+        _without_deleted_databases(options(version, lambda name: active_version(store, on_edge, name)), databases) for version in versions
+    ]
     return {"databases": sorted([*databases, *spares]), "workers": [_ABSENT, *workers]}
 
 
 def trial(version: Body) -> list[dict[str, Any]]:
-    """Give what has to start before a version is taken: one that looks at its main module, and itself, with its services absent."""
+    """Give the workers that must start before a version is accepted: one that inspects its main module, and itself, with its services absent."""
     itself = options(version, lambda _: None)
     code = (RUNTIME / "handlers.mjs").read_text().replace('"MAIN"', json.dumps(f"./{version['main_module']}"))
-    looking = {"type": "ESModule", "path": "/crane-handlers.mjs", "contents": code}
-    return [{**itself, "name": "handlers", "modules": [looking, *itself["modules"]]}, itself, _ABSENT]
+    inspector = {"type": "ESModule", "path": "/crane-handlers.mjs", "contents": code}
+    return [{**itself, "name": "handlers", "modules": [inspector, *itself["modules"]]}, itself, _ABSENT]
 
 
-def active_version(store: Store, seen: Propagation, script: str) -> str | None:
-    """Give the id of the version that gets most of a script's traffic."""
+def active_version(store: Store, propagation: Propagation, script: str) -> str | None:
+    """Give the id of the version that gets most of a script's traffic, None if none does."""
     worker = store.named("worker", script)
-    deployment = seen.seen(worker["id"], store.last_child("deployment", worker["id"])) if worker else None
+    deployment = propagation.seen(worker["id"], store.last_child("deployment", worker["id"])) if worker else None
     if deployment is None:
         return None
     return str(max(deployment["versions"], key=lambda share: share["percentage"])["version_id"])
@@ -107,19 +108,19 @@ def options(version: Body, service: Callable[[str], str | None]) -> dict[str, An
     }
 
 
-def _with_what_is_there(worker: dict[str, Any], databases: list[str]) -> dict[str, Any]:
-    """Leave out the bindings of databases that were deleted: Miniflare would make empty ones under the same ids."""
+def _without_deleted_databases(worker: dict[str, Any], databases: list[str]) -> dict[str, Any]:
+    """Leave out the bindings of databases that were deleted: Miniflare would create empty ones under the same ids."""
     return {**worker, "d1Databases": {name: uuid for name, uuid in worker["d1Databases"].items() if uuid in databases}}
 
 
 def metadata(version: Body) -> dict[str, str]:
-    """Give what a version-metadata binding tells the worker about itself."""
+    """Give the value of a version-metadata binding."""
     tag = version["annotations"].get("workers/tag", "")
     return {"id": version["id"], "tag": tag, "timestamp": version["created_on"]}
 
 
 def database_id(binding: Body) -> str:
-    """Give the id a D1 binding names; wrangler says ``id``, the versions API ``database_id``."""
+    """Give the id a D1 binding names; wrangler sends ``id``, the versions API ``database_id``."""
     return str(binding.get("database_id") or binding.get("id"))
 
 

@@ -1,7 +1,7 @@
-"""Taking in a version: judged, started once, stored; and how many old ones are kept.
+"""Accepts a version: checked, started once, stored. Also drops the content of old versions.
 
-A version is stored only after it has started in workerd. Of versions that can no longer be deployed (all but the last 100, and those that
-serve) the modules and secrets are dropped, so that uploads do not fill the disk for ever.
+A version is stored only after it has started in workerd. Versions that can no longer be deployed (all but the last 100 and those that
+serve) lose their modules and secrets, so that uploads do not fill the disk.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ from typing import TYPE_CHECKING
 
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud
-from local_cloud.envelope import BAD_REQUEST, NOT_FOUND, Refusal
+from local_cloud.envelope import BAD_REQUEST, Refusal
 from local_cloud.ids import new_uuid
 from local_cloud.workers import bindings, worker_record
 from local_cloud.workers.runtime_options import trial
-from local_cloud.workers.upload_form import VERSIONED
 from local_cloud.workers.validate_upload import examine, refusal
+from local_cloud.workers.version_record import DEPLOYABLE
 
 if TYPE_CHECKING:
     from local_cloud.store import Body
 
-DEPLOYABLE = 100
-VERSION_NOT_FOUND = 100146
-_WORKER_VERSION_NOT_FOUND, _NO_HANDLERS = 10071, 10068
+_NO_HANDLERS = 10068
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a version or a deployment comes from: the client, and what it did (``workers/triggered_by``)."""
+    """Where a version or a deployment comes from: the client (``source``), and its action (``workers/triggered_by``)."""
 
     source: str
     triggered_by: str
@@ -38,13 +36,13 @@ class Origin:
 async def judge(
     cloud: Cloud, body: Body, before: Body | None, origin: Origin, *, keep: list[str] | None = None, strict: bool = False
 ) -> Body:
-    """Give the version that a body asks for, inherited bindings resolved, after it started once; raises Refusal."""
-    wanted = body.get("bindings") or []
-    if isinstance(wanted, list) and all(isinstance(binding, dict) for binding in wanted):
-        wanted = bindings.resolved(wanted, before, keep=keep or [], strict=strict)
+    """Give the version of an upload, with inherited bindings resolved, after it started once; raises Refusal."""
+    declared = body.get("bindings") or []
+    if isinstance(declared, list) and all(isinstance(binding, dict) for binding in declared):
+        declared = bindings.resolved(declared, before, keep=keep or [], strict=strict)
     version: Body = {
         **body,
-        "bindings": wanted,
+        "bindings": declared,
         "id": new_uuid(),
         "created_on": stamp(),
         "source": origin.source,
@@ -54,27 +52,27 @@ async def judge(
     }
     examine(version, cloud.store, cloud.workerd.newest_date)
     began = time.monotonic()
-    output, found = await cloud.workerd.check(trial(version))
+    output, inspected = await cloud.workerd.check(trial(version))
     if output is not None:
         raise refusal(output)
-    if not found["handlers"] and not found["classes"]:
+    if not inspected["handlers"] and not inspected["classes"]:
         raise Refusal(BAD_REQUEST, _NO_HANDLERS, "The uploaded script has no registered event handlers.")
-    return {**version, "handlers": found["handlers"], "startup_time_ms": round((time.monotonic() - began) * 1000)}
+    return {**version, "handlers": inspected["handlers"], "startup_time_ms": round((time.monotonic() - began) * 1000)}
 
 
 def keep(cloud: Cloud, worker: Body, version: Body) -> Body:
-    """Store a judged version as the worker's next one."""
+    """Store a checked version as the worker's next one and give it."""
     earlier = cloud.store.children("version", worker["id"])
     number = earlier[-1]["number"] + 1 if earlier else 1
     prefixes = {other["id"][:8] for other in earlier}
-    ident = next(ident for ident in iter(new_uuid, None) if ident[:8] not in prefixes)  # its preview URL has only these
+    ident = next(ident for ident in iter(new_uuid, None) if ident[:8] not in prefixes)  # its preview address has only these digits
     stored = {**version, "id": ident, "worker_id": worker["id"], "number": number}
     cloud.store.add("version", ident, stored, parent=worker["id"])
     return stored
 
 
 def drop_old(cloud: Cloud, worker: Body) -> None:
-    """Drop modules and secrets of the versions that can no longer be deployed and do not serve."""
+    """Drop the modules and secrets of versions that can no longer be deployed and do not serve."""
     used = {share["version_id"] for deployment in cloud.serving(worker) for share in deployment["versions"]}
     with cloud.store.together():
         for old in cloud.store.children("version", worker["id"])[:-DEPLOYABLE]:
@@ -85,42 +83,12 @@ def drop_old(cloud: Cloud, worker: Body) -> None:
 async def take(
     cloud: Cloud, worker: Body, body: Body, origin: Origin, *, keep_types: list[str] | None = None, strict: bool = False
 ) -> Body:
-    """Judge and store a version of a worker that exists; raises Refusal."""
+    """Check and store a version of an existing worker; raises Refusal."""
     before = cloud.store.last_child("version", worker["id"])
     version = await judge(cloud, body, before, origin, keep=keep_types, strict=strict)
     stored = keep(cloud, worker, version)
     drop_old(cloud, worker)
     return stored
-
-
-def changed(latest: Body, **changes: object) -> Body:
-    """Give the body of a version like another one, with these changes and annotations of its own."""
-    same = {key: latest[key] for key in (*VERSIONED, "modules") if key in latest and key != "annotations"}
-    return {**same, **{key: value for key, value in changes.items() if value is not None}}
-
-
-def version_of(cloud: Cloud, worker: Body, ident: str) -> Body:
-    """Give a worker's version as the newer API finds it; refuse an unknown one (404, 10071)."""
-    return _found(cloud, worker, ident) or _refuse(_WORKER_VERSION_NOT_FOUND)
-
-
-def script_version(cloud: Cloud, worker: Body, ident: str) -> Body:
-    """Give a script's version; refuse an unknown one (404, 100146)."""
-    return _found(cloud, worker, ident) or _refuse(VERSION_NOT_FOUND)
-
-
-def deployable(cloud: Cloud, worker: Body) -> list[Body]:
-    """Give the versions that can be deployed, newest first."""
-    return cloud.store.children("version", worker["id"])[-DEPLOYABLE:][::-1]
-
-
-def _found(cloud: Cloud, worker: Body, ident: str) -> Body | None:
-    found = cloud.store.get("version", ident)
-    return found if found and found["worker_id"] == worker["id"] else None
-
-
-def _refuse(code: int) -> Body:
-    raise Refusal(NOT_FOUND, code, "The requested Worker version could not be found, please check the ID being passed and try again.")
 
 
 def _without_secrets(version: Body) -> list[Body]:

@@ -1,6 +1,6 @@
-"""Judging an uploaded version before anything is stored: what Cloudflare would refuse, with code 10021 or one of the binding's own.
+"""Checks an uploaded version before anything is stored: refuses what Cloudflare would, with code 10021 or the binding's own code.
 
-It looks at the upload's form, and that what it binds exists. Whether the modules start is for workerd to say.
+It checks the upload's fields, and that what it binds exists. Only workerd can tell whether the modules start.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NO_DATABASE, _NO_SERVICE = 10181, 10144
 
 
 def examine(body: Body, store: Store, newest_date: str) -> None:
-    """Refuse an upload that cannot become a version."""
+    """Refuse an upload that cannot become a version (400)."""
     _examine_date(body.get("compatibility_date"), newest_date)
     _examine_modules(body.get("modules"), body.get("main_module"))
     bindings = body.get("bindings") or []
@@ -35,9 +35,9 @@ def examine(body: Body, store: Store, newest_date: str) -> None:
 
 
 def refusal(output: str) -> Refusal:
-    """Turn what workerd said when it did not start into Cloudflare's refusal."""
-    told = [part for part in re.split(r"service core:user:[^:]*: ", output) if part.strip()]  # of each of the trial's workers, the same
-    text = told[0].replace("file:///", "") if told else ""
+    """Turn workerd's output when it did not start into Cloudflare's refusal."""
+    messages = [part for part in re.split(r"service core:user:[^:]*: ", output) if part.strip()]  # the same for each of the trial's workers
+    text = messages[0].replace("file:///", "") if messages else ""
     return _refused(text.strip().splitlines()[0] if text.strip() else "The Worker does not start", text.strip().splitlines()[1:])
 
 
@@ -55,10 +55,10 @@ def _examine_date(given: object, newest: str) -> None:
     if given is None:
         return
     try:
-        wanted = date.fromisoformat(str(given)).isoformat()
+        day = date.fromisoformat(str(given)).isoformat()
     except ValueError as error:
         raise _refused(f'Invalid compatibility date: "{given}"') from error
-    _demand(wanted <= newest, f'Can\'t set compatibility date in the future: "{given}". This runtime knows dates up to {newest}.')
+    _demand(day <= newest, f'Can\'t set compatibility date in the future: "{given}". This runtime knows dates up to {newest}.')
 
 
 def _examine_modules(given: object, main: object) -> None:

@@ -1,6 +1,6 @@
-"""The one record behind a worker and a script: what it is made of, what it shows, and who changed it.
+"""The one record behind a worker and a script: its settings, what it shows, and what binds it.
 
-wrangler speaks of scripts, the newer API of workers; both find the same record here, so that neither misses what the other did.
+wrangler's API calls it a script, the newer API a worker; both use the same record, so each sees the other's changes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from local_cloud.ids import new_hex
 from local_cloud.workers.bindings import services
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from local_cloud.cloud import Cloud
     from local_cloud.store import Body, Store
 
@@ -36,13 +34,13 @@ _REFERENCES: Body = {"dispatch_namespace_outbounds": [], "domains": [], "durable
 
 
 def new_worker(body: Body, now: str) -> Body:
-    """Give the record of a new worker; raises Refusal for a name that is none."""
+    """Give the record of a new worker; raises Refusal for an invalid name."""
     fixed = {"id": new_hex(), "created_on": now, "updated_on": now, "deployed_on": None, "references": _REFERENCES}
     return {**fixed, **settings_of(body, DEFAULTS)}
 
 
 def settings_of(body: Body, defaults: Body) -> Body:
-    """Give name and script-level settings: those of the body, else the defaults; raises Refusal."""
+    """Give name and script-level settings: those of the body, else the defaults; raises Refusal for an invalid name."""
     name = body.get("name", defaults.get("name"))
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,62}", name):
         raise Refusal(BAD_REQUEST, MALFORMED, "Invalid Worker name: lower case letters, digits, _ and - only, at most 63")
@@ -52,7 +50,7 @@ def settings_of(body: Body, defaults: Body) -> Body:
 
 
 def merge(old: Body, new: Body) -> Body:
-    """Lay one JSON object over another, object by object."""
+    """Merge one JSON object into another, recursively."""
     both = {key: merge(old[key], new[key]) for key in old.keys() & new.keys() if isinstance(old[key], dict) and isinstance(new[key], dict)}
     return {**old, **new, **both}
 
@@ -78,24 +76,23 @@ def binders(store: Store, name: str) -> list[Body]:
 def active(store: Store, worker: Body) -> list[Body]:
     """Give the versions of a worker's newest deployment."""
     deployment = store.last_child("deployment", worker["id"])
-    found = [store.get("version", share["version_id"]) for share in deployment["versions"]] if deployment else []
-    return [version for version in found if version is not None]
-
-
-def script(cloud: Cloud, request: Request) -> Body:
-    """Give the worker of a scripts route; refuse an unknown one (404, 10007)."""
-    found = cloud.store.named("worker", request.path_params["name"])
-    if found is None:
-        raise no_such_worker()
-    return found
+    versions = [store.get("version", share["version_id"]) for share in deployment["versions"]] if deployment else []
+    return [version for version in versions if version is not None]
 
 
 def latest(cloud: Cloud, worker: Body) -> Body:
     """Give a worker's latest version; a script without one does not exist yet (404, 10007)."""
-    found = cloud.store.last_child("version", worker["id"])
-    if found is None:
+    version = cloud.store.last_child("version", worker["id"])
+    if version is None:
         raise no_such_worker()
-    return found
+    return version
+
+
+def remove(cloud: Cloud, worker: Body) -> None:
+    """Remove a worker with its versions, deployments and schedules; what runs of it ends before the next request is answered."""
+    cloud.store.remove(worker["id"])
+    cloud.propagation.forget(worker["id"])
+    cloud.workerd.touch()
 
 
 def no_such_worker() -> Refusal:
@@ -104,18 +101,8 @@ def no_such_worker() -> Refusal:
 
 
 def taken(name: str) -> Refusal:
-    """Give the refusal of a name that another worker has."""
+    """Give the refusal of a name that another worker already has."""
     return Refusal(CONFLICT, _TAKEN, f"A Worker with the name '{name}' already exists on this account.")
-
-
-def source(request: Request) -> str:
-    """Tell who calls, as ``source`` says it: wrangler names itself in its User-Agent; anybody else is the API."""
-    return "wrangler" if request.headers.get("user-agent", "").startswith("wrangler/") else "api"
-
-
-def flag(request: Request, name: str) -> bool:
-    """Tell whether a query parameter is set to true."""
-    return request.query_params.get(name, "false").lower() == "true"
 
 
 def annotated(given: Any, triggered_by: str) -> dict[str, str]:  # noqa: ANN401 (JSON)

@@ -1,4 +1,4 @@
-"""``crane local`` starts, tells, leads plain pulumi to this machine and nowhere else, and stops; committed files stay as they are."""
+"""``crane local`` starts the local cloud, shows its status, keeps plain pulumi on this machine, and stops it; it changes no committed file."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ REAL = {"CLOUDFLARE_API_TOKEN": "canary-real-token", "CLOUDFLARE_ACCOUNT_ID": "f
 def test_before_it_was_started_it_says_so(run: Run) -> None:
     assert run(CRANE, "local", "status").returncode == 3
     env = run(CRANE, "local", "env")
-    assert (env.returncode, env.stdout, env.stderr) == (1, "", "error: local cloud: it does not run. Start it with crane local up.\n")
+    assert (env.returncode, env.stdout, env.stderr) == (1, "", "error: local cloud: it is not running. Start it with crane local up.\n")
 
 
 def test_it_starts_and_makes_a_project_that_leads_only_to_this_machine(run: Run, clone: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_second_start_says_that_one_is_running_and_leaves_it_so(run: Run) -> N
     before = run(CRANE, "local", "status").stdout
     second = run(CRANE, "local", "up")
     assert second.returncode == 0, second.stderr
-    assert second.stdout.startswith("The local cloud runs already: http://127.0.0.1:")
+    assert second.stdout.startswith("The local cloud is already running: http://127.0.0.1:")
     assert run(CRANE, "local", "status").stdout == before
 
 
@@ -66,7 +66,7 @@ def test_it_stops_and_a_later_start_finds_its_project_again(run: Run, clone: Pat
     assert run(CRANE, "local", "up").returncode == 0
     assert yaml.safe_load(stack_file.read_text(encoding="utf-8")) == before
     assert run(CRANE, "local", "down").stdout == "The local cloud stopped.\n"
-    assert run(CRANE, "local", "down").stdout == "The local cloud does not run.\n"
+    assert run(CRANE, "local", "down").stdout == "The local cloud is not running.\n"
 
 
 def test_outside_of_a_clone_it_says_where_to_go(run: Run) -> None:

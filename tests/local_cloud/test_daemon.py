@@ -109,7 +109,7 @@ def test_a_second_start_says_that_one_is_running(begin: Begin, tmp_path: Path) -
     with pytest.raises(LocalCloudError) as refused:
         begin(tmp_path / "cloud")
     assert str(refused.value) == (
-        f"{tmp_path / 'cloud'}: a local cloud is running already (pid {running.pid}). Use it, or stop it with 'crane local down'."
+        f"{tmp_path / 'cloud'}: a local cloud is already running (pid {running.pid}). Use it, or stop it with 'crane local down'."
     )
     assert daemon.status(tmp_path / "cloud") == running
 
@@ -117,7 +117,7 @@ def test_a_second_start_says_that_one_is_running(begin: Begin, tmp_path: Path) -
 def test_a_taken_port_is_said(begin: Begin, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(LocalCloudError, match=f"127.0.0.1:{port}: the port is taken"):
+        with pytest.raises(LocalCloudError, match=f"127.0.0.1:{port}: the port is in use"):
             begin(tmp_path / "cloud", port)
     assert daemon.status(tmp_path / "cloud") is None
 
@@ -187,7 +187,7 @@ def test_of_two_starts_at_the_same_moment_one_wins_and_the_other_says_so(tmp_pat
     daemon.stop(folder)
     assert running
     assert sorted(process.returncode for process in begun) == [0, 1]
-    what = f"{folder}: a local cloud is running already (pid {running.pid}). Use it, or stop it with 'crane local down'."
+    what = f"{folder}: a local cloud is already running (pid {running.pid}). Use it, or stop it with 'crane local down'."
     assert sorted(lines[-1:] for lines in said) == [[], [f"local_cloud.errors.LocalCloudError: {what}"]]
 
 
@@ -202,8 +202,8 @@ def test_two_folders_cannot_have_the_same_port_and_the_first_one_keeps_it(begin:
     with pytest.raises(LocalCloudError) as refused:
         begin(tmp_path / "cloud", cloud.port)
     assert str(refused.value) == (
-        f"the local cloud does not start: 127.0.0.1:{cloud.port}: the port is taken. End what listens there, or start the local cloud "
-        f"with another port. The whole log is {tmp_path / 'cloud' / 'cloud.log'}."
+        f"the local cloud does not start: 127.0.0.1:{cloud.port}: the port is in use. Stop the process that listens there, or start the local cloud "
+        f"on another port. The whole log is in {tmp_path / 'cloud' / 'cloud.log'}."
     )
     assert daemon.status(cloud.folder) == cloud
 

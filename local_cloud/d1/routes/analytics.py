@@ -1,6 +1,6 @@
-"""The one analytics question that ``wrangler d1 info`` asks: how many queries a database had today.
+"""The analytics query that ``wrangler d1 info`` sends: how many queries a database had today.
 
-It always answers as for a database that had none, which is what a new account is told. It knows no other question of the GraphQL API.
+It always answers as for a new database, which had none. It answers no other query of the GraphQL API.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ async def graphql(_: Cloud, request: Request) -> Response:
     """POST /graphql; the reply is GraphQL's, without Cloudflare's envelope (wrangler 4.156 reads it)."""
     body = await body_of(request)
     if _GROUPS not in str(body.get("query")):
-        raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud answers {_GROUPS} alone")
+        raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud answers only {_GROUPS}")
     return JSONResponse({"data": {"viewer": {"accounts": [{_GROUPS: []}]}}, "errors": None})
 
 

@@ -1,7 +1,4 @@
-"""D1's routes for databases themselves: made, listed, shown, changed and deleted.
-
-They run no SQL of the caller. Prevents a database that is acknowledged and gone after a restart, and one that is deleted but still there.
-"""
+"""D1's routes for databases themselves: create, list, show, change and delete. They run no SQL of the caller."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud, Handler, body_of
-from local_cloud.d1.lookup import database_of
+from local_cloud.d1.routes.requested_database import database_of
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, NAME_TAKEN, NO_SUCH_DATABASE, NOT_FOUND, Refusal, ok, page
 from local_cloud.store import NameTakenError
 from local_cloud.workerd.paths import remove_database
@@ -34,7 +31,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
     name = body.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
         raise _invalid("name")
-    uuid = cloud.spares.take()
+    uuid = cloud.spare_databases.take()
     database = {
         "uuid": uuid,
         "name": name,
@@ -55,29 +52,29 @@ async def create(cloud: Cloud, request: Request) -> Response:
 async def listing(cloud: Cloud, request: Request) -> Response:
     """GET /d1/database, filtered by ``?name=``."""
     name = request.query_params.get("name")
-    kept = ("uuid", "name", "version", "created_at", "jurisdiction")
-    found = [database for database in cloud.store.all("database") if name in {None, database["name"]}]
-    return page([{key: database[key] for key in kept} for database in found], request.query_params)
+    shown = ("uuid", "name", "version", "created_at", "jurisdiction")
+    databases = [database for database in cloud.store.all("database") if name in {None, database["name"]}]
+    return page([{key: database[key] for key in shown} for database in databases], request.query_params)
 
 
 async def show(cloud: Cloud, request: Request) -> Response:
-    """GET /d1/database/{id}: by id, or by name as wrangler 4.156 asks; ``?fields=`` names what it should tell."""
-    asked = request.path_params["id"]
-    database = cloud.store.get("database", asked) or cloud.store.named("database", asked)
+    """GET /d1/database/{id}: by id, or by name as wrangler 4.156 asks; ``?fields=`` selects the keys of the reply."""
+    id_or_name = request.path_params["id"]
+    database = cloud.store.get("database", id_or_name) or cloud.store.named("database", id_or_name)
     if database is None:
-        raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, f"The database {asked} could not be found")
-    told = await _described(cloud, database)
+        raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, f"The database {id_or_name} could not be found")
+    described = await _described(cloud, database)
     fields = request.query_params.get("fields")
-    return ok(told if fields is None else {key: value for key, value in told.items() if key in fields.split(",")})
+    return ok(described if fields is None else {key: value for key, value in described.items() if key in fields.split(",")})
 
 
 async def change(cloud: Cloud, request: Request) -> Response:
-    """PATCH and PUT /d1/database/{id}: read replication is all that can be changed, and a PUT must name it."""
+    """PATCH and PUT /d1/database/{id}: only read replication can be changed, and a PUT must name it."""
     database = database_of(cloud, request)
-    wanted = _replication(await body_of(request))
-    if wanted is None and request.method == "PUT":
+    replication = _replication(await body_of(request))
+    if replication is None and request.method == "PUT":
         raise _invalid("read_replication")
-    database["read_replication"] = wanted or database["read_replication"]
+    database["read_replication"] = replication or database["read_replication"]
     cloud.store.put(database["uuid"], database, name=database["name"])
     return ok(await _described(cloud, database))
 
@@ -85,14 +82,14 @@ async def change(cloud: Cloud, request: Request) -> Response:
 async def delete(cloud: Cloud, request: Request) -> Response:
     """DELETE /d1/database/{id}: waits for queries under way."""
     database = database_of(cloud, request)
-    uuid, room = database["uuid"], cloud.rooms.of(cloud.workerd.databases, database)
-    async with room.alone():
+    uuid, opened = database["uuid"], cloud.open_databases.of(cloud.workerd.databases, database)
+    async with opened.alone():
         cloud.store.remove(uuid)
-        room.is_gone = True
+        opened.is_gone = True
         cloud.workerd.touch()
         await cloud.workerd.apply()
         remove_database(cloud.workerd.databases, uuid)
-    cloud.rooms.forget(uuid)
+    cloud.open_databases.forget(uuid)
     return ok(None)
 
 

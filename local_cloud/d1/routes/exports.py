@@ -1,8 +1,7 @@
-"""D1's export: asked for by polling, answered with a signed address that is good for an hour.
+"""D1's export: the client polls until it gets a signed address, which is valid for an hour.
 
-The text is D1's own, in the order in which the tables were made; that order may not import again (workers-sdk 5683). Virtual tables
-are refused, as in production; that the database stays held after it (9519) is not imitated. Prevents a backup plan that works only on
-this machine.
+The text is D1's own, with the tables in the order in which they were created; an import may fail in that order (workers-sdk 5683).
+Virtual tables are refused, as in production; that the database then stays blocked (workers-sdk 9519) is not emulated.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from local_cloud.cloud import Cloud, Handler, body_of
-from local_cloud.d1.jobs import begin, failed, poll
-from local_cloud.d1.lookup import room_of
-from local_cloud.d1.routes.transfer import VALID_SECONDS, address
+from local_cloud.d1.routes.jobs import begin, failed, poll
+from local_cloud.d1.routes.requested_database import opened_database
+from local_cloud.d1.routes.signed_files import VALID_SECONDS, address
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, Refusal
 from local_cloud.workerd.paths import forget_old, side_folder
 from local_cloud.workerd.runtime import QueryError, QueryTimeoutError
@@ -29,21 +28,21 @@ _VIRTUAL = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CR
 
 
 async def export(cloud: Cloud, request: Request) -> Response:
-    """POST /d1/database/{id}/export: begins one, or with ``current_bookmark`` asks about one."""
-    uuid, room = room_of(cloud, request)
+    """POST /d1/database/{id}/export: begin one, or with ``current_bookmark`` poll one."""
+    uuid, opened = opened_database(cloud, request)
     body = await body_of(request)
     if body.get("output_format") != "polling":
         raise _malformed("output_format")
     options = _options(body.get("dump_options") or {})
     if body.get("current_bookmark") is not None:
-        return await poll(room, "export", body["current_bookmark"])
-    return await begin(cloud, uuid, room, "export", lambda: _dump(cloud, request, uuid, options))
+        return await poll(opened, "export", body["current_bookmark"])
+    return await begin(cloud, uuid, opened, "export", lambda: _dump(cloud, request, uuid, options))
 
 
 async def _dump(cloud: Cloud, request: Request, uuid: str, options: dict[str, Any]) -> Body:
     try:
-        (found,) = await cloud.workerd.query(uuid, [{"sql": _VIRTUAL}])
-        if any(not options["tables"] or name in options["tables"] for (name,) in found["results"]["rows"]):
+        (virtual,) = await cloud.workerd.query(uuid, [{"sql": _VIRTUAL}])
+        if any(not options["tables"] or name in options["tables"] for (name,) in virtual["results"]["rows"]):
             return failed("D1 Export error: cannot export databases with Virtual Tables (fts5)")
         lines = await cloud.workerd.dump(uuid, **options)
     except QueryError as error:

@@ -1,8 +1,7 @@
-"""D1's import: ``init`` names an address, the file is put there, ``ingest`` runs it, ``poll`` asks how it goes.
+"""D1's import: ``init`` gives an address, the client uploads the file there, ``ingest`` runs it, ``poll`` gives its status.
 
-A file is one transaction: all of it is in the database, or nothing, whatever is killed when. Its text is split exactly; the faults of
-``/query`` are not here. BEGIN and COMMIT are refused in D1's words. It holds a file in memory. Prevents a migration that works by import
-in a rehearsal and not in production.
+A file is one transaction: it takes effect as a whole or not at all, whatever is killed. It is split exactly, without the faults of
+``/query``. BEGIN and COMMIT are refused with D1's texts. The file is held in memory.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_cloud.cloud import Cloud, Handler, body_of
-from local_cloud.d1.jobs import begin, failed, none, poll
-from local_cloud.d1.lookup import room_of
-from local_cloud.d1.open_databases import Room
+from local_cloud.d1.open_databases import OpenDatabase
+from local_cloud.d1.query_body import refuse_foreign
+from local_cloud.d1.routes.jobs import begin, failed, no_job, poll
 from local_cloud.d1.routes.queries import meta
-from local_cloud.d1.routes.transfer import VALID_SECONDS, address
-from local_cloud.d1.sql import split
-from local_cloud.d1.statements import refuse_foreign
+from local_cloud.d1.routes.requested_database import opened_database
+from local_cloud.d1.routes.signed_files import VALID_SECONDS, address
+from local_cloud.d1.split_sql import split
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, Refusal, ok
 from local_cloud.workerd.paths import forget_old, side_folder
 from local_cloud.workerd.runtime import QueryError, QueryTimeoutError
@@ -36,44 +35,44 @@ _IMPORT_SECONDS = 900.0
 
 async def import_(cloud: Cloud, request: Request) -> Response:
     """POST /d1/database/{id}/import: ``action`` is init, ingest or poll."""
-    uuid, room = room_of(cloud, request)
+    uuid, opened = opened_database(cloud, request)
     body = await body_of(request)
     match body.get("action"):
         case "init":
-            return await _init(cloud, request, uuid, room, _etag(body))
+            return await _init(cloud, request, uuid, opened, _etag(body))
         case "ingest":
-            return await _ingest(cloud, uuid, room, _etag(body), str(body.get("filename")))
+            return await _ingest(cloud, uuid, opened, _etag(body), str(body.get("filename")))
         case "poll":
-            return await poll(room, "import", body.get("current_bookmark"))
+            return await poll(opened, "import", body.get("current_bookmark"))
     raise _malformed("action")
 
 
-async def _init(cloud: Cloud, request: Request, uuid: str, room: Room, etag: str) -> Response:
+async def _init(cloud: Cloud, request: Request, uuid: str, opened: OpenDatabase, etag: str) -> Response:
     folder = side_folder(cloud.workerd.databases, uuid, "imports")
     forget_old(folder, VALID_SECONDS)
     name = f"{uuid}.{etag}.sql"
     if await _holds(folder / name, etag):
-        return await _ingest(cloud, uuid, room, etag, name)
+        return await _ingest(cloud, uuid, opened, etag, name)
     url = address(cloud, request, "PUT", f"/{uuid}/{name}")
     return ok({"success": True, "type": "import", "filename": name, "upload_url": url, "messages": []})
 
 
-async def _ingest(cloud: Cloud, uuid: str, room: Room, etag: str, name: str) -> Response:
+async def _ingest(cloud: Cloud, uuid: str, opened: OpenDatabase, etag: str, name: str) -> Response:
     file = side_folder(cloud.workerd.databases, uuid, "imports") / Path(name).name
     if name != f"{uuid}.{etag}.sql" or not file.is_file():
-        return none("import", f"File not found: {name}")
+        return no_job("import", f"File not found: {name}")
     if not await _holds(file, etag):
-        return none("import", "The etag does not match the uploaded file")
-    return await begin(cloud, uuid, room, "import", lambda: _apply(cloud, uuid, room, file))
+        return no_job("import", "The etag does not match the uploaded file")
+    return await begin(cloud, uuid, opened, "import", lambda: _apply(cloud, uuid, opened, file))
 
 
-async def _apply(cloud: Cloud, uuid: str, room: Room, file: Path) -> Body:
+async def _apply(cloud: Cloud, uuid: str, opened: OpenDatabase, file: Path) -> Body:
     try:
         statements = await asyncio.to_thread(lambda: split(file.read_bytes().decode()))
         for statement in statements:
             refuse_foreign(statement)
-        asked = [{"sql": statement} for statement in statements]
-        results = await cloud.workerd.query(uuid, asked, _IMPORT_SECONDS)
+        queries = [{"sql": statement} for statement in statements]
+        results = await cloud.workerd.query(uuid, queries, _IMPORT_SECONDS)
     except QueryError as error:
         return failed(str(error))
     except UnicodeDecodeError:
@@ -82,18 +81,18 @@ async def _apply(cloud: Cloud, uuid: str, room: Room, file: Path) -> Body:
         return failed("D1 reset before import completed!")
     for statement in statements:
         cloud.log.executed(uuid, statement)
-    state = await room.record(written=True)
+    state = await opened.record(written=True)
     metas = [result["meta"] for result in results]
     return {"status": "complete", "result": {"final_bookmark": state.bookmark, "num_queries": len(metas), "meta": _total(metas)}}
 
 
 def _total(metas: list[Body]) -> Body:
-    sums = {name: sum(one[name] for one in metas) for name in ("duration", "changes", "rows_read", "rows_written")}
-    return meta({**metas[-1], **sums, "changed_db": any(one["changed_db"] for one in metas)})
+    sums = {name: sum(result_meta[name] for result_meta in metas) for name in ("duration", "changes", "rows_read", "rows_written")}
+    return meta({**metas[-1], **sums, "changed_db": any(result_meta["changed_db"] for result_meta in metas)})
 
 
 async def _holds(file: Path, etag: str) -> bool:
-    """Tell whether the uploaded file is there and has this md5."""
+    """Whether the uploaded file exists and has this md5."""
 
     def holds() -> bool:
         if not file.is_file():

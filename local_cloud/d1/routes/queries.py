@@ -1,7 +1,6 @@
-"""D1's routes for SQL: ``/query`` and ``/raw``. One request is one transaction, unless the behaviour says otherwise.
+"""D1's routes for SQL: ``/query`` and ``/raw``. One request is one transaction, unless ``Behaviour.atomic_batches`` is off.
 
-Who may write, and whether the database is free, is decided before anything runs; what ran is told to the log once it is committed.
-Prevents replies whose shape or counts differ from production's.
+Whether the token may write and the database is free is decided before anything runs. The log gets each statement once it is committed.
 """
 
 from __future__ import annotations
@@ -9,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_cloud.cloud import Cloud, Handler, body_of
-from local_cloud.d1.access import refuse_writes
-from local_cloud.d1.lookup import present, room_of
-from local_cloud.d1.open_databases import Room
-from local_cloud.d1.statements import Statement, asked
+from local_cloud.d1.open_databases import OpenDatabase
+from local_cloud.d1.query_body import BoundStatement, statements_of
+from local_cloud.d1.read_only import refuse_writes
+from local_cloud.d1.routes.requested_database import opened_database, present
 from local_cloud.envelope import BAD_REQUEST, SQL_ERROR, Refusal, ok
 from local_cloud.tokens import Permission, may
 from local_cloud.workerd.runtime import QueryError, QueryTimeoutError
@@ -38,41 +37,41 @@ async def raw(cloud: Cloud, request: Request) -> Response:
     return ok(await _run(cloud, request))
 
 
-def meta(found: Body) -> Body:
-    """Give the ``meta`` of a result as production fills it, out of D1's own (field names: the SDK's ``QueryResult``)."""
-    changed = bool(found["changed_db"] or found["rows_written"])
+def meta(runtime: Body) -> Body:
+    """Give a result's ``meta`` as production gives it, from the runtime's own (field names: the SDK's ``QueryResult``)."""
+    changed = bool(runtime["changed_db"] or runtime["rows_written"])
     served = {"served_by": "v3-prod", "served_by_region": "WEUR", "served_by_colo": "AMS", "served_by_primary": True}
-    return {**found, **served, "changed_db": changed, "timings": {"sql_duration_ms": found["duration"]}, "total_attempts": 1}
+    return {**runtime, **served, "changed_db": changed, "timings": {"sql_duration_ms": runtime["duration"]}, "total_attempts": 1}
 
 
 async def _run(cloud: Cloud, request: Request) -> list[Body]:
-    uuid, room = room_of(cloud, request)
-    statements = asked(await body_of(request), cloud.behaviour)
-    async with room.query():
+    uuid, opened = opened_database(cloud, request)
+    statements = statements_of(await body_of(request), cloud.behaviour)
+    async with opened.query():
         if not may(request, Permission.D1_WRITE):
             await refuse_writes(cloud, uuid, statements)
-            return await _transaction(cloud, uuid, room, statements)
-        if not room.history.states():
-            await present(cloud, uuid, room)
+            return await _transaction(cloud, uuid, opened, statements)
+        if not opened.history.states():
+            await present(cloud, uuid, opened)
         if cloud.behaviour.atomic_batches:
-            return await _transaction(cloud, uuid, room, statements)
-        return [result for statement in statements for result in await _transaction(cloud, uuid, room, [statement])]
+            return await _transaction(cloud, uuid, opened, statements)
+        return [result for statement in statements for result in await _transaction(cloud, uuid, opened, [statement])]
 
 
-async def _transaction(cloud: Cloud, uuid: str, room: Room, statements: list[Statement]) -> list[Body]:
-    wanted = [statement._asdict() for statement in statements]
+async def _transaction(cloud: Cloud, uuid: str, opened: OpenDatabase, statements: list[BoundStatement]) -> list[Body]:
+    queries = [statement._asdict() for statement in statements]
     try:
-        results = await cloud.workerd.query(uuid, wanted, cloud.behaviour.query_seconds)
+        results = await cloud.workerd.query(uuid, queries, cloud.behaviour.query_seconds)
     except QueryError as error:
         raise Refusal(BAD_REQUEST, SQL_ERROR, str(error)) from error
     except QueryTimeoutError as error:
         raise Refusal(429, TIMED_OUT, _TIMED_OUT_TEXT) from error
     for statement in statements:
         cloud.log.executed(uuid, statement.sql)
-    found = [{"results": result["results"], "success": True, "meta": meta(result["meta"])} for result in results]
-    if any(result["meta"]["changed_db"] for result in found):
-        await room.record(written=True)
-    return found
+    replies = [{"results": result["results"], "success": True, "meta": meta(result["meta"])} for result in results]
+    if any(reply["meta"]["changed_db"] for reply in replies):
+        await opened.record(written=True)
+    return replies
 
 
 def _objects(results: Body) -> list[Body]:

@@ -1,4 +1,4 @@
-"""Cron triggers: one list for all versions of a script. They are kept, not run."""
+"""Cron triggers: one list for all versions of a script. They are stored, not run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.envelope import BAD_REQUEST, Refusal, ok
-from local_cloud.workers import worker_record
+from local_cloud.workers.routes.requests import script_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -20,13 +20,13 @@ _BAD_CRON, _CRON_FIELDS = 10100, 5
 
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/schedules."""
-    return ok({"schedules": _kept(cloud, worker_record.script(cloud, request))})
+    return ok({"schedules": _kept(cloud, script_of(cloud, request))})
 
 
 async def replace(cloud: Cloud, request: Request) -> Response:
-    """PUT /workers/scripts/{name}/schedules: the whole list, before a first deployment too."""
-    worker, wanted = worker_record.script(cloud, request), await body_of(request, list)
-    crons = [entry.get("cron") if isinstance(entry, dict) else None for entry in wanted]
+    """PUT /workers/scripts/{name}/schedules: replace the whole list, also before a first deployment."""
+    worker, declared = script_of(cloud, request), await body_of(request, list)
+    crons = [entry.get("cron") if isinstance(entry, dict) else None for entry in declared]
     for cron in crons:
         if not isinstance(cron, str) or len(cron.split()) != _CRON_FIELDS:
             raise Refusal(BAD_REQUEST, _BAD_CRON, f"invalid cron string: {cron}")
@@ -40,8 +40,8 @@ async def replace(cloud: Cloud, request: Request) -> Response:
 
 
 def _kept(cloud: Cloud, worker: Body) -> list[Body]:
-    found = cloud.store.last_child("schedules", worker["id"])
-    return list(found["schedules"]) if found else []
+    record = cloud.store.last_child("schedules", worker["id"])
+    return list(record["schedules"]) if record else []
 
 
 _SCHEDULES = "/accounts/{a}/workers/scripts/{name}/schedules"

@@ -10,12 +10,14 @@ from starlette.responses import Response
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud, Handler
 from local_cloud.envelope import BAD_REQUEST, Refusal, ok
-from local_cloud.workers import upload_form, worker_record
-from local_cloud.workers.routes import settings
-from local_cloud.workers.routes.deployments import ship
-from local_cloud.workers.routes.versions import etag, handlers
+from local_cloud.workers import worker_record
+from local_cloud.workers.deploy import ship
+from local_cloud.workers.routes import upload_form
+from local_cloud.workers.routes.requests import flag, inherits_strictly, script_of, source
 from local_cloud.workers.runtime_options import OLDEST_DATE
+from local_cloud.workers.script_settings import script_level, with_script_level
 from local_cloud.workers.store_version import Origin, judge
+from local_cloud.workers.version_record import etag, handlers
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,19 +30,19 @@ _BOUNDARY = "crane-module-boundary"
 
 async def listing(cloud: Cloud, _: Request) -> Response:
     """GET /workers/scripts: the workers that have a version."""
-    found = [(worker, cloud.store.last_child("version", worker["id"])) for worker in cloud.store.all("worker")]
-    return ok([described(worker, newest) for worker, newest in found if newest])
+    newest_versions = [(worker, cloud.store.last_child("version", worker["id"])) for worker in cloud.store.all("worker")]
+    return ok([described(worker, newest) for worker, newest in newest_versions if newest])
 
 
 async def put(cloud: Cloud, request: Request) -> Response:
-    """PUT /workers/scripts/{name}: a form; a new version with all traffic, of a worker that is made if there is none."""
+    """PUT /workers/scripts/{name}: a form; a new version with all traffic, and a new worker if the script does not exist."""
     name = request.path_params["name"]
     metadata, body = await upload_form.uploaded(request)
-    origin = Origin(worker_record.source(request), "upload")
+    origin = Origin(source(request), "upload")
     present = cloud.store.named("worker", name)
-    worker = settings.with_script_level(present or worker_record.new_worker({"name": name}, stamp()), metadata)
+    worker = with_script_level(present or worker_record.new_worker({"name": name}, stamp()), metadata)
     before = cloud.store.last_child("version", worker["id"])
-    strict = request.query_params.get("bindings_inherit") == "strict"
+    strict = inherits_strictly(request)
     version = await judge(cloud, body, before, origin, keep=upload_form.kept(metadata), strict=strict)
     stored = await ship(cloud, worker, version, origin, {"workers/message": version["annotations"].get("workers/message")})
     times = {"startup_time_ms": stored["startup_time_ms"], "deployment_id": stored["id"].replace("-", "")}
@@ -49,7 +51,7 @@ async def put(cloud: Cloud, request: Request) -> Response:
 
 async def content(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name} and …/content/v2: the modules of the latest version, as a form."""
-    version = worker_record.latest(cloud, worker_record.script(cloud, request))
+    version = worker_record.latest(cloud, script_of(cloud, request))
     parts = b"".join(_part(module) for module in version["modules"])
     headers = {"cf-entrypoint": version["main_module"], "etag": etag(version)}
     body = parts + f"--{_BOUNDARY}--\r\n".encode()
@@ -57,21 +59,14 @@ async def content(cloud: Cloud, request: Request) -> Response:
 
 
 async def delete(cloud: Cloud, request: Request) -> Response:
-    """DELETE /workers/scripts/{name} and /workers/services/{name}: refused while another worker binds it, but for ``?force=true``."""
-    worker = worker_record.script(cloud, request)
+    """DELETE /workers/scripts/{name} and /workers/services/{name}: refused while another worker binds it, unless ``?force=true``."""
+    worker = script_of(cloud, request)
     by = [other["name"] for other in worker_record.binders(cloud.store, worker["name"])]
-    if by and not worker_record.flag(request, "force"):
+    if by and not flag(request, "force"):
         what = f"Cannot delete service '{worker['name']}' because it is still referenced by service bindings in Workers '{', '.join(by)}'."
         raise Refusal(BAD_REQUEST, _REFERENCED, f"{what} Please remove bindings pointing to it and try again.")
-    remove(cloud, worker)
+    worker_record.remove(cloud, worker)
     return ok(None)
-
-
-def remove(cloud: Cloud, worker: Body) -> None:
-    """Remove a worker with its versions, deployments and schedules; what ran of it ends before the next request is answered."""
-    cloud.store.remove(worker["id"])
-    cloud.propagation.forget(worker["id"])
-    cloud.workerd.touch()
 
 
 def described(worker: Body, version: Body) -> Body:
@@ -89,7 +84,7 @@ def described(worker: Body, version: Body) -> Body:
         "compatibility_date": version.get("compatibility_date", OLDEST_DATE),
         "compatibility_flags": version["compatibility_flags"],
         "usage_model": version["usage_model"],
-        **settings.script_level(worker),
+        **script_level(worker),
     }
 
 

@@ -1,6 +1,6 @@
-"""Secrets of a script: each change is a new version with all traffic, as on Cloudflare. Their values never come back.
+"""Secrets of a script: each change is a new version with all traffic, as on Cloudflare. No route returns their values.
 
-While the latest version is not the one that serves, a change is refused (10215): it would deploy that version by accident.
+A change is refused while the latest version does not serve (10215), because it would deploy that version by accident.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.envelope import BAD_REQUEST, NOT_FOUND, UNKNOWN_ROUTE, Refusal, ok
 from local_cloud.workers import worker_record
 from local_cloud.workers.bindings import replaced, secrets
-from local_cloud.workers.routes.deployments import is_deployed, ship
-from local_cloud.workers.store_version import Origin, changed, judge
-from local_cloud.workers.upload_form import demand_objects
+from local_cloud.workers.deploy import is_deployed, ship
+from local_cloud.workers.routes.requests import script_of, source
+from local_cloud.workers.routes.upload_form import demand_objects
+from local_cloud.workers.store_version import Origin, judge
+from local_cloud.workers.version_record import changed
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,28 +31,28 @@ _NOT_DEPLOYED_TEXT = (
 
 
 async def listing(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/secrets: names, of the latest version."""
-    version = cloud.store.last_child("version", worker_record.script(cloud, request)["id"])
+    """GET /workers/scripts/{name}/secrets: the names in the latest version."""
+    version = cloud.store.last_child("version", script_of(cloud, request)["id"])
     return ok([_shown(name) for name in secrets(version)] if version else [])
 
 
 async def show(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/secrets/{secret}: that there is one."""
-    version = worker_record.latest(cloud, worker_record.script(cloud, request))
+    """GET /workers/scripts/{name}/secrets/{secret}: its name and type."""
+    version = worker_record.latest(cloud, script_of(cloud, request))
     return ok(_shown(_known(version, request.path_params["secret"])))
 
 
 async def put(cloud: Cloud, request: Request) -> Response:
     """PUT /workers/scripts/{name}/secrets."""
-    worker, body = worker_record.script(cloud, request), await body_of(request)
+    worker, body = script_of(cloud, request), await body_of(request)
     binding = _secret(body)
     await _change(cloud, request, worker, {binding["name"]: binding})
     return ok(_shown(binding["name"]))
 
 
 async def put_all(cloud: Cloud, request: Request) -> Response:
-    """PATCH /workers/scripts/{name}/secrets-bulk: all in one version; null takes one away."""
-    worker, body = worker_record.script(cloud, request), await body_of(request)
+    """PATCH /workers/scripts/{name}/secrets-bulk: all in one version; null removes a secret."""
+    worker, body = script_of(cloud, request), await body_of(request)
     demand_objects(body.get("secrets"), "secrets")
     changes = {name: None if value is None else _secret({**value, "name": name}) for name, value in body["secrets"].items()}
     version = await _change(cloud, request, worker, changes)
@@ -59,7 +61,7 @@ async def put_all(cloud: Cloud, request: Request) -> Response:
 
 async def delete(cloud: Cloud, request: Request) -> Response:
     """DELETE /workers/scripts/{name}/secrets/{secret}."""
-    worker = worker_record.script(cloud, request)
+    worker = script_of(cloud, request)
     name = _known(worker_record.latest(cloud, worker), request.path_params["secret"])
     await _change(cloud, request, worker, {name: None})
     return ok(None)
@@ -69,7 +71,7 @@ async def _change(cloud: Cloud, request: Request, worker: Body, changes: dict[st
     latest = worker_record.latest(cloud, worker)
     if not is_deployed(cloud, worker, latest):
         raise Refusal(BAD_REQUEST, _NOT_DEPLOYED, _NOT_DEPLOYED_TEXT)
-    origin = Origin(worker_record.source(request), "secret")
+    origin = Origin(source(request), "secret")
     version = await judge(cloud, changed(latest, bindings=replaced(latest, changes)), latest, origin)
     return await ship(cloud, worker, version, origin)
 

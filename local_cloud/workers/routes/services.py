@@ -1,6 +1,6 @@
-"""What wrangler asks besides scripts: the service of a script, who refers to it, and what a new account has none of.
+"""Other calls of wrangler: the service of a script, its references, and lists that are empty for a new account.
 
-The empty lists are what an account without KV namespaces, containers and tail workers answers. Nothing of these can be made here.
+KV namespaces cannot be created here, so their list is always empty.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from local_cloud.envelope import ok, page
 from local_cloud.workers import worker_record
 from local_cloud.workers.bindings import services
+from local_cloud.workers.routes.requests import script_of
 from local_cloud.workers.routes.scripts import delete, described
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _ENVIRONMENT = "production"
 
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/services/{name}."""
-    worker = worker_record.script(cloud, request)
+    worker = script_of(cloud, request)
     script = described(worker, worker_record.latest(cloud, worker))
     times = {"created_on": worker["created_on"], "modified_on": script["modified_on"]}
     environment: Body = {"environment": _ENVIRONMENT, **times, "script": script}
@@ -33,7 +34,7 @@ async def show(cloud: Cloud, request: Request) -> Response:
 
 async def references(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/references: the workers that bind it, and those that it binds."""
-    worker = worker_record.script(cloud, request)
+    worker = script_of(cloud, request)
     incoming = [_reference(other["name"]) for other in worker_record.binders(cloud.store, worker["name"])]
     bound = set().union(*map(services, worker_record.active(cloud.store, worker)))
     outgoing = [_reference(name) for name in sorted(bound)]
@@ -41,10 +42,10 @@ async def references(cloud: Cloud, request: Request) -> Response:
 
 
 async def tails(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/tails/by-consumer/{name}: the workers whose tail goes to this one."""
-    name = worker_record.script(cloud, request)["name"]
-    found = [worker for worker in cloud.store.all("worker") if name in [consumer["name"] for consumer in worker["tail_consumers"]]]
-    return ok([{"consumer": {"service": name}, "producer": {"script": worker["name"]}} for worker in found])
+    """GET /workers/tails/by-consumer/{name}: the workers that this one consumes the tail of."""
+    name = script_of(cloud, request)["name"]
+    producers = [worker for worker in cloud.store.all("worker") if name in [consumer["name"] for consumer in worker["tail_consumers"]]]
+    return ok([{"consumer": {"service": name}, "producer": {"script": worker["name"]}} for worker in producers])
 
 
 async def none(_: Cloud, request: Request) -> Response:

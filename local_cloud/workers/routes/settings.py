@@ -1,17 +1,20 @@
-"""Settings of a script: those of the script itself, and those of its latest version, which can only be changed by a new version."""
+"""Settings of a script: those of the script itself, and those of its latest version, which only a new version can change."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud, Handler, body_of
-from local_cloud.envelope import BAD_REQUEST, BAD_WORKER, Refusal, ok
-from local_cloud.workers import upload_form, worker_record
+from local_cloud.envelope import BAD_REQUEST, Refusal, ok
+from local_cloud.workers import worker_record
 from local_cloud.workers.bindings import shown
-from local_cloud.workers.routes.deployments import is_deployed, ship
+from local_cloud.workers.deploy import is_deployed, ship
+from local_cloud.workers.routes import upload_form
+from local_cloud.workers.routes.requests import inherits_strictly, script_of, source
 from local_cloud.workers.runtime_options import OLDEST_DATE
-from local_cloud.workers.store_version import Origin, changed, judge
+from local_cloud.workers.script_settings import script_level, with_script_level
+from local_cloud.workers.store_version import Origin, judge
+from local_cloud.workers.version_record import VERSIONED, changed
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,22 +32,22 @@ _NOT_DEPLOYED_TEXT = (
 
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/settings: of the script and its latest version."""
-    worker = worker_record.script(cloud, request)
+    worker = script_of(cloud, request)
     return ok(_settings(worker, worker_record.latest(cloud, worker)))
 
 
 async def change(cloud: Cloud, request: Request) -> Response:
     """PATCH /workers/scripts/{name}/settings: a new version with all traffic, if the latest one has it (else 10214)."""
-    worker, wanted = worker_record.script(cloud, request), await upload_form.settings(request)
-    upload_form.refuse_unemulated(wanted)
+    worker, changes = script_of(cloud, request), await upload_form.settings(request)
+    upload_form.refuse_unemulated(changes)
     latest = worker_record.latest(cloud, worker)
-    changed_worker = with_script_level(worker, wanted)
-    versioned = {key: wanted[key] for key in upload_form.VERSIONED if wanted.get(key) is not None and key != "main_module"}
+    changed_worker = with_script_level(worker, changes)
+    versioned = {key: changes[key] for key in VERSIONED if changes.get(key) is not None and key != "main_module"}
     if versioned:
         if not is_deployed(cloud, worker, latest):
             raise Refusal(BAD_REQUEST, NOT_DEPLOYED, _NOT_DEPLOYED_TEXT)
-        origin = Origin(worker_record.source(request), "settings")
-        strict = request.query_params.get("bindings_inherit") == "strict"
+        origin = Origin(source(request), "settings")
+        strict = inherits_strictly(request)
         version = await judge(cloud, changed(latest, **versioned), latest, origin, strict=strict)
         latest = await ship(cloud, changed_worker, version, origin)
     else:
@@ -54,30 +57,14 @@ async def change(cloud: Cloud, request: Request) -> Response:
 
 async def show_script(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/script-settings."""
-    return ok(script_level(worker_record.script(cloud, request)))
+    return ok(script_level(script_of(cloud, request)))
 
 
 async def change_script(cloud: Cloud, request: Request) -> Response:
     """PATCH /workers/scripts/{name}/script-settings: no new version."""
-    worker = with_script_level(worker_record.script(cloud, request), await body_of(request))
+    worker = with_script_level(script_of(cloud, request), await body_of(request))
     cloud.store.put(worker["id"], worker, name=worker["name"])
     return ok(script_level(worker))
-
-
-def script_level(worker: Body) -> Body:
-    """Give the settings of the script itself, in the words of the scripts routes."""
-    consumers = [{"service": consumer.get("name")} for consumer in worker["tail_consumers"]]
-    return {**{key: worker[key] for key in upload_form.SCRIPT_LEVEL}, "tail_consumers": consumers}
-
-
-def with_script_level(worker: Body, wanted: Body) -> Body:
-    """Give the worker with the script-level settings that a body names; what it does not name stays."""
-    given = {key: wanted[key] for key in upload_form.SCRIPT_LEVEL if wanted.get(key) is not None}
-    if not all(isinstance(one, dict) for one in given.get("tail_consumers", [])):
-        raise Refusal(BAD_REQUEST, BAD_WORKER, "A tail consumer is an object with a service")
-    if "tail_consumers" in given:
-        given["tail_consumers"] = [{"name": consumer.get("service")} for consumer in given["tail_consumers"]]
-    return {**worker, **worker_record.merge({key: worker[key] for key in given}, given), "updated_on": stamp()} if given else worker
 
 
 def _settings(worker: Body, version: Body) -> Body:

@@ -1,4 +1,4 @@
-"""The workers.dev switch of a script: whether it answers there, and whether its versions have addresses of their own."""
+"""The workers.dev switches of a script: whether it answers there, and whether its versions have their own addresses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, Refusal, ok
-from local_cloud.workers import worker_record
+from local_cloud.workers.routes.requests import script_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/subdomain."""
-    return ok(worker_record.script(cloud, request)["subdomain"])
+    return ok(script_of(cloud, request)["subdomain"])
 
 
 async def switch(cloud: Cloud, request: Request) -> Response:
-    """POST /workers/scripts/{name}/subdomain; without ``previews_enabled`` that one stays."""
-    worker, body = worker_record.script(cloud, request), await body_of(request)
-    wanted = {key: body[key] for key in ("enabled", "previews_enabled") if body.get(key) is not None}
-    if "enabled" not in wanted or not all(isinstance(value, bool) for value in wanted.values()):
+    """POST /workers/scripts/{name}/subdomain; ``previews_enabled`` stays if the body does not name it."""
+    worker, body = script_of(cloud, request), await body_of(request)
+    switches = {key: body[key] for key in ("enabled", "previews_enabled") if body.get(key) is not None}
+    if "enabled" not in switches or not all(isinstance(value, bool) for value in switches.values()):
         raise Refusal(BAD_REQUEST, MALFORMED, "The request is malformed: enabled must be true or false")
-    return _set(cloud, worker, {**worker["subdomain"], **wanted})
+    return _set(cloud, worker, {**worker["subdomain"], **switches})
 
 
 async def close(cloud: Cloud, request: Request) -> Response:
     """DELETE /workers/scripts/{name}/subdomain: both off."""
-    return _set(cloud, worker_record.script(cloud, request), {"enabled": False, "previews_enabled": False})
+    return _set(cloud, script_of(cloud, request), {"enabled": False, "previews_enabled": False})
 
 
 def _set(cloud: Cloud, worker: Body, subdomain: Body) -> Response:

@@ -1,19 +1,19 @@
-"""Versions, over both APIs: the newer one's JSON, which the Pulumi provider speaks, and scripts' forms, which wrangler speaks."""
+"""Versions over both APIs: the newer one with JSON, which the Pulumi provider uses, and scripts with forms, which wrangler uses."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
 from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.envelope import NOT_FOUND, UNKNOWN_ROUTE, Refusal, ok, page
 from local_cloud.workers import worker_record
 from local_cloud.workers.bindings import replaced, shown
-from local_cloud.workers.routes.deployments import ship
+from local_cloud.workers.deploy import ship
+from local_cloud.workers.routes.requests import flag, inherits_strictly, script_of, source, worker_of
+from local_cloud.workers.routes.upload_form import demand_objects, json_of, kept, read, refuse_unemulated, uploaded
 from local_cloud.workers.runtime_options import OLDEST_DATE
-from local_cloud.workers.store_version import Origin, changed, deployable, judge, script_version, take, version_of
-from local_cloud.workers.upload_form import demand_objects, json_of, kept, read, refuse_unemulated, uploaded
+from local_cloud.workers.store_version import Origin, judge, take
+from local_cloud.workers.version_record import changed, deployable, etag, handlers, script_version, version_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,21 +26,21 @@ _INTERNAL = {"worker_id", "startup_time_ms", "handlers"}
 
 
 async def upload(cloud: Cloud, request: Request) -> Response:
-    """POST /workers/workers/{id}/versions: taken once it has really started in workerd; ``?deploy=true`` gives it all traffic."""
-    worker, body = _worker(cloud, request), json_of(await read(request))
+    """POST /workers/workers/{id}/versions: accepted once it has started in workerd; ``?deploy=true`` gives it all traffic."""
+    worker, body = worker_of(cloud, request), json_of(await read(request))
     refuse_unemulated(body)
-    origin = Origin(worker_record.source(request), "create_version_api")
-    if worker_record.flag(request, "deploy"):
-        judged = await judge(cloud, body, cloud.store.last_child("version", worker["id"]), origin, strict=_strict(request))
-        version = await ship(cloud, worker, judged, Origin(origin.source, "deployment"))
+    origin = Origin(source(request), "create_version_api")
+    if flag(request, "deploy"):
+        checked = await judge(cloud, body, cloud.store.last_child("version", worker["id"]), origin, strict=inherits_strictly(request))
+        version = await ship(cloud, worker, checked, Origin(origin.source, "deployment"))
     else:
-        version = await take(cloud, worker, body, origin, strict=_strict(request))
+        version = await take(cloud, worker, body, origin, strict=inherits_strictly(request))
     return ok(_public(cloud, worker, version, modules=True))
 
 
 async def change_latest(cloud: Cloud, request: Request) -> Response:
     """PATCH /workers/workers/{id}/versions/latest: a new version like the latest one, with other secrets; it gets no traffic."""
-    worker, body = _worker(cloud, request), await body_of(request)
+    worker, body = worker_of(cloud, request), await body_of(request)
     latest = cloud.store.last_child("version", worker["id"])
     if latest is None:
         raise Refusal(NOT_FOUND, _NO_VERSIONS, "This Worker has no versions.")
@@ -48,44 +48,44 @@ async def change_latest(cloud: Cloud, request: Request) -> Response:
         raise Refusal(501, UNKNOWN_ROUTE, "The local cloud changes only env and annotations of the latest version")
     env = body.get("env") or {}
     demand_objects(env, "env")
-    wanted = changed(latest, bindings=replaced(latest, env), annotations=body.get("annotations"))
-    version = await take(cloud, worker, wanted, Origin(worker_record.source(request), "secret"))
+    upload_body = changed(latest, bindings=replaced(latest, env), annotations=body.get("annotations"))
+    version = await take(cloud, worker, upload_body, Origin(source(request), "secret"))
     return ok(_public(cloud, worker, version, modules=False))
 
 
 async def listing(cloud: Cloud, request: Request) -> Response:
     """GET /workers/workers/{id}/versions, newest first."""
-    worker = _worker(cloud, request)
+    worker = worker_of(cloud, request)
     newest_first = cloud.store.children("version", worker["id"])[::-1]
     return page([_public(cloud, worker, version, modules=False) for version in newest_first], request.query_params)
 
 
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/workers/{id}/versions/{vid}; ``?include=modules`` adds their content."""
-    worker = _worker(cloud, request)
-    found = version_of(cloud, worker, request.path_params["vid"])
-    return ok(_public(cloud, worker, found, modules=request.query_params.get("include") == "modules"))
+    worker = worker_of(cloud, request)
+    version = version_of(cloud, worker, request.path_params["vid"])
+    return ok(_public(cloud, worker, version, modules=request.query_params.get("include") == "modules"))
 
 
 async def upload_form(cloud: Cloud, request: Request) -> Response:
-    """POST /workers/scripts/{name}/versions: a form, of a script that exists."""
-    worker = worker_record.script(cloud, request)
+    """POST /workers/scripts/{name}/versions: a form, for an existing script."""
+    worker = script_of(cloud, request)
     metadata, body = await uploaded(request)
-    origin = Origin(worker_record.source(request), "version_upload")
-    version = await take(cloud, worker, body, origin, keep_types=kept(metadata), strict=_strict(request))
+    origin = Origin(source(request), "version_upload")
+    version = await take(cloud, worker, body, origin, keep_types=kept(metadata), strict=inherits_strictly(request))
     return ok({**detailed(worker, version), "startup_time_ms": version["startup_time_ms"]})
 
 
 async def summaries(cloud: Cloud, request: Request) -> Response:
-    """GET /workers/scripts/{name}/versions, newest first; ``?deployable=true`` leaves out those that cannot be deployed any more."""
-    worker = worker_record.script(cloud, request)
-    found = deployable(cloud, worker) if worker_record.flag(request, "deployable") else cloud.store.children("version", worker["id"])[::-1]
-    return page([_summary(worker, version) for version in found], request.query_params, under="items")
+    """GET /workers/scripts/{name}/versions, newest first; ``?deployable=true`` leaves out those that can no longer be deployed."""
+    worker = script_of(cloud, request)
+    versions = deployable(cloud, worker) if flag(request, "deployable") else cloud.store.children("version", worker["id"])[::-1]
+    return page([_summary(worker, version) for version in versions], request.query_params, under="items")
 
 
 async def details(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/versions/{id}."""
-    worker = worker_record.script(cloud, request)
+    worker = script_of(cloud, request)
     return ok(detailed(worker, script_version(cloud, worker, request.path_params["id"])))
 
 
@@ -98,16 +98,6 @@ def detailed(worker: Body, version: Body) -> Body:
         "script_runtime": {"compatibility_date": version.get("compatibility_date", OLDEST_DATE), **runtime},
     }
     return {**_summary(worker, version), "resources": resources}
-
-
-def handlers(version: Body) -> list[str]:
-    """Give what a version handles; one that was stored before that was looked at has ``fetch``."""
-    return list(version.get("handlers", ["fetch"]))
-
-
-def etag(version: Body) -> str:
-    """Give a digest of a version's modules."""
-    return hashlib.sha256(json.dumps(version["modules"], sort_keys=True).encode()).hexdigest()
 
 
 def _summary(worker: Body, version: Body) -> Body:
@@ -128,14 +118,6 @@ def _public(cloud: Cloud, worker: Body, version: Body, *, modules: bool) -> Body
     hidden = _INTERNAL if modules else {*_INTERNAL, "modules"}
     visible = {key: value for key, value in version.items() if key not in hidden}
     return {**visible, "urls": urls if worker["subdomain"]["previews_enabled"] else [], "bindings": shown(version)}
-
-
-def _worker(cloud: Cloud, request: Request) -> Body:
-    return cloud.worker(request.path_params["id"])
-
-
-def _strict(request: Request) -> bool:
-    return request.query_params.get("bindings_inherit") == "strict"
 
 
 _WORKER, _SCRIPT = "/accounts/{a}/workers/workers/{id}/versions", "/accounts/{a}/workers/scripts/{name}/versions"

@@ -1,4 +1,4 @@
-"""The workers routes (Cloudflare's newer API for Workers, which the Pulumi provider speaks): a worker and its script-level settings."""
+"""The workers routes (Cloudflare's newer API for Workers, which the Pulumi provider uses): a worker and its script-level settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.envelope import ok, page
 from local_cloud.store import NameTakenError
 from local_cloud.workers import worker_record
-from local_cloud.workers.routes.scripts import remove
+from local_cloud.workers.routes.requests import worker_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -35,30 +35,26 @@ async def listing(cloud: Cloud, request: Request) -> Response:
 
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/workers/{id}, by id or name."""
-    return ok(worker_record.shown_worker(cloud.store, _worker(cloud, request)))
+    return ok(worker_record.shown_worker(cloud.store, worker_of(cloud, request)))
 
 
 async def replace(cloud: Cloud, request: Request) -> Response:
     """PUT /workers/workers/{id}: what the body does not name goes back to its default."""
-    worker = _worker(cloud, request)
+    worker = worker_of(cloud, request)
     return _changed(cloud, worker, worker_record.settings_of(await body_of(request), worker_record.DEFAULTS))
 
 
 async def patch(cloud: Cloud, request: Request) -> Response:
     """PATCH /workers/workers/{id}: what the body does not name stays."""
-    worker = _worker(cloud, request)
+    worker = worker_of(cloud, request)
     present = worker_record.present_settings(worker)
     return _changed(cloud, worker, worker_record.settings_of(worker_record.merge(present, await body_of(request)), present))
 
 
 async def delete(cloud: Cloud, request: Request) -> Response:
     """DELETE /workers/workers/{id}, with its versions, deployments and schedules."""
-    remove(cloud, _worker(cloud, request))
+    worker_record.remove(cloud, worker_of(cloud, request))
     return ok(None)
-
-
-def _worker(cloud: Cloud, request: Request) -> Body:
-    return cloud.worker(request.path_params["id"])
 
 
 def _changed(cloud: Cloud, worker: Body, settings: Body) -> Response:

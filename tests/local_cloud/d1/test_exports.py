@@ -5,7 +5,7 @@ import time
 import httpx
 import pytest
 
-from local_cloud.d1.routes.transfer import VALID_SECONDS, signed
+from local_cloud.d1.routes.signed_files import VALID_SECONDS, signed
 from local_cloud.faults.client import Faults
 from tests.cloud import Api, Body
 from tests.local_cloud.d1.test_imports import run

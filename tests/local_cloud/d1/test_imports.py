@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local_cloud.d1.routes.transfer import signed
+from local_cloud.d1.routes.signed_files import signed
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop

@@ -3,7 +3,7 @@
 import pytest
 
 from local_cloud.behaviour import Behaviour
-from local_cloud.d1.sql import is_trigger, missplit, split
+from local_cloud.d1.split_sql import is_trigger, missplit, split
 from local_cloud.faults.client import Faults
 from tests.cloud import Api
 

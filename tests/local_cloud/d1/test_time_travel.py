@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local_cloud.d1.history import KEPT_STATES
-from local_cloud.d1.routes.timetravel import RESTORES
+from local_cloud.d1.routes.time_travel import RESTORES
 from local_cloud.daemon import Running
 from tests.cloud import Api, Body, api_of
 

@@ -153,7 +153,7 @@ def test_a_reply_can_lack_results(api: Api, faults: Faults, table: str) -> None:
 def test_a_fault_that_does_not_fit_the_reply_says_so(api: Api, faults: Faults, table: str) -> None:
     with faults.fault(QUERY, FailStatement(1)):
         reply = api.call("POST", f"/d1/database/{table}/query", {"sql": "SELECT 1"})
-    assert (reply.status_code, reply.json()["errors"][0]["message"]) == (500, "this fault wants 2 results, the reply has 1")
+    assert (reply.status_code, reply.json()["errors"][0]["message"]) == (500, "this fault needs 2 results, the reply has 1")
 
 
 def test_a_switch_can_be_set_for_one_call(api: Api, faults: Faults, table: str) -> None:
@@ -296,4 +296,4 @@ def test_the_client_raises_a_value_error(faults: Faults, route: str, nth: int, t
 @pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"host": "evil.example:80"}, {"origin": "https://evil.example"}])
 def test_the_admin_port_does_not_answer_to_web_pages(api: Api, headers: dict[str, str]) -> None:
     reply = httpx.post(f"{api.running.admin_url}/reset", headers=headers, trust_env=False)
-    assert (reply.status_code, reply.json()) == (403, {"error": "this port answers to this machine alone"})
+    assert (reply.status_code, reply.json()) == (403, {"error": "this port answers programs on this machine only"})

@@ -165,7 +165,7 @@ def test_contents_that_were_forgotten_are_no_never(api: Api, faults: Faults) -> 
     api.call("GET", f"/nowhere?{secret}")
     for _ in range(3):
         api.call("POST", "/nowhere", {"x": "x" * 30_000_000})
-    with pytest.raises(LocalCloudError, match=r"had to forget the contents of calls .* Reset it nearer"):
+    with pytest.raises(LocalCloudError, match=r"has dropped the contents of calls .* Reset it shortly before"):
         faults.seen(secret)
     assert len(faults.calls()) == 4
     faults.reset()
@@ -177,5 +177,5 @@ def test_statements_beyond_the_bound_are_no_never() -> None:
     for number in range(100_001):
         log.executed("d", f"SELECT {number}")
     assert log.executions("SELECT 1", None) == 1
-    with pytest.raises(Exception, match="had to forget executed statements"):
+    with pytest.raises(Exception, match="has dropped executed statements"):
         log.executions("SELECT 100000", None)

@@ -146,7 +146,7 @@ def test_names_survive_the_way_to_the_api_and_back() -> None:
 @pytest.mark.parametrize(
     ("token", "inputs", "failure"),
     [
-        (WorkerVersion.token, {**VERSION, "assets": {}}, ("assets", "the stand-in provider does not serve it")),
+        (WorkerVersion.token, {**VERSION, "assets": {}}, ("assets", "the stand-in provider does not support it")),
         (WorkerVersion.token, {key: VERSION[key] for key in VERSION if key != "workerId"}, ("workerId", "it is required")),
     ],
 )
@@ -158,7 +158,7 @@ async def test_inputs_that_cannot_be_served_are_refused(token: str, inputs: dict
 
 async def test_a_type_that_is_not_served_is_refused_by_name() -> None:
     async with connected() as http:
-        with pytest.raises(LocalCloudError, match=r"^cloudflare:index/zone:Zone: the stand-in provider does not serve this type\."):
+        with pytest.raises(LocalCloudError, match=r"^cloudflare:index/zone:Zone: the stand-in provider does not support this type\."):
             await StandIn("http://127.0.0.1:1", "t", http).check(_check("cloudflare:index/zone:Zone", {}))
 
 

@@ -12,6 +12,11 @@ MODULE = "application/javascript+module"
 Files = list[tuple[str, tuple[str | None, bytes, str]]]
 
 
+def says(text: str) -> str:
+    """The code of a worker that answers with a text."""
+    return f"export default {{ fetch: () => new Response({json.dumps(text)}) }};"
+
+
 def files(code: str = HELLO, *more: tuple[str, bytes, str], **metadata: object) -> Files:
     """Give the parts of a script's form."""
     described = {"main_module": "index.js", "compatibility_date": "2026-01-01", **metadata}

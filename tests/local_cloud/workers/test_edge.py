@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from local_cloud.faults.client import Faults
-from local_cloud.workers.overrides import chosen, dictionary
+from local_cloud.workers.choose_version import chosen, dictionary
 from local_cloud.workers.previews import MOST_RUNNING
 from local_cloud.workers.propagation import Propagation
 from tests.cloud import Api, Body
-from tests.local_cloud.workers.test_workers import says
+from tests.local_cloud.workers.forms import says
 
 pytestmark = pytest.mark.cloud
 
@@ -64,7 +64,7 @@ def test_a_header_that_does_not_hold_falls_back_to_the_percentages(api: Api) -> 
         ('a="' + "x" * 5000 + '"', {}),
     ],
 )
-def test_the_header_is_a_dictionary_of_rfc_8941_or_nothing(text: str, members: dict[str, str]) -> None:
+def test_the_header_is_a_dictionary_of_rfc_9651_or_is_ignored(text: str, members: dict[str, str]) -> None:
     assert dictionary(text) == members
 
 

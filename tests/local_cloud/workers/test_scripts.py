@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from local_cloud.workers.multipart import Part, parse
+from local_cloud.envelope import Refusal
+from local_cloud.workers.routes.multipart_form import Part, parse
 from tests.cloud import HELLO, Api, modules
-from tests.local_cloud.workers.forms import MODULE, files, put_script, refused, send, sent
-from tests.local_cloud.workers.test_workers import says
+from tests.local_cloud.workers.forms import MODULE, files, put_script, refused, says, send, sent
 
 pytestmark = pytest.mark.cloud
 
@@ -101,21 +101,34 @@ def test_parts_are_split_at_their_boundary_alone() -> None:
     assert parse(BOUNDARY, body) == [Part("a", b"x--b\n\r\n", "x.js", "text/plain")]
 
 
+def test_a_quotation_mark_in_a_file_name_arrives_as_browsers_and_undici_escape_it() -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="a"; filename="%22x%22.js"\r\n\r\n\r\n--b--\r\n'
+    assert parse(BOUNDARY, body) == [Part("a", b"", '"x".js')]
+
+
 @pytest.mark.parametrize(
-    ("kind", "body"),
+    ("kind", "body", "reason"),
     [
-        ("multipart/form-data", b""),
-        ("application/json", b"{}"),
-        (BOUNDARY, b""),
-        (BOUNDARY, b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\ncut'),
-        (BOUNDARY, b'--b\r\nContent-Disposition: form-data; name="a"\r\n--b--\r\n'),
-        (BOUNDARY, b"--b\r\nContent-Type: text/plain\r\n\r\nnameless\r\n--b--\r\n"),
-        (BOUNDARY, b'--b\r\nContent-Disposition: form-data; name="\xff"\r\n\r\n\r\n--b--\r\n'),
+        ("multipart/form-data", b"", "multipart/form-data with a boundary is needed"),
+        ("application/json", b"{}", "multipart/form-data with a boundary is needed"),
+        (f"multipart/form-data; boundary={'b' * 71}", b"", "multipart/form-data with a boundary is needed"),
+        (BOUNDARY, b"", "Unexpected end of multipart stream (parser closed)"),
+        (BOUNDARY, b"a preamble without a part", "Boundary not found in first chunk"),
+        (
+            BOUNDARY,
+            b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\ncut',
+            "Unexpected end of multipart stream (parser closed)",
+        ),
+        (BOUNDARY, b'--b\r\nContent-Disposition: form-data; name="a"\r\n--b--\r\n', "Malformed segment header"),
+        (BOUNDARY, b"--b\r\nContent-Type: text/plain\r\n\r\nnameless\r\n--b--\r\n", "Missing Content-Disposition segment header"),
+        (BOUNDARY, b'--b\r\nContent-Disposition: form-data; name=""\r\n\r\n\r\n--b--\r\n', "a part has no name"),
+        (BOUNDARY, b'--b\r\nContent-Disposition: form-data; name="\xff"\r\n\r\n\r\n--b--\r\n', "Segment header failed to decode"),
     ],
 )
-def test_a_malformed_form_is_refused(kind: str, body: bytes) -> None:
-    with pytest.raises(Exception, match="Malformed form"):
+def test_a_malformed_form_is_refused(kind: str, body: bytes, reason: str) -> None:
+    with pytest.raises(Refusal) as refusal:
         parse(kind, body)
+    assert (refusal.value.status, refusal.value.code, refusal.value.message) == (400, 10003, f"Malformed form: {reason}")
 
 
 def test_the_workers_dev_switch_is_the_workers_own(api: Api) -> None:

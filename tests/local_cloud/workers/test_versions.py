@@ -14,10 +14,9 @@ from starlette.requests import Request
 from local_cloud.daemon import Running
 from local_cloud.envelope import Refusal
 from local_cloud.lock import is_free_within
-from local_cloud.workers.upload_form import LARGEST_BODY, read
+from local_cloud.workers.routes.upload_form import LARGEST_BODY, read
 from tests.cloud import Api, api_of, upload_body
-from tests.local_cloud.workers.forms import files, put_script, refused, sent
-from tests.local_cloud.workers.test_workers import says
+from tests.local_cloud.workers.forms import files, put_script, refused, says, sent
 
 pytestmark = pytest.mark.cloud
 

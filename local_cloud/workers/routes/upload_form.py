@@ -1,6 +1,6 @@
-"""What an uploaded form says: a version, in the words of the newer JSON API, so that both ways of uploading end in the same record.
+"""Reads an uploaded form as a version in the format of the newer JSON API, so that both ways of uploading give the same record.
 
-What the local cloud does not run (Durable Objects, static assets, containers, the service-worker format) is refused by name, never dropped.
+What the local cloud does not run (Durable Objects, static assets, containers, the service-worker format) is refused by name, not dropped.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from local_cloud.envelope import BAD_REQUEST, UNKNOWN_ROUTE, Refusal
-from local_cloud.workers.multipart import Part, parse
+from local_cloud.workers.routes.multipart_form import Part, parse
+from local_cloud.workers.version_record import VERSIONED
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from local_cloud.store import Body
 
-VERSIONED = ("main_module", "bindings", "compatibility_date", "compatibility_flags", "annotations", "usage_model", "limits", "placement")
-SCRIPT_LEVEL = ("logpush", "observability", "tags", "tail_consumers")
 LARGEST_BODY = 128 * 2**20
 _NOT_EMULATED = ("assets", "body_part", "containers", "exports", "migrations")
 _MALFORMED, _TOO_LARGE = 10001, 10027
@@ -26,7 +25,7 @@ _TYPES = {"text/javascript+module": "application/javascript+module", "text/javas
 
 
 async def read(request: Request) -> bytes:
-    """Give the request's body; refuse one that would fill the memory (413, 10027)."""
+    """Give the request's body; refuse one over 128 MiB (413, 10027)."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -53,11 +52,11 @@ async def settings(request: Request) -> Body:
 
 
 def field(parts: list[Part], name: str) -> Body:
-    """Give the JSON object in a field; raises Refusal."""
-    found = next((part.content for part in parts if part.name == name), None)
-    if found is None:
+    """Give the JSON object in a field; raises Refusal when it is missing or malformed."""
+    content = next((part.content for part in parts if part.name == name), None)
+    if content is None:
         raise Refusal(BAD_REQUEST, _MALFORMED, f"The form has no part '{name}'")
-    return json_of(found)
+    return json_of(content)
 
 
 def json_of(text: bytes) -> Body:
@@ -72,19 +71,19 @@ def json_of(text: bytes) -> Body:
 
 
 def kept(metadata: Body) -> list[str]:
-    """Give the types of bindings to keep from the version before."""
-    wanted = metadata.get("keep_bindings")
-    return [str(kind) for kind in wanted] if isinstance(wanted, list) else []
+    """Give the types of bindings to keep from the version before (``keep_bindings``)."""
+    kinds = metadata.get("keep_bindings")
+    return [str(kind) for kind in kinds] if isinstance(kinds, list) else []
 
 
 def demand_objects(value: object, name: str) -> None:
-    """Refuse what is not an object of objects and nulls."""
-    if not isinstance(value, dict) or not all(one is None or isinstance(one, dict) for one in value.values()):
+    """Refuse a value that is not an object of objects and nulls; ``name`` is its name in the refusal."""
+    if not isinstance(value, dict) or not all(item is None or isinstance(item, dict) for item in value.values()):
         raise Refusal(BAD_REQUEST, _MALFORMED, f"The request is malformed: {name} must be an object of objects")
 
 
 def refuse_unemulated(body: Body) -> None:
-    """Refuse what the local cloud could not run (501)."""
+    """Refuse an upload with something that the local cloud cannot run (501)."""
     for key in _NOT_EMULATED:
         if body.get(key):
             raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate '{key}' of an upload")

@@ -1,8 +1,8 @@
-"""The edge: ``/edge/{label}/{path}`` is what ``https://{label}.{subdomain}.workers.dev/{path}`` would be.
+"""The edge: ``/edge/{label}/{path}`` stands for ``https://{label}.{subdomain}.workers.dev/{path}``.
 
-A label is a script, answered by a version of the deployment that has reached the edge; or it names one version of a script (previews.py).
-Custom domains, routes and WebSockets are not emulated. The version is chosen when the request is let through to the runtime, so no answer
-comes from a version that has just been taken away.
+A label names a script, which a version of the deployment on the edge answers, or one version of a script (previews.py). Custom domains,
+routes and WebSockets are not emulated. The version is chosen when the request passes to the runtime, so a version that has just been
+removed never answers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.websockets import WebSocketClose
 
 from local_cloud.workerd.node import NodeError
-from local_cloud.workers.overrides import chosen
+from local_cloud.workers.choose_version import chosen
 from local_cloud.workers.previews import previewed
 
 if TYPE_CHECKING:
@@ -68,18 +68,18 @@ class Edge:
         return label, f"https://{label}.{self._cloud.subdomain}.workers.dev/{rest}{'?' if query else ''}{query}"
 
     def _wake(self, label: str) -> None:
-        """Have a version run whose own address is asked for."""
+        """Start the version whose own address is requested."""
         store = self._cloud.store
-        found = previewed(store, label) if store.named("worker", label) is None else None
-        if found is not None and self._cloud.previews.use(found["id"]):
+        version = previewed(store, label) if store.named("worker", label) is None else None
+        if version is not None and self._cloud.previews.use(version["id"]):
             self._cloud.workerd.touch()
 
     def _version(self, label: str, request: Request) -> str | None:
         store = self._cloud.store
         worker = store.named("worker", label)
         if worker is None:
-            found = previewed(store, label)
-            return found["id"] if found and found["id"] in self._cloud.previews.ids else None
+            version = previewed(store, label)
+            return version["id"] if version and version["id"] in self._cloud.previews.ids else None
         deployment = self._cloud.seen(worker["id"])
         if deployment is None or not worker["subdomain"]["enabled"]:
             return None

@@ -1,7 +1,7 @@
-"""Splitting SQL text into its statements: as SQLite sees them, and as production's ``/query`` is known to missee them.
+"""Splitting SQL text into its statements: as SQLite does, and wrongly, as production's ``/query`` is known to do.
 
-``split`` is exact: quotes, comments, triggers, CASE and line ends do not mislead it. ``missplit`` breaks what it finds once more, for each
-fault that is switched on. It does not parse SQL. Prevents a rehearsal that passes with a migration which production cuts in two.
+``split`` is exact: quotes, comments, triggers, CASE and line endings do not mislead it. ``missplit`` then splits these statements further,
+for each fault that is switched on, so a migration that production would cut in two fails in a rehearsal. It does not parse SQL.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def split(sql: str) -> list[str]:
 
 
 def missplit(sql: str, behaviour: Behaviour) -> list[str]:
-    """Give the statements that production's ``/query`` makes of ``sql`` under the faults that are switched on."""
+    """Give the parts into which production's ``/query`` splits ``sql`` under the faults that are switched on."""
     return [part for statement in split(sql) for part in _kept(_broken(statement, behaviour))]
 
 
 def words(sql: str) -> Iterator[str]:
-    """Give the bare words of a statement in capitals, without quoted names, strings and comments."""
+    """Give the unquoted words of a statement in capitals, without strings and comments."""
     return (token[0].upper() for token in _TOKEN.finditer(sql) if re.match(r"\w", token[0]))
 
 
@@ -48,9 +48,9 @@ def uncommented(statement: str) -> str:
 
 
 def is_trigger(statement: str) -> bool:
-    """Tell whether a statement creates a trigger."""
-    found = [word for word, _ in zip(words(statement), range(3), strict=False)]
-    return found[:1] == ["CREATE"] and "TRIGGER" in found[1 : 3 if found[1:2] in (["TEMP"], ["TEMPORARY"]) else 2]
+    """Whether a statement creates a trigger."""
+    first = [word for word, _ in zip(words(statement), range(3), strict=False)]
+    return first[:1] == ["CREATE"] and "TRIGGER" in first[1 : 3 if first[1:2] in (["TEMP"], ["TEMPORARY"]) else 2]
 
 
 def _broken(statement: str, behaviour: Behaviour) -> list[str]:

@@ -1,7 +1,6 @@
-"""Signed addresses for files: an import is uploaded to one, an export is downloaded from one, for an hour and without a token.
+"""Signed addresses for files, valid for an hour without a token: to upload an import or download an export.
 
-They stand beside the REST API, as R2's presigned URLs do. What an uploaded file holds is not judged here. Prevents a client that needs its
-token where production needs none, or that goes on with an address that has run out.
+They are outside the REST API, as R2's presigned URLs are. The content of an uploaded file is not checked here.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ VALID_SECONDS = 3600
 
 
 def address(cloud: Cloud, request: Request, method: str, path: str) -> str:
-    """Give the signed address of a file under this server, as the caller of ``request`` reached it; valid for an hour."""
+    """Give the signed address of a file on the host that ``request`` was sent to; valid for an hour."""
     query = signed(cloud.token, method, path, int(time.time()) + VALID_SECONDS)
     return f"{request.url.scheme}://{request.url.netloc}{PREFIX}{path}?{query}"
 
 
 def signed(key: str, method: str, path: str, expires: int) -> str:
-    """Give the query that admits one method on one path until ``expires`` (seconds since 1970)."""
+    """Give the query string that allows one method on one path until ``expires`` (seconds since 1970)."""
     return f"expires={expires}&signature={_signature(key, method, path, expires)}"
 
 
@@ -68,7 +67,7 @@ def _file(cloud: Cloud, request: Request, kind: Literal["imports", "exports"]) -
 
 
 async def _store(request: Request, file: Path) -> str:
-    """Write the body in place of the file, whole or not at all; give its md5."""
+    """Replace the file with the body, as a whole or not at all; give its md5."""
     digest = hashlib.md5(usedforsecurity=False)
     with _replacing(file) as target:
         async for chunk in request.stream():
@@ -93,8 +92,8 @@ def _is_admitted(key: str, method: str, path: Mapping[str, str], query: Mapping[
     expires = query.get("expires", "")
     if not (expires.isascii() and expires.isdigit() and int(expires) > time.time()):
         return False
-    wanted = _signature(key, method, f"/{path['uuid']}/{path['name']}", int(expires))
-    return hmac.compare_digest(wanted.encode(), query.get("signature", "").encode())
+    expected = _signature(key, method, f"/{path['uuid']}/{path['name']}", int(expires))
+    return hmac.compare_digest(expected.encode(), query.get("signature", "").encode())
 
 
 def _signature(key: str, method: str, path: str, expires: int) -> str:

@@ -1,9 +1,9 @@
-"""What a token that may only read may run: decided for each statement before any of them runs.
+"""Which statements a read-only token may run: decided for each statement before any of them runs.
 
-The same SQLite that would run a statement compiles it (EXPLAIN), and its program says whether it opens a write transaction: names,
-comments and CTEs cannot hide a write. A PRAGMA acts while it is compiled, so it is judged by its words; so is ``pragma_optimize``, which
-writes from inside a SELECT, its own or that of a view. Prevents a pull request's token from changing a database through ``/query``
-(Cloudflare's changelog of 2025-02-04: that hole was closed in production).
+The SQLite that would run a statement compiles it (EXPLAIN), and the compiled program shows whether it opens a write transaction, so
+names, comments and CTEs cannot hide a write. A PRAGMA takes effect while it is compiled, so its text is judged instead; so is
+``pragma_optimize``, which writes from inside a SELECT, directly or through a view. Production closed this hole in ``/query`` too
+(Cloudflare's changelog of 2025-02-04).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from local_cloud.d1.sql import uncommented, words
+from local_cloud.d1.split_sql import uncommented, words
 from local_cloud.envelope import BAD_REQUEST, SQL_ERROR, Refusal
 from local_cloud.tokens import denied
 from local_cloud.workerd.runtime import QueryError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from local_cloud.cloud import Cloud
-    from local_cloud.d1.statements import Statement
+    from local_cloud.d1.query_body import BoundStatement
 
 _READS = {"SELECT", "VALUES", "WITH"}
 _EXPLAINED = {*_READS, "INSERT", "REPLACE", "UPDATE", "DELETE"}
@@ -33,14 +33,14 @@ _PRAGMA = re.compile(
 _VIEWS = "SELECT 1 FROM sqlite_master WHERE type = 'view' AND instr(lower(sql), 'pragma_optimize')"
 
 
-async def refuse_writes(cloud: Cloud, uuid: str, statements: Iterable[Statement]) -> None:
-    """Refuse (403, 10000) if any statement would write, and with D1's words what cannot be compiled; nothing runs."""
+async def refuse_writes(cloud: Cloud, uuid: str, statements: Iterable[BoundStatement]) -> None:
+    """Refuse if any statement would write (403, 10000) or does not compile (400, with D1's text); runs none of them."""
     for statement in statements:
-        found = [*words(statement.sql), "", ""]
-        first = next((word for word in found if word not in {"EXPLAIN", "QUERY", "PLAN"}), "")
+        statement_words = [*words(statement.sql), "", ""]
+        first = next((word for word in statement_words if word not in {"EXPLAIN", "QUERY", "PLAN"}), "")
         if first == "PRAGMA":
             _judge_pragma(uncommented(statement.sql).strip())
-        elif found[0] == "EXPLAIN":
+        elif statement_words[0] == "EXPLAIN":
             if first not in _EXPLAINED:
                 raise denied()
         elif first not in _READS or await _writes(cloud, uuid, statement):
@@ -48,19 +48,19 @@ async def refuse_writes(cloud: Cloud, uuid: str, statements: Iterable[Statement]
 
 
 def _judge_pragma(sql: str) -> None:
-    """A name in quotes is no word, and is refused with the rest that is not understood."""
+    """Refuse a PRAGMA that is not known to be read-only; one with a quoted name is not understood and so refused."""
     pragma = _PRAGMA.fullmatch(sql)
     name = pragma[1].upper() if pragma else "OPTIMIZE"
     if name == "OPTIMIZE" or (name not in _READING_PRAGMAS and pragma and pragma[2]):
         raise denied()
 
 
-async def _writes(cloud: Cloud, uuid: str, statement: Statement) -> bool:
+async def _writes(cloud: Cloud, uuid: str, statement: BoundStatement) -> bool:
     try:
         (program,) = await cloud.workerd.query(uuid, [{"sql": _PREFIX + statement.sql, "params": statement.params}])
     except QueryError as error:
-        told = re.sub(r"(?<=at offset )\d+", lambda offset: str(max(int(offset[0]) - len(_PREFIX), 0)), str(error))
-        raise Refusal(BAD_REQUEST, SQL_ERROR, told) from error
+        message = re.sub(r"(?<=at offset )\d+", lambda offset: str(max(int(offset[0]) - len(_PREFIX), 0)), str(error))
+        raise Refusal(BAD_REQUEST, SQL_ERROR, message) from error
     columns = program["results"]["columns"]
     steps = [dict(zip(columns, row, strict=True)) for row in program["results"]["rows"]]
     if any(step["opcode"] == "Transaction" and step["p2"] for step in steps):
@@ -69,6 +69,6 @@ async def _writes(cloud: Cloud, uuid: str, statement: Statement) -> bool:
 
 
 async def _optimizes(cloud: Cloud, uuid: str, sql: str) -> bool:
-    """Tell whether a statement, or any view that it might read, could run ``PRAGMA optimize`` as a table."""
+    """Whether a statement, or any view that it might read, could run ``PRAGMA optimize`` as a table."""
     (views,) = await cloud.workerd.query(uuid, [{"sql": _VIEWS}])
     return "pragma_optimize" in sql.lower() or bool(views["results"]["rows"])

@@ -1,7 +1,7 @@
-"""What a request to ``/query`` asks for: its statements with their values, as production would split them, or a refusal.
+"""The body of a request to ``/query``: its statements with their values, as production would split them, or a refusal.
 
-It runs nothing. What workerd refuses by itself in D1's own words (transactions, ATTACH, most PRAGMAs, statements over 100 KB, more than
-100 values or columns, reserved tables) is left to it; here is what it would let pass. Prevents requests that work only on this machine.
+It runs nothing. workerd itself refuses, with D1's own texts, transactions, ATTACH, most PRAGMAs, statements over 100 KB, more than 100
+values or columns, and reserved tables. This module refuses what workerd would accept and production would not.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from local_cloud.d1.sql import missplit, words
+from local_cloud.d1.split_sql import missplit, words
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, SQL_ERROR, Refusal
 
 if TYPE_CHECKING:
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from local_cloud.store import Body
 
 LONGEST_VALUE = 2_000_000
-"""Bytes of a string or blob (documented: 2 MB); workerd itself lets 2.2 MB pass."""
+"""Bytes of a string or blob (documented: 2 MB); workerd itself accepts 2.2 MB."""
 _OWN_PRAGMA = "MINIFLARE_D1_EXPORT"
 
 
-class Statement(NamedTuple):
+class BoundStatement(NamedTuple):
     """One SQL statement and the values of its placeholders."""
 
     sql: str
     params: list[Any]
 
 
-def asked(body: Body, behaviour: Behaviour) -> list[Statement]:
-    """Give the statements of a request's body; refuse a malformed one (7400) and what D1 would not take (7500)."""
-    wanted = body.get("batch", [body])
-    if not isinstance(wanted, list) or not all(isinstance(one, dict) and isinstance(one.get("sql"), str) for one in wanted):
+def statements_of(body: Body, behaviour: Behaviour) -> list[BoundStatement]:
+    """Give the statements of a request's body; refuse a malformed one (7400) and what D1 would not accept (7500)."""
+    entries = body.get("batch", [body])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and isinstance(entry.get("sql"), str) for entry in entries):
         raise _malformed("Error: sql is required")
-    statements = [statement for one in wanted for statement in _split(one["sql"], _values(one.get("params")), behaviour)]
+    statements = [statement for entry in entries for statement in _split(entry["sql"], _values(entry.get("params")), behaviour)]
     if not statements:
         raise _empty()
     return statements
 
 
 def refuse_foreign(sql: str) -> None:
-    """Refuse a statement that only the machinery of this cloud would understand."""
+    """Refuse a statement that only the local cloud's own runtime understands."""
     if _OWN_PRAGMA in words(sql):
         raise Refusal(BAD_REQUEST, SQL_ERROR, "not authorized: SQLITE_AUTH")
 
 
-def _split(sql: str, params: list[Any], behaviour: Behaviour) -> list[Statement]:
+def _split(sql: str, params: list[Any], behaviour: Behaviour) -> list[BoundStatement]:
     if not _is_unicode(sql):
-        raise _malformed("sql is no Unicode text")
+        raise _malformed("sql is not valid Unicode")
     parts = missplit(sql, behaviour)
     if not parts:
         raise _empty()
@@ -55,7 +55,7 @@ def _split(sql: str, params: list[Any], behaviour: Behaviour) -> list[Statement]
         raise Refusal(BAD_REQUEST, SQL_ERROR, "Wrong number of parameter bindings for SQL query.: SQLITE_ERROR")
     for part in parts:
         refuse_foreign(part)
-    return [Statement(part, params) for part in parts]
+    return [BoundStatement(part, params) for part in parts]
 
 
 def _values(given: object) -> list[Any]:
@@ -74,7 +74,7 @@ def _is_value(value: object) -> bool:
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether a text is without halves of surrogate pairs, which JSON can write and no database can hold."""
+    """Whether a text has no lone surrogates, which JSON can write but no database can store."""
     try:
         text.encode()
     except UnicodeEncodeError:

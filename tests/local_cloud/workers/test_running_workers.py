@@ -1,0 +1,154 @@
+"""Deployed workers answer: requests and replies pass through whole, bindings work, and no deployment cuts off a reply."""
+
+import httpx
+import pytest
+
+from tests.cloud import HELLO, Api
+from tests.local_cloud.workers.forms import says
+
+ECHO = """export default { async fetch(request, env) {
+  const body = await request.text();
+  return Response.json({ url: request.url, method: request.method, body, x: request.headers.get("x-y"), env }, { status: 203 });
+} };"""
+
+
+def test_an_uploaded_and_deployed_version_answers(api: Api) -> None:
+    worker = api.worker()
+    api.deploy(worker, (api.upload(worker), 100))
+    assert api.edge(worker).text == "hello"
+
+
+def test_a_version_that_is_only_uploaded_gets_no_traffic(api: Api) -> None:
+    worker = api.worker()
+    api.deploy(worker, (api.upload(worker, says("old")), 100))
+    api.upload(worker, says("new"))
+    assert api.edge(worker).text == "old"
+
+
+def test_a_new_deployment_takes_over_and_an_old_version_can_come_back(api: Api) -> None:
+    worker = api.worker()
+    old, new = api.upload(worker, says("old")), api.upload(worker, says("new"))
+    answers = []
+    for version in (old, new, old):
+        api.deploy(worker, (version, 100))
+        answers.append(api.edge(worker).text)
+    assert answers == ["old", "new", "old"]
+
+
+def test_a_version_with_no_percentage_is_never_drawn_and_both_others_are(api: Api) -> None:
+    worker = api.worker()
+    one, two = api.upload(worker, says("one")), api.upload(worker, says("two"))
+    api.deploy(worker, (one, 100), (two, 0))
+    assert {api.edge(worker).text for _ in range(30)} == {"one"}
+    api.deploy(worker, (one, 50), (two, 50))
+    assert {api.edge(worker).text for _ in range(60)} == {"one", "two"}
+
+
+def test_a_request_passes_through_whole(api: Api) -> None:
+    worker = api.worker()
+    api.deploy(worker, (api.upload(worker, ECHO), 100))
+    reply = api.edge(worker, "/a%20b/c?d=e&d=f", "PUT", headers={"x-y": "z", "crane-version": "other"}, content="body")
+    assert reply.status_code == 203
+    seen = reply.json()
+    assert seen["url"] == f"https://{worker['name']}.automation-ab6.workers.dev/a%20b/c?d=e&d=f"
+    assert (seen["method"], seen["body"], seen["x"]) == ("PUT", "body", "z")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_every_method_reaches_the_worker(api: Api, method: str) -> None:
+    worker = api.worker()
+    api.deploy(worker, (api.upload(worker, "export default { fetch: (r) => new Response(null, { headers: { m: r.method } }) };"), 100))
+    assert api.edge(worker, method=method).headers["m"] == method
+
+
+def test_a_reply_passes_through_whole(api: Api) -> None:
+    code = """export default { fetch() {
+      const headers = new Headers({ location: "https://elsewhere.example/" });
+      headers.append("set-cookie", "a=1"); headers.append("set-cookie", "b=2");
+      return new Response("moved", { status: 302, headers });
+    } };"""
+    worker = api.worker()
+    api.deploy(worker, (api.upload(worker, code), 100))
+    reply = api.edge(worker)
+    assert (reply.status_code, reply.text, reply.headers["location"]) == (302, "moved", "https://elsewhere.example/")
+    assert reply.headers.get_list("set-cookie") == ["a=1", "b=2"]
+
+
+def test_a_worker_that_throws_answers_500_and_goes_on(api: Api) -> None:
+    worker = api.worker()
+    code = "let n = 0; export default { fetch() { if (!n++) throw new Error('boom'); return new Response('fine'); } };"
+    api.deploy(worker, (api.upload(worker, code), 100))
+    assert [api.edge(worker).status_code for _ in range(2)] == [500, 200]
+
+
+def test_bindings_reach_the_worker(api: Api) -> None:
+    worker, database = api.worker(), api.database()
+    api.query(database, "CREATE TABLE t(a); INSERT INTO t VALUES('from d1')")
+    code = """export default { async fetch(request, env) {
+      const { a } = await env.DB.prepare("SELECT a FROM t").first();
+      await env.DB.prepare("INSERT INTO t VALUES('from worker')").run();
+      return Response.json([env.TEXT, env.KEY, env.JSON.b, a]);
+    } };"""
+    bindings = [
+        {"name": "TEXT", "type": "plain_text", "text": "45"},
+        {"name": "KEY", "type": "secret_text", "text": "s3"},
+        {"name": "JSON", "type": "json", "json": {"b": [1]}},
+        {"name": "DB", "type": "d1", "database_id": database},
+    ]
+    api.deploy(worker, (api.upload(worker, code, bindings=bindings), 100))
+    assert api.edge(worker).json() == ["45", "s3", [1], "from d1"]
+    assert api.query(database, "SELECT a FROM t") == [[{"a": "from d1"}, {"a": "from worker"}]]
+
+
+def test_a_version_knows_its_id_and_tag(api: Api) -> None:
+    worker = api.worker()
+    binding = {"name": "VERSION", "type": "version_metadata"}
+    version = api.upload(worker, ECHO, bindings=[binding], annotations={"workers/tag": "abc"})
+    api.deploy(worker, (version, 100))
+    assert api.edge(worker).json()["env"]["VERSION"] == {"id": version["id"], "tag": "abc", "timestamp": version["created_on"]}
+
+
+def test_a_service_binding_reaches_the_other_workers_active_version(api: Api) -> None:
+    back, front = api.worker(), api.worker()
+    api.deploy(back, (api.upload(back, says("back 1")), 100))
+    code = "export default { fetch: (request, env) => env.BACK.fetch(request) };"
+    api.deploy(front, (api.upload(front, code, bindings=[{"name": "BACK", "type": "service", "service": back["name"]}]), 100))
+    assert api.edge(front).text == "back 1"
+    api.deploy(back, (api.upload(back, says("back 2")), 100))
+    assert api.edge(front).text == "back 2"
+
+
+def test_no_deployment_a_closed_subdomain_and_an_unknown_script_answer_404(api: Api) -> None:
+    worker = api.worker()
+    assert api.edge(worker).status_code == 404
+    api.deploy(worker, (api.upload(worker), 100))
+    assert api.edge(worker).status_code == 200
+    closed = api.result("PATCH", f"/workers/workers/{worker['id']}", {"subdomain": {"enabled": False}})
+    assert closed["subdomain"] == {"enabled": False, "previews_enabled": True}
+    assert api.edge(worker).status_code == 404
+    assert api.edge({"name": "nobody"}).status_code == 404
+
+
+def test_a_long_reply_is_not_cut_off_by_a_deployment_beside_it(api: Api) -> None:
+    """The runtime restarts with each deployment; replies under way are waited for."""
+    slow = """export default { fetch() {
+      const { readable, writable } = new TransformStream();
+      const writer = writable.getWriter();
+      (async () => {
+        for (let n = 0; n < 5; n++) { await writer.write(new TextEncoder().encode(String(n))); await scheduler.wait(50); }
+        await writer.close();
+      })();
+      return new Response(readable);
+    } };"""
+    worker, other = api.worker(), api.worker()
+    api.deploy(worker, (api.upload(worker, slow), 100))
+    version = api.upload(other, HELLO)
+    with httpx.stream("GET", f"{api.running.edge_url}/{worker['name']}/", trust_env=False) as reply:
+        chunks = reply.iter_text()
+        text = next(chunks)
+        versions = [{"version_id": version["id"], "percentage": 100}]
+        path = f"{api.running.api_url}/accounts/{api.running.account_id}/workers/scripts/{other['name']}/deployments"
+        with api.http.stream("POST", path, json={"strategy": "percentage", "versions": versions}) as deployed:
+            text += "".join(chunks)
+            assert deployed.status_code == 200
+    assert text == "01234"
