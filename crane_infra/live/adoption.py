@@ -1,7 +1,7 @@
-"""What adopting a worker will change, compared with how it is deployed now. Pure.
+"""What adopting a worker changes, compared with how it is deployed now. Pure.
 
-The provider plans an adoption as "import" and shows little of it. Prevents a binding, a variable or an address from going away
-because somebody had set it by hand and no file says so.
+The provider plans an adoption as "import" and shows little of it, so a binding, a variable or an address that no file declares would go away
+unseen.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from crane_infra.live.account import LiveWorker
 
 Bindings = Mapping[str, tuple[str, str]]
+"""The type and the readable value of each binding, by its name."""
 _QUIET = {"version_metadata"}
 
 
 @dataclass(frozen=True)
-class WantedWorker:
-    """A worker as this stack declares it. ``bindings``: type and readable value by name; ``crons`` None: none of ours."""
+class DeclaredWorker:
+    """A worker as this stack declares it. ``crons`` None: it declares no schedules, and those that are there stay."""
 
     bindings: Bindings
     compatibility_date: str
@@ -24,26 +25,26 @@ class WantedWorker:
     crons: tuple[str, ...] | None
 
 
-def changes(live: LiveWorker, wanted: WantedWorker) -> list[str]:
-    """What will change, each in a few words; loss first."""
-    told = [f"the {kind} binding {name} goes away" for name, (kind, _) in live.bindings.items() if name not in wanted.bindings]
-    told += [change for name in wanted.bindings if (change := _binding(name, live.bindings.get(name), wanted.bindings[name]))]
-    if secrets := sorted(name for name, (kind, _) in wanted.bindings.items() if kind == "secret_text" and name in live.bindings):
-        told.append(f"the secrets {', '.join(secrets)} are set from this stack")
-    for what, now, then in (
-        ("the compatibility date", live.compatibility_date, wanted.compatibility_date),
-        ("the compatibility flags", _listed(live.compatibility_flags), _listed(wanted.compatibility_flags)),
-        ("the workers.dev address", _switch(on=live.workers_dev), _switch(on=wanted.workers_dev)),
+def changes(live: LiveWorker, declared: DeclaredWorker) -> list[str]:
+    """What changes, each in a few words; what is lost comes first."""
+    texts = [f"the {kind} binding {name} goes away" for name, (kind, _) in live.bindings.items() if name not in declared.bindings]
+    texts += [change for name in declared.bindings if (change := _binding(name, live.bindings.get(name), declared.bindings[name]))]
+    if secrets := sorted(name for name, (kind, _) in declared.bindings.items() if kind == "secret_text" and name in live.bindings):
+        texts.append(f"the secrets {', '.join(secrets)} are set from this stack")
+    for what, before, after in (
+        ("the compatibility date", live.compatibility_date, declared.compatibility_date),
+        ("the compatibility flags", _listed(live.compatibility_flags), _listed(declared.compatibility_flags)),
+        ("the workers.dev address", _switch(on=live.workers_dev), _switch(on=declared.workers_dev)),
         ("the addresses of single versions", _switch(on=live.previews), _switch(on=False)),
-        ("the schedules", _listed(live.crons), _listed(live.crons if wanted.crons is None else wanted.crons)),
+        ("the schedules", _listed(live.crons), _listed(live.crons if declared.crons is None else declared.crons)),
     ):
-        if now != then:
-            told.append(f"{what}: {now or 'none'} becomes {then}")
-    return told
+        if before != after:
+            texts.append(f"{what}: {before or 'none'} becomes {after}")
+    return texts
 
 
-def _binding(name: str, live: tuple[str, str] | None, wanted: tuple[str, str]) -> str | None:
-    kind, value = wanted
+def _binding(name: str, live: tuple[str, str] | None, declared: tuple[str, str]) -> str | None:
+    kind, value = declared
     if live is None:
         return None if kind in _QUIET else f"the {kind} binding {name} is new"
     if live[0] != kind:

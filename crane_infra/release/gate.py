@@ -51,6 +51,11 @@ class Verdict:
         """Whether production may take the release."""
         return self.proof is not None
 
+    @property
+    def summary(self) -> str:
+        """The verdict in one line."""
+        return f"production gate open: {self.reason}" if self.is_open else str(self.error())
+
     def error(self) -> GateError:
         """The refusal as an error."""
         return GateError("production gate closed", self.reason, self.todo)

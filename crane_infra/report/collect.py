@@ -1,7 +1,6 @@
-"""Reads what a report is made from: the working copy, and the files that a workflow hands over. No network, no engine, no decryption.
+"""Reads what a report is made from: the working copy, and the files that a workflow passes. No network, no engine, no decryption.
 
-Whatever is read is redacted first, by the secrets that this process itself was given. Prevents an error text that quotes a token from becoming a
-public comment.
+Everything is redacted as it is read, by the secrets of this process: an error text may quote a token, and a comment is public.
 """
 
 import json
@@ -15,57 +14,62 @@ from crane_infra.config.consistency import neighbours
 from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
 from crane_infra.errors import CraneError, ReportError, SettingsError
 from crane_infra.redact import Redactor
-from crane_infra.report.compare import Side
+from crane_infra.release.preview_record import PreviewRecord, parse_record
 from crane_infra.report.engine import Preview, parse_preview, redacted
 from crane_infra.report.files import NOTHING, read_files, read_settings
 from crane_infra.report.markdown import shortened
+from crane_infra.report.side import Side
 
 _MOST_OF_A_FAILURE = 40  # lines
-_SHORTEST = 8  # characters: SOME_TOKEN=true hides nothing, and would take every "true" out
+_SHORTEST = 8  # characters: SOME_TOKEN=true is not a secret, and redacting it would take every "true" out
 _SECRET_NAMES = ("TOKEN", "PASSPHRASE", "PASSWORD", "SECRET", "ACCESS_KEY", "API_KEY")
+Paths = Mapping[Environment, Path | None]
 
 
 @dataclass(frozen=True)
-class Given:
-    """The files that a report is made from, each None where there is none. ``failed`` is there only where a preview did not end well."""
+class Sources:
+    """The files that a report is made from, each None where there is none. ``failed`` only exists where a preview failed."""
 
-    previews: Mapping[Environment, Path | None]
-    outputs: Mapping[Environment, Path | None]
+    previews: Paths
+    records: Paths
+    outputs: Paths
     failed: Path | None
 
 
 def redactor(catalog: Catalog, environ: Mapping[str, str]) -> Redactor:
-    """Takes out the values of all variables of this process that look like secrets or are secrets of the catalog."""
+    """Hides the values of all variables of this process that look like secrets or are secrets of the catalog."""
     keys = {secret.key for secret in catalog.secrets}
     hidden = {name for name in environ if name in keys or any(part in name.upper() for part in _SECRET_NAMES)}
     return Redactor({name: environ[name] for name in hidden if len(environ[name]) >= _SHORTEST})
 
 
-def collect(catalog: Catalog, given: Given, folder: Path, environ: Mapping[str, str]) -> dict[Environment, Side]:
+def collect(catalog: Catalog, sources: Sources, folder: Path, environ: Mapping[str, str]) -> dict[Environment, Side]:
     """Read both environments; ``folder`` has the stack files.
 
-    Raises ReportError where a file that was given cannot be read or is something else.
+    Raises ReportError where one of the files cannot be read or holds something else.
     """
     redact = redactor(catalog, environ)
-    previews = {name: _preview(path, redact) for name, path in given.previews.items()}
-    outputs = {name: _outputs(given.outputs.get(name), previews.get(name), redact) for name in ENVIRONMENTS}
+    previews = {name: _preview(sources.previews.get(name), redact) for name in ENVIRONMENTS}
+    outputs = {name: _outputs(sources.outputs.get(name), previews[name], redact) for name in ENVIRONMENTS}
     settings = {name: _settings(name, folder, environ) for name in ENVIRONMENTS}
-    return {name: _side(catalog, name, settings, outputs, previews.get(name)) for name in ENVIRONMENTS}
+    return {
+        name: _side(catalog, name, settings, outputs, (previews[name], _record(sources.records.get(name), redact))) for name in ENVIRONMENTS
+    }
 
 
 def failure(path: Path | None, catalog: Catalog, sides: Mapping[Environment, Side], environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What a failed preview said, its last lines; empty where none failed, and where it only warned while its JSON names the error.
+    """The last lines that a failed preview printed; empty where none failed, and where its JSON names the error and the rest only warns.
 
     Raises ReportError where the file cannot be read.
     """
     if path is None:
         return ()
     lines = [line.rstrip() for line in redactor(catalog, environ)(_read(path)).splitlines() if line.strip()]
-    told = any(side.preview.errors for side in sides.values() if side.preview)
-    if told and not any(line.startswith("error: ") for line in lines):
+    has_error = any(side.preview.errors for side in sides.values() if side.preview)
+    if has_error and not any(line.startswith("error: ") for line in lines):
         return ()
     last = (shortened(line.removeprefix("error: ")) for line in lines[-_MOST_OF_A_FAILURE:])
-    return ("\n".join(last) or "the preview failed and did not say why",)
+    return ("\n".join(last) or "the preview failed without a message",)
 
 
 def _side(
@@ -73,11 +77,11 @@ def _side(
     name: Environment,
     settings: Mapping[Environment, Settings | CraneError],
     outputs: Mapping[Environment, Mapping[str, Any] | None],
-    preview: Preview | None,
+    previewed: tuple[Preview | None, PreviewRecord | int | None],
 ) -> Side:
-    own, last = settings[name], {str(environment): found for environment, found in outputs.items()}
-    # Where a stack file cannot be read, the other one tells where the workers are: they are the same.
-    readable = next((one for one in (own, *settings.values()) if isinstance(one, Settings)), None)
+    own, last = settings[name], {str(environment): values for environment, values in outputs.items()}
+    # Where this stack file cannot be read, the other one has the folder of the workers too: both share it.
+    readable = next((candidate for candidate in (own, *settings.values()) if isinstance(candidate, Settings)), None)
     files = read_files(catalog, readable.workers_dir) if readable else NOTHING
     others: Mapping[str, Mapping[str, Any]] = {}
     if isinstance(own, Settings):
@@ -85,7 +89,7 @@ def _side(
             others = neighbours(own, last)
         except SettingsError as error:
             own = error
-    return Side(own, files, others, outputs[name], preview)
+    return Side(name, own, files, others, outputs[name], *previewed)
 
 
 def _settings(name: Environment, folder: Path, environ: Mapping[str, str]) -> Settings | CraneError:
@@ -96,26 +100,34 @@ def _settings(name: Environment, folder: Path, environ: Mapping[str, str]) -> Se
 
 
 def _preview(path: Path | None, redact: Redactor) -> Preview | None:
-    """None as well for an empty file: what a preview leaves that failed before it began."""
+    """None for an empty file too: a preview that failed before it began leaves one."""
     text = "" if path is None else _read(path)
     return parse_preview(text, str(path), redact) if text.strip() else None
 
 
+def _record(path: Path | None, redact: Redactor) -> PreviewRecord | int | None:
+    """None where the file does not exist: the preview failed before it wrote one, or its version writes none."""
+    if path is None or not path.exists():
+        return None
+    record = parse_record(_read(path), str(path))
+    return record.redacted(redact) if isinstance(record, PreviewRecord) else record
+
+
 def _outputs(path: Path | None, preview: Preview | None, redact: Redactor) -> Mapping[str, Any] | None:
-    """The last outputs: as they were given, else as the preview found them."""
+    """The last outputs: from their file, else as the preview saw them."""
     if path is None:
         return preview.outputs if preview else None
     try:
-        found = redacted(json.loads(_read(path) or "{}"), redact)
+        outputs = redacted(json.loads(_read(path) or "{}"), redact)
     except json.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
+        outputs = None
+    if not isinstance(outputs, dict):
         raise ReportError(str(path), "is not the JSON of a stack's outputs", "Write it with pulumi stack output --json")
-    return found
+    return outputs
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise ReportError(str(path), f"cannot be read ({error.strerror})", "Name a file that is there") from None
+        raise ReportError(str(path), f"cannot be read ({error.strerror})", "Name a file that exists") from None

@@ -1,6 +1,6 @@
-"""What changes of a worker: code, variables, secrets, bindings, schedules, compared with the last release. Pure.
+"""What changes in a worker: code, variables, secrets, bindings, schedules, compared with the last release. Pure.
 
-The engine cannot show it: one secret binding hides the whole list of bindings. Prevents a changed variable that nobody saw in review.
+The engine cannot show it: one secret binding hides the whole list of bindings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,10 +19,10 @@ _SHOWN = 12  # digits of a digest
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """An environment as the files want it.
+class DeclaredEnvironment:
+    """An environment as the files declare it.
 
-    ``fingerprints`` of its secrets are None where nobody knows them; ``sizes`` are bytes of module contents by sha256, those that are known.
+    ``fingerprints`` of its secrets are None where they are unknown; ``sizes`` are the known sizes of module contents, in bytes by sha256.
     """
 
     catalog: Catalog
@@ -37,86 +37,86 @@ class Wanted:
         return dict(self.manifest["workers"])
 
 
-def worker_changes(wanted: Wanted, last: StackOutputs) -> tuple[WorkerChanges, ...]:
-    """What changes of each worker whose bundle could be read.
+def worker_changes(declared: DeclaredEnvironment, last: StackOutputs) -> tuple[WorkerChanges, ...]:
+    """What changes in each worker whose bundle could be read.
 
     Raises SettingsError where the variables do not fit the catalog.
     """
-    return tuple(_worker(name, wanted, last) for name in wanted.workers)
+    return tuple(_worker(name, declared, last) for name in declared.workers)
 
 
-def _worker(name: str, wanted: Wanted, last: StackOutputs) -> WorkerChanges:
-    script = wanted.settings.script(name)
-    if name not in last.workers and wanted.settings.workers[name].adopt:
-        return WorkerChanges(name, script, "adopted", tuple(_code(name, wanted, last)))
+def _worker(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> WorkerChanges:
+    script = declared.settings.script(name)
+    if name not in last.workers and declared.settings.workers[name].adopt:
+        return WorkerChanges(name, script, "adopted", tuple(_code(name, declared, last)))
     standing: Standing = "kept" if name in last.workers else "new"
     parts = (_code, _compatibility, _variables, _secrets, _bindings, _settings, _checks)
-    return WorkerChanges(name, script, standing, tuple(change for part in parts for change in part(name, wanted, last)))
+    return WorkerChanges(name, script, standing, tuple(change for part in parts for change in part(name, declared, last)))
 
 
-def _code(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
-    before, after = last.worker_manifest(name), wanted.workers[name]
+def _code(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
+    before, after = last.worker_manifest(name), declared.workers[name]
     if before.get("digest") == after["digest"]:
         return
     yield Change("worker digest", "", _digest(before.get("digest")), _digest(after["digest"]))
     was, now = _modules(before), _modules(after)
     if was == now:
         return
-    yield Change("code", "", _total(was, wanted.sizes), _total(now, wanted.sizes))
+    yield Change("code", "", _total(was, declared.sizes), _total(now, declared.sizes))
     changed = sorted(module for module in was.keys() | now.keys() if was.get(module) != now.get(module))
     if was and len(changed) <= _MOST_MODULES:
         for module in changed:
-            yield Change("module", module, _module(was.get(module), wanted.sizes), _module(now.get(module), wanted.sizes))
+            yield Change("module", module, _module(was.get(module), declared.sizes), _module(now.get(module), declared.sizes))
 
 
-def _compatibility(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
-    before, after = _map(last.worker_manifest(name).get("compatibility")), _map(wanted.workers[name]["compatibility"])
+def _compatibility(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
+    before, after = _map(last.worker_manifest(name).get("compatibility")), _map(declared.workers[name]["compatibility"])
     yield from _differing("compatibility date", "", before.get("date"), after.get("date"))
     yield from _differing("compatibility flags", "", _listed(before.get("flags")), _listed(after.get("flags")))
 
 
-def _variables(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
+def _variables(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
     before = last.workers[name].variables if name in last.workers else {}
-    yield from _maps("variable", before, variables_of(name, wanted.catalog, wanted.settings))
+    yield from _maps("variable", before, variables_of(name, declared.catalog, declared.settings))
 
 
-def _secrets(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
-    """By fingerprint where somebody looked at the values, else only those that the worker did not bind, or binds no more."""
-    before, after = last.fingerprints, wanted.fingerprints
+def _secrets(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
+    """Compared by fingerprint where the values were read; else only those that the worker newly binds, or no longer binds."""
+    before, after = last.fingerprints, declared.fingerprints
     bound = {binding for binding, kind in _map(last.worker_manifest(name).get("bindings")).items() if kind == "secret_text"}
     known = after is not None and comparable(before, after)
-    for secret in wanted.catalog.workers[name].secrets:
+    for secret in declared.catalog.workers[name].secrets:
         was = before.get(secret.key) if known else "unknown" if secret.binding in bound else None
         now = _map(after).get(secret.key) if known else "unknown"
         if was != now:
             yield Change("secret", secret.key, "set" if was else None, ("another value" if was else "set") if now else None)
-    for binding in sorted(bound - {secret.binding for secret in wanted.catalog.workers[name].secrets}):
+    for binding in sorted(bound - {secret.binding for secret in declared.catalog.workers[name].secrets}):
         yield Change("secret", binding, "set", None)
 
 
 def comparable(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
-    """Whether fingerprints were made under one key, so that equal ones mean equal secrets."""
+    """Whether both were made with one key, so that equal fingerprints mean equal secrets."""
     return not before or before.get(KEY_NAME) == after.get(KEY_NAME)
 
 
-def _bindings(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
-    """Variables and secrets have rows of their own."""
-    before, after = _map(last.worker_manifest(name).get("bindings")), _map(wanted.workers[name]["bindings"])
+def _bindings(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
+    """All but variables and secrets, which have rows of their own."""
+    before, after = _map(last.worker_manifest(name).get("bindings")), _map(declared.workers[name]["bindings"])
     names = {key for key in before.keys() | after.keys() if {before.get(key), after.get(key)} - {None, "plain_text", "secret_text"}}
     yield from _maps("binding", *({key: one[key] for key in one.keys() & names} for one in (before, after)))
 
 
-def _settings(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
-    before, after = last.workers.get(name), wanted.settings.workers[name]
-    services = {binding: wanted.settings.script(service) for binding, service in after.services.items()}
-    was = {binding: wanted.settings.script(service) for binding, service in before.services.items()} if before else {}
+def _settings(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
+    before, after = last.workers.get(name), declared.settings.workers[name]
+    services = {binding: declared.settings.script(service) for binding, service in after.services.items()}
+    was = {binding: declared.settings.script(service) for binding, service in before.services.items()} if before else {}
     yield from _maps("service", was, services)
     yield from _differing("schedules", "", _listed(before.crons if before else None), _listed(after.crons))
-    yield from _differing("address", "", before.url if before else None, wanted.settings.url(name))
+    yield from _differing("address", "", before.url if before else None, declared.settings.url(name))
 
 
-def _checks(name: str, wanted: Wanted, last: StackOutputs) -> Iterator[Change]:
-    before, after = (_map(one.get("checks")).get(name) for one in (last.manifest, wanted.manifest))
+def _checks(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
+    before, after = (_map(one.get("checks")).get(name) for one in (last.manifest, declared.manifest))
     yield from _differing("checks", "", _digest(before), _digest(after))
 
 

@@ -5,8 +5,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from crane_infra.release.preview_record import RecordedAdoption
 from crane_infra.report.model import Report
-from tests.report.stage import Json, Stage, comment
+from tests.report.previews import Json, urn
+from tests.report.stage import Stage, comment
 from tests.repository import ROOT
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -71,13 +73,18 @@ def adoption(stage: Stage) -> Report:
         }
         workers = {name: {**one, "adopt": True} for name, one in config["crane-infra:workers"].items()}
         stage.configure(environment, {**config, "crane-infra:databases": databases, "crane-infra:workers": workers})
-    said = (
-        ("info", "adopts worker crane-context-staging: its code is replaced by this release; the kv binding CACHE goes away"),
-        ("info", "adopts worker crane-classifier-staging: its code is replaced by this release; nothing else changes"),
-        ("info", "adopts database crane-context-db-staging: its data stays; migrations taken over from wrangler: 2, pending: none"),
-        ("info", "adopts database crane-classifier-db-staging: its data stays; migrations taken over from wrangler: 1, pending: none"),
+    replaced, kept = "its code is replaced by this release", "its data stays"
+    adoptions = (
+        RecordedAdoption(kind="worker", name="crane-context-staging", changes=(replaced, "the kv binding CACHE goes away")),
+        RecordedAdoption(kind="worker", name="crane-classifier-staging", changes=(replaced, "nothing else changes")),
+        RecordedAdoption(
+            kind="database", name="crane-context-db-staging", changes=(kept, "migrations imported from wrangler: 2, pending: none")
+        ),
+        RecordedAdoption(
+            kind="database", name="crane-classifier-db-staging", changes=(kept, "migrations imported from wrangler: 1, pending: none")
+        ),
     )
-    return stage.report(staging=stage.preview(said=said))
+    return stage.report(staging=stage.preview(adoptions=adoptions))
 
 
 def secret_rotated(stage: Stage) -> Report:
@@ -94,11 +101,8 @@ def database_replaced(stage: Stage) -> Report:
     inputs = {"inputs": {"name": "crane-context-db-staging"}}
     gone = {"inputs": {"name": "crane-classifier-db-staging"}}
     steps: tuple[Json, ...] = (
-        *(
-            {"op": op, "urn": stage.urn("staging", kind, "crane-context-db"), "oldState": inputs}
-            for op in ("create-replacement", "replace")
-        ),
-        {"op": "delete", "urn": stage.urn("staging", kind, "crane-classifier-db"), "oldState": gone},
+        *({"op": op, "urn": urn("staging", kind, "crane-context-db"), "oldState": inputs} for op in ("create-replacement", "replace")),
+        {"op": "delete", "urn": urn("staging", kind, "crane-classifier-db"), "oldState": gone},
     )
     return stage.report(staging=stage.preview(steps=steps))
 
@@ -111,7 +115,7 @@ def number_taken(stage: Stage) -> Report:
         "workers/crane-context/migrations/0002_create_notes.sql: the number 2 is taken by 0002_create_labels.sql. "
         "Give the newer file the next free number."
     )
-    return stage.report(staging=stage.preview(said=(("error", text),)))
+    return stage.report(staging=stage.preview(logged=(("error", text),)))
 
 
 def migration_edited(stage: Stage) -> Report:
@@ -122,7 +126,7 @@ def migration_edited(stage: Stage) -> Report:
         "workers/crane-context/migrations/0001_create_sessions.sql: edited after it was applied to crane-context-db-staging (recorded d7328c34, "
         "file 35f19f1a). Restore the file, line ends included, or add a new migration."
     )
-    return stage.report(staging=stage.preview(said=(("error", text),)), failed="")
+    return stage.report(staging=stage.preview(logged=(("error", text),)), failed="")
 
 
 def referenced_table_dropped(stage: Stage) -> Report:
@@ -134,7 +138,7 @@ def referenced_table_dropped(stage: Stage) -> Report:
         "them (ON DELETE). Copy and drop what refers to it first (docs/lint.md shows how); if these rows may go, say -- crane: loses-rows notes. "
         "(drops-referenced-table)."
     )
-    return stage.report(staging=stage.preview(said=(("error", text),)), failed="")
+    return stage.report(staging=stage.preview(logged=(("error", text),)), failed="")
 
 
 def database_renamed(stage: Stage) -> Report:
@@ -148,7 +152,7 @@ def database_renamed(stage: Stage) -> Report:
         "Pulumi.staging.yaml databases.crane-context-db: was renamed from crane-context-db-staging to contexts-staging: this would replace or "
         "delete the database and lose its data. Restore crane-context-db-staging."
     )
-    return stage.report(staging=stage.preview(said=(("error", text),)))
+    return stage.report(staging=stage.preview(logged=(("error", text),)))
 
 
 def worker_removed(stage: Stage) -> Report:
@@ -160,7 +164,7 @@ def worker_removed(stage: Stage) -> Report:
         workers = {"crane-context": config["crane-infra:workers"]["crane-context"]}
         stage.configure(environment, {**config, "crane-infra:workers": workers})
     text = "Pulumi.staging.yaml workers.crane-classifier: was removed, but crane-classifier-staging is deployed. Restore it; see docs/runbook.md."
-    return stage.report(staging=stage.preview(said=(("error", text),)))
+    return stage.report(staging=stage.preview(logged=(("error", text),)))
 
 
 def bundle_missing(stage: Stage) -> Report:
@@ -171,7 +175,7 @@ def bundle_missing(stage: Stage) -> Report:
         "bundle of crane-context (workers/crane-context/dist): the folder does not exist. Build the worker (for TypeScript: wrangler deploy "
         "--dry-run --outdir dist), or correct workers-dir."
     )
-    return stage.report(staging=stage.preview(said=(("error", text),)))
+    return stage.report(staging=stage.preview(logged=(("error", text),)))
 
 
 def preview_failed(stage: Stage) -> Report:
@@ -185,8 +189,7 @@ def promotion_unproven(stage: Stage) -> Report:
     """Production is asked to take what staging has not proven."""
     stage.deploy("staging", "production")
     _change_code(stage)
-    said = (("warning", "production gate closed: as the engine says it. An update would be refused."),)
-    return stage.report(production=stage.preview("production", said), outputs=("staging",))
+    return stage.report(production=stage.preview("production"), outputs=("staging",))
 
 
 def promotion(stage: Stage) -> Report:

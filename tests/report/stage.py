@@ -1,16 +1,12 @@
-"""A small clone in a folder of its own: stack files, bundles, migrations, what both stacks export, and previews in the engine's words.
-
-The JSON has the shape that pulumi 3.259 prints (tests/report/test_previews.py reports from the real one); it is cut to what a report may look at.
-"""
+"""A small clone in a folder of its own: stack files, bundles, migrations, what both stacks export, and previews of both."""
 
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,19 +14,17 @@ from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, 
 from crane_infra.config.settings import Environment, Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
-from crane_infra.migrations.lint.judge import examine
-from crane_infra.migrations.pending_line import pending_line
+from crane_infra.release.preview_record import RecordedAdoption
 from crane_infra.release.proof import PROOF_SCHEMA
-from crane_infra.report.collect import Given, collect, failure
+from crane_infra.report.collect import Sources, collect, failure
 from crane_infra.report.compare import make_report
 from crane_infra.report.files import Files, read_files, read_settings
 from crane_infra.report.model import Report
 from crane_infra.report.render import render
 from crane_infra.secrets.rules import KEY_NAME, fingerprint
+from tests.report.previews import Json, Logged, planned_steps, preview_json, program_log
 
-Json = dict[str, Any]
 ACCOUNT = "0123456789abcdef0123456789abcdef"
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # how the engine writes what nobody knows yet
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SUFFIX = {"staging": "-staging", "production": "-prod"}
 KEY = "canary-fingerprint-key"
@@ -100,6 +94,8 @@ class Stage:
     files: dict[Environment, Files] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
     config: dict[Environment, Json] = field(default_factory=dict)
+    records: dict[Environment, str | None] = field(default_factory=dict)
+    """What the program wrote during the last preview of each environment, None where it wrote nothing."""
 
     def __post_init__(self) -> None:
         """Write the files."""
@@ -192,59 +188,25 @@ class Stage:
             "secrets": self.fingerprints,
         }
 
-    def preview(self, environment: Environment = "staging", said: tuple[tuple[str, str], ...] = (), steps: tuple[Json, ...] = ()) -> Json:
-        """What the engine would print for the present files, with more messages (severity, text) and steps."""
-        refused = any(severity == "error" for severity, _ in said)
-        root: Json = {"op": "same", "urn": self.urn(environment, "pulumi:pulumi:Stack", f"crane-infra-{environment}")}
-        root |= {"oldState": {"outputs": self.outputs[environment]}} if environment in self.outputs else {"op": "create"}
-        found = [] if refused else list(self._steps(environment))
-        said = said if refused else (*self._pending(environment), *said)
-        told = [{"message": f"{'error: ' if severity == 'error' else ''}{text}\n", "severity": severity} for severity, text in said]
-        digest: Json = {"config": {}, "steps": [root, *found, *steps], "changeSummary": {}}
-        return digest | ({"diagnostics": told} if told else {})
-
-    def _pending(self, environment: Environment) -> Iterator[tuple[str, str]]:
-        """What the program says of the ledgers, which hold what was deployed."""
+    def preview(
+        self,
+        environment: Environment = "staging",
+        logged: Logged = (),
+        steps: tuple[Json, ...] = (),
+        adoptions: tuple[RecordedAdoption, ...] = (),
+        refusals: tuple[str, ...] = (),
+    ) -> Json:
+        """What the engine would print for the present files, with more messages (severity, text) and steps; the program's record is kept."""
+        last = self.outputs.get(environment)
+        if any(severity == "error" for severity, _ in logged):
+            self.records[environment] = None
+            return preview_json(environment, last, logged, steps)
         files, settings = self.now(environment)
-        was = self.files.get(environment)
-        for name, own in files.migrations.items():
-            done = {file.name for file in was.migrations[name]} if was else set()
-            shown = settings.databases[name].name
-            if settings.databases[name].adopt:
-                yield "info", f"{shown}: taken over from wrangler: {', '.join(file.name for file in own)}"
-                continue
-            for one in examine(own, [file for file in own if file.name not in done]):
-                yield "info", pending_line(shown, one)
-                yield from (("warning", f"{shown}: {finding}") for finding in one.findings)
-
-    @staticmethod
-    def urn(environment: str, kind: str, name: str) -> str:
-        """A resource's name in the engine."""
-        return f"urn:pulumi:{environment}::crane-infra::{kind}::{name}"
-
-    def _steps(self, environment: Environment) -> Iterator[Json]:
-        files, settings = self.now(environment)
-        was, last = self.files.get(environment), self.outputs.get(environment, {})
-        rotated = last.get("environment", {}).get("secrets") != self.fingerprints
-        workers, schemas = list(files.bundles), list(files.migrations)
-        for name in workers:
-            if rotated or was is None or was.manifest["workers"].get(name) != files.manifest["workers"][name]:
-                old = {"inputs": _version(was, name)} if was else None
-                yield self._step(
-                    environment, "crane:infra:Worker$cloudflare:index/workerVersion:WorkerVersion", name, old, _version(files, name)
-                )
-        for name in schemas:
-            if was is None or was.migrations[name] != files.migrations[name]:
-                old = {"inputs": _schema(was, name)} if was else None
-                yield self._step(environment, "crane:infra:Database$pulumi:index:Stash", f"{name}-schema", old, _schema(files, name))
-        new = {"input": {"environment": self._environment(settings), "proofs": UNKNOWN}}
-        if last.get("environment") != new["input"]["environment"] or was is None or was.manifest != files.manifest:
-            yield self._step(environment, "pulumi:index:Stash", "release", {"inputs": {"input": last}} if last else None, new)
-
-    def _step(self, environment: str, kind: str, name: str, old: Json | None, new: Json) -> Json:
-        op = "create" if old is None else "replace" if kind.endswith("WorkerVersion") else "update"
-        step: Json = {"op": op, "urn": self.urn(environment, kind, name), "newState": {"inputs": new}, "detailedDiff": None}
-        return step | ({"oldState": old} if old else {})
+        before = self.files.get(environment)
+        told = program_log(files, settings, before, adoptions, refusals)
+        self.records[environment] = told.record(files, settings)
+        planned = planned_steps(environment, files, before, last or {}, self._environment(settings))
+        return preview_json(environment, last, told.logged + logged, (*planned, *steps))
 
     def report(
         self,
@@ -255,15 +217,17 @@ class Stage:
         outputs: tuple[Environment, ...] = ("production",),
         environ: Mapping[str, str] | None = None,
     ) -> Report:
-        """The report from previews, from the outputs of the named stacks, and from what a failed preview said, each handed over as a file."""
-        given = Given(
-            {"staging": self._file("staging.json", staging), "production": self._file("production.json", production)},
-            {name: self._file(f"{name}-outputs.json", self.outputs.get(name, {})) for name in outputs},
-            None if failed is None else self._file("failed.txt", failed),
+        """The report from previews with their records, the outputs of the named stacks, and what a failed preview printed: each from a file."""
+        previews: dict[Environment, Json | None] = {"staging": staging, "production": production}
+        sources = Sources(
+            previews={name: self._file(f"{name}.json", preview) for name, preview in previews.items()},
+            records={name: self._file(f"{name}-record.json", self.records.get(name)) for name, preview in previews.items() if preview},
+            outputs={name: self._file(f"{name}-outputs.json", self.outputs.get(name, {})) for name in outputs},
+            failed=self._file("failed.txt", failed),
         )
         with contextlib.chdir(self.folder):
-            sides = collect(self.catalog, given, Path(), environ or {})
-            return make_report(self.catalog, sides, failure(given.failed, self.catalog, sides, environ or {}), NOW)
+            sides = collect(self.catalog, sources, Path(), environ or {})
+            return make_report(self.catalog, sides, failure(sources.failed, self.catalog, sides, environ or {}), NOW)
 
     def _file(self, name: str, content: Json | str | None) -> Path | None:
         if content is None:
@@ -271,18 +235,6 @@ class Stage:
         path = self.folder / name
         path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
         return path
-
-
-def _version(files: Files, name: str) -> Json:
-    return {
-        "annotations": {"workersTag": files.manifest["workers"][name]["digest"]},
-        "bindings": "[secret]",
-        "modules": [{"name": module.name, "contentBase64": module.base64} for module in files.bundles[name].modules],
-    }
-
-
-def _schema(files: Files, name: str) -> Json:
-    return {"input": {"database": name, "migrations": [{"name": file.name, "sha256": file.sha256} for file in files.migrations[name]]}}
 
 
 def comment(report: Report) -> str:

@@ -81,7 +81,7 @@ def test_a_comment_stays_below_what_github_takes(stage: Stage) -> None:
 def test_no_list_of_a_comment_is_endless(stage: Stage) -> None:
     stage.deploy("staging", "production")
     said = tuple(("error", f"refusal {number} {'x' * 690}") for number in range(400))
-    told = comment(stage.report(staging=stage.preview(said=said), failed=f"{'y' * 90_000}\n" * 90))
+    told = comment(stage.report(staging=stage.preview(logged=said), failed=f"{'y' * 90_000}\n" * 90))
     assert len(told.encode()) <= LONGEST
     assert "- … and 340 more" in told
     assert "**Production gate:**" in told

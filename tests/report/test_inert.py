@@ -108,7 +108,7 @@ def test_a_file_and_a_variable_with_such_a_name_stay_inert(text: str, stage: Sta
     config = stage.config["staging"]
     workers = {**config["crane-infra:workers"], "crane-context": {"variables": {"ENVIRONMENT": text}}}
     stage.configure("staging", {**config, "crane-infra:workers": workers})
-    told = comment(stage.report(staging=stage.preview(said=(("warning", f"a note {text}"),)), failed=f"one {text}\ntwo {text} ```"))
+    told = comment(stage.report(staging=stage.preview(logged=(("warning", f"a note {text}"),)), failed=f"one {text}\ntwo {text} ```"))
     assert active(told) == []
     assert "This check fails" in told
 

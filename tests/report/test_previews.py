@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from crane_infra.release.preview_record import VARIABLE, PreviewRecord, RecordedDatabase, parse_record
 from crane_infra.report.engine import parse_preview
 from tests.repository import ROOT
 from tests.world.engine import Ended
@@ -23,9 +24,10 @@ CRANE = str(Path(sys.executable).parent / "crane")
 
 @dataclass(frozen=True)
 class Reported:
-    """A preview of staging and the comment made from it. ``preview`` is the JSON, or nothing."""
+    """A preview of staging and the comment made from it. ``preview`` is the engine's JSON and ``record`` the program's, empty where none was written."""
 
     preview: str
+    record: str
     ended: Ended
     exit: int
     comment: str
@@ -59,20 +61,23 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def report(world: World, **variables: str) -> Reported:
     """Preview staging, take production's outputs, and report: the commands of a pull request."""
     folder = world.project.folder
-    ended = world.engine.run("preview", "--json", "--stack", "staging", **variables)
+    record = folder / "record.json"
+    record.unlink(missing_ok=True)
+    ended = world.engine.run("preview", "--json", "--stack", "staging", **{VARIABLE: str(record), **variables})
     (folder / "preview.json").write_text(ended.out, encoding="utf-8")
     (folder / "said").write_text(ended.said.removeprefix(ended.out), encoding="utf-8")
     (folder / "outputs.json").write_text(
         world.engine.well("stack", "output", "--json", "--stack", "production", **variables), encoding="utf-8"
     )
-    words = ["preview-report", "--preview", "preview.json", "--production-outputs", "outputs.json"]
+    words = ["preview-report", "--preview", "preview.json", "--record", "record.json", "--production-outputs", "outputs.json"]
     words += [] if ended.out else ["--failed", "said"]
     environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(folder), **variables}
     said = subprocess.run(
         [CRANE, *(_there(folder, word) for word in words)], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
     assert said.stderr == "", said.stderr
-    return Reported(ended.out, ended, said.returncode, said.stdout)
+    written = record.read_text(encoding="utf-8") if record.exists() else ""
+    return Reported(ended.out, written, ended, said.returncode, said.stdout)
 
 
 def _there(folder: Path, word: str) -> str:
@@ -108,10 +113,19 @@ class TestAUsualChange:
     def test_is_not_proven_yet_and_that_is_said_to_be_normal(self, usual: Reported) -> None:
         assert "**Production gate:** not proven yet, which is normal in a pull request" in usual.comment
 
-    def test_shows_no_secret_in_the_preview_nor_in_the_comment(self, world: World, usual: Reported) -> None:
+    def test_is_recorded_with_the_files_that_are_pending_by_the_ledgers(self, usual: Reported) -> None:
+        record = parse_record(usual.record, "record")
+        assert isinstance(record, PreviewRecord)
+        assert record.databases == {
+            "crane-context-db": RecordedDatabase(pending=("0005_create_notes.sql",)),
+            "crane-classifier-db": RecordedDatabase(),
+        }
+        assert usual.comment.count("0005_create_notes.sql") == 1
+
+    def test_shows_no_secret_in_the_preview_its_record_or_the_comment(self, world: World, usual: Reported) -> None:
         values = {*world.secrets("staging").values(), PLANTED, OTHER, world.cloud.token, world.engine.environ["PULUMI_CONFIG_PASSPHRASE"]}
         assert len(values) > 8
-        assert [value for value in values if value in usual.comment or value in usual.preview] == []
+        assert [value for value in values if value in usual.comment + usual.preview + usual.record] == []
 
 
 def test_no_pull_request_can_preview_production(world: World) -> None:
@@ -191,6 +205,31 @@ def test_a_dropped_table_that_others_refer_to_fails_the_check(world: World) -> N
     assert found.exit == 3
     assert "(drops-referenced-table)" in found.comment
     assert "**may be lost in `c`**" in found.comment
+
+
+def test_a_line_that_quotes_a_secret_is_recorded_without_it(world: World, usual: Reported, tmp_path: Path) -> None:
+    assert usual.exit == 0
+    path, record = world.workers / "crane-context" / "migrations" / "0005_planted.sql", tmp_path / "record.json"
+    path.write_text(f'CREATE TABLE "{PLANTED}" (id INTEGER PRIMARY KEY);\n', encoding="utf-8")
+    ended = world.engine.run("preview", "--stack", "staging", **{VARIABLE: str(record)})
+    path.unlink()
+    assert ended.exit == 0, ended.said
+    text = record.read_text(encoding="utf-8")
+    assert PLANTED not in text
+    assert "tables [secret GEMINI_API_KEY])" in text
+
+
+def test_an_update_records_nothing(world: World, tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    assert world.up("staging", **{VARIABLE: str(record)}).exit == 0
+    assert not record.exists()
+
+
+def test_a_record_that_cannot_be_written_stops_the_preview_in_one_line(world: World) -> None:
+    ended = world.engine.run("preview", "--stack", "staging", **{VARIABLE: "/nowhere/record.json"})
+    assert ended.errors == [
+        "CRANE_PREVIEW_RECORD /nowhere/record.json: cannot be written (No such file or directory). Name a file in a folder that exists."
+    ]
 
 
 def test_a_preview_that_did_not_begin_is_reported_with_what_it_said(world: World) -> None:

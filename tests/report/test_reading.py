@@ -9,8 +9,6 @@ from typer.testing import CliRunner
 from crane_infra.cli.main import make_app
 from crane_infra.errors import CraneError, ReportError
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.lint.judge import examine
-from crane_infra.migrations.pending_line import UNSEEN, pending_in, pending_line
 from crane_infra.release.outputs import read_outputs
 from crane_infra.report.engine import parse_preview
 from tests.report.cases import NOTES, usual_change
@@ -50,50 +48,23 @@ def test_after_a_failed_preview_staging_is_compared_with_its_last_outputs(stage:
 
 
 def test_a_failed_preview_that_said_nothing_still_fails_the_check(stage: Stage) -> None:
-    assert stage.report(failed="").objections == ("the preview failed and did not say why",)
+    assert stage.report(failed="").objections == ("the preview failed without a message",)
 
 
 def test_a_failed_preview_that_said_it_all_in_its_json_is_told_once(stage: Stage) -> None:
-    assert stage.report(staging=stage.preview(said=(("error", "a: b. c."),)), failed="").objections == ("a: b. c.",)
-
-
-def test_what_a_preview_saw_in_the_ledgers_goes_before_what_was_recorded(stage: Stage) -> None:
-    stage.deploy("staging", "production")
-    stage.write("crane-context/migrations/0003_create_labels.sql", NOTES)
-    seen = stage.preview()
-    seen["diagnostics"] = []  # somebody applied it by hand
-    unseen = {**seen, "diagnostics": [{"severity": "warning", "message": f"{UNSEEN}: no answer"}]}
-    by_ledger, by_record = (stage.report(staging=preview).environments[0] for preview in (seen, unseen))
-    assert [one.pending for one in by_ledger.databases] == [(), ()]
-    assert [pending.name for one in by_record.databases for pending in one.pending] == ["0003_create_labels.sql"]
-
-
-def test_the_line_that_a_preview_says_of_a_pending_file_is_read_back(stage: Stage) -> None:
-    stage.write("crane-context/migrations/0003_odd (data, 1).sql", NOTES)
-    (file,) = (one for one in stage.now("staging")[0].migrations["crane-context-db"] if one.number == 3)
-    (examined,) = examine([file], [file])
-    assert pending_in(pending_line("some-db", examined)) == ("some-db", file.name)
-    assert pending_in("some-db: pending nothing of this kind") is None
+    assert stage.report(staging=stage.preview(logged=(("error", "a: b. c."),)), failed="").objections == ("a: b. c.",)
 
 
 def test_warnings_beside_a_failed_preview_add_nothing_to_the_error_that_it_names(stage: Stage) -> None:
-    preview = stage.preview(said=(("error", "secrets: X (missing). Set it."),))
+    preview = stage.preview(logged=(("error", "secrets: X (missing). Set it."),))
     assert stage.report(staging=preview, failed="WARN Response has no supported checksum.").objections == ("secrets: X (missing). Set it.",)
     assert len(stage.report(staging=preview, failed="error: another").objections) == 2
-
-
-def test_a_refusal_that_a_preview_only_warns_of_fails_the_check(stage: Stage) -> None:
-    said = (
-        ("warning", "Pulumi.staging.yaml workers.x.adopt: the account has no worker x to adopt. Remove adopt. An update would be refused."),
-    )
-    (refusal,) = stage.report(staging=stage.preview(said=said)).objections
-    assert refusal == "Pulumi.staging.yaml workers.x.adopt: the account has no worker x to adopt. Remove adopt."
 
 
 def test_what_this_process_was_given_as_a_secret_is_taken_out_of_whatever_it_reads(stage: Stage) -> None:
     stage.deploy("staging", "production")
     environ = {"PULUMI_CONFIG_PASSPHRASE": "canary-passphrase", "CLOUDFLARE_API_TOKEN": "canary-token", "WEBHOOK_SECRET": "canary-value"}
-    preview = stage.preview(said=(("warning", "a note with canary-passphrase"),))
+    preview = stage.preview(logged=(("warning", "a note with canary-passphrase"),))
     told = comment(stage.report(staging=preview, failed="no canary-token\nnor canary-value", environ=environ))
     assert "canary" not in told
     assert "[secret CLOUDFLARE_API_TOKEN]" in told
@@ -139,7 +110,7 @@ def test_a_stack_file_that_is_refused_is_told_in_the_words_of_a_run(stage: Stage
     stage.configure("staging", {**stage.config["staging"], "crane-infra:colour": "red"})
     with pytest.raises(CraneError) as refused:
         stage.now("staging")
-    assert stage.report(staging=stage.preview(said=(("error", str(refused.value)),))).objections == (str(refused.value),)
+    assert stage.report(staging=stage.preview(logged=(("error", str(refused.value)),))).objections == (str(refused.value),)
 
 
 # The command
@@ -176,7 +147,7 @@ def test_the_command_prints_one_object_for_machines(stage: Stage) -> None:
 def test_the_command_says_in_one_line_what_it_cannot_read(stage: Stage) -> None:
     assert run(*clone(stage), "--preview", "/nowhere.json") == (
         1,
-        "error: /nowhere.json: cannot be read (No such file or directory). Name a file that is there.",
+        "error: /nowhere.json: cannot be read (No such file or directory). Name a file that exists.",
     )
     (stage.folder / "said").write_text("x", encoding="utf-8")
     assert run("--stack-files", "/nowhere", "--failed", str(stage.folder / "said")) == (

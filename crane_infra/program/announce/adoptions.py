@@ -1,72 +1,91 @@
 """Before the first update that adopts: says what the adoption will change, and refuses one that cannot go well.
 
-Asks observe.py and the ledgers, changes nothing. Prevents an adoption that finds out halfway that there is nothing to adopt, and a
-change to a live worker that nobody was told of.
+Asks the account and the ledgers, and changes nothing.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import pulumi
 
 from crane_infra.config.variables import variables_of
 from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, SettingsError
 from crane_infra.live.account import Account, open_account
-from crane_infra.live.adoption import Bindings, WantedWorker, changes
+from crane_infra.live.adoption import Bindings, DeclaredWorker, changes
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.plan import make_plan
+from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking
 from crane_infra.program.preparation import Prepared
+from crane_infra.release.preview_record import RecordedAdoption
 
 
-def announce_adoptions(prepared: Prepared) -> None:
-    """Say what each worker and database that this stack adopts for the first time will change.
+@dataclass(frozen=True)
+class Adoptions:
+    """What this stack adopts for the first time. ``refusal``: why an update would refuse that, where only a preview goes on."""
 
-    In preview a refusal is said and the diff goes on. In an update raises SettingsError where there is nothing to adopt,
-    MigrationError where files and ledger disagree, ApiError where the API does not answer.
+    records: tuple[RecordedAdoption, ...] = ()
+    refusal: str | None = None
+
+    @property
+    def lines(self) -> Iterator[Line]:
+        """What a run logs about them."""
+        yield from (Line(str(adoption)) for adoption in self.records)
+        if self.refusal is not None:
+            yield Line(f"{self.refusal} {WOULD_REFUSE}", is_warning=True)
+
+
+def announce_adoptions(prepared: Prepared) -> Adoptions:
+    """Log what changes in each worker and database that this stack adopts for the first time.
+
+    A preview logs a refusal and goes on. An update raises SettingsError where there is nothing to adopt, MigrationError where files and
+    ledger disagree, ApiError where the API does not answer.
     """
     workers, databases = _first_time(prepared, "workers"), _first_time(prepared, "databases")
     if not workers and not databases:
-        return
+        return Adoptions()
     try:
-        told = blocking(_announcements(prepared, workers, databases))
+        adoptions = Adoptions(blocking(_adoptions(prepared, workers, databases)))
     except CraneError as error:
         if not pulumi.runtime.is_dry_run():
             raise
-        pulumi.log.warn(f"{error}{'' if isinstance(error, ApiError) else f' {WOULD_REFUSE}'}")
-        return
-    for text in told:
-        pulumi.log.info(text)
+        if isinstance(error, ApiError):
+            pulumi.log.warn(str(error))
+            return Adoptions()
+        adoptions = Adoptions(refusal=str(error))
+    log(adoptions.lines)
+    return adoptions
 
 
 def _first_time(prepared: Prepared, kind: str) -> list[str]:
     known = prepared.last.declared[kind]
     declared: Mapping[str, object] = getattr(prepared.settings, kind)
-    return [name for name, own in declared.items() if getattr(own, "adopt", None) and name not in known]
+    return [name for name, settings in declared.items() if getattr(settings, "adopt", None) and name not in known]
 
 
-async def _announcements(prepared: Prepared, workers: list[str], databases: list[str]) -> list[str]:
+async def _adoptions(prepared: Prepared, workers: list[str], databases: list[str]) -> tuple[RecordedAdoption, ...]:
     async with open_account(prepared.settings) as account:
         looks = [*(_worker(account, prepared, name) for name in workers), *(_database(account, prepared, name) for name in databases)]
-        return list(await asyncio.gather(*looks))
+        return tuple(await asyncio.gather(*looks))
 
 
-async def _worker(account: Account, prepared: Prepared, name: str) -> str:
-    settings, declared = prepared.settings, prepared.catalog.workers[name]
+async def _worker(account: Account, prepared: Prepared, name: str) -> RecordedAdoption:
+    settings, worker = prepared.settings, prepared.catalog.workers[name]
     script = settings.script(name)
     live = await account.worker(script)
     if live is None:
         where = f"Pulumi.{settings.environment}.yaml workers.{name}.adopt"
-        raise SettingsError(where, f"the account has no worker {script} to adopt", "Remove adopt, and this stack makes it")
-    wanted = WantedWorker(
+        raise SettingsError(where, f"the account has no worker {script} to adopt", "Remove adopt, and this stack creates it")
+    declared = DeclaredWorker(
         _bindings(prepared, name),
-        declared.compatibility_date,
-        declared.compatibility_flags,
+        worker.compatibility_date,
+        worker.compatibility_flags,
         settings.workers[name].workers_dev,
         prepared.crons_of(name),
     )
-    told = changes(live, wanted)
-    return f"adopts worker {script}: its code is replaced by this release; {'; '.join(told) or 'nothing else changes'}"
+    differences = changes(live, declared) or ["nothing else changes"]
+    return RecordedAdoption(kind="worker", name=script, changes=("its code is replaced by this release", *differences))
 
 
 def _bindings(prepared: Prepared, name: str) -> Bindings:
@@ -80,16 +99,18 @@ def _bindings(prepared: Prepared, name: str) -> Bindings:
     }
 
 
-async def _database(account: Account, prepared: Prepared, name: str) -> str:
+async def _database(account: Account, prepared: Prepared, name: str) -> RecordedAdoption:
     settings = prepared.settings
-    own = settings.databases[name]
-    where = f"Pulumi.{settings.environment}.yaml databases.{name}"
-    found = await account.database_name(own.adopt or "")
-    if found is None:
-        raise SettingsError(f"{where}.adopt", f"the account has no database {own.adopt}", "Correct the id: wrangler d1 list names them")
-    if found != own.name:
-        raise SettingsError(f"{where}.name", f"the database {own.adopt} is called {found}, not {own.name}", f"Write name: {found}")
-    ledger = await read_ledger(account.database(own.adopt or "", own.name))
-    plan = make_plan(prepared.release.migrations[name], ledger, own.name, base=prepared.release.bases.get(name))
+    database = settings.databases[name]
+    database_id, where = database.adopt or "", f"Pulumi.{settings.environment}.yaml databases.{name}"
+    live_name = await account.database_name(database_id)
+    if live_name is None:
+        raise SettingsError(f"{where}.adopt", f"the account has no database {database_id}", "Correct the id: wrangler d1 list shows them")
+    if live_name != database.name:
+        what = f"the database {database_id} is called {live_name}, not {database.name}"
+        raise SettingsError(f"{where}.name", what, f"Write name: {live_name}")
+    ledger = await read_ledger(account.database(database_id, database.name))
+    plan = make_plan(prepared.release.migrations[name], ledger, database.name, base=prepared.release.bases.get(name))
     pending = ", ".join(file.name for file in plan.apply) or "none"
-    return f"adopts database {own.name}: its data stays; migrations taken over from wrangler: {len(plan.adopt)}, pending: {pending}"
+    changes = ("its data stays", f"migrations imported from wrangler: {len(plan.adopt)}, pending: {pending}")
+    return RecordedAdoption(kind="database", name=database.name, changes=changes)

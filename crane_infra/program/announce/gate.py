@@ -4,6 +4,7 @@ import pulumi
 
 from crane_infra.errors import WOULD_REFUSE
 from crane_infra.live.promotion import require_open
+from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict, verdict_for
@@ -21,8 +22,10 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
     verdict = verdict_for(prepared.settings, prepared.release, staging.raw if staging.exists else None)
     if not pulumi.runtime.is_dry_run():
         blocking(require_open(prepared.settings, verdict))
-    if verdict.is_open:
-        pulumi.log.info(f"production gate open: {verdict.reason}")
-    else:
-        pulumi.log.warn(f"{verdict.error()} {WOULD_REFUSE}")
+    log([gate_line(verdict)])
     return verdict
+
+
+def gate_line(verdict: Verdict) -> Line:
+    """What a run logs about the gate."""
+    return Line(verdict.summary) if verdict.is_open else Line(f"{verdict.summary} {WOULD_REFUSE}", is_warning=True)

@@ -1,88 +1,103 @@
-"""Before the first resource: which migrations are pending in each database by its own ledger, and what a run would refuse of them.
+"""Before the first resource: which migrations are pending in each database by its own ledger, and which of them a run would refuse.
 
-Asks the databases, changes nothing. The hooks look again before they apply. Prevents a preview that tells what Pulumi recorded while
-wrangler, or a restored bookmark, made something else true; and an update that uploads workers before it finds out.
+Asks the databases and changes nothing; the hooks look again before they apply. The state alone would not do: wrangler may have applied a file
+since, and Time Travel may have taken one back.
 """
 
 import asyncio
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 
 import pulumi
 
 from crane_infra.errors import ApiError, MigrationError
-from crane_infra.live.account import open_account
+from crane_infra.live.account import Account, open_account
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.judgement import Judgement, judge
 from crane_infra.migrations.ledger import Ledger
-from crane_infra.migrations.pending_line import _TAKEN_OVER, UNSEEN, pending_line
+from crane_infra.migrations.lint.judge import Examined
 from crane_infra.migrations.status import status_of
+from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.schemas import schema_files_of
 
+Judgements = Mapping[str, Judgement]
+"""By the databases' names in the catalog."""
 
-def announce_migrations(prepared: Prepared, looked: Future[list[Judgement]]) -> None:
-    """Say in a preview what is pending in each database; refuse, in an update too, what a run would refuse.
 
-    Raises MigrationError; in an update ApiError where a database does not answer. A preview says that it could not look, and goes on.
+def announce_migrations(prepared: Prepared, ledgers: Future[Judgements]) -> Judgements | None:
+    """Log in a preview what is pending in each database; refuse, in an update too, what a run would refuse.
+
+    Returns where each database stands; None where a preview could not read the ledgers, which it logs. Raises MigrationError; in an update
+    ApiError where a database does not answer.
     """
     try:
-        found = looked.result()
+        statuses = ledgers.result()
     except ApiError as error:
-        told = ApiError(*map(prepared.redact, (error.where, error.what, error.todo)))
+        shown = ApiError(*map(prepared.redact, (error.where, error.what, error.todo)))
         if not pulumi.runtime.is_dry_run():
-            raise told from None
-        pulumi.log.warn(f"{UNSEEN}: {told}")
-        return
-    for status in found:
+            raise shown from None
+        pulumi.log.warn(f"This preview cannot read the ledgers, so it shows the pending migrations that Pulumi recorded: {shown}")
+        return None
+    for status in statuses.values():
         if status.refusal:
             raise status.refusal
         if pulumi.runtime.is_dry_run():
-            _say(status)
+            log(migration_lines(status))
+    return statuses
 
 
-async def look_at_ledgers(prepared: Prepared) -> list[Judgement]:
-    """Where each database stands; none for a rollback, which applies nothing (rollback.py looks). Raises ApiError and MigrationError."""
+def migration_lines(status: Judgement) -> Iterator[Line]:
+    """What a preview logs about one database: imports from wrangler, then each pending file with what lint found in it."""
+    if status.plan.adopt:
+        yield Line(f"{status.database}: imports from wrangler: {', '.join(file.name for file in status.plan.adopt)}")
+    for examined in status.examined:
+        yield Line(_pending(status.database, examined))
+        for finding in examined.findings:
+            yield Line(f"{status.database}: {finding}", is_warning=True)
+
+
+async def look_at_ledgers(prepared: Prepared) -> Judgements:
+    """Where each database stands; empty for a rollback, which applies nothing (expected_migrations.py looks). Raises ApiError and MigrationError."""
     if prepared.settings.rollback_to:
-        return []
+        return {}
+    names = list(prepared.release.migrations)
     async with open_account(prepared.settings) as account:
-
-        async def one(name: str) -> Judgement:
-            own, wanted = prepared.settings.databases[name], _wanted(prepared, name)
-            database_id = prepared.last.database_id(name) or own.adopt
-            if database_id is None:
-                return judge(own.name, wanted, Ledger())
-            try:
-                status = await status_of(account.database(database_id, own.name), wanted)
-            except ApiError:
-                if await account.database_name(database_id) is not None:
-                    raise
-                # A refresh tells the engine that it is gone, and a new one is made; without a refresh the schema step fails.
-                return judge(own.name, wanted, Ledger())
-            _require_not_behind(prepared, name, status)
-            return status
-
-        return list(await asyncio.gather(*map(one, prepared.release.migrations)))
+        statuses = await asyncio.gather(*(_look_at(account, prepared, name) for name in names))
+    return dict(zip(names, statuses, strict=True))
 
 
-def _wanted(prepared: Prepared, name: str) -> SchemaFiles:
+async def _look_at(account: Account, prepared: Prepared, name: str) -> Judgement:
+    database, schema = prepared.settings.databases[name], _schema_files(prepared, name)
+    database_id = prepared.last.database_id(name) or database.adopt
+    if database_id is None:
+        return judge(database.name, schema, Ledger())
+    try:
+        status = await status_of(account.database(database_id, database.name), schema)
+    except ApiError:
+        if await account.database_name(database_id) is not None:
+            raise
+        # It was deleted. After a refresh the engine makes a new one; without a refresh the schema step fails.
+        return judge(database.name, schema, Ledger())
+    _require_not_behind(prepared, name, status)
+    return status
+
+
+def _schema_files(prepared: Prepared, name: str) -> SchemaFiles:
     release = prepared.release
     return schema_files_of(prepared.settings, name, release.migrations[name], release.bases.get(name))
 
 
 def _require_not_behind(prepared: Prepared, name: str, status: Judgement) -> None:
-    """A database that lacks what this stack has applied was set back; the engine, which compares with its own record, would not see it."""
+    """Refuse a database that was restored to an earlier state, which the engine cannot see: it compares with its own record."""
     recorded = prepared.last.migrations(name)
-    if gone := [file.name for file in status.plan.apply if file.name in recorded]:
+    if lost := [file.name for file in status.plan.apply if file.name in recorded]:
         stack, database = prepared.settings.environment, status.database
-        what = f"its ledger lacks {gone[0]}, which this stack has applied: it was set back, by Time Travel or by hand"
-        todo = f"If that is meant, apply it again: crane migrations apply -s {stack} -d {name}. If not, go forward again"
+        what = f"its ledger lacks {lost[0]}, which this stack has applied: the database was restored to an earlier state"
+        todo = f"If intended, apply the migrations again: crane migrations apply -s {stack} -d {name}. Otherwise restore the newer state"
         raise MigrationError(f"database {database}", what, f"{todo}: wrangler d1 time-travel info {database}")
 
 
-def _say(status: Judgement) -> None:
-    if status.plan.adopt:
-        pulumi.log.info(f"{status.database}{_TAKEN_OVER}{', '.join(file.name for file in status.plan.adopt)}")
-    for one in status.examined:
-        pulumi.log.info(pending_line(status.database, one))
-        for finding in one.findings:
-            pulumi.log.warn(f"{status.database}: {finding}")
+def _pending(database: str, examined: Examined) -> str:
+    tables = f", tables {', '.join(examined.tables)}" if examined.tables else ""
+    return f"{database}: pending {examined.file.name} ({examined.kind}, {examined.file.sha256[:12]}{tables})"

@@ -1,21 +1,26 @@
-"""What a run is about to do, said or refused before the first resource: adoptions, pending migrations, manual deployments."""
+"""What a run is about to do, logged or refused before the first resource: adoptions, pending migrations, manual deployments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
-from crane_infra.program.announce.adoptions import announce_adoptions
+from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
 from crane_infra.program.announce.expected_migrations import expected_migrations
+from crane_infra.program.announce.gate import gate_line
+from crane_infra.program.announce.lines import Line
 from crane_infra.program.announce.manual import announce_deployments, look_at_deployments
-from crane_infra.program.announce.migrations import announce_migrations, look_at_ledgers
+from crane_infra.program.announce.migrations import Statuses, announce_migrations, look_at_ledgers, migration_lines
+from crane_infra.program.announce.record import make_record, record_path
 from crane_infra.program.background import begin
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict
+from crane_infra.release.preview_record import write_record
 from crane_infra.release.rollback import ExpectedMigrations
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What only a look at the account tells.
+    """What only the account can tell.
 
     ``migrations`` are those that each database has once the run is done. ``reuploads`` names the workers whose version is uploaded again
     although it did not change, each with the mark of the manual deployment that it replaces.
@@ -28,9 +33,25 @@ class Plan:
 def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     """Look at the account, log what the run is about to do, and refuse what cannot go well.
 
-    Ledgers and deployments are read side by side. Raises a CraneError in an update; a preview logs the refusal and goes on where it can.
+    Ledgers and deployments are read side by side. A preview also writes its record, where a variable names a file for it; one that is
+    refused leaves none. Raises a CraneError in an update; a preview logs the refusal and goes on where it can.
     """
+    record = record_path()
+    if record is not None:
+        record.unlink(missing_ok=True)
     ledgers, deployments = begin(look_at_ledgers(prepared)), begin(look_at_deployments(prepared))
-    announce_adoptions(prepared)
-    announce_migrations(prepared, ledgers)
-    return Plan(expected_migrations(prepared, verdict), announce_deployments(prepared, deployments))
+    adoptions = announce_adoptions(prepared)
+    statuses = announce_migrations(prepared, ledgers)
+    plan = Plan(expected_migrations(prepared, verdict), announce_deployments(prepared, deployments))
+    if record is not None:
+        logged = _recorded_lines(verdict, adoptions, statuses)
+        write_record(make_record(prepared, adoptions, statuses, logged), record, prepared.redact)
+    return plan
+
+
+def _recorded_lines(verdict: Verdict | None, adoptions: Adoptions, statuses: Statuses | None) -> Iterator[Line]:
+    """The lines of this run's log that its record stands for."""
+    if verdict is not None:
+        yield gate_line(verdict)
+    yield from adoptions.lines
+    yield from chain.from_iterable(map(migration_lines, (statuses or {}).values()))

@@ -1,0 +1,37 @@
+"""The record of a preview: made from what was announced, for the file that a variable names. An update writes none."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pulumi
+
+from crane_infra.migrations.status import Status
+from crane_infra.program.announce.adoptions import Adoptions
+from crane_infra.program.announce.lines import Line
+from crane_infra.program.preparation import Prepared
+from crane_infra.release.preview_record import VARIABLE, PreviewRecord, RecordedDatabase
+
+
+def record_path() -> Path | None:
+    """The file for the record of this run; None for an update, and where nobody asked for a record."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named and pulumi.runtime.is_dry_run() else None
+
+
+def make_record(prepared: Prepared, adoptions: Adoptions, statuses: Mapping[str, Status] | None, logged: Iterable[Line]) -> PreviewRecord:
+    """The record. ``statuses`` are by catalog name, None where the ledgers could not be read; ``logged`` is what it stands for in the log."""
+    return PreviewRecord(
+        environment=prepared.settings.environment,
+        release=prepared.release.digest,
+        databases=None if statuses is None else {name: _database(status) for name, status in statuses.items()},
+        adoptions=adoptions.records,
+        refusals=() if adoptions.refusal is None else (adoptions.refusal,),
+        logged=tuple(line.text for line in logged),
+    )
+
+
+def _database(status: Status) -> RecordedDatabase:
+    return RecordedDatabase(
+        pending=tuple(file.name for file in status.plan.pending), imports=tuple(file.name for file in status.plan.adopt)
+    )
