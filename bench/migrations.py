@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.machine import CACHE, Api, client
+from bench.machine import Api, client
 from bench.rows import Row, median
 from crane_infra import catalog
-from crane_infra.rehearsal import engine, project
-from local_cloud import daemon
+from crane_infra.rehearsal import local_project, project
 from local_cloud.faults.client import Faults
 from tests.wrangler import Wrangler
 
@@ -78,20 +77,17 @@ class _Bench:
 def pending(folder: Path) -> list[Row]:
     """Apply 55 files to new databases, in turn by us and by wrangler."""
     here = project.Project(_ROOT, folder, folder / "workers")
-    running = daemon.start(here.cloud, runtime_cache=CACHE)
     try:
-        environ = engine.environment(here, running, os.environ)
-        project.write(here, running)
-        project.make_stacks(here, catalog.crane(), environ)
-        with client(running.token) as http:
-            bench = _Bench(here, Api(running, http), Faults(running.admin_url), environ)
+        local = local_project.begin(here, catalog.crane(), os.environ)
+        with client(local.cloud.token) as http:
+            bench = _Bench(here, Api(local.cloud, http), local.faults, local.environ)
             _write(bench.migrations)
             ours, theirs = [], []
             for number in range(_ROUNDS + 1):
                 ours.append(bench.timed(bench.by_crane(f"ours-{number}")))
                 theirs.append(bench.timed(bench.by_wrangler(f"theirs-{number}")))
     finally:
-        daemon.stop(here.cloud)
+        local_project.end(here)
     what, other = f"{_FILES} pending migrations, 50 ms link", "wrangler d1 migrations apply"
     return [
         Row(f"{what}, crane migrations apply", *_medians(ours, theirs, 0), other),

@@ -8,10 +8,9 @@ import typer
 from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.errors import RehearsalError
-from crane_infra.rehearsal import engine, project
+from crane_infra.rehearsal import engine, local_project, project
 from crane_infra.rehearsal.existing_account import make_existing
 from local_cloud import daemon
-from local_cloud.client import Account
 
 app = typer.Typer(no_args_is_help=True, help="The local cloud: Workers and D1 on this machine, no account needed.")
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 picks a free one and keeps it.")]
@@ -24,15 +23,11 @@ ExistingOption = Annotated[
 def up(port: PortOption = 0, existing: ExistingOption = False) -> None:  # noqa: FBT002 - a flag of the command line
     """Start the local cloud and create a Pulumi project with both stacks for it."""
     here = _project()
-    engine.find(here.root, os.environ)
-    already = daemon.status(here.cloud)
-    running = already or daemon.start(here.cloud, port=port, runtime_cache=here.root / ".crane" / "runtime")
-    environ = engine.environment(here, running, os.environ)
-    project.write(here, running)
-    project.make_stacks(here, catalog.crane(), environ)
+    was_running = daemon.status(here.cloud) is not None
+    local = local_project.begin(here, catalog.crane(), os.environ, port=port)
     if existing:
-        make_existing(here, Account(running), catalog.crane(), environ)
-    typer.echo(f"The local cloud is {'already ' if already else ''}running: {running.api_url}, account {running.account_id}")
+        make_existing(here, local.account, catalog.crane(), local.environ)
+    typer.echo(f"The local cloud is {'already ' if was_running else ''}running: {local.cloud.api_url}, account {local.cloud.account_id}")
     typer.echo('Next: eval "$(crane local env)", then pulumi up -s staging')
 
 
@@ -41,7 +36,7 @@ def down() -> None:
     """Stop the local cloud; it keeps its databases and workers for the next start."""
     here = _project()
     was_running = daemon.status(here.cloud) is not None
-    daemon.stop(here.cloud)
+    local_project.end(here)
     typer.echo("The local cloud stopped." if was_running else "The local cloud is not running.")
 
 

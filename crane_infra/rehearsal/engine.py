@@ -29,13 +29,13 @@ def exports(project: Project, running: Running, environ: Mapping[str, str]) -> d
 
     Raises RehearsalError where the engine is missing.
     """
-    home = project.folder / "home"
+    home = project.own / "home"
     variables = {
         "PATH": find(project.root, environ),
         "PULUMI_HOME": str(home),
         "PULUMI_BACKEND_URL": project.backend.as_uri(),
         "PULUMI_OPTION_CWD": str(project.folder),
-        "PULUMI_CONFIG_PASSPHRASE": _passphrase(project.folder / "passphrase"),
+        "PULUMI_CONFIG_PASSPHRASE": _passphrase(project.own / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         # The stand-in or an installed plugin is used; without this the engine downloads the official one at every run.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

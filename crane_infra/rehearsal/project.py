@@ -30,12 +30,16 @@ ENCRYPTED = ("encryptionsalt", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key
 
 @dataclass(frozen=True)
 class Project:
-    """A local project: ``root`` is the clone, ``folder`` holds everything that the local project needs."""
+    """A local project: ``root`` is the clone, ``folder`` holds the project's files and, unless ``home`` does, everything else."""
 
     root: Path
     folder: Path
     workers: Path | None = None
     """The folder of the built workers, where it is not that of the clone."""
+    program: Path | None = None
+    """The folder of ``__main__.py``, where it is not the clone."""
+    home: Path | None = None
+    """Where the cloud's state, Pulumi's state and the passphrase are, where they are not in ``folder``."""
 
     @property
     def workers_dir(self) -> Path:
@@ -43,14 +47,19 @@ class Project:
         return self.workers or self.root / "workers"
 
     @property
+    def own(self) -> Path:
+        """The folder of what the project keeps beside its files."""
+        return self.home or self.folder
+
+    @property
     def cloud(self) -> Path:
         """The state of the local cloud."""
-        return self.folder / "cloud"
+        return self.own / "cloud"
 
     @property
     def backend(self) -> Path:
         """Pulumi's state."""
-        return self.folder / "state"
+        return self.own / "state"
 
 
 def write(project: Project, running: Running) -> None:
@@ -89,20 +98,28 @@ def adopt(project: Project, environment: str, ids: Mapping[str, str]) -> None:
 
 
 def secrets_of(project: Project, environ: Mapping[str, str], environment: str) -> dict[str, str]:
-    """The generated secret values of a local stack by key; raises RehearsalError where the engine does not tell."""
-    shown = pulumi(project, environ, "config", "--stack", environment, "--show-secrets", "--json")
-    return dict(json.loads(shown)[f"{PROJECT}:secrets"]["objectValue"])
+    """The generated secrets of a local stack by key, the fingerprint key among them; raises RehearsalError where the engine fails."""
+    shown = json.loads(pulumi(project, environ, "config", "--stack", environment, "--show-secrets", "--json"))
+    return {**shown[f"{PROJECT}:secrets"]["objectValue"], "fingerprint-key": shown[f"{PROJECT}:fingerprint-key"]["value"]}
 
 
-def make_stacks(project: Project, catalog: Catalog, environ: Mapping[str, str]) -> None:
-    """Make both stacks and give them generated secrets, unless that was done before."""
+def make_stacks(project: Project, catalog: Catalog, environ: Mapping[str, str], passphrases: Mapping[str, str]) -> None:
+    """Make both stacks and give them generated secrets, unless that was done before. ``passphrases`` are those of stacks with one of their own."""
     if all(_has_secrets(project, environment) for environment in ENVIRONMENTS):
         return
     shared = {secret.key: _generated() for secret in catalog.secrets if secret.required and not secret.distinct}
     key = _generated()
     with ThreadPoolExecutor() as threads:
-        for made in [threads.submit(_make_stack, project, catalog, environment, shared, key, environ) for environment in ENVIRONMENTS]:
+        for made in [
+            threads.submit(_make_stack, project, catalog, environment, shared, key, with_passphrase(environ, passphrases.get(environment)))
+            for environment in ENVIRONMENTS
+        ]:
             made.result()
+
+
+def with_passphrase(environ: Mapping[str, str], passphrase: str | None) -> Mapping[str, str]:
+    """The environment of a stack that has a passphrase of its own."""
+    return {**environ, "PULUMI_CONFIG_PASSPHRASE": passphrase} if passphrase else environ
 
 
 def _make_stack(
@@ -143,7 +160,7 @@ def _project_file(project: Project) -> dict[str, Any]:
     return {
         **committed,
         "runtime": runtime,
-        "main": os.path.relpath(project.root, project.folder),
+        "main": os.path.relpath(project.program or project.root, project.folder),
         "backend": {"url": project.backend.as_uri()},
     }
 

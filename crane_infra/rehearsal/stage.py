@@ -18,7 +18,8 @@ from typing import Any
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Environment
 from crane_infra.errors import CraneError, RehearsalError
-from crane_infra.rehearsal import engine, project
+from crane_infra.rehearsal import engine, local_project, project
+from crane_infra.rehearsal.local_project import LocalProject
 from crane_infra.rehearsal.process import Child, Ended, run
 from crane_infra.rehearsal.worker_files import Files
 from local_cloud import daemon
@@ -38,9 +39,7 @@ class Stage:
     root: Path
     folder: Path
     catalog: Catalog
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the engine runs with; leads to the local cloud and nowhere else."""
-    _running: daemon.Running | None = None
+    _local: LocalProject | None = None
     _last_log: Path | None = None
     _outputs: dict[Environment, Json] = field(default_factory=dict)
     """What stacks export, as long as nothing ran since."""
@@ -50,7 +49,7 @@ class Stage:
     @property
     def project(self) -> project.Project:
         """The Pulumi project of this rehearsal."""
-        return project.Project(self.root, self.folder, self.files.folder)
+        return project.Project(self.root, self.folder, workers=self.files.folder)
 
     @property
     def files(self) -> Files:
@@ -58,38 +57,45 @@ class Stage:
         return Files(self.folder / "workers")
 
     @property
+    def local(self) -> LocalProject:
+        """The project while it runs; raises RehearsalError before the first step."""
+        if self._local is None:
+            raise self.failed("the local cloud is not running")
+        return self._local
+
+    @property
     def running(self) -> daemon.Running:
-        """The local cloud; raises RehearsalError before the first step."""
-        if self._running is None:
-            raise self.failed("the local cloud does not run")
-        return self._running
+        """The local cloud."""
+        return self.local.cloud
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What the engine runs with; leads to the local cloud and nowhere else."""
+        return self.local.environ
 
     @property
     def account(self) -> Account:
         """The account of the local cloud."""
-        return Account(self.running)
+        return self.local.account
 
     @property
     def faults(self) -> Faults:
         """What makes calls fail or wait."""
-        return Faults(self.running.admin_url)
+        return self.local.faults
 
     def begin(self) -> None:
         """A fresh folder, a local cloud, a project with two stacks."""
-        engine.find(self.root, os.environ)
+        engine.find(self.root, os.environ)  # before anything is removed
         self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.root / "workers", self.files.folder)
-        self._running = daemon.start(self.project.cloud, runtime_cache=self.root / ".crane" / "runtime")
-        self.environ = engine.environment(self.project, self._running, os.environ)
-        project.write(self.project, self._running)
-        project.make_stacks(self.project, self.catalog, self.environ)
+        self._local = local_project.begin(self.project, self.catalog, os.environ)
 
     def end(self) -> None:
         """End what the steps began, and stop the local cloud of this rehearsal, if it runs."""
         while self._endings:
             self._endings.pop()()
-        daemon.stop(self.project.cloud)
+        local_project.end(self.project)
 
     def at_end(self, ending: Callable[[], None]) -> None:
         """Let this happen at the end too, however it comes."""
@@ -97,7 +103,7 @@ class Stage:
 
     def secrets(self, environment: Environment) -> dict[str, str]:
         """The generated secrets of a stack."""
-        return project.secrets_of(self.project, self.environ, environment)
+        return self.local.secrets(environment)
 
     def pulumi(self, *words: str) -> str:
         """Run the engine and return all that it said; raises RehearsalError where it fails."""

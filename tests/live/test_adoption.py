@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from crane_infra.live.account import LiveWorker
-from crane_infra.live.adoption import WantedWorker, changes
+from crane_infra.live.adoption import DeclaredWorker, changes
 
 LIVE = LiveWorker(
     bindings={"DB": ("d1", "id-1"), "MODE": ("plain_text", "a"), "KEY": ("secret_text", "")},
@@ -13,10 +13,10 @@ LIVE = LiveWorker(
     previews=False,
     crons=("0 3 * * *",),
 )
-SAME = WantedWorker(LIVE.bindings, "2024-01-01", (), workers_dev=True, crons=None)
+SAME = DeclaredWorker(LIVE.bindings, "2024-01-01", (), workers_dev=True, crons=None)
 
 
-def wanted(**bindings: tuple[str, str]) -> WantedWorker:
+def declared(**bindings: tuple[str, str]) -> DeclaredWorker:
     return replace(SAME, bindings={**SAME.bindings, **bindings})
 
 
@@ -26,26 +26,26 @@ def test_the_same_worker_changes_in_nothing_but_secrets_that_are_set_anew() -> N
 
 def test_what_goes_away_comes_first() -> None:
     live = replace(LIVE, bindings={**LIVE.bindings, "CACHE": ("kv_namespace", "n")})
-    assert changes(live, wanted(NEW=("plain_text", "x")))[:2] == [
+    assert changes(live, declared(NEW=("plain_text", "x")))[:2] == [
         "the kv_namespace binding CACHE goes away",
         "the plain_text binding NEW is new",
     ]
 
 
 def test_another_value_of_a_variable_and_another_database_are_named_with_both() -> None:
-    assert changes(LIVE, wanted(MODE=("plain_text", "b"), DB=("d1", "id-2")))[:2] == [
+    assert changes(LIVE, declared(MODE=("plain_text", "b"), DB=("d1", "id-2")))[:2] == [
         "the d1 binding DB: id-1 becomes id-2",
         "the plain_text binding MODE: a becomes b",
     ]
 
 
 def test_another_type_of_binding_is_named_without_its_value() -> None:
-    assert "the binding MODE: plain_text becomes secret_text" in changes(LIVE, wanted(MODE=("secret_text", "canary")))
-    assert not [text for text in changes(LIVE, wanted(MODE=("secret_text", "canary"))) if "canary" in text]
+    assert "the binding MODE: plain_text becomes secret_text" in changes(LIVE, declared(MODE=("secret_text", "canary")))
+    assert not [text for text in changes(LIVE, declared(MODE=("secret_text", "canary"))) if "canary" in text]
 
 
 def test_version_metadata_is_added_without_a_word() -> None:
-    assert changes(LIVE, wanted(CF_VERSION_METADATA=("version_metadata", ""))) == changes(LIVE, SAME)
+    assert changes(LIVE, declared(CF_VERSION_METADATA=("version_metadata", ""))) == changes(LIVE, SAME)
 
 
 def test_settings_of_the_script_are_named_with_what_they_become() -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,10 @@ import yaml
 
 from crane_infra import catalog
 from crane_infra.config.settings import ENVIRONMENTS
-from crane_infra.rehearsal import engine, project
-from local_cloud import daemon
+from crane_infra.rehearsal import local_project, project
+from crane_infra.rehearsal.local_project import LocalProject
 from local_cloud.client import Account
-from local_cloud.faults.client import Faults
+from local_cloud.daemon import Running
 from local_cloud.tokens import Permission
 from tests.repository import ROOT
 from tests.workflows.github import REPOSITORY, TOKEN, Hub, github
@@ -32,18 +32,31 @@ HANDED_ON = ("PULUMI_HOME", "PULUMI_DEBUG_PROVIDERS", "PULUMI_DISABLE_AUTOMATIC_
 class Place:
     """The repository, its cloud, and GitHub."""
 
-    origin: Path
-    backend: Path
-    cloud: daemon.Running
+    local: LocalProject
     hub: Hub
     runner: Runner
     hidden: list[str]
     """Every value that must not be seen anywhere."""
 
     @property
+    def origin(self) -> Path:
+        """The repository."""
+        return self.local.project.folder
+
+    @property
+    def backend(self) -> Path:
+        """Pulumi's state."""
+        return self.local.project.backend
+
+    @property
+    def cloud(self) -> Running:
+        """Its cloud."""
+        return self.local.cloud
+
+    @property
     def account(self) -> Account:
         """The account of the local cloud."""
-        return Account(self.cloud)
+        return self.local.account
 
     @property
     def workers(self) -> Path:
@@ -119,47 +132,38 @@ class Place:
 def place(folder: Path) -> Iterator[Place]:
     """A fresh one: nothing is deployed, and main has its first commit."""
     require_engine()
-    origin = folder / "origin"
-    here = project.Project(ROOT, origin)
-    origin.mkdir(parents=True)
-    cloud = daemon.start(folder / "cloud", runtime_cache=ROOT / ".crane" / "runtime")
+    here = project.Project(ROOT, folder / "origin", home=folder)
+    passphrases: dict[str, str] = {environment: secrets.token_urlsafe(24) for environment in ENVIRONMENTS}
     try:
         with github() as hub:
-            environ = engine.environment(project.Project(ROOT, folder), cloud, clean_environment())
-            passphrases: Json = {environment: secrets.token_urlsafe(24) for environment in ENVIRONMENTS}
-            project.write(here, cloud)
-            backend = (folder / "state").absolute()
-            backend.mkdir()
-            given = {**environ, "PULUMI_BACKEND_URL": backend.as_uri(), "PULUMI_OPTION_CWD": str(origin)}
-            hidden = _make_stacks(here, passphrases, given)
-            _write_repository(origin)
-            reads = Faults(cloud.admin_url).token(*READS)
-            kept = {name: value for name, value in environ.items() if not name.startswith(("PULUMI_", "CLOUDFLARE_")) or name in HANDED_ON}
+            local = local_project.begin(here, catalog.crane(), clean_environment(), passphrases=passphrases)
+            values = [value for environment in ENVIRONMENTS for value in _secrets(local, passphrases[environment], environment)]
+            _write_repository(here.folder)
+            reads = local.faults.token(*READS)
+            variables = {"BUILD_COMMAND": BUILD, "PULUMI_BACKEND_URL": here.backend.as_uri()}
+            tokens = {"": local.cloud.token, "-preview": reads}
             vaults = {
                 f"{environment}{suffix}": {"PULUMI_CONFIG_PASSPHRASE": passphrases[environment], "CLOUDFLARE_API_TOKEN": token}
                 for environment in ENVIRONMENTS
-                for suffix, token in (("", cloud.token), ("-preview", reads))
+                for suffix, token in tokens.items()
             }
-            runner = Runner(folder / "runs", origin, hub, kept, {"BUILD_COMMAND": BUILD, "PULUMI_BACKEND_URL": backend.as_uri()}, vaults)
-            yield Place(origin, backend, cloud, hub, runner, [*hidden, *passphrases.values(), cloud.token, reads, TOKEN])
+            runner = Runner(folder / "runs", here.folder, hub, _handed_on(local.environ), variables, vaults)
+            yield Place(local, hub, runner, [*values, *passphrases.values(), *tokens.values(), TOKEN])
     finally:
-        daemon.stop(folder / "cloud")
+        local_project.end(here)
 
 
-def _make_stacks(here: project.Project, passphrases: Json, environ: Json) -> list[str]:
-    """Both stacks, each with its own passphrase; gives the secret values."""
-    known, key = catalog.crane(), project._generated()
-    shared = {secret.key: project._generated() for secret in known.secrets if secret.required and not secret.distinct}
-    hidden = [key]
-    for environment in ENVIRONMENTS:
-        own = {**environ, "PULUMI_CONFIG_PASSPHRASE": passphrases[environment]}
-        project._make_stack(here, known, environment, shared, key, own)
-        hidden += project.secrets_of(here, own, environment).values()
-    return hidden
+def _secrets(local: LocalProject, passphrase: str, environment: str) -> Iterable[str]:
+    """The secret values of a stack."""
+    return project.secrets_of(local.project, project.with_passphrase(local.environ, passphrase), environment).values()
+
+
+def _handed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a job of a workflow finds in its environment."""
+    return {name: value for name, value in environ.items() if not name.startswith(("PULUMI_", "CLOUDFLARE_")) or name in HANDED_ON}
 
 
 def _write_repository(origin: Path) -> None:
-    shutil.rmtree(origin / "state", ignore_errors=True)
     shutil.copy(ROOT / "__main__.py", origin)
     # A link, so that no checkout has to compile it anew; a branch that changes the program takes a copy first.
     (origin / "crane_infra").symlink_to(ROOT / "crane_infra")

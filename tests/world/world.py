@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,10 @@ import httpx
 import yaml
 
 from crane_infra import catalog
-from crane_infra.config.settings import ENVIRONMENTS
-from crane_infra.rehearsal import engine, project
-from local_cloud import daemon
+from crane_infra.rehearsal import local_project
+from crane_infra.rehearsal.local_project import LocalProject
+from crane_infra.rehearsal.project import Project
+from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from tests.repository import ROOT
 from tests.world.engine import SURE, Ended, Engine, Json, clean_environment, require_engine
@@ -29,19 +29,28 @@ IMPATIENT = 3
 class World:
     """One local project, and ways to look at its cloud and its stacks."""
 
-    project: project.Project
-    cloud: daemon.Running
+    local: LocalProject
     engine: Engine
+
+    @property
+    def project(self) -> Project:
+        """Its files."""
+        return self.local.project
+
+    @property
+    def cloud(self) -> Running:
+        """Its cloud."""
+        return self.local.cloud
 
     @property
     def workers(self) -> Path:
         """The copy of workers/ that this project deploys."""
-        return self.project.folder / "workers"
+        return self.project.workers_dir
 
     @property
     def faults(self) -> Faults:
         """The injector of the local cloud."""
-        return Faults(self.cloud.admin_url)
+        return self.local.faults
 
     def up(self, stack: str, *words: str, **variables: str) -> Ended:
         """Update a stack."""
@@ -110,12 +119,7 @@ class World:
 
     def secrets(self, stack: str) -> dict[str, str]:
         """A stack's secret values, as only the holder of the passphrase sees them."""
-        shown = project.pulumi(self.project, self.engine.environ, "config", "--stack", stack, "--show-secrets", "--json")
-        config = json.loads(shown)
-        return {
-            **config[f"{SETTINGS}:secrets"]["objectValue"],
-            "fingerprint-key": config[f"{SETTINGS}:fingerprint-key"]["value"],
-        }
+        return self.local.secrets(stack)
 
     def stack_file(self, stack: str) -> Json:
         """A stack's settings, as the file has them."""
@@ -141,28 +145,13 @@ class World:
 def local_world(folder: Path, program: Path = ROOT) -> Iterator[World]:
     """A local project that runs ``program``; its cloud ends with it."""
     require_engine()
-    here = project.Project(ROOT, folder)
-    cloud = daemon.start(here.cloud, runtime_cache=ROOT / ".crane" / "runtime")
+    here = Project(ROOT, folder, workers=folder / "workers", program=program)
+    shutil.copytree(ROOT / "workers", here.workers_dir)
     try:
-        environ = engine.environment(here, cloud, clean_environment())
-        project.write(here, cloud)
-        _run(here, program)
-        project.make_stacks(here, catalog.crane(), environ)
-        world = World(here, cloud, Engine(folder, environ))
-        shutil.copytree(ROOT / "workers", world.workers)
-        for stack in ENVIRONMENTS:
-            content = world.stack_file(stack)
-            content["config"][f"{SETTINGS}:workers-dir"] = str(world.workers)
-            world.write_stack_file(stack, content)
-        yield world
+        local = local_project.begin(here, catalog.crane(), clean_environment())
+        yield World(local, Engine(folder, local.environ))
     finally:
-        daemon.stop(here.cloud)
-
-
-def _run(here: project.Project, program: Path) -> None:
-    path = here.folder / "Pulumi.yaml"
-    content = {**yaml.safe_load(path.read_text(encoding="utf-8")), "main": os.path.relpath(program, here.folder)}
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        local_project.end(here)
 
 
 def edit(path: Path, old: str, new: str) -> None:

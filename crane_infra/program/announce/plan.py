@@ -9,7 +9,7 @@ from crane_infra.program.announce.expected_migrations import expected_migrations
 from crane_infra.program.announce.gate import gate_line
 from crane_infra.program.announce.lines import Line
 from crane_infra.program.announce.manual import announce_deployments, look_at_deployments
-from crane_infra.program.announce.migrations import Statuses, announce_migrations, look_at_ledgers, migration_lines
+from crane_infra.program.announce.migrations import Judgements, announce_migrations, look_at_ledgers, migration_lines
 from crane_infra.program.announce.record import make_record, record_path
 from crane_infra.program.background import begin
 from crane_infra.program.preparation import Prepared
@@ -49,7 +49,7 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     return plan
 
 
-def _recorded_lines(verdict: Verdict | None, adoptions: Adoptions, statuses: Statuses | None) -> Iterator[Line]:
+def _recorded_lines(verdict: Verdict | None, adoptions: Adoptions, statuses: Judgements | None) -> Iterator[Line]:
     """The lines of this run's log that its record stands for."""
     if verdict is not None:
         yield gate_line(verdict)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from crane_infra.migrations.status import Status
+from crane_infra.migrations.judgement import Judgement
 from crane_infra.program.announce.adoptions import Adoptions
 from crane_infra.program.announce.lines import Line
 from crane_infra.program.preparation import Prepared
@@ -19,7 +19,9 @@ def record_path() -> Path | None:
     return Path(named) if named and pulumi.runtime.is_dry_run() else None
 
 
-def make_record(prepared: Prepared, adoptions: Adoptions, statuses: Mapping[str, Status] | None, logged: Iterable[Line]) -> PreviewRecord:
+def make_record(
+    prepared: Prepared, adoptions: Adoptions, statuses: Mapping[str, Judgement] | None, logged: Iterable[Line]
+) -> PreviewRecord:
     """The record. ``statuses`` are by catalog name, None where the ledgers could not be read; ``logged`` is what it stands for in the log."""
     return PreviewRecord(
         environment=prepared.settings.environment,
@@ -31,7 +33,7 @@ def make_record(prepared: Prepared, adoptions: Adoptions, statuses: Mapping[str,
     )
 
 
-def _database(status: Status) -> RecordedDatabase:
+def _database(status: Judgement) -> RecordedDatabase:
     return RecordedDatabase(
         pending=tuple(file.name for file in status.plan.pending), imports=tuple(file.name for file in status.plan.adopt)
     )

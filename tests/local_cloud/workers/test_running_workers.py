@@ -6,6 +6,8 @@ import pytest
 from tests.cloud import HELLO, Api
 from tests.local_cloud.workers.forms import says
 
+pytestmark = pytest.mark.cloud
+
 ECHO = """export default { async fetch(request, env) {
   const body = await request.text();
   return Response.json({ url: request.url, method: request.method, body, x: request.headers.get("x-y"), env }, { status: 203 });

@@ -7,6 +7,8 @@ import pytest
 from local_cloud.ids import is_local
 from tests.cloud import Api, upload_body
 
+pytestmark = pytest.mark.cloud
+
 UNKNOWN = "10ca1000-0000-4000-8000-000000000000"
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from tests.cloud import Api
 
+pytestmark = pytest.mark.cloud
+
 
 def test_deployments_are_listed_newest_first_and_found_by_id(api: Api) -> None:
     worker = api.worker()
