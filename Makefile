@@ -10,10 +10,17 @@ endif
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.crane/engine/bin:$(PATH)
 export PULUMI_SKIP_UPDATE_CHECK := 1
+# Without bytecode every Python that the tests start would compile the same files again.
+unexport PYTHONDONTWRITEBYTECODE
+
+# For pytest: make quick ARGS="-k gate"
+ARGS ?=
+PYTEST := .venv/bin/pytest --numprocesses auto --dist loadfile --durations 20 $(ARGS)
+PURE := not engine and not cloud and not npm
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup engine rehearse test lint types workflows unit soak bench format clean python
+.PHONY: help setup engine rehearse quick test lint types workflows unit soak bench format clean python
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,17 +31,18 @@ engine: | python ## Find, install or build the Pulumi engine (the first time up 
 	@"$(PYTHON)" tools/engine.py --into .crane/engine $(if $(PINNED),--pinned)
 
 rehearse: setup engine ## See the whole flow on the local cloud, no account needed
-	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/crane rehearse --all
+	@.venv/bin/crane rehearse --all
 
-test: setup engine .crane/bin/actionlint ## Check style and types, run all tests
+quick: lint types ## Check style, types and contracts, run the pure tests: a minute, no engine, no network
+	$(PYTEST) -m "$(PURE)"
+
+test: lint types engine .crane/bin/actionlint ## Check everything and run all tests (about 10 minutes)
+	$(PYTEST)
+
+lint: setup ## Check the style, and who imports whom
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy
-	.venv/bin/pytest -n auto --dist loadfile
-
-lint: setup ## Check the style only
-	.venv/bin/ruff check
-	.venv/bin/ruff format --check
+	.venv/bin/lint-imports --no-logo --no-cache
 
 types: setup ## Check the types only
 	.venv/bin/mypy
@@ -43,14 +51,14 @@ workflows: setup .crane/bin/actionlint ## Check the GitHub workflows only
 	.crane/bin/actionlint -config-file .github/actionlint.yaml -shellcheck .venv/bin/shellcheck .github/workflows/*.yml
 	.venv/bin/zizmor --offline --quiet --persona=pedantic --strict-collection .github
 
-unit: setup engine .crane/bin/actionlint ## Run the tests only
-	.venv/bin/pytest -n auto --dist loadfile
+unit: setup engine .crane/bin/actionlint ## Run all tests, without the checks before them
+	$(PYTEST)
 
 soak: setup engine ## Let processes and random faults fight over migrations for long (about 10 minutes)
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/migrations/faults/test_processes.py tests/migrations/faults/test_random.py
 
 bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 10 minutes)
-	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m bench
+	@.venv/bin/python -m bench
 
 format: setup ## Mend the style where that can be done by rule
 	.venv/bin/ruff check --fix
@@ -69,7 +77,7 @@ REAL_PYTHON = import os, sys; print(os.path.realpath(sys._base_executable))
 # Packages without bytecode cost every Pulumi run four seconds, so it is made here, whatever the environment says.
 .venv/.set-up: uv.lock pyproject.toml | python $(UV)
 	@echo "setup: installing the packages of uv.lock into .venv (half a minute, or as long as the downloads take)"
-	@env -u PYTHONDONTWRITEBYTECODE UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \
+	@UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \
 		"$(UV)" sync --quiet --locked --python "$$("$(PYTHON)" -c '$(REAL_PYTHON)')"
 	@touch "$@"
 

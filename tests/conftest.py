@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import reaper
 from tests.cloud import api, begin, cloud, faults
 from tests.samples import make_proof, make_settings
 from tests.tiers import hold_tests_to_their_markers
@@ -18,8 +19,10 @@ settings.load_profile("crane")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A test may start what its marker says."""
+    """A test may start what its marker says, and nothing that a run started outlives the run."""
     hold_tests_to_their_markers(config)
+    if not hasattr(config, "workerinput"):
+        reaper.watch()
 
 
 class Nothing(BaseHTTPRequestHandler):

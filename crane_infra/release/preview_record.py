@@ -1,7 +1,7 @@
 """What a preview writes down for programs to read: pending migrations, adoptions and refusals, as JSON in a file of its own.
 
 The program writes it where ``CRANE_PREVIEW_RECORD`` names a file; ``crane preview-report`` reads it. The lines that a preview logs are for
-people: nothing parses them. See docs/decisions/0022.
+people: nothing parses them. See docs/decisions/0021.
 """
 
 import json

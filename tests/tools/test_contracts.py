@@ -21,15 +21,16 @@ BREACHES = {
     "Only the rehearsal and the commands use the local cloud": ("crane_infra/d1/client.py", "import local_cloud.store"),
     "Nothing imports the commands": ("crane_infra/rehearsal/stage.py", "import crane_infra.cli.main"),
     "The ground knows nobody": ("crane_infra/errors.py", "import crane_infra.config.settings"),
+    "The forms of a text know neither package": ("text_forms/__init__.py", "import local_cloud.store"),
     "No room imports itself in a circle": ("crane_infra/release/gate.py", "import crane_infra.live.promotion"),
 }
 
 
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
-    """A copy of both packages and their rules."""
+    """A copy of the packages and their rules."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for package in ("crane_infra", "local_cloud"):
+    for package in ("crane_infra", "local_cloud", "text_forms"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     return tmp_path
 

@@ -50,6 +50,19 @@ def test_a_machine_without_a_new_enough_python_is_told_so_in_one_line(tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Makefile", "pyproject.toml", "python3", "uv.lock"]
 
 
+def test_the_quick_check_runs_the_pure_tests_and_starts_no_engine() -> None:
+    planned = make("-n", "quick").stdout
+    assert '-m "not engine and not cloud and not npm"' in planned
+    assert all(word in planned for word in ("ruff check", "ruff format --check", "mypy", "lint-imports"))
+    assert "engine.py" not in planned
+
+
+@pytest.mark.parametrize("target", ["quick", "test", "unit"])
+def test_what_pytest_is_to_do_can_be_given_to_make(target: str) -> None:
+    (line,) = (line for line in make("-n", target, "ARGS=-k gate").stdout.splitlines() if "bin/pytest" in line)
+    assert "-k gate" in line
+
+
 def test_the_ci_script_runs_the_test_command_from_anywhere(tmp_path: Path) -> None:
     script = ROOT / ".ci" / "run"
     stand_in = tmp_path / "make"
