@@ -198,7 +198,7 @@ class Lie:
             "promotion.py",
             "        raise verdict.error()\n",
             "        return\n",
-            ("step 3, update production: refused, nothing is created: ", "pulumi up succeeded, which it must not"),
+            ("step 3, update production: refused, nothing created: ", "pulumi up succeeded, which it must not"),
         ),
         Lie(
             "steps.py",
