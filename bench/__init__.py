@@ -1,1 +1,1 @@
-"""Measurements of what this project promises to be fast; ``make bench`` runs them. They are no tests: nothing fails by being slow."""
+"""Measurements of what should be fast in this project; ``make bench`` runs them. They are not tests: slow results do not fail."""

@@ -1,6 +1,6 @@
 """``make bench``: run the measurements and print them as a table, or as JSON.
 
-A new one is a function that takes an empty folder and gives rows, named in ``MEASUREMENTS``.
+A new measurement is a function that takes an empty folder and returns rows; add it to ``MEASUREMENTS``.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ MEASUREMENTS: dict[str, Callable[[Path], list[Row]]] = {
 
 
 def main() -> None:
-    """Run all measurements, or those that are named."""
+    """Run all measurements, or those that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *MEASUREMENTS], metavar="name", help=f"of {', '.join(MEASUREMENTS)}")
+    parser.add_argument("names", nargs="*", choices=[[], *MEASUREMENTS], metavar="name", help=f"a measurement: {', '.join(MEASUREMENTS)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     rows = [row for name in given.names or MEASUREMENTS for row in measured(MEASUREMENTS[name])]
@@ -51,13 +51,13 @@ def main() -> None:
 
 
 def measured(measure: Callable[[Path], list[Row]]) -> list[Row]:
-    """Run one measurement in a folder of its own."""
+    """Run one measurement in its own temporary folder."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         return measure(Path(folder))
 
 
 def table(rows: list[Row], caption: str) -> Table:
-    """Lay rows out, ratios first."""
+    """The rows as a table, with the ratios first."""
     drawn = Table("what", "ratio", "of", "figure", "floor", caption=caption)
     for row in rows:
         floor = "" if row.floor is None else f"{row.floor:,.1f} {row.unit}"

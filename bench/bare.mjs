@@ -1,5 +1,5 @@
-// Miniflare alone, without us: `bare.mjs <modules> start` says when an empty script serves, `bare.mjs <modules> d1 <folder> <times>` how many
-// milliseconds a statement takes that a worker sends to its database. It ends when its stdin does.
+// Miniflare alone: `bare.mjs <modules> start` prints "ready" when an empty script serves; `bare.mjs <modules> d1 <folder> <times>` prints how many
+// milliseconds a statement takes that a worker sends to its database. It ends when its stdin ends.
 import { createRequire } from "node:module";
 
 const [modules, mode, folder, times] = process.argv.slice(2);

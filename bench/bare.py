@@ -1,4 +1,4 @@
-"""The floors: bare Miniflare started through node, D1 inside of it, and our HTTP framework with a constant answer."""
+"""What the measurements are compared with: bare Miniflare run by node, D1 inside it, and our HTTP framework with a constant answer."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _ANSWER = {"success": True, "errors": [], "messages": [], "result": [{"results":
 
 
 def start_and_end(modules: Path) -> None:
-    """Start Miniflare on an empty script, wait until it serves, and leave it to end by itself."""
+    """Start Miniflare on an empty script, and wait until it serves. It ends by itself."""
     command = [str(node()), str(_SCRIPT), str(modules), "start"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 (our own command)
     if process.stdout is None or json.loads(process.stdout.readline()) != "ready":
-        raise RuntimeError("bare Miniflare does not start")
+        raise RuntimeError("bare Miniflare did not start")
     threading.Thread(target=process.communicate).start()
 
 
 def d1_milliseconds(modules: Path, folder: Path, times: int) -> dict[str, float]:
-    """Give what one statement takes, by its SQL, when a worker sends it to its database; the mean of so many."""
+    """The mean time of a statement that a worker sends to its database, in milliseconds, by its SQL."""
     command = [str(node()), str(_SCRIPT), str(modules), "d1", str(folder), str(times)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)  # noqa: S603 (our own command)
     figures: dict[str, float] = json.loads(done.stdout)
@@ -45,7 +45,7 @@ def d1_milliseconds(modules: Path, folder: Path, times: int) -> dict[str, float]
 
 @contextlib.contextmanager
 def constant_server() -> Iterator[str]:
-    """Serve one constant answer with our framework, in a thread; give its address."""
+    """Serve one constant answer with our framework, in a thread. Yields its address."""
 
     async def answer(request: Request) -> JSONResponse:
         await request.body()

@@ -1,4 +1,4 @@
-"""Workers for releases to be measured with: small, each with a database, one migration to begin with and one more later."""
+"""Small workers for the measured releases. Each has a database and one migration per release."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _CODE = """export default { fetch(request, env) {
 
 
 def names(count: int) -> list[str]:
-    """The workers' names; a worker's database is called like it."""
+    """The names of the workers; each database has the name of its worker with ``-db`` at the end."""
     return [f"bench-{number:02}" for number in range(count)]
 
 
 def catalog_of(count: int) -> Catalog:
-    """That many workers, checked for health and version."""
+    """A catalog of this many workers, with checks of health and version."""
     checks = (Check(name="health", path="/health"), Check(name="version", path="/version", version_at="id"))
     return Catalog(
         workers={
@@ -36,7 +36,7 @@ def catalog_of(count: int) -> Catalog:
 
 
 def write_release(folder: Path, count: int, release: int) -> None:
-    """Write every worker as of a release: other code than in the one before, and one migration more."""
+    """Write the files of a release: each worker has other code than in the release before, and one more migration."""
     for name in names(count):
         code, migrations = folder / name / "dist" / "index.js", folder / name / "migrations"
         for parent in (code.parent, migrations):

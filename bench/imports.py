@@ -1,4 +1,4 @@
-"""Where a run's import time goes: the processor time of what the program imports, each part in the order in which it comes."""
+"""The import time of a run: the processor time of each part that the program imports, in the order of the imports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.rows import Row, median
 if TYPE_CHECKING:
     from pathlib import Path
 
-# As __main__.py does it: no collector meanwhile, the provider's SDK in part. The parts that a later one needs as well count where they first come.
+# As in __main__.py: without the garbage collector, and with part of the provider's SDK. A module counts where it is first imported.
 _PARTS = {
     "pulumi": "Pulumi's own SDK",
     "crane_infra.program.components.worker": "what is used of the provider's SDK",
@@ -34,7 +34,7 @@ print(json.dumps(took))
 
 
 def import_time(_: Path) -> list[Row]:
-    """Import everything in a new process, several times; each part beside all of them together."""
+    """Import everything in a new process, several times, and compare each part with the whole."""
     runs = [_once() for _ in range(_TIMES + 1)][1:]
     whole = median([sum(run) for run in runs])
     return [
@@ -45,5 +45,5 @@ def import_time(_: Path) -> list[Row]:
 
 def _once() -> list[float]:
     command = [sys.executable, "-W", "ignore", "-c", _PROGRAM, *_PARTS]
-    told: list[float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
-    return told
+    milliseconds: list[float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
+    return milliseconds

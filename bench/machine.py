@@ -1,4 +1,4 @@
-"""Where the measurements happen: a local cloud of their own in a temporary folder, and short calls to its API."""
+"""A local cloud in a temporary folder for the measurements, and short calls to its API."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _HELLO = "export default { fetch: () => new Response('hello') };"
 
 @dataclass(frozen=True)
 class Api:
-    """Calls to a running cloud's REST API."""
+    """Calls to the REST API of a running cloud."""
 
     running: Running
     http: httpx.Client
 
     def result(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON)
-        """Call a path of the account and give the result; raises httpx.HTTPStatusError for anything but a success."""
+        """Call a path of the account and return the result. Raises httpx.HTTPStatusError if the call fails."""
         reply = self.http.request(method, self.url(path), json=body)
         return reply.raise_for_status().json()["result"]
 
     def url(self, path: str) -> str:
-        """Give the whole address of a path of the account."""
+        """The full address of a path of the account."""
         return f"{self.running.api_url}/accounts/{self.running.account_id}{path}"
 
     def database(self, name: str) -> str:
-        """Make a database with a table ``t(a)`` and give its id."""
+        """Create a database with a table ``t(a)``, and return its id."""
         uuid = str(self.result("POST", "/d1/database", {"name": name})["uuid"])
         self.result("POST", f"/d1/database/{uuid}/query", {"sql": "CREATE TABLE t(a)"})
         return uuid
 
     def worker(self, name: str, database: str) -> None:
-        """Make a worker that binds a database, and deploy it."""
+        """Create a worker that binds a database, and deploy it."""
         worker = self.result("POST", "/workers/workers", {"name": name})
         content = base64.b64encode(_HELLO.encode()).decode()
         modules = [{"name": "index.js", "content_type": "application/javascript+module", "content_base64": content}]
@@ -70,16 +70,16 @@ def cloud(folder: Path) -> Iterator[Api]:
 
 
 def client(token: str) -> httpx.Client:
-    """Give a client that holds on to its connections."""
+    """A client that keeps its connections open."""
     return httpx.Client(headers={"authorization": f"Bearer {token}"}, timeout=60, trust_env=False)
 
 
 def modules() -> Path:
-    """Give the folder of the Node modules that a local cloud runs with."""
+    """The folder of the Node modules that a local cloud uses."""
     return ensure_modules(CACHE)
 
 
 def described() -> str:
-    """Say in one line what this machine is."""
+    """This machine in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{os.cpu_count()} CPUs, {memory:.0f} GiB, {platform.system()} {platform.machine()}, Python {platform.python_version()}"

@@ -1,6 +1,6 @@
-"""How much memory the processes of a local cloud hold: Python, Node and workerd, as the system counts resident pages (Linux only).
+"""The memory of the processes of a local cloud: Python, Node and workerd, in resident pages (Linux only).
 
-Pages that processes share are counted in each of them, so the sum is an upper bound.
+Shared pages count in each process, so the sum is an upper bound.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KIB_PER_MIB = 1024
 
 
 def resident(folder: Path) -> list[Row]:
-    """Look after a start, and again with two workers and two databases."""
+    """Measure after the start, and again with two workers and two databases."""
     with machine.cloud(folder / "cloud") as api:
         idle = _resident(api.running.pid)
         for number in range(2):
@@ -39,7 +39,7 @@ def _resident(pid: int) -> dict[str, float]:
 
 
 def _line(pid: int) -> Iterator[int]:
-    """Give a process, its child, and that one's child."""
+    """A process, its child, and the child of that."""
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():

@@ -1,6 +1,6 @@
-"""What it costs to apply 55 pending migrations over a link of 50 ms: ``crane migrations apply`` beside wrangler's ``d1 migrations apply``.
+"""The time to apply 55 pending migrations over a link of 50 ms: ``crane migrations apply`` and ``wrangler d1 migrations apply``.
 
-Both are whole commands against one local cloud, on empty databases with the same files, one after the other in turn.
+Both are whole commands against one local cloud, on empty databases with the same files, in turn.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ class _Bench:
 
     @property
     def migrations(self) -> Path:
-        """The folder of the files."""
+        """The folder of the migrations."""
         return self.here.folder / "workers" / catalog.crane().databases[_DATABASE].migrations
 
     def by_crane(self, name: str) -> Callable[[], None]:
-        """A new database, and the command that migrates it."""
-        made = self._database(name)
-        # The second database of the catalog is not asked for, but a stack names it.
-        ids = dict.fromkeys(catalog.crane().databases, made)
+        """Create a database, and return the command that migrates it."""
+        database_id = self._database(name)
+        # The command does not use the catalog's second database, but the stack must name it.
+        ids = dict.fromkeys(catalog.crane().databases, database_id)
         project.adopt(self.here, _STACK, ids)
         command = [str(Path(sys.executable).parent / "crane"), "migrations", "apply", "-s", _STACK, "-d", _DATABASE]
         environ = {**self.environ, "PULUMI_OPTION_CWD": str(self.here.folder)}
         return lambda: _run(command, environ)
 
     def by_wrangler(self, name: str) -> Callable[[], None]:
-        """A new database, and the command that migrates it."""
+        """Create a database, and return the command that migrates it."""
         bound = {"binding": "DB", "database_name": name, "database_id": self._database(name), "migrations_dir": str(self.migrations)}
         home = self.here.folder / name
         home.mkdir()
@@ -62,7 +62,7 @@ class _Bench:
         return lambda: _done(wrangler("d1", "migrations", "apply", "DB", "--remote"))
 
     def timed(self, act: Callable[[], None]) -> tuple[float, int]:
-        """The milliseconds that it takes on a link of 50 ms, and how many calls it makes."""
+        """The time of an action on a link of 50 ms, in milliseconds, and the number of its calls."""
         self.faults.reset()
         with self.faults.latency(None, _LINK_SECONDS):
             began = time.perf_counter()
@@ -75,7 +75,7 @@ class _Bench:
 
 
 def pending(folder: Path) -> list[Row]:
-    """Apply 55 files to new databases, in turn by us and by wrangler."""
+    """Apply 55 files to new databases, in turn with crane and with wrangler."""
     here = project.Project(_ROOT, folder, folder / "workers")
     try:
         local = local_project.begin(here, catalog.crane(), os.environ)
@@ -96,13 +96,13 @@ def pending(folder: Path) -> list[Row]:
 
 
 def _medians(ours: list[tuple[float, int]], theirs: list[tuple[float, int]], which: int) -> tuple[float, str, float]:
-    """Both middle figures with their unit; the first of each warmed up."""
-    mine, other = (median([one[which] for one in figures[1:]]) for figures in (ours, theirs))
+    """The medians of both, with their unit. The first run of each was the warm-up."""
+    mine, other = (median([figure[which] for figure in figures[1:]]) for figures in (ours, theirs))
     return mine, "calls" if which else "ms", other
 
 
 def _write(folder: Path) -> None:
-    """Tables, columns, indexes and rows in turn, in small files as people write them."""
+    """Write small files as people write them: tables, columns, indexes and rows in turn."""
     folder.mkdir(parents=True)
     for number in range(_FILES):
         table = f"t{number // 5}"
@@ -117,11 +117,11 @@ def _write(folder: Path) -> None:
 
 
 def _run(command: list[str], environ: Mapping[str, str]) -> None:
-    ended = subprocess.run(command, cwd=_ROOT, env=dict(environ), capture_output=True, text=True, check=False)  # noqa: S603 (our own command)
-    if ended.returncode or f"{_FILES} applied" not in ended.stdout:
-        raise RuntimeError(f"crane migrations apply: {ended.stdout[-500:]}{ended.stderr[-500:]}")
+    result = subprocess.run(command, cwd=_ROOT, env=dict(environ), capture_output=True, text=True, check=False)  # noqa: S603 (our own command)
+    if result.returncode or f"{_FILES} applied" not in result.stdout:
+        raise RuntimeError(f"crane migrations apply failed: {result.stdout[-500:]}{result.stderr[-500:]}")
 
 
-def _done(ended: subprocess.CompletedProcess[str]) -> None:
-    if f"{_FILES:04}_step.sql" not in ended.stdout:
-        raise RuntimeError(f"wrangler d1 migrations apply: {ended.stdout[-500:]}")
+def _done(result: subprocess.CompletedProcess[str]) -> None:
+    if f"{_FILES:04}_step.sql" not in result.stdout:
+        raise RuntimeError(f"wrangler d1 migrations apply failed: {result.stdout[-500:]}")

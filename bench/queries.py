@@ -1,4 +1,4 @@
-"""What a query costs through the REST API: one after the other, and 200 at once."""
+"""The time of a query through the REST API: one after another, and 200 at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STATEMENTS = ("SELECT 1", "INSERT INTO t VALUES(1)")
 
 
 def latency(folder: Path) -> list[Row]:
-    """Send single statements one after the other; beside them our framework with a constant answer, and D1 inside bare Miniflare."""
+    """Send single statements one after another; compare with our framework's constant answer, and with D1 inside bare Miniflare."""
     d1 = bare.d1_milliseconds(machine.modules(), folder / "bare", _TIMES)
     with bare.constant_server() as url, machine.client("none") as http:
         floor = timed(lambda: http.post(url, json={"sql": _STATEMENTS[0]}), _TIMES)
@@ -38,16 +38,16 @@ def latency(folder: Path) -> list[Row]:
 
 
 def at_once(folder: Path) -> list[Row]:
-    """Send 200 queries at once to 20 databases, in rounds of reads and of writes; any error fails the measurement."""
+    """Send 200 queries at once to 20 databases, in rounds of reads and of writes. Any error fails the measurement."""
     with machine.cloud(folder / "cloud") as api:
         urls = [api.url(f"/d1/database/{api.database(f'bench-{number}')}/query") for number in range(_DATABASES)]
         return [Row(f"200 at once on 20 databases, {sql}", asyncio.run(_rate(api, urls, sql)), "queries/s") for sql in _STATEMENTS]
 
 
 async def _rate(api: machine.Api, urls: list[str], sql: str) -> float:
-    """Give the median rate of the rounds; raises RuntimeError when a query fails.
+    """The median rate of the rounds, in queries per second. Raises RuntimeError if a query fails.
 
-    Each database has a client of its own: one with 200 connections spends most of the time on choosing among them.
+    Each database has its own client: a client with 200 connections spends most of the time choosing one.
     """
     rates = []
     async with contextlib.AsyncExitStack() as stack:
@@ -59,7 +59,7 @@ async def _rate(api: machine.Api, urls: list[str], sql: str) -> float:
             rates.append(len(replies) / (time.perf_counter() - began))
             errors = [reply.text for reply in replies if reply.status_code != httpx.codes.OK]
             if errors:
-                raise RuntimeError(f"{len(errors)} of {len(replies)} queries failed; the first said: {errors[0][:300]}")
+                raise RuntimeError(f"{len(errors)} of {len(replies)} queries failed; the first answer: {errors[0][:300]}")
     return median(rates[1:])
 
 

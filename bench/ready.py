@@ -1,4 +1,4 @@
-"""How long a warm start takes: until the API, the edge, the admin port and the provider all answer."""
+"""The time of a warm start, until the API, the edge, the admin port and the provider all answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STARTS = 7
 
 
 def time_to_ready(folder: Path) -> list[Row]:
-    """Start a local cloud on the same folder several times, and bare Miniflare as often."""
+    """Start a local cloud on the same folder several times, and bare Miniflare as many times."""
     modules = machine.modules()
     floor = median(timed(lambda: bare.start_and_end(modules), _STARTS))
     waits = [_start(folder / "cloud") for _ in range(_STARTS + 1)]

@@ -1,4 +1,4 @@
-"""What a no-op preview costs beside the engine's floor, and a whole release beside the pipeline of wrangler commands that people use."""
+"""The time of a preview without changes, compared with the engine alone; and of a release, compared with wrangler commands in a pipeline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STACK = "staging"
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run of the engine took, with all that it started, in milliseconds."""
+    """The time of a run of the engine and its processes, in milliseconds: ``waited`` by the clock, ``processor`` on all processors."""
 
     waited: float
     processor: float
@@ -54,14 +54,14 @@ class Bench:
         return self.folder / "workers"
 
     def pulumi(self, *words: str) -> Spent:
-        """Run the engine; raises CalledProcessError where it fails."""
+        """Run the engine. Raises CalledProcessError if it fails."""
         command = ["pulumi", *words, "--stack", _STACK, "--non-interactive", "--color", "never"]
         began, used = time.perf_counter(), _processor()
         subprocess.run(command, env=dict(self.environ), check=True, capture_output=True, text=True)  # noqa: S603
         return Spent((time.perf_counter() - began) * 1000, (_processor() - used) * 1000)
 
     def by_wrangler(self) -> None:
-        """Migrate and deploy each worker with wrangler, then ask it for its health with curl."""
+        """Migrate and deploy each worker with wrangler, then check its health with curl."""
         for name in names(self.count):
             folder = self.folder / "wrangler" / name
             self.wrangler("d1", "migrations", "apply", "DB", "--remote", cwd=folder)
@@ -70,7 +70,7 @@ class Bench:
 
 
 def no_op_preview(folder: Path) -> list[Row]:
-    """Preview two workers of which nothing changed, and in turn a program with one Stash and no provider."""
+    """Preview two workers without a change, and in turn a program with one Stash and no provider."""
     with _deployed(folder, 2) as bench:
         floor = _floor(bench)
         pairs = [(bench.pulumi("preview"), floor.pulumi("preview")) for _ in range(_PREVIEWS + 1)][1:]
@@ -88,7 +88,7 @@ def no_op_preview(folder: Path) -> list[Row]:
 
 
 def _floor(bench: Bench) -> Bench:
-    """The same engine and state on the least program, once updated."""
+    """The same engine and backend with the smallest program, updated once."""
     folder = bench.folder / "floor"
     (folder / "state").mkdir(parents=True)
     own = {"PULUMI_OPTION_CWD": str(folder), "PULUMI_BACKEND_URL": (folder / "state").as_uri()}
@@ -100,7 +100,7 @@ def _floor(bench: Bench) -> Bench:
 
 
 def whole_release(folder: Path) -> list[Row]:
-    """Release changed code and one migration for 2 and for 10 workers, with 50 ms on every call to the API; beside wrangler."""
+    """Release changed code and one migration for 2 and for 10 workers, with 50 ms on every API call; compare with wrangler."""
     return [_release(folder / str(count), count) for count in (2, 10)]
 
 
@@ -162,7 +162,7 @@ def _write_stack(bench: Bench) -> None:
 
 
 def _write_wrangler(bench: Bench) -> None:
-    """A folder for each worker, with the same code and migrations, and a database of wrangler's own."""
+    """Write a folder for each worker, with the same code and migrations and its own database."""
     for name in names(bench.count):
         folder = bench.folder / "wrangler" / name
         folder.mkdir(parents=True)
@@ -182,11 +182,11 @@ def _write_wrangler(bench: Bench) -> None:
 
 def _id_of(bench: Bench, database: str) -> str:
     listed: list[dict[str, str]] = json.loads(bench.wrangler("d1", "list", "--json").stdout)
-    return next(one["uuid"] for one in listed if one["name"] == database)
+    return next(entry["uuid"] for entry in listed if entry["name"] == database)
 
 
 def _processor() -> float:
-    """The processor seconds of all children that have ended, and of theirs."""
+    """The processor seconds of all children that have ended, and of their children."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

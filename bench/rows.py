@@ -1,4 +1,4 @@
-"""What a measurement gives: rows, each a figure and what it is compared with. The ratio carries to other machines, the figure does not."""
+"""The result of a measurement: rows, each with a figure and what it is compared with. Only the ratio is meaningful on other machines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure; ``floor`` is what the same thing costs without us, in the same unit, and ``of`` says what that is."""
+    """One figure. ``floor`` is the same without crane, in the same unit, and ``of`` describes it."""
 
     what: str
     value: float
@@ -24,23 +24,23 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the floor the figure is."""
+        """The figure divided by the floor; None if there is no floor."""
         return self.value / self.floor if self.floor else None
 
 
 def timed(act: Callable[[], object], times: int) -> list[float]:
-    """Do something this often, after once to warm up; give the milliseconds that each took."""
+    """Do something ``times`` times, after one warm-up, and return the time of each in milliseconds."""
     act()
     return [_once(act) for _ in range(times)]
 
 
 def median(figures: Sequence[float]) -> float:
-    """Give the middle figure."""
+    """The median."""
     return statistics.median(figures)
 
 
 def p95(figures: Sequence[float]) -> float:
-    """Give the figure that 95 of 100 do not exceed."""
+    """The 95th percentile."""
     return sorted(figures)[math.ceil(len(figures) * 0.95) - 1]
 
 

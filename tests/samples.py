@@ -1,4 +1,4 @@
-"""What the unit tests build on: settings as Pulumi would hand them over, a built workers folder, an honest proof."""
+"""Samples for unit tests: settings as Pulumi passes them, and a valid proof."""
 
 import json
 from collections.abc import Callable
@@ -18,12 +18,12 @@ Config = dict[str, Any]
 
 
 def known(environment: str, root: Path) -> dict[str, str]:
-    """What Pulumi says of the stack."""
+    """What Pulumi tells about the stack."""
     return {"environment": environment, "project": "crane-infra", "organization": "organization", "root": str(root)}
 
 
 def config(environment: str) -> Config:
-    """A complete configuration of one environment, as values."""
+    """A complete configuration of one environment."""
     suffix = {"staging": "staging", "production": "prod"}[environment]
     return {
         "workers-dir": "workers",
@@ -40,13 +40,13 @@ def config(environment: str) -> Config:
 
 
 def as_pulumi(values: Config) -> dict[str, str]:
-    """Configuration as Pulumi hands it to a program: full keys, texts."""
+    """Configuration as Pulumi passes it to a program: full keys, and values as text."""
     return {f"crane-infra:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
 @pytest.fixture
 def make_settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Settings of an environment, with some keys of its configuration replaced."""
+    """Make settings of an environment, with some keys replaced; a key that is None is left out."""
 
     def make(environment: str = "staging", **changes: object) -> Settings:
         values = config(environment) | {key.replace("_", "-"): value for key, value in changes.items()}
@@ -58,10 +58,10 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
 
 @pytest.fixture
 def make_proof() -> Callable[..., Proof]:
-    """An honest proof of staging, with some fields replaced."""
+    """Make a valid proof of staging, with some fields replaced."""
 
     def make(**changes: object) -> Proof:
-        honest: dict[str, Any] = {
+        valid: dict[str, Any] = {
             "schema": 1,
             "project": "crane-infra",
             "environment": "staging",
@@ -75,6 +75,6 @@ def make_proof() -> Callable[..., Proof]:
             "proven_at": NOW,
             "versions": {"pulumi": "3.259.0"},
         }
-        return Proof.model_validate(honest | changes)
+        return Proof.model_validate(valid | changes)
 
     return make

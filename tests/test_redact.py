@@ -1,4 +1,4 @@
-"""No text that passed the redactor holds a secret, however it was written."""
+"""No redacted text contains a secret, however it was written."""
 
 import base64
 import html
@@ -42,7 +42,7 @@ def test_a_secret_goes_in_every_form(written: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["u", "us", "usr"])
-def test_a_secret_inside_longer_base64_goes(user: str) -> None:
+def test_a_secret_inside_longer_base64_is_replaced(user: str) -> None:
     value = "correct-horse-battery"
     basic = base64.b64encode(f"{user}:{value}".encode()).decode()
     shown = Redactor({"KEY": value})(f"Basic {basic}")
@@ -53,7 +53,7 @@ def test_a_secret_inside_longer_base64_goes(user: str) -> None:
 @pytest.mark.parametrize(
     "written", [PEM, PEM.strip(), PEM.replace("\n", "\r\n"), PEM.replace("\n", " "), PEM.replace("\n", "\\n"), repr(PEM)[1:-1], PEM[40:]]
 )
-def test_a_key_of_several_lines_goes_whole_or_in_lines(written: str) -> None:
+def test_a_key_of_several_lines_is_replaced_whole_or_line_by_line(written: str) -> None:
     shown = Redactor({"PEM": PEM})(f"sent {written} end")
     assert "MII" not in shown
     assert "BKcw" not in shown
@@ -61,25 +61,25 @@ def test_a_key_of_several_lines_goes_whole_or_in_lines(written: str) -> None:
     assert shown.endswith(" end")
 
 
-def test_the_longest_secret_wins_where_one_holds_another() -> None:
+def test_of_two_secrets_in_one_place_the_longer_one_is_named() -> None:
     redact = Redactor({"SHORT": "alpha", "LONG": "alpha-beta"})
     assert redact("alpha-beta alpha") == "[secret LONG] [secret SHORT]"
 
 
-def test_overlapping_secrets_leave_no_rest() -> None:
+def test_secrets_that_overlap_are_replaced_together() -> None:
     assert Redactor({"A": "abcdef", "B": "defghi"})("<abcdefghi>") == "<[secret A]>"
 
 
-def test_a_short_value_goes_only_where_it_stands_alone() -> None:
-    """Else a secret "1" would make every text unreadable."""
+def test_a_short_value_is_replaced_only_where_it_stands_alone() -> None:
+    """If not, a secret "1" would make every text unreadable."""
     assert Redactor({"PIN": "1"})('v1 has 12 of {"pin":"1"} 1') == 'v1 has 12 of {"pin":"[secret PIN]"} [secret PIN]'
 
 
-def test_empty_and_blank_values_are_no_secrets() -> None:
+def test_empty_and_blank_values_are_not_secrets() -> None:
     assert Redactor({"EMPTY": "", "BLANK": " \n "})("a \n b") == "a \n b"
 
 
-def test_what_replaces_a_secret_is_not_redacted_again() -> None:
+def test_the_name_of_a_secret_is_not_redacted() -> None:
     assert Redactor({"A": "secret", "B": "valuable"})("valuable secret") == "[secret B] [secret A]"
 
 
@@ -88,7 +88,7 @@ def test_a_redactor_does_not_print_its_secrets() -> None:
 
 
 @given(texts, st.lists(values, min_size=1, max_size=3), st.data())
-def test_no_secret_is_left_wherever_it_stood(padding: str, secrets: list[str], data: st.DataObject) -> None:
+def test_no_secret_is_left_wherever_it_was(padding: str, secrets: list[str], data: st.DataObject) -> None:
     forms = [
         lambda v: v,
         lambda v: json.dumps(v)[1:-1],

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes sure that a Pulumi engine is there, and prints the folder of its programs.
+"""Finds, installs or builds a Pulumi engine, and prints the folder of its programs.
 
     python3 tools/engine.py [--into .crane/engine] [--pinned] [--installer-url https://get.pulumi.com]
 
-An engine that an earlier run brought is used again. Otherwise, in this order: a ``pulumi`` on PATH that is new enough, the
-official installer, the Go modules. With ``--pinned`` one on PATH has to be of the pinned version. Progress goes to standard error. It never touches an engine it did not bring, and
-prevents a first run that fails because of a tool nobody spoke of.
+It uses the engine that an earlier run installed. If there is none, it tries a ``pulumi`` on PATH that is new enough, then the official
+installer, then a build from the Go modules. With ``--pinned``, a ``pulumi`` on PATH must have the pinned version. Progress goes to standard
+error. The tool never changes an engine that it did not install.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ TODO = (
 
 
 class NoEngineError(Exception):
-    """There is no engine and no way to one; the text is for the user."""
+    """There is no engine, and none could be installed. The text is for the user."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tool; the result is its exit code."""
+    """Run the tool, and return its exit code."""
     options = _parser().parse_args(arguments)
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, _stop)
@@ -48,16 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(str(error))
         return 1
     except KeyboardInterrupt:
-        say("interrupted; nothing half-built is left")
+        say("interrupted; nothing incomplete is left")
         return 130
     sys.stdout.write(f"{folder}\n")
     return 0
 
 
 def ensure(home: Home, installer_url: str, only: found.Version | None = None) -> Path:
-    """Return the folder of an engine's programs, brought here if need be; ``only`` is the one version that will do.
+    """Return the folder of an engine's programs, and install one if there is none. ``only`` is the one version to accept.
 
-    Raises NoEngineError with every way that was tried and why it failed.
+    Raises NoEngineError with each way that was tried and why it failed.
     """
     if home.ready():
         return home.bin
@@ -66,7 +66,7 @@ def ensure(home: Home, installer_url: str, only: found.Version | None = None) ->
             return home.bin
         if home.foreign():
             raise NoEngineError(
-                f"{home.folder}: it holds something else than an engine of this tool. Move it away, or choose another folder with --into."
+                f"{home.folder}: it contains something that this tool did not install. Move it, or choose another folder with --into."
             )
         home.log.write_bytes(b"")
         return _first(
@@ -91,13 +91,13 @@ def _first(home: Home, ways: dict[str, Callable[[], Path]]) -> Path:
         else:
             say(f"ready, from {name} ({time.monotonic() - began:.0f} s)")
             return folder
-    msg = "\n".join(["there is no Pulumi engine here, and no way to one worked:", *failed, f"{TODO} The whole output is in {home.log}."])
+    msg = "\n".join(["there is no Pulumi engine, and none could be installed:", *failed, f"{TODO} The whole output is in {home.log}."])
     raise NoEngineError(msg)
 
 
 def _on_path(home: Home, only: found.Version | None) -> Path:
     folder = found.on_path(os.environ.get("PATH", ""), but=home.bin, only=only)
-    home.remove()  # one of another version, which would come first on the PATH of our recipes
+    home.remove()  # the engine of another version, which would come first on the PATH of the Makefile
     return folder
 
 
@@ -106,10 +106,12 @@ def _stop(number: int, _frame: object) -> NoReturn:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Makes sure that a Pulumi engine is there, and prints the folder of its programs.")
-    parser.add_argument("--into", type=Path, default=Path(".crane/engine"), help="where an engine is brought (default: %(default)s)")
-    parser.add_argument("--pinned", action="store_true", help=f"take no other version than {text(found.PINNED)}")
-    parser.add_argument("--installer-url", default=installer.URL, help="where the official installer is (default: %(default)s)")
+    parser = argparse.ArgumentParser(description="Finds, installs or builds a Pulumi engine, and prints the folder of its programs.")
+    parser.add_argument(
+        "--into", type=Path, default=Path(".crane/engine"), help="the folder to install an engine into (default: %(default)s)"
+    )
+    parser.add_argument("--pinned", action="store_true", help=f"accept only version {text(found.PINNED)}")
+    parser.add_argument("--installer-url", default=installer.URL, help="the address of the official installer (default: %(default)s)")
     return parser
 
 

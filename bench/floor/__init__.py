@@ -1,1 +1,1 @@
-"""The program that shows the engine's own cost."""
+"""A program that shows the cost of the engine alone."""

@@ -1,4 +1,4 @@
-"""What the engine costs before we do anything: one Stash, no provider."""
+"""The smallest program: one Stash, no provider."""
 
 import pulumi
 

@@ -1,4 +1,4 @@
-"""An environment of as many workers as the benchmark asks for, each with a database of its own, declared as crane's own are."""
+"""An environment with as many workers as the benchmark needs, each with its own database, declared as crane's are."""
 
 import os
 

@@ -62,7 +62,7 @@ def _adopts(project: Project, environment: Environment) -> bool:
     return all("adopt" in database for database in config(project, environment)[f"{PROJECT}:databases"].values())
 
 
-def deploy_by_hand(account: Account, script: str, code: str) -> str:
+def deploy_manually(account: Account, script: str, code: str) -> str:
     """Deploy one module to a worker, keep its bindings, and return the id of the version. Raises RehearsalError if the account refuses."""
     module = {"index.js": ("application/javascript+module", code.encode())}
     return account.put_script(script, module, {"main_module": "index.js", "compatibility_date": "2024-01-01", "keep_bindings": _KEPT})

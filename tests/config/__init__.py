@@ -1,1 +1,1 @@
-"""Pure parts, one by one."""
+"""Tests of crane_infra.config."""

@@ -64,7 +64,7 @@ def test_a_binding_that_is_declared_twice_is_refused() -> None:
     assert "the binding DB is declared twice" in refusal(databases={"DB": "x"}, variables={"DB": "y"})
 
 
-def test_a_worker_that_reports_its_version_has_a_check_that_reads_it_and_the_other_way_round() -> None:
+def test_a_worker_reports_its_version_if_and_only_if_a_check_reads_it() -> None:
     text = "one check must set version_at, or reports_version must be false; not both"
     assert text in refusal(reports_version=True)
     assert text in refusal(checks=(Check(name="version", path="/version", version_at="id"),))

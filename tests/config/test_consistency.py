@@ -1,4 +1,4 @@
-"""Nothing is shared between environments, nothing is renamed or removed, and settings fit the catalog."""
+"""Settings match the catalog, environments share no database, and nothing is renamed or removed."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -35,7 +35,7 @@ def with_worker(**fields: object) -> dict[str, Any]:
     return workers | {"crane-context": workers["crane-context"] | fields}
 
 
-def test_complete_settings_fit_the_catalog(make_settings: MakeSettings) -> None:
+def test_complete_settings_match_the_catalog(make_settings: MakeSettings) -> None:
     require_consistent(crane(), make_settings(), {})
 
 
@@ -59,7 +59,7 @@ def test_two_databases_of_one_environment_cannot_be_the_same(make_settings: Make
     assert "is a database of this environment (crane-context-db)" in refusal(settings)
 
 
-def test_the_other_environments_are_read_from_its_stack_file_and_its_outputs(make_settings: MakeSettings, tmp_path: Path) -> None:
+def test_the_other_environment_is_read_from_its_stack_file_and_its_outputs(make_settings: MakeSettings, tmp_path: Path) -> None:
     content = {"config": {"crane-infra:databases": {"crane-context-db": {"name": "there", "adopt": ID}}}}
     (tmp_path / "Pulumi.production.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     outputs = {"production": {"environment": {"databases": {"crane-context-db": {"name": "live", "id": ID}}}}, "staging": None}
@@ -70,7 +70,7 @@ def test_the_other_environments_are_read_from_its_stack_file_and_its_outputs(mak
 
 
 @pytest.mark.parametrize("content", ["config: [", "config: [1]", "- 1", "config: {'crane-infra:databases': 3}"])
-def test_an_unreadable_stack_file_beside_ours_is_an_error_and_no_traceback(
+def test_another_stack_file_that_cannot_be_read_is_an_error_without_a_traceback(
     make_settings: MakeSettings, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "Pulumi.production.yaml").write_text(content, encoding="utf-8")
@@ -110,14 +110,18 @@ def test_an_unreadable_stack_file_beside_ours_is_an_error_and_no_traceback(
         ),
     ],
 )
-def test_settings_that_do_not_fit_the_catalog_are_refused(make_settings: MakeSettings, changes: dict[str, Any], text: str) -> None:
+def test_settings_that_do_not_match_the_catalog_are_refused(make_settings: MakeSettings, changes: dict[str, Any], text: str) -> None:
     assert refusal(make_settings(**changes)) == text
 
 
 def test_a_stack_overrides_a_shared_variable_and_adds_its_own(make_settings: MakeSettings) -> None:
     settings = make_settings(workers=with_worker(variables={"ENVIRONMENT": "staging", "IDEMPOTENCY_TTL_SECONDS": "9"}))
-    found = variables_of("crane-context", crane(), settings)
-    assert (found["ENVIRONMENT"], found["IDEMPOTENCY_TTL_SECONDS"], found["HEARTBEAT_INTERVAL_SECONDS"]) == ("staging", "9", "600")
+    variables = variables_of("crane-context", crane(), settings)
+    assert (variables["ENVIRONMENT"], variables["IDEMPOTENCY_TTL_SECONDS"], variables["HEARTBEAT_INTERVAL_SECONDS"]) == (
+        "staging",
+        "9",
+        "600",
+    )
 
 
 LAST = {
@@ -130,7 +134,7 @@ ADOPTED = {
 }
 
 
-def test_what_was_declared_and_still_is_passes(make_settings: MakeSettings) -> None:
+def test_settings_that_still_declare_everything_pass(make_settings: MakeSettings) -> None:
     require_nothing_lost(LAST, make_settings())
 
 
@@ -177,7 +181,7 @@ def test_a_rename_or_a_removal_is_refused_by_the_program_too(make_settings: Make
     assert str(caught.value) == text
 
 
-def test_what_was_adopted_and_still_is_passes(make_settings: MakeSettings) -> None:
+def test_settings_that_still_adopt_everything_pass(make_settings: MakeSettings) -> None:
     require_nothing_lost(ADOPTED, make_settings(databases=with_database(adopt=ID), workers=with_worker(adopt=True)))
 
 
@@ -211,7 +215,7 @@ def test_an_adoption_that_changed_is_refused(make_settings: MakeSettings, change
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_the_committed_stack_files_fit_the_catalog_once_workers_dir_is_set_and_do_not_set_it(environment: str) -> None:
+def test_the_committed_stack_files_match_the_catalog_and_leave_workers_dir_and_secrets_to_the_user(environment: str) -> None:
     committed = yaml.safe_load((ROOT / f"Pulumi.{environment}.yaml").read_text(encoding="utf-8"))["config"]
     assert not {"crane-infra:workers-dir", "crane-infra:account-id", "crane-infra:secrets"} & set(committed)
     stack = {"environment": environment, "project": "crane-infra", "organization": "o", "root": str(ROOT)}

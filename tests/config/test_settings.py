@@ -21,7 +21,7 @@ def test_a_staging_worker_carries_its_environment_in_its_name_and_production_kee
     assert make_settings("production").script("crane-context") == "crane-context"
 
 
-def test_a_worker_is_reached_at_workers_dev_unless_an_address_is_set(make_settings: MakeSettings) -> None:
+def test_a_worker_has_its_workers_dev_address_unless_another_one_is_set(make_settings: MakeSettings) -> None:
     assert make_settings().url("crane-context") == "https://crane-context-staging.automation-ab6.workers.dev"
     own = config("staging")["workers"] | {"crane-context": {"url": "https://context.example.org/"}}
     assert make_settings(workers=own).url("crane-context") == "https://context.example.org"
@@ -65,13 +65,13 @@ def test_a_relative_workers_dir_starts_at_the_stack_files(make_settings: MakeSet
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_its_path(make_settings: MakeSettings, changes: dict[str, object], text: str) -> None:
+def test_a_wrong_setting_is_reported_with_its_path(make_settings: MakeSettings, changes: dict[str, object], text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         make_settings(**changes)
     assert str(caught.value) == text
 
 
-def test_without_an_account_the_way_to_name_one_is_said(tmp_path: Path) -> None:
+def test_without_an_account_the_error_shows_how_to_set_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         parse(known("staging", tmp_path), as_pulumi(config("staging")), {"CLOUDFLARE_API_TOKEN": "t"})
     assert str(caught.value) == (
@@ -79,12 +79,12 @@ def test_without_an_account_the_way_to_name_one_is_said(tmp_path: Path) -> None:
     )
 
 
-def test_without_a_token_the_way_to_set_one_is_said(tmp_path: Path) -> None:
+def test_without_a_token_the_error_shows_how_to_set_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"api-token: is missing\. Set CLOUDFLARE_API_TOKEN"):
         parse(known("staging", tmp_path), as_pulumi(config("staging")), {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT})
 
 
-def test_the_providers_own_configuration_wins_over_the_environment(tmp_path: Path) -> None:
+def test_the_providers_configuration_takes_precedence_over_environment_variables(tmp_path: Path) -> None:
     given = as_pulumi(config("staging")) | {"cloudflare:baseUrl": "http://127.0.0.1:1/client/v4", "cloudflare:apiToken": "configured"}
     environ = {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": "t", "CLOUDFLARE_BASE_URL": "https://elsewhere.example"}
     settings = parse(known("staging", tmp_path), given, environ)
@@ -92,7 +92,7 @@ def test_the_providers_own_configuration_wins_over_the_environment(tmp_path: Pat
     assert settings.api_token.get_secret_value() == "configured"
 
 
-def test_the_token_is_not_part_of_how_settings_are_shown(make_settings: MakeSettings) -> None:
+def test_settings_do_not_print_the_token(make_settings: MakeSettings) -> None:
     assert "token-canary" not in repr(make_settings())
 
 
@@ -104,7 +104,7 @@ def test_an_address_that_would_send_keys_in_the_clear_or_nowhere_is_refused(make
 
 
 @pytest.mark.parametrize("url", ["https://example.org/base", "http://127.0.0.1:8787/edge/x", "http://localhost:1"])
-def test_https_anywhere_and_http_on_this_machine_are_taken(make_settings: MakeSettings, url: str) -> None:
+def test_https_anywhere_and_http_on_this_machine_are_accepted(make_settings: MakeSettings, url: str) -> None:
     assert make_settings(workers={"crane-context": {"url": url}}).url("crane-context") == url
 
 
@@ -116,13 +116,13 @@ def test_a_token_with_a_line_break_is_refused_without_being_shown(tmp_path: Path
     assert "canary" not in str(caught.value)
 
 
-def test_a_worker_that_is_nowhere_reachable_is_refused(make_settings: MakeSettings) -> None:
+def test_a_worker_without_any_address_is_refused(make_settings: MakeSettings) -> None:
     with pytest.raises(SettingsError, match=r"a worker that is not on workers\.dev needs a url"):
         make_settings(workers={"crane-context": {"workers-dev": False}})
 
 
 @pytest.mark.parametrize("key", ["api-token", "api-url", "api_token", "environment", "project", "organization", "workers_dir"])
-def test_what_a_stack_must_not_say_itself_is_no_setting(tmp_path: Path, key: str) -> None:
+def test_a_stack_cannot_set_what_pulumi_or_the_provider_sets(tmp_path: Path, key: str) -> None:
     given = as_pulumi(config("staging")) | {f"crane-infra:{key}": "canary"}
     environ = {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": "t"}
     with pytest.raises(SettingsError, match=f"crane-infra:{key}: is not known") as caught:

@@ -13,7 +13,7 @@ import pytest
 
 from crane_infra import catalog
 from crane_infra.errors import RehearsalError
-from crane_infra.rehearsal.existing_account import deploy_by_hand
+from crane_infra.rehearsal.existing_account import deploy_manually
 from crane_infra.rehearsal.process import descendants, happens
 from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.step import StoryStep
@@ -160,7 +160,7 @@ class TestAnAccountThatIsSpoilt:
     def test_an_answer_that_changes(self, existing: tuple[Stage, adoption.Adoption]) -> None:
         stage, story = existing
         story.ask()
-        deploy_by_hand(stage.account, "crane-classifier", "export default { fetch: () => new Response('by hand') };")
+        deploy_manually(stage.account, "crane-classifier", "export default { fetch: () => new Response('by hand') };")
         with pytest.raises(RehearsalError, match=r"answers are wrong: .*/crane-classifier/health: answered with another body"):
             story.compare()
 
@@ -200,7 +200,7 @@ class Lie:
             "promotion.py",
             "        raise verdict.error()\n",
             "        return\n",
-            ("step 3, update production: refused, nothing is created: ", "pulumi up succeeded, which it must not"),
+            ("step 3, update production: refused, nothing created: ", "pulumi up succeeded, which it must not"),
         ),
         Lie(
             "steps.py",

@@ -1,8 +1,8 @@
 """The stacks that commit d6bb6c6 exported, and the files, settings and secrets that it exported them from.
 
 ``state_of_before`` was recorded by running d6bb6c6's own record.py: staging ran releases 1 to 23 and keeps twenty proofs; production ran
-15, 18 and 21, and rolled back to 18. Values that are None are left out, as the engine does on the way to the state. Ids, secrets and the
-account are made up.
+15, 18 and 21, and rolled back to 18. As in a state that the engine wrote, values that are None are left
+out and keys are sorted. Ids, secrets and the account are made up.
 """
 
 import json

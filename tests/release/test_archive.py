@@ -43,7 +43,7 @@ def names(archive: Path) -> list[str]:
         return opened.getnames()
 
 
-def test_what_comes_out_is_the_release_that_went_in_and_no_other_file(built: Path, packed: Path, tmp_path: Path) -> None:
+def test_unpacking_gives_the_release_that_was_packed_and_no_other_file(built: Path, packed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "below" / "bundles"
     assert unpack(packed, folder, crane(), digest(built)).digest == digest(folder) == digest(built)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -52,7 +52,7 @@ def test_what_comes_out_is_the_release_that_went_in_and_no_other_file(built: Pat
     assert b"canary-dev-vars" not in packed.read_bytes()
 
 
-def test_the_same_files_give_the_same_bytes_wherever_and_whenever_they_lie(built: Path, packed: Path, tmp_path: Path) -> None:
+def test_the_same_files_give_the_same_archive_whatever_their_folder_and_time(built: Path, packed: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(built, elsewhere, copy_function=shutil.copyfile)
     again = tmp_path / "again.tar"
@@ -60,7 +60,7 @@ def test_the_same_files_give_the_same_bytes_wherever_and_whenever_they_lie(built
     assert again.read_bytes() == packed.read_bytes()
 
 
-def test_a_base_schema_is_carried_too(built: Path, tmp_path: Path) -> None:
+def test_a_base_schema_is_packed_too(built: Path, tmp_path: Path) -> None:
     (built / "crane-context" / "schema.sql").write_text("CREATE TABLE base (id INTEGER);\n", encoding="utf-8")
     with_base = CatalogDatabase(migrations="crane-context/migrations", base="crane-context/schema.sql", baseline=4)
     catalog = crane().model_copy(update={"databases": {**crane().databases, "crane-context-db": with_base}})
@@ -69,7 +69,7 @@ def test_a_base_schema_is_carried_too(built: Path, tmp_path: Path) -> None:
     assert unpack(target, tmp_path / "bundles", catalog, release.digest).bases.keys() == {"crane-context-db"}
 
 
-def test_a_file_that_changes_while_it_is_packed_is_noticed(built: Path, tmp_path: Path) -> None:
+def test_a_file_that_changed_since_it_was_hashed_is_refused(built: Path, tmp_path: Path) -> None:
     release = read_release(crane(), built)
     path = built / "crane-context" / "migrations" / "0001_create_sessions.sql"
     path.write_text("CREATE TABLE other (id INTEGER);\n", encoding="utf-8")
@@ -148,7 +148,7 @@ def test_an_archive_with_more_than_the_release_is_refused_and_nothing_is_left(
     ("content", "what"),
     [(None, "does not exist"), (b"", "cannot be read (ReadError)"), (b"x" * 2000, "cannot be read (ReadError)")],
 )
-def test_an_archive_that_is_absent_or_none_is_refused(built: Path, tmp_path: Path, content: bytes | None, what: str) -> None:
+def test_a_file_that_is_absent_or_not_an_archive_is_refused(built: Path, tmp_path: Path, content: bytes | None, what: str) -> None:
     source = tmp_path / "release.tar"
     if content is not None:
         source.write_bytes(content)
@@ -165,7 +165,7 @@ def test_an_archive_that_was_cut_off_is_refused(built: Path, packed: Path, tmp_p
     assert not (tmp_path / "bundles").exists()
 
 
-def test_a_folder_that_holds_something_is_not_unpacked_into(built: Path, packed: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_refused(built: Path, packed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bundles"
     folder.mkdir()
     (folder / "left.js").write_text("left", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Which release is promoted: the newest, a named one, that of a commit; never one that nobody can check out again."""
+"""The release to promote is the newest one, one with a digest or one of a commit, and its commit can be checked out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,17 +32,17 @@ def outputs(make_proof: Callable[..., Proof]) -> Callable[..., dict[str, Any]]:
         (Choice("staging", digest=NEW, commit="2" * 40), NEW),
     ],
 )
-def test_the_proof_that_is_asked_for_is_found(outputs: Callable[..., dict[str, Any]], choice: Choice, digest: str) -> None:
+def test_the_requested_proof_is_chosen(outputs: Callable[..., dict[str, Any]], choice: Choice, digest: str) -> None:
     assert chosen(outputs(), choice).digest == digest
 
 
-def test_a_release_whose_files_differed_from_its_commit_is_found_where_that_is_allowed(outputs: Callable[..., dict[str, Any]]) -> None:
-    found = chosen(outputs("2" * 40 + "+changes"), Choice("production", may_have_changes=True))
-    assert (found.digest, found.commit) == (NEW, "2" * 40)
+def test_a_release_whose_files_differed_from_its_commit_is_chosen_if_that_is_allowed(outputs: Callable[..., dict[str, Any]]) -> None:
+    proof = chosen(outputs("2" * 40 + "+changes"), Choice("production", may_have_changes=True))
+    assert (proof.digest, proof.commit) == (NEW, "2" * 40)
 
 
 @pytest.mark.parametrize("proofs", [{}, {"proofs": []}, {"proofs": ["nonsense"]}])
-def test_a_stack_without_a_proof_has_none_to_give(proofs: dict[str, Any]) -> None:
+def test_a_stack_without_a_proof_is_refused(proofs: dict[str, Any]) -> None:
     with pytest.raises(GateError) as refused:
         chosen(proofs, Choice("staging"))
     assert str(refused.value) == "stack staging: has not proven any release. Run pulumi up -s staging."
@@ -56,7 +56,9 @@ def test_a_stack_without_a_proof_has_none_to_give(proofs: dict[str, Any]) -> Non
         (Choice("staging", digest=OLD, commit="2" * 40), f"release {OLD[:12]} commit {'2' * 40}"),
     ],
 )
-def test_what_is_not_proven_is_refused_with_what_is(outputs: Callable[..., dict[str, Any]], choice: Choice, asked: str) -> None:
+def test_a_release_that_is_not_proven_is_refused_with_the_newest_proofs(
+    outputs: Callable[..., dict[str, Any]], choice: Choice, asked: str
+) -> None:
     with pytest.raises(GateError) as refused:
         chosen(outputs(), choice)
     assert str(refused.value) == (
@@ -65,7 +67,7 @@ def test_what_is_not_proven_is_refused_with_what_is(outputs: Callable[..., dict[
 
 
 @pytest.mark.parametrize("commit", [None, "main", "--upload-pack=x", "2" * 40 + "\ndigest=evil", "c0ffee"])
-def test_what_is_no_commit_is_never_handed_to_git(outputs: Callable[..., dict[str, Any]], commit: str | None) -> None:
+def test_a_proof_without_a_plain_commit_hash_is_refused(outputs: Callable[..., dict[str, Any]], commit: str | None) -> None:
     with pytest.raises(GateError) as refused:
         chosen(outputs(commit), Choice("staging"))
     assert str(refused.value) == (
@@ -73,7 +75,7 @@ def test_what_is_no_commit_is_never_handed_to_git(outputs: Callable[..., dict[st
     )
 
 
-def test_a_release_from_files_in_no_commit_is_not_promoted(outputs: Callable[..., dict[str, Any]]) -> None:
+def test_a_release_whose_files_differed_from_its_commit_is_refused(outputs: Callable[..., dict[str, Any]]) -> None:
     with pytest.raises(GateError) as refused:
         chosen(outputs("2" * 40 + "+changes"), Choice("staging"))
     assert str(refused.value) == (

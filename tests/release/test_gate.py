@@ -1,4 +1,4 @@
-"""Production takes what staging has proven, and nothing else."""
+"""Production takes a release that staging has proven, and no other."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -99,9 +99,9 @@ def test_a_proof_older_than_the_limit_is_refused_and_one_within_it_is_not(make_p
 
 
 def test_an_unreadable_proof_of_another_release_does_not_close_it(make_proof: MakeProof) -> None:
-    found = outputs(make_proof())
-    found["proofs"].insert(0, {"digest": "b" * 64, "schema": 7})
-    assert judge(found, REQUIRED, NOW).is_open
+    stack_outputs = outputs(make_proof())
+    stack_outputs["proofs"].insert(0, {"digest": "b" * 64, "schema": 7})
+    assert judge(stack_outputs, REQUIRED, NOW).is_open
 
 
 @pytest.mark.parametrize(
@@ -112,20 +112,20 @@ def test_an_unreadable_proof_of_another_release_does_not_close_it(make_proof: Ma
         {"databases": {}},
     ],
 )
-def test_a_proof_that_leaves_out_a_part_of_its_release_is_no_proof(make_proof: MakeProof, changes: dict[str, Any]) -> None:
+def test_a_proof_that_leaves_out_a_part_of_its_release_is_refused(make_proof: MakeProof, changes: dict[str, Any]) -> None:
     verdict = judge(outputs(make_proof(**changes)), REQUIRED, NOW)
     assert verdict.reason == "the proof of release aaaaaaaaaaaa does not list every worker with its digest, and every database"
 
 
-def test_a_proof_under_the_right_digest_with_another_manifest_is_no_proof(make_proof: MakeProof) -> None:
+def test_a_proof_with_the_right_digest_and_another_manifest_is_refused(make_proof: MakeProof) -> None:
     verdict = judge(outputs(make_proof(manifest={**MANIFEST, "checks": {}})), REQUIRED, NOW)
     assert verdict.reason == "the proof of release aaaaaaaaaaaa is for a different manifest"
 
 
 def test_an_extra_field_makes_the_proofs_unreadable(make_proof: MakeProof) -> None:
-    found = outputs(make_proof())
-    found["proofs"][0]["forged"] = True
-    assert judge(found, REQUIRED, NOW).reason == "the proof of release aaaaaaaaaaaa cannot be read (forged: is not known)"
+    stack_outputs = outputs(make_proof())
+    stack_outputs["proofs"][0]["forged"] = True
+    assert judge(stack_outputs, REQUIRED, NOW).reason == "the proof of release aaaaaaaaaaaa cannot be read (forged: is not known)"
 
 
 json_values = st.recursive(

@@ -1,4 +1,4 @@
-"""The same files give the same digest anywhere; whatever makes a release another one changes it; what an environment sets does not."""
+"""The same files give the same digest on any machine. Any change of a release changes it; the settings of an environment do not."""
 
 import hashlib
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def changed(**fields: object) -> Catalog:
         {"environment_variables": ()},
     ],
 )
-def test_what_the_catalog_says_of_a_worker_is_part_of_its_digest_only(workers: Path, fields: dict[str, Any]) -> None:
+def test_a_change_of_a_worker_in_the_catalog_changes_the_digest_of_that_worker_only(workers: Path, fields: dict[str, Any]) -> None:
     before, after = read_release(crane(), workers), read_release(changed(**fields), workers)
     assert after.tag("crane-context") != before.tag("crane-context")
     assert after.tag("crane-classifier") == before.tag("crane-classifier")
@@ -86,7 +86,7 @@ def test_a_check_is_part_of_the_release_but_not_of_the_worker(workers: Path) -> 
     assert after.digest != before.digest
 
 
-def test_the_manifest_names_every_module_and_migration_by_its_sha256(workers: Path) -> None:
+def test_the_manifest_lists_modules_and_migrations_with_their_sha256(workers: Path) -> None:
     manifest = read_release(crane(), workers).manifest
     digest = hashlib.sha256(b"export default {}").hexdigest()
     assert manifest["workers"]["crane-context"]["modules"]["index.js"] == {"type": "application/javascript+module", "sha256": digest}
@@ -118,7 +118,7 @@ def test_a_bundle_that_is_missing_or_has_no_main_module_is_refused_with_the_way_
     assert str(caught.value) == f"bundle of crane-context ({workers / 'nowhere'}): the folder does not exist. {build}"
 
 
-def test_a_file_that_is_no_module_is_refused_by_name(workers: Path) -> None:
+def test_a_file_that_is_not_a_module_is_refused_by_name(workers: Path) -> None:
     (workers / "crane-context" / "dist" / "index.ts").write_text("", encoding="utf-8")
     with pytest.raises(BundleError, match=r"index\.ts is not a module of a worker"):
         read_release(crane(), workers)

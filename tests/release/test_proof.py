@@ -1,4 +1,4 @@
-"""The list of proofs grows by what is new, keeps twenty, and never shows a clock as a change."""
+"""The list of proofs gets new states only, keeps twenty, and does not change because time passes."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,7 +9,7 @@ from tests.samples import NOW
 MakeProof = Callable[..., Proof]
 
 
-def test_the_same_state_seen_later_and_from_another_commit_leaves_the_list_as_it_is(make_proof: MakeProof) -> None:
+def test_the_same_state_at_another_time_and_commit_does_not_change_the_list(make_proof: MakeProof) -> None:
     history = [as_json(make_proof())]
     assert extended(history, make_proof(proven_at=NOW + timedelta(days=1), commit="other", versions={})) == history
 
@@ -20,7 +20,7 @@ def test_another_version_of_the_same_release_is_a_new_proof_in_front(make_proof:
     assert extended(history, later) == [as_json(later), *history]
 
 
-def test_a_release_that_comes_back_is_proven_anew(make_proof: MakeProof) -> None:
+def test_a_release_that_comes_back_gets_a_new_proof(make_proof: MakeProof) -> None:
     history = [as_json(make_proof(digest="b" * 64)), as_json(make_proof())]
     assert len(extended(history, make_proof())) == 3
 
@@ -32,13 +32,13 @@ def test_the_twenty_newest_are_kept(make_proof: MakeProof) -> None:
     assert [proof["digest"] for proof in history] == [f"{number:064x}" for number in range(KEPT + 4, 4, -1)]
 
 
-def test_numbers_that_came_back_from_the_engine_as_floats_are_no_change(make_proof: MakeProof) -> None:
+def test_numbers_that_the_engine_returns_as_floats_are_not_a_change(make_proof: MakeProof) -> None:
     stored = as_json(make_proof())
     stored["databases"]["crane-context-db"]["head"]["count"] = 1.0
     assert extended([stored], make_proof()) == [stored]
 
 
-def test_a_proof_without_a_commit_or_a_migration_survives_the_engine_which_drops_what_is_none(make_proof: MakeProof) -> None:
+def test_a_proof_without_a_commit_or_a_migration_is_read_back_although_the_engine_drops_none(make_proof: MakeProof) -> None:
     empty = {"id": "d1", "name": "n", "head": {"name": None, "count": 0, "digest": "h"}}
     proof = make_proof(commit=None, databases={"crane-context-db": empty})
     stored = as_json(proof)
@@ -47,7 +47,7 @@ def test_a_proof_without_a_commit_or_a_migration_survives_the_engine_which_drops
     assert extended([stored], proof) == [stored]
 
 
-def test_where_proofs_expire_a_second_look_renews_one_that_is_old_and_leaves_a_young_one(make_proof: MakeProof) -> None:
+def test_if_proofs_expire_another_run_renews_an_old_one_and_keeps_a_recent_one(make_proof: MakeProof) -> None:
     history = [as_json(make_proof())]
     later = make_proof(proven_at=NOW + timedelta(days=4))
     assert extended(history, later, timedelta(days=5)) == history
@@ -59,7 +59,7 @@ def test_an_entry_that_cannot_be_read_is_dropped(make_proof: MakeProof) -> None:
     assert extended([{"forged": True}, good, 3], make_proof()) == [good]
 
 
-def test_the_same_release_seen_with_other_checks_is_a_new_proof(make_proof: MakeProof) -> None:
+def test_the_same_release_with_other_checks_is_a_new_proof(make_proof: MakeProof) -> None:
     history = [as_json(make_proof())]
     more = make_proof(checks={"crane-context": ["health", "version"]})
     assert extended(history, more) == [as_json(more), *history]

@@ -1,4 +1,4 @@
-"""A rollback applies nothing, and keeps exactly what a newer proof lists."""
+"""A rollback applies no migrations, and keeps exactly those that a newer proof lists."""
 
 from collections.abc import Callable
 
@@ -20,14 +20,14 @@ def file(number: int, sha256: str = "") -> MigrationFile:
 
 def ledger(*files: MigrationFile) -> Ledger:
     entries = (
-        LedgerEntry(one.name, listed=True, sha256=one.sha256, origin="applied", token="t", release="r", started_at="then", done_at="then")
-        for one in files
+        LedgerEntry(file.name, listed=True, sha256=file.sha256, origin="applied", token="t", release="r", started_at="then", done_at="then")
+        for file in files
     )
     return Ledger(tuple(entries), populated=True, ready=True)
 
 
 def manifest(*files: MigrationFile) -> dict[str, object]:
-    migrations = [{"name": one.name, "sha256": one.sha256} for one in files]
+    migrations = [{"name": file.name, "sha256": file.sha256} for file in files]
     return {"workers": {}, "databases": {"db": {"migrations": migrations}}}
 
 
@@ -35,29 +35,29 @@ ONE, TWO, THREE = map(file, (1, 2, 3))
 
 
 class TestWhatNewerProofsList:
-    def test_all_that_are_newer_count_and_none_that_is_older(self, make_proof: MakeProof) -> None:
-        oldest, wanted = make_proof(digest="0" * 64, manifest=manifest(file(9))), make_proof(digest="1" * 64, manifest=manifest(ONE))
+    def test_migrations_of_newer_proofs_count_and_those_of_older_ones_do_not(self, make_proof: MakeProof) -> None:
+        oldest, target = make_proof(digest="0" * 64, manifest=manifest(file(9))), make_proof(digest="1" * 64, manifest=manifest(ONE))
         newer, newest = (
             make_proof(digest="2" * 64, manifest=manifest(ONE, TWO)),
             make_proof(digest="3" * 64, manifest=manifest(ONE, TWO, THREE)),
         )
-        outputs = {"proofs": [as_json(proof) for proof in (newest, newer, wanted, oldest)]}
-        found = migrations_after(outputs, wanted)["db"]
-        assert [(one.name, one.sha256, one.statements) for one in found] == [(one.name, one.sha256, ()) for one in (ONE, TWO, THREE)]
+        outputs = {"proofs": [as_json(proof) for proof in (newest, newer, target, oldest)]}
+        later = migrations_after(outputs, target)["db"]
+        assert [(file.name, file.sha256, file.statements) for file in later] == [(file.name, file.sha256, ()) for file in (ONE, TWO, THREE)]
 
     def test_the_newest_release_has_nothing_after_it(self, make_proof: MakeProof) -> None:
         newest = make_proof(manifest=manifest(ONE))
         assert migrations_after({"proofs": [as_json(newest)]}, newest) == {}
 
 
-class TestWhatALedgerMayHold:
+class TestWhatALedgerMayList:
     def test_the_files_and_what_came_after_them(self) -> None:
         assert expected_after_rollback([ONE], [ONE, TWO, THREE], ledger(ONE, TWO), "db-prod") == (ONE, TWO)
 
     def test_the_files_alone(self) -> None:
         assert expected_after_rollback([ONE], [ONE, TWO], ledger(ONE), "db-prod") == (ONE,)
 
-    def test_what_no_newer_proof_lists_is_refused(self) -> None:
+    def test_a_migration_that_no_newer_proof_lists_is_refused(self) -> None:
         with pytest.raises(MigrationError, match=r"0003_m.sql: unknown here, but the ledger of db-prod has it"):
             expected_after_rollback([ONE], [ONE, TWO], ledger(ONE, TWO, THREE), "db-prod")
 

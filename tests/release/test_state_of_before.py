@@ -70,7 +70,8 @@ class TestReading:
         assert outputs.fingerprints == before.fingerprints(environment)
 
     def test_workers_are_as_they_were(self) -> None:
-        context, classifier = read_outputs(before.outputs("production")).workers.values()
+        workers = read_outputs(before.outputs("production")).workers
+        context, classifier = workers["crane-context"], workers["crane-classifier"]
         assert (context.script, context.url) == ("crane-context", "https://crane-context.example.workers.dev")
         assert (context.adopted, context.crons, context.services, context.replaced_deployment) == (True, None, {}, None)
         assert context.variables["IDEMPOTENCY_TTL_SECONDS"] == "7200"

@@ -1,4 +1,4 @@
-"""Secrets: all there, none empty, none shared, none shown."""
+"""Secrets: none is missing, empty, shared between environments, stored in the clear or shown."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from crane_infra.errors import SecretError
 from crane_infra.secrets.rules import fetch, fingerprint, refuse_shared, require_same_key
 from crane_infra.secrets.sources import ConfigSecrets, EnvironmentSecrets, SecretSource, fingerprint_key, source_of
 
-WANTED = (
+SECRETS = (
     Secret(binding="RELAY", key="RELAY_KEY", distinct=True),
     Secret(binding="HOOK", key="HOOK_SECRET"),
     Secret(binding="EXTRA", key="EXTRA_KEY", required=False),
@@ -26,34 +26,34 @@ def sources(values: dict[str, str]) -> Iterable[SecretSource]:
     return (ConfigSecrets("staging", values), EnvironmentSecrets(values))
 
 
-def test_both_sources_give_the_same_values_and_leave_an_absent_optional_one_out() -> None:
+def test_both_sources_return_the_same_values_and_leave_out_an_optional_one_that_is_absent() -> None:
     for source in sources(VALUES):
-        assert fetch(source, WANTED) == VALUES
+        assert fetch(source, SECRETS) == VALUES
 
 
 def test_every_missing_or_empty_key_is_named_with_the_way_to_set_the_first() -> None:
     config, environ = sources({"RELAY_KEY": "  ", "EXTRA_KEY": ""})
     with pytest.raises(SecretError) as caught:
-        fetch(config, WANTED)
+        fetch(config, SECRETS)
     assert str(caught.value) == (
         "Pulumi.staging.yaml secrets: RELAY_KEY (empty), HOOK_SECRET (missing), EXTRA_KEY (empty). "
         "Run pulumi config set --stack staging --path --secret secrets.RELAY_KEY."
     )
     with pytest.raises(SecretError, match=r"^environment variables: .*Set the environment variable RELAY_KEY\.$"):
-        fetch(environ, WANTED)
+        fetch(environ, SECRETS)
 
 
-def test_a_fingerprint_tells_values_apart_without_showing_them() -> None:
-    one, again, other, other_key = (fingerprint(*pair) for pair in (("canary", "k"), ("canary", "k"), ("canary2", "k"), ("canary", "k2")))
-    assert one == again
-    assert len({one, other, other_key}) == 3
-    assert "canary" not in one
+def test_fingerprints_differ_for_different_values_and_do_not_show_them() -> None:
+    first, again, other, other_key = (fingerprint(*pair) for pair in (("canary", "k"), ("canary", "k"), ("canary2", "k"), ("canary", "k2")))
+    assert first == again
+    assert len({first, other, other_key}) == 3
+    assert "canary" not in first
 
 
 def test_a_distinct_secret_with_the_same_value_elsewhere_is_refused_by_name_even_under_another_key() -> None:
     own = {key: fingerprint(value, "k") for key, value in VALUES.items()}
     with pytest.raises(SecretError) as caught:
-        refuse_shared(WANTED, own, {"ANOTHER_KEY": own["RELAY_KEY"]}, "production")
+        refuse_shared(SECRETS, own, {"ANOTHER_KEY": own["RELAY_KEY"]}, "production")
     assert str(caught.value) == (
         "RELAY_KEY: has the same value as in production. Give each environment its own value, and replace the one that was shared."
     )
@@ -61,7 +61,7 @@ def test_a_distinct_secret_with_the_same_value_elsewhere_is_refused_by_name_even
 
 def test_a_shared_secret_may_have_the_same_value_elsewhere() -> None:
     own = {key: fingerprint(value, "k") for key, value in VALUES.items()}
-    refuse_shared(WANTED, own, {"HOOK_SECRET": own["HOOK_SECRET"], "RELAY_KEY": "else"}, "production")
+    refuse_shared(SECRETS, own, {"HOOK_SECRET": own["HOOK_SECRET"], "RELAY_KEY": "else"}, "production")
 
 
 def test_cranes_relay_and_admin_keys_are_the_distinct_ones() -> None:
@@ -92,7 +92,7 @@ def test_one_value_in_the_clear_among_encrypted_ones_is_refused_by_name(make_set
 
 @pytest.fixture
 def configured() -> Iterator[Callable[..., None]]:
-    """Give Pulumi's configuration values, all of them in the clear but for those named as encrypted."""
+    """Set values in Pulumi's configuration, all of them encrypted or all in the clear."""
 
     def set_config(values: dict[str, str], *, encrypted: bool) -> None:
         set_all_config(
@@ -132,6 +132,6 @@ def test_secrets_that_are_not_texts_are_refused(make_settings: Callable[..., Set
         source_of(make_settings())
 
 
-def test_an_environment_that_exported_fingerprints_without_a_key_s_own_is_refused() -> None:
+def test_an_environment_that_exported_no_fingerprint_of_its_key_is_refused() -> None:
     with pytest.raises(SecretError, match="differs from the one of staging"):
         require_same_key({"fingerprint-key": "one"}, {"RELAY_KEY": "two"}, "staging")

@@ -47,7 +47,7 @@ def test_a_pulumi_on_path_of_another_version_is_passed_over_where_the_pinned_one
     machine.go()
     result = machine.run("--pinned")
     assert (result.returncode, result.stdout) == (0, f"{machine.into}/bin\n")
-    assert f"{machine.programs}/pulumi is {version[1:]}, and 3.259.0 is asked for" in result.stderr
+    assert f"{machine.programs}/pulumi is {version[1:]}, but 3.259.0 is needed" in result.stderr
 
 
 def test_a_pulumi_on_path_of_the_pinned_version_is_taken_where_that_is_asked_for(machine: Machine) -> None:
@@ -61,8 +61,8 @@ def test_a_too_old_pulumi_on_path_is_named_and_passed_over(machine: Machine, ver
     machine.go()
     result = machine.run()
     assert (result.returncode, result.stdout) == (0, f"{machine.into}/bin\n")
-    said = f"{machine.programs}/pulumi is {version[1:]}, too old: 3.238.0 or newer is needed"
-    assert said in result.stderr
+    message = f"{machine.programs}/pulumi is {version[1:]}, which is too old: 3.238.0 or newer is needed"
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize("part", ["pulumi-language-python", "pulumi-language-python-exec"])
@@ -71,7 +71,7 @@ def test_a_pulumi_without_its_python_language_host_is_passed_over(machine: Machi
     (machine.programs / part).unlink()
     result = machine.run()
     assert result.returncode == 1
-    assert f"{machine.programs}/pulumi comes without {part}" in result.stderr
+    assert f"{machine.programs}/pulumi has no {part} beside it or on PATH" in result.stderr
 
 
 def test_a_pulumi_that_is_a_link_may_have_its_language_host_beside_the_real_one(machine: Machine, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_pulumi_that_does_not_run_is_passed_over(machine: Machine) -> None:
     machine.program("pulumi", "#!/no/such/interpreter\n")
     result = machine.run()
     assert result.returncode == 1
-    assert f"{machine.programs}/pulumi does not tell its version" in result.stderr
+    assert f"{machine.programs}/pulumi does not print its version" in result.stderr
 
 
 def test_an_engine_brought_before_is_used_again_without_a_word(machine: Machine) -> None:
@@ -134,8 +134,7 @@ def test_a_folder_with_other_things_is_never_replaced(machine: Machine) -> None:
     result = machine.run()
     assert result.returncode == 1
     assert result.stderr == (
-        f"engine: {machine.into}: it holds something else than an engine of this tool. "
-        "Move it away, or choose another folder with --into.\n"
+        f"engine: {machine.into}: it contains something that this tool did not install. Move it, or choose another folder with --into.\n"
     )
     assert machine.brought() == ["engine/notes.txt"]
 
@@ -161,8 +160,8 @@ def test_the_installer_is_run_before_anything_is_built(machine: Machine, site: S
     [
         (b"#!/bin/sh\necho this platform is not supported\nexit 1\n", "this platform is not supported"),
         (b"#!/bin/sh\n", "the result has no pulumi"),
-        (INSTALLER.replace(b'"$2"', b"3.200.0"), "the result is a pulumi 3.200.0, 3.259.0 is needed"),
-        (b"<html>Please log in</html>", "it answered with something that is no script"),
+        (INSTALLER.replace(b'"$2"', b"3.200.0"), "the result is a pulumi 3.200.0, but 3.259.0 is needed"),
+        (b"<html>Please log in</html>", "its answer is not a script"),
     ],
 )
 def test_an_installer_that_brings_no_good_engine_leaves_nothing(machine: Machine, site: Site, page: bytes, why: str) -> None:
@@ -237,7 +236,7 @@ def test_two_runs_at_once_build_once(machine: Machine, gate: Gate, second_gate: 
         assert gate.wait() == "building"
         with machine.started() as second:
             assert second.stderr is not None
-            assert second.stderr.readline() == "engine: another run brings the engine just now; waiting for it\n"
+            assert second.stderr.readline() == "engine: another run is installing the engine; waiting for it\n"
             second_gate.open()
             results = [process.communicate(timeout=60)[0] for process in (first, second)]
     assert results == [f"{machine.into}/bin\n"] * 2
@@ -250,10 +249,10 @@ def test_two_runs_at_once_build_once(machine: Machine, gate: Gate, second_gate: 
 def test_without_any_way_one_message_names_all_three_and_what_to_do(machine: Machine) -> None:
     result = machine.run()
     assert (result.returncode, result.stdout) == (1, "")
-    message = result.stderr[result.stderr.index("engine: there is no Pulumi engine here") :]
+    message = result.stderr[result.stderr.index("engine: there is no Pulumi engine, and") :]
     assert message == (
-        "engine: there is no Pulumi engine here, and no way to one worked:\n"
-        "  1. a pulumi on PATH: none there\n"
+        "engine: there is no Pulumi engine, and none could be installed:\n"
+        "  1. a pulumi on PATH: there is none\n"
         f"  2. the official installer ({machine.installer}): it cannot be reached (Connection refused)\n"
         "  3. the Go modules: go is not on PATH\n"
         "Install Pulumi 3.238.0 or newer (https://www.pulumi.com/docs/install/) or Go 1.26 or newer "
@@ -265,4 +264,4 @@ def test_without_any_way_one_message_names_all_three_and_what_to_do(machine: Mac
 
 def test_an_address_that_is_none_is_named(machine: Machine) -> None:
     result = dataclasses.replace(machine, installer="nowhere").run()
-    assert "2. the official installer (nowhere): nowhere is no web address\n" in result.stderr
+    assert "2. the official installer (nowhere): nowhere is not a web address\n" in result.stderr

@@ -1,5 +1,5 @@
-"""Brings the Pulumi engine to a machine that lacks it: the parts behind ``tools/engine.py``.
+"""Installs the Pulumi engine on a machine that lacks it: the parts of ``tools/engine.py``.
 
-Only the standard library is used, as this runs before anything is installed. Nothing is ever written outside the folder
-that was asked for, its lock, its log and its building site beside it, and Go's own caches.
+They use only the standard library, because they run before anything is installed. They write only to the folder of the engine, to its lock,
+log and building site beside it, and to Go's own caches.
 """

@@ -1,7 +1,6 @@
-"""Looks at engines that are there already: which version, and whether all parts are beside each other.
+"""Checks engines that are already there: their version, and whether all parts are there.
 
-It never changes anything. It prevents a run that starts with an engine too old for the hooks, or without the Python
-language host, and fails much later with a text that names neither.
+An engine that is too old for hooks, or that lacks the Python language host, would fail much later with an unclear message.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ ANSWER_SECONDS = 60
 
 
 class WayError(Exception):
-    """One way to an engine did not lead there; the text says why, in one line."""
+    """One way to get an engine failed. The text says why, in one line."""
 
 
 def text(version: Version) -> str:
@@ -31,13 +30,13 @@ def text(version: Version) -> str:
 
 
 def parse(answer: str) -> Version | None:
-    """Read what ``pulumi version`` prints, such as ``v3.259.0``; None when that is no version."""
+    """Read what ``pulumi version`` prints, such as ``v3.259.0``; None if it is not a version."""
     match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", answer.strip())
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 def version_of(program: Path) -> Version | None:
-    """Ask a pulumi program for its version; None when it cannot run or answers something else."""
+    """Ask a pulumi program for its version; None if it cannot run or prints something else."""
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
     try:
         answer = subprocess.run(  # noqa: S603 - a pulumi the user has on PATH, or the one just brought
@@ -56,43 +55,43 @@ def version_of(program: Path) -> Version | None:
 
 
 def check(folder: Path) -> None:
-    """Make sure that a folder holds every part of the pinned engine.
+    """Make sure that a folder has every part of the pinned engine.
 
-    Raises WayError, which names the part that is missing or the version that is there instead.
+    Raises WayError with the part that is missing, or the version that is there instead.
     """
     for part in PARTS:
         if not os.access(folder / part, os.X_OK):
             raise WayError(f"the result has no {part}")
     version = version_of(folder / "pulumi")
     if version != PINNED:
-        found = text(version) if version else "of no known version"
-        raise WayError(f"the result is a pulumi {found}, {text(PINNED)} is needed")
+        actual = text(version) if version else "of unknown version"
+        raise WayError(f"the result is a pulumi {actual}, but {text(PINNED)} is needed")
 
 
 def on_path(path: str, *, but: Path, only: Version | None = None) -> Path:
-    """Return the folder of a good enough pulumi on a search path, not counting the folder ``but``; with ``only`` one of that version.
+    """Return the folder of a usable pulumi on a search path, except in the folder ``but``. With ``only``, it must have that version.
 
-    Raises WayError when there is none, when it is older than the floor or not of that version, or when the Python language host is missing.
+    Raises WayError if there is none, if its version is too old or not ``only``, or if the Python language host is missing.
     """
     entries = [entry for entry in path.split(os.pathsep) if entry and Path(entry).resolve() != but.resolve()]
     search = os.pathsep.join(entries)
     program = shutil.which("pulumi", path=search) if entries else None
     if program is None:
-        raise WayError("none there")
+        raise WayError("there is none")
     version = version_of(Path(program))
     if version is None:
-        raise WayError(f"{program} does not tell its version")
+        raise WayError(f"{program} does not print its version")
     if version < FLOOR:
-        raise WayError(f"{program} is {text(version)}, too old: {text(FLOOR)} or newer is needed")
+        raise WayError(f"{program} is {text(version)}, which is too old: {text(FLOOR)} or newer is needed")
     if only not in (None, version):
-        raise WayError(f"{program} is {text(version)}, and {text(only)} is asked for")
+        raise WayError(f"{program} is {text(version)}, but {text(only)} is needed")
     _check_host(Path(program), search)
     return Path(program).parent
 
 
 def _check_host(program: Path, search: str) -> None:
-    """Look where the engine looks for its language host: beside itself, then on the search path."""
+    """Search where the engine searches for its language host: beside itself, then on the search path."""
     beside = os.pathsep.join([str(program.parent), str(program.resolve().parent), search])
     for part in HOST_PARTS:
         if shutil.which(part, path=beside) is None:
-            raise WayError(f"{program} comes without {part}")
+            raise WayError(f"{program} has no {part} beside it or on PATH")

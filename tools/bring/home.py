@@ -1,8 +1,7 @@
-"""The folder an engine is brought into, and how it gets there whole or not at all.
+"""The folder that an engine is installed into, completely or not at all.
 
-A new engine is put together in a building site beside the folder and moved in by one rename, under a lock. It prevents
-half an engine after an interrupted run, and two runs in each other's way. A folder that this tool did not make is never
-replaced.
+A new engine is built in a building site beside the folder and moved there by one rename, under a lock. So an interrupted run leaves no
+incomplete engine, and two runs do not disturb each other. A folder that this tool did not create is never replaced.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ MARK = "brought-by-crane-infra"
 
 @dataclass(frozen=True)
 class Home:
-    """Where the private engine lives: ``folder`` holds ``bin``, and beside it are its lock, its log and its site."""
+    """The place of the private engine: ``folder`` contains ``bin``; its lock, log and building site are beside it."""
 
     folder: Path
 
@@ -37,11 +36,11 @@ class Home:
 
     @property
     def log(self) -> Path:
-        """Where the output of the installer and the compiler goes."""
+        """The file with the output of the installer and the compiler."""
         return self._beside(".log")
 
     def ready(self) -> bool:
-        """Tell whether the pinned engine is there, with all its parts."""
+        """Whether the pinned engine is there, with all its parts."""
         try:
             check(self.bin)
         except WayError:
@@ -49,18 +48,18 @@ class Home:
         return True
 
     def foreign(self) -> bool:
-        """Tell whether something is there that this tool did not make."""
+        """Whether the folder contains something that this tool did not install."""
         return self.folder.exists() and not (self.folder / MARK).exists() and (not self.folder.is_dir() or any(self.folder.iterdir()))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Be the only run that works on this folder; what an interrupted run left behind is cleared away."""
+        """Be the only run that works on this folder, and remove what an interrupted run left behind."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with self._beside(".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say("another run brings the engine just now; waiting for it")
+                say("another run is installing the engine; waiting for it")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             for left in self.folder.parent.glob(f"{self.folder.name}.site-*"):
                 shutil.rmtree(left, ignore_errors=True)
@@ -68,9 +67,9 @@ class Home:
 
     @contextlib.contextmanager
     def site(self) -> Iterator[Path]:
-        """Give an empty folder to build in; if the block succeeds and the engine in it is whole, it becomes the home.
+        """An empty folder to build in. If the block succeeds and the engine in it is complete, it becomes ``folder``.
 
-        Raises WayError when what was built is not the pinned engine. Use it under the lock.
+        Raises WayError if the result is not the pinned engine. Use it under the lock.
         """
         site = self._new_site()
         try:
@@ -83,7 +82,7 @@ class Home:
             shutil.rmtree(site, ignore_errors=True)
 
     def remove(self) -> None:
-        """Take away an engine of another version that this tool brought earlier. Use it under the lock."""
+        """Remove an engine of another version that this tool installed earlier. Use it under the lock."""
         if (self.folder / MARK).exists():
             retired = self._new_site()
             self.folder.rename(retired / "old")

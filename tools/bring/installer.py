@@ -1,7 +1,7 @@
 """The second way: Pulumi's own installer.
 
-The script is fetched to a file and then run, so that a connection that breaks off never runs half a script. It edits no
-shell profile. It prevents a long wait too: a machine without the open internet is told so after a few seconds.
+The script is saved to a file before it runs, so a connection that breaks off never runs half a script. The installer changes no shell
+profile. A machine that cannot reach the internet gets an error after a few seconds.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ INSTALL_SECONDS = 600
 
 
 def install(home: Home, url: str) -> Path:
-    """Bring the pinned engine with the installer at ``url`` and return the folder of its programs.
+    """Install the pinned engine with the installer at ``url``, and return the folder of its programs.
 
-    Raises WayError when the installer cannot be had, fails, or brings something else.
+    Raises WayError if the installer cannot be fetched, fails, or installs something else.
     """
-    say(f"asking the official installer ({url}) for Pulumi {text(PINNED)}; about a minute where it can be reached")
+    say(f"installing Pulumi {text(PINNED)} with the official installer ({url}); this takes about a minute")
     script = _fetch(url)
     with home.site() as site:
         saved = site / "install.sh"
@@ -42,7 +42,7 @@ def install(home: Home, url: str) -> Path:
 
 def _fetch(url: str) -> bytes:
     if not url.startswith(("https://", "http://")):
-        raise WayError(f"{url} is no web address")
+        raise WayError(f"{url} is not a web address")
     try:
         with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:  # noqa: S310 - the scheme was just checked
             script: bytes = answer.read()
@@ -52,5 +52,5 @@ def _fetch(url: str) -> bytes:
         reason = getattr(error, "reason", error)
         raise WayError(f"it cannot be reached ({getattr(reason, 'strerror', None) or reason})") from error
     if not script.startswith(b"#!"):
-        raise WayError("it answered with something that is no script")
+        raise WayError("its answer is not a script")
     return script

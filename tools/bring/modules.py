@@ -1,7 +1,7 @@
-"""The third way: the engine is built from its Go modules, which package proxies carry.
+"""The third way: a build from the engine's Go modules, which package proxies have.
 
-Versions and checksums are those of the go.mod and go.sum files in ``tools/engine``; Go may read but not change them, so
-nothing else is ever built. Where modules come from is left to the environment.
+Versions and checksums come from the go.mod and go.sum files in ``tools/engine``. Go may not change them, so nothing else is ever built. The
+environment decides where the modules come from (``GOPROXY``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EXEC = "python/cmd/pulumi-language-python-exec"
 
 @dataclass(frozen=True)
 class Program:
-    """One program to build: the folder of its go.mod, its package, the version it shall tell, and what to expect."""
+    """One program to build: the folder of its go.mod, its package, the version that it will print, and how long the build takes."""
 
     name: str
     module: Path
@@ -48,16 +48,16 @@ PROGRAMS = (
         name="pulumi-language-python",
         module=SOURCES / "host",
         package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
-        version="3.79.0",  # the last with the language host inside; it drives programs of the pinned version as well
+        version="3.79.0",  # the last version with the language host inside; it also runs programs of the pinned version
         takes="about half a minute",
     ),
 )
 
 
 def build(home: Home) -> Path:
-    """Build the pinned engine and its language host and return the folder of the programs.
+    """Build the pinned engine and its language host, and return the folder of the programs.
 
-    Raises WayError when Go is missing, too old, cannot get a module, or fails.
+    Raises WayError if Go is missing or too old, cannot fetch a module, or fails.
     """
     go = shutil.which("go")
     if go is None:
@@ -71,7 +71,7 @@ def build(home: Home) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for Go: a newer toolchain may be fetched, no workspace around us has a say."""
+    """The environment for Go: it may fetch a newer toolchain, and ignores any workspace around this folder."""
     return {**os.environ, "GO111MODULE": "on", "GOTOOLCHAIN": "auto", "GOWORK": "off"}
 
 
@@ -85,7 +85,7 @@ def _compile(go: str, program: Program, target: Path, log: Path) -> None:
 
 
 def _sdk_folder(go: str) -> Path:
-    """Where Go's module cache holds the SDK; the build before has put it there and checked it against go.sum."""
+    """The folder of the SDK in Go's module cache. The build put it there and checked it against go.sum."""
     command = (go, "list", "-mod=readonly", "-m", "-f", "{{.Version}} {{.Dir}}", SDK)
     try:
         answer = subprocess.run(  # noqa: S603 - the Go on PATH, with words written above
@@ -95,5 +95,5 @@ def _sdk_folder(go: str) -> Path:
         raise WayError(f"go list does not find {SDK}") from error
     version, _, folder = answer.stdout.strip().partition(" ")
     if version != f"v{text(PINNED)}" or not folder:
-        raise WayError(f"go.mod names {SDK} {version}, {text(PINNED)} is needed")
+        raise WayError(f"go.mod has {SDK} {version}, but {text(PINNED)} is needed")
     return Path(folder)

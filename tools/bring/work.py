@@ -1,7 +1,6 @@
-"""Runs the long programs, and says that they still run.
+"""Runs the programs that take long, and reports every 20 seconds that they still run.
 
-Their own output goes to a log file. It prevents two things: a silent terminal that looks like a hang, and a program left
-running after this one was told to stop.
+Their own output goes to a log file. When this process stops, they stop too.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ SHOWN = 300
 
 
 def say(line: str) -> None:
-    """Tell the person who waits; standard output stays free for the result."""
+    """Print a line of progress to standard error; standard output is for the result."""
     sys.stderr.write(f"engine: {line}\n")
     sys.stderr.flush()
 
 
 def run(command: Sequence[str | Path], *, log: Path, cwd: Path, env: Mapping[str, str], limit: float | None = None) -> None:
-    """Run a program to its end, its output appended to the log.
+    """Run a program to its end, and append its output to the log.
 
-    Raises WayError with the program's last line when it fails, cannot start, or takes more than ``limit`` seconds.
+    Raises WayError if it cannot start, fails (with its last line), or takes more than ``limit`` seconds.
     """
     with log.open("ab") as out:
         began = out.tell()
@@ -52,9 +51,9 @@ def run(command: Sequence[str | Path], *, log: Path, cwd: Path, env: Mapping[str
 
 
 def last_line(log: Path, began: int) -> str:
-    """Return the last line that says something, from what was logged after a position."""
-    said = log.read_bytes()[began:].decode("utf-8", "replace").splitlines()
-    return next((" ".join(line.split())[:SHOWN] for line in reversed(said) if line.strip()), "")
+    """The last line that is not blank in the log after a position, cut to 300 characters."""
+    lines = log.read_bytes()[began:].decode("utf-8", "replace").splitlines()
+    return next((" ".join(line.split())[:SHOWN] for line in reversed(lines) if line.strip()), "")
 
 
 def _wait(process: subprocess.Popen[bytes], limit: float | None) -> int:
@@ -65,12 +64,12 @@ def _wait(process: subprocess.Popen[bytes], limit: float | None) -> int:
         except subprocess.TimeoutExpired:
             elapsed = time.monotonic() - began
             if limit is not None and elapsed > limit:
-                raise WayError(f"it was not done after {elapsed:.0f} s") from None
-            say(f"  still at it, {elapsed:.0f} s so far")
+                raise WayError(f"it had not finished after {elapsed:.0f} s") from None
+            say(f"  still running, {elapsed:.0f} s so far")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program that still runs, with all that it started; it leads a process group of its own."""
+    """End a program that still runs, and all processes that it started. It leads its own process group."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

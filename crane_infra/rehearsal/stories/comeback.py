@@ -1,7 +1,7 @@
 """A manual deployment, a release that fails only in production, and the rollback to the release before it."""
 
 from crane_infra.rehearsal import project
-from crane_infra.rehearsal.existing_account import deploy_by_hand
+from crane_infra.rehearsal.existing_account import deploy_manually
 from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.step import StoryStep
 from crane_infra.rehearsal.stories.moves import add_migration, database, deployed, proven, refused, release_name, require_once, script
@@ -44,7 +44,7 @@ class Comeback:
 
     def manual_deployment(self) -> str:
         """Deploy another version without crane, as with wrangler or the dashboard."""
-        version = deploy_by_hand(self._stage.account, script("staging"), MANUAL)
+        version = deploy_manually(self._stage.account, script("staging"), MANUAL)
         return refused(self._stage, "staging has changed since its proof", version)
 
     def returned(self) -> str:

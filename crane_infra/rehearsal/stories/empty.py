@@ -23,7 +23,7 @@ class Empty:
         return [
             StoryStep("start the local cloud with an empty account", self.start),
             StoryStep("preview production: the whole diff is shown, and the gate is closed", self.preview_production),
-            StoryStep("update production: refused, nothing is created", self.refuse_production),
+            StoryStep("update production: refused, nothing created", self.refuse_production),
             StoryStep("update staging: deployed, migrated, checked, proven", lambda: deployed(self._stage, "staging")),
             StoryStep("update staging again: nothing changes", lambda: unchanged(self._stage, "staging")),
             StoryStep("promote to production: the gate opens", lambda: promoted(self._stage)),

@@ -31,13 +31,11 @@ class Releases:
             StoryStep("a release with a new migration: production refuses it, because staging has not proven it", self.unproven),
             StoryStep("update staging: the release is proven", lambda: proven(self._stage)),
             StoryStep("update production: the gate opens for it", lambda: promoted(self._stage)),
-            StoryStep(
-                "a migration that fails: staging names the file and the statement, production refuses the release", self.bad_migration
-            ),
+            StoryStep("a migration that fails: staging names file and statement, production refuses", self.bad_migration),
             StoryStep("correct the file and update staging: the release is proven", self.corrected),
             StoryStep("the next release: staging proves it", self.next_release),
             StoryStep("a release whose checks fail in staging: production refuses it", self.bad_in_staging),
-            StoryStep("promote the older proven release, from its own files", self.older),
+            StoryStep("production takes the older proven release, from its own files", self.older),
         ]
 
     def unproven(self) -> str:
