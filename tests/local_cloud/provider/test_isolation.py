@@ -22,7 +22,7 @@ ELSEWHERE = (
     "file://127.0.0.1/client/v4",
     "",
 )
-# A text that JSON, Python and a URL write each in another way.
+# JSON, Python and a URL each write this text differently.
 PLANTED = 'canary "ä/7f3a9c'
 
 
@@ -62,12 +62,12 @@ async def test_a_proxy_of_the_environment_is_not_used(api: tuple[Api, Replay], m
 
 
 def test_configuration_that_leads_elsewhere_stops_the_run(make_stack: Made) -> None:
-    """Nothing is asked, neither there nor here."""
+    """No request is made, to either host."""
     stack, replay = make_stack()
     done = stack.run("up", BY_NAME["create"]["inputs"], baseUrl="https://api.cloudflare.com/client/v4", apiToken="canary-real")
     assert done.exit != 0
-    assert any("refuses the host 'api.cloudflare.com', which is not a loopback address" in error for error in done.errors), done.said
-    assert (replay.served, replay.unexpected, "canary-real" in done.said) == ([], [], False)
+    assert any("refuses the host 'api.cloudflare.com', which is not a loopback address" in error for error in done.errors), done.output
+    assert (replay.served, replay.unexpected, "canary-real" in done.output) == ([], [], False)
 
 
 def test_configuration_wins_for_the_run_that_has_it_and_no_other(make_stack: Made) -> None:
@@ -85,12 +85,12 @@ def test_configuration_wins_for_the_run_that_has_it_and_no_other(make_stack: Mad
 
 
 def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_stack: Made) -> None:
-    """The API refuses the second version with a body that holds the secret in several forms, and the token."""
+    """The API refuses the second version with a body that contains the secret in several forms, and the token."""
     stack, replay = make_stack()
     scenario = BY_NAME["create"]
     inputs = json.loads(json.dumps(scenario["inputs"]))
     inputs["version"]["bindings"][2]["text"] = PLANTED
-    replay.expect(one if not one.path.endswith("/versions") else _any_body(one) for one in exchanges(scenario))
+    replay.expect(exchange if not exchange.path.endswith("/versions") else _any_body(exchange) for exchange in exchanges(scenario))
     assert stack.run("up", inputs).exit == 0
 
     inputs["version"]["code"] = "export default {}"
@@ -99,7 +99,7 @@ def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_sta
         "errors": [{"code": 10000, "message": f"KEY={PLANTED} for {TOKEN}, {PLANTED!r}"}],
         "result": {"text": PLANTED},
     }
-    version = next(one for one in replay.served if one.path.endswith("/versions"))
+    version = next(request for request in replay.served if request.path.endswith("/versions"))
     replay.expect([Exchange("POST", version.path, ANY_BODY, 403, echo)])
     refused = stack.run("up", inputs)
 
@@ -108,11 +108,11 @@ def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_sta
     state = stack.export()
     assert SECRET in state
     for text in (PLANTED, json.dumps(PLANTED)[1:-1], "7f3a9c", TOKEN):
-        assert text not in refused.said
+        assert text not in refused.output
         assert text not in state
 
 
-async def test_a_passing_fault_is_asked_for_three_times(api: tuple[Api, Replay]) -> None:
+async def test_a_temporary_failure_is_tried_three_times(api: tuple[Api, Replay]) -> None:
     calls, replay = api
     broken = {"success": False, "errors": [{"code": 10000, "message": f"no {PLANTED}"}]}
     replay.expect([Exchange("POST", "/broken", {"a": 1}, 500, broken)] * 4)
@@ -123,7 +123,7 @@ async def test_a_passing_fault_is_asked_for_three_times(api: tuple[Api, Replay])
     assert (str(refused.value), len(replay.served)) == (what, 3)
 
 
-async def test_a_success_that_is_none_is_an_error(api: tuple[Api, Replay]) -> None:
+async def test_a_status_200_without_success_is_an_error(api: tuple[Api, Replay]) -> None:
     """Status 200 alone proves nothing."""
     calls, replay = api
     replay.expect([Exchange("GET", "/odd", None, 200, {"success": False, "errors": [], "result": None})])
@@ -131,7 +131,7 @@ async def test_a_success_that_is_none_is_an_error(api: tuple[Api, Replay]) -> No
         await calls.call("GET", "/odd")
 
 
-async def test_an_api_that_is_not_there_is_an_error_with_its_url() -> None:
+async def test_an_unreachable_api_is_an_error_that_names_its_url() -> None:
     with replaying() as replay:
         gone = replay.base_url
     async with connected() as http:
