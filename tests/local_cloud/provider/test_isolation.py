@@ -41,7 +41,7 @@ async def test_a_provider_for_another_machine_does_not_start(base_url: str) -> N
 
 
 async def test_a_provider_does_not_listen_to_other_machines() -> None:
-    with pytest.raises(LocalCloudError, match=r"^stand-in provider: it does not listen on '0\.0\.0\.0'\. Give it a loopback address\.$"):
+    with pytest.raises(LocalCloudError, match=r"^stand-in provider: it does not listen on '0\.0\.0\.0'\. Use a loopback address\.$"):
         await start_provider("http://127.0.0.1:1", TOKEN, host="0.0.0.0")  # noqa: S104 (the point)
 
 
