@@ -138,9 +138,9 @@ def test_secrets_are_put_listed_and_deleted_and_a_rollback_over_one_asks(project
     assert project.served()["key"] == "canary-8812"
     assert project.versions()[-1]["annotations"]["workers/triggered_by"] == "secret"
 
-    asked = project.run("rollback", first["id"], "-y").stdout
-    assert f"The following secrets have changed since version {first['id']} was deployed" in asked
-    assert "  * KEY" in asked
+    output = project.run("rollback", first["id"], "-y").stdout
+    assert f"The following secrets have changed since version {first['id']} was deployed" in output
+    assert "  * KEY" in output
     assert project.served()["key"] is None
     refused = project.run("secret", "put", "OTHER", answer="x", check=False)
     assert refused.returncode == 1

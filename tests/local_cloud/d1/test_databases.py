@@ -125,8 +125,8 @@ def test_a_worker_that_binds_a_deleted_database_does_not_get_an_empty_one(api: A
 
 
 def test_analytics_of_other_products_are_refused(api: Api) -> None:
-    asked = api.http.post(f"{api.running.api_url}/graphql", json={"query": "query { viewer { zones { httpRequests1dGroups { sum } } } }"})
-    assert (asked.status_code, asked.json()["errors"][0]["code"]) == (501, 10404)
+    reply = api.http.post(f"{api.running.api_url}/graphql", json={"query": "query { viewer { zones { httpRequests1dGroups { sum } } } }"})
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (501, 10404)
 
 
 def test_a_refused_database_does_not_stop_the_next_from_running(api: Api) -> None:
@@ -142,8 +142,8 @@ def test_creating_databases_seldom_restarts_the_workers(api: Api) -> None:
     worker = api.worker()
     code = "let asked = 0; export default { fetch: () => Response.json(++asked) };"
     api.deploy(worker, (api.upload(worker, code), 100))
-    asked = []
+    counts = []
     for _ in range(8):
         api.query(api.database(), "SELECT 1")
-        asked.append(api.edge(worker).json())
-    assert asked.count(1) <= 2
+        counts.append(api.edge(worker).json())
+    assert counts.count(1) <= 2

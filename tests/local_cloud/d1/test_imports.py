@@ -203,9 +203,9 @@ def test_a_kill_in_the_middle_leaves_the_state_before_or_after(tmp_path: Path, b
         text = "".join(f"INSERT INTO t VALUES({n});\n" for n in range(20_000))
         name = upload(api, database, text)["filename"]
         url = f"{running.api_url}/accounts/{running.account_id}/d1/database/{database}/import"
-        asked: dict[str, Any] = {"action": "ingest", "etag": etag_of(text), "filename": name}
+        body: dict[str, Any] = {"action": "ingest", "etag": etag_of(text), "filename": name}
         with contextlib.suppress(httpx.TimeoutException):
-            http.post(url, json=asked, timeout=0.15)
+            http.post(url, json=body, timeout=0.15)
         os.kill(running.pid, signal.SIGKILL)
     running = begin(tmp_path)
     with contextlib.closing(api_of(running).http) as http:

@@ -270,7 +270,7 @@ async def test_two_hundred_parallel_queries_on_twenty_databases_all_succeed(api:
     base = f"{api.running.api_url}/accounts/{api.running.account_id}/d1/database"
     unlimited = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(headers=dict(api.http.headers), limits=unlimited, timeout=60, trust_env=False) as http:
-        asked = [{"sql": "INSERT INTO t VALUES(?) RETURNING a", "params": [number]} for number in range(200)]
-        replies = await asyncio.gather(*(http.post(f"{base}/{databases[n % 20]}/query", json=asked[n]) for n in range(200)))
+        bodies = [{"sql": "INSERT INTO t VALUES(?) RETURNING a", "params": [number]} for number in range(200)]
+        replies = await asyncio.gather(*(http.post(f"{base}/{databases[n % 20]}/query", json=bodies[n]) for n in range(200)))
     assert [reply.json()["result"][0]["results"] for reply in replies] == [[{"a": number}] for number in range(200)]
     assert [api.query(database, "SELECT count(*) AS n FROM t") for database in databases] == [[[{"n": 10}]]] * 20

@@ -126,10 +126,10 @@ def test_no_query_is_lost_or_sees_half_a_restore(api: Api) -> None:
     good = bookmark(api, database)
     api.query(database, "UPDATE a SET x = 2; UPDATE b SET x = 2")
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(api.query, database, "SELECT a.x AS a, b.x AS b FROM a, b") for _ in range(40)]
+        queries = [pool.submit(api.query, database, "SELECT a.x AS a, b.x AS b FROM a, b") for _ in range(40)]
         restore(api, database, f"bookmark={good}")
-        asked += [pool.submit(api.query, database, "SELECT a.x AS a, b.x AS b FROM a, b") for _ in range(10)]
-        answers = [future.result() for future in asked]
+        queries += [pool.submit(api.query, database, "SELECT a.x AS a, b.x AS b FROM a, b") for _ in range(10)]
+        answers = [future.result() for future in queries]
     assert all(rows in ([[{"a": 1, "b": 1}]], [[{"a": 2, "b": 2}]]) for rows in answers)
     assert answers[40:] == [[[{"a": 1, "b": 1}]]] * 10
 
@@ -153,11 +153,11 @@ def test_a_restore_survives_a_kill_or_did_not_happen(acknowledged: bool, tmp_pat
         good = bookmark(api, database)
         api.query(database, "INSERT INTO t VALUES(zeroblob(1500000)); INSERT INTO t VALUES(2)")
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(api.call, "POST", f"/d1/database/{database}/time_travel/restore?bookmark={good}")
+            restoring = pool.submit(api.call, "POST", f"/d1/database/{database}/time_travel/restore?bookmark={good}")
             if acknowledged:
-                assert asked.result().status_code == 200
+                assert restoring.result().status_code == 200
             os.kill(running.pid, signal.SIGKILL)
-            asked.exception()
+            restoring.exception()
     running = begin(tmp_path)
     with contextlib.closing(api_of(running).http) as http:
         api = Api(running, http)
@@ -190,9 +190,9 @@ def test_concurrent_restores_and_a_deletion_run_one_after_the_other(api: Api) ->
     now, path = bookmark(api, database), f"/d1/database/{database}"
     with ThreadPoolExecutor(8) as pool:
         restored = [pool.submit(api.call, "POST", f"{path}/time_travel/restore?bookmark={now}") for _ in range(4)]
-        asked = [pool.submit(api.call, "POST", f"{path}/query", {"sql": "SELECT * FROM t"}) for _ in range(4)]
+        queries = [pool.submit(api.call, "POST", f"{path}/query", {"sql": "SELECT * FROM t"}) for _ in range(4)]
         deleted = pool.submit(api.call, "DELETE", path)
-        statuses = {call.result().status_code for call in [*restored, *asked]}
+        statuses = {call.result().status_code for call in [*restored, *queries]}
     assert deleted.result().status_code == 200
     assert statuses <= {200, 404}
     assert api.refusal("POST", f"{path}/query", {"sql": "SELECT 1"})[:2] == (404, 7404)

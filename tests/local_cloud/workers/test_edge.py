@@ -27,8 +27,8 @@ def _two(api: Api, percentage: float = 0) -> tuple[Body, Body, Body]:
 
 def test_the_header_reaches_a_version_that_gets_no_traffic(api: Api) -> None:
     worker, old, new = _two(api)
-    asked = [api.edge(worker, headers={OVERRIDES: f'{worker["name"]}="{version["id"]}"'}).text for version in (new, old, new)]
-    assert asked == ["new", "old", "new"]
+    answers = [api.edge(worker, headers={OVERRIDES: f'{worker["name"]}="{version["id"]}"'}).text for version in (new, old, new)]
+    assert answers == ["new", "old", "new"]
     both = f'other="{UNKNOWN}", {worker["name"]}="{new["id"]}";p=1'
     assert api.edge(worker, headers={OVERRIDES: both}).text == "new"
     assert {api.edge(worker).text for _ in range(10)} == {"old"}
