@@ -1,4 +1,4 @@
-"""A local cloud for the whole session, and short ways to make databases and workers on it."""
+"""A local cloud for the whole session, and helpers that create databases and workers on it."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def start(folder: Path, port: int = 0) -> Running:
 
 
 def modules(code: str) -> list[Body]:
-    """One main module, as an upload has it."""
+    """The modules of an upload with one main module."""
     content = base64.b64encode(code.encode()).decode()
     return [{"name": "index.js", "content_type": "application/javascript+module", "content_base64": content}]
 
@@ -38,7 +38,7 @@ class Api:
     running: Running
     http: httpx.Client
     made: list[str] = field(default_factory=list)
-    """Names of workers that are deleted after the test: each one that runs makes every deployment slower."""
+    """Names of workers to delete after the test: each running worker makes every deployment slower."""
 
     def call(self, method: str, path: str, body: object = None) -> httpx.Response:
         """Call a path of the account."""
@@ -59,7 +59,7 @@ class Api:
         return reply.status_code, envelope["errors"][0]["code"], envelope["errors"][0]["message"]
 
     def database(self, name: str = "") -> str:
-        """Make a database and give its id."""
+        """Create a database and give its id."""
         return str(self.result("POST", "/d1/database", {"name": name or f"db-{uuid4().hex}"})["uuid"])
 
     def query(self, database: str, sql: str, *params: object) -> list[list[Body]]:
@@ -68,7 +68,7 @@ class Api:
         return [result["results"] for result in results]
 
     def worker(self) -> Body:
-        """Make a worker that is open on workers.dev."""
+        """Create a worker that is enabled on workers.dev."""
         subdomain = {"enabled": True, "previews_enabled": True}
         worker: Body = self.result("POST", "/workers/workers", {"name": f"w-{uuid4().hex}", "subdomain": subdomain})
         self.made.append(worker["name"])
@@ -88,7 +88,7 @@ class Api:
         return deployment
 
     def edge(self, worker: Body, path: str = "/", method: str = "GET", **more: Any) -> httpx.Response:  # noqa: ANN401 (httpx)
-        """Ask a deployed worker."""
+        """Send a request to a deployed worker."""
         return httpx.request(method, f"{self.running.edge_url}/{worker['name']}{path}", trust_env=False, **more)
 
 
@@ -98,7 +98,7 @@ def upload_body(code: str = HELLO, **more: object) -> Body:
 
 
 def api_of(running: Running, token: str = "") -> Api:
-    """Calls to a cloud, with a token of its own or another; close its ``http`` in the end."""
+    """Calls to a cloud, with its own token or another; the caller closes ``http``."""
     return Api(running, httpx.Client(headers={"authorization": f"Bearer {token or running.token}"}, timeout=60, trust_env=False))
 
 
@@ -122,7 +122,7 @@ def api(cloud: Running) -> Iterator[Api]:
 
 @pytest.fixture
 def faults(cloud: Running) -> Iterator[Faults]:
-    """The session's cloud's faults, forgotten afterwards."""
+    """The faults of the session's cloud, reset afterwards."""
     injected = Faults(cloud.admin_url)
     injected.reset()
     yield injected
@@ -131,7 +131,7 @@ def faults(cloud: Running) -> Iterator[Faults]:
 
 @pytest.fixture
 def begin() -> Iterator[Callable[..., Running]]:
-    """Start clouds that end with the test."""
+    """Start clouds that stop after the test."""
     folders: list[Path] = []
 
     def begun(folder: Path, port: int = 0) -> Running:

@@ -1,4 +1,4 @@
-"""A mixed load on a local cloud, which knows what it sent and what was acknowledged, and what must hold of both afterwards."""
+"""A mixed load on a local cloud. It records what it sent and what was acknowledged, and checks both afterwards."""
 
 import sqlite3
 import threading
@@ -25,26 +25,26 @@ Do = Callable[["_Counting"], None]
 
 @dataclass
 class Known:
-    """What was sent and what was acknowledged, by kind: values where each is new, lists where the last one counts."""
+    """What was sent and acknowledged, by kind: sets of values, and sequences in which only the last one counts."""
 
     sent: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     acknowledged: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
     def check(self, kind: str, found: set[Any]) -> None:
-        """All that was acknowledged is there, and nothing that was never sent."""
+        """Assert that everything acknowledged exists, and nothing that was never sent."""
         assert set(self.acknowledged[kind]) <= found <= set(self.sent[kind]), kind
 
     def possible(self, kind: str) -> list[Any]:
-        """What may be there where each write replaces the one before: the last acknowledged, or what was sent after it."""
+        """The values that may exist when each write replaces the one before: the last acknowledged, or any sent after it."""
         last = self.acknowledged[kind][-1:]
         return self.sent[kind][self.sent[kind].index(last[0]) :] if last else [None, *self.sent[kind]]
 
 
 class Load:
-    """Several clients, one for each kind of work; each goes on until a call of it fails or the end was called."""
+    """Several clients, one for each kind of work; each continues until one of its calls fails or the load ends."""
 
     def __init__(self, running: Running) -> None:
-        """Make what the load writes to."""
+        """Create the databases and workers that the load writes to."""
         self.known = Known()
         self._numbers = count(1)
         self.script = "put-as-a-form"
@@ -56,7 +56,7 @@ class Load:
                 api.query(database, "CREATE TABLE a(n); CREATE TABLE b(n)")
 
     def run(self, running: Running, after: int, end: Callable[[], None]) -> None:
-        """Work until ``after`` calls were acknowledged, then call ``end`` at once, in the middle of all others."""
+        """Run until ``after`` calls were acknowledged, then call ``end`` at once, while other calls are under way."""
         rows = [self._rows(database) for database in self.databases]
         kinds: list[Do] = [*rows, self._made_databases, self._releases, self._schedules, self._scripts]
         ending, over, calls, early = threading.Event(), threading.Event(), count(1), list[str]()
@@ -86,7 +86,7 @@ class Load:
         assert early == [], early
 
     def check(self, running: Running) -> None:
-        """Check through the API that everything acknowledged is there, and of the rest all or nothing of each request."""
+        """Check through the API that everything acknowledged exists, and that every other request took effect as a whole or not at all."""
         with api_of(running).http as http:
             api = Api(running, http)
             for database in self.databases:
@@ -98,7 +98,7 @@ class Load:
             self._check_script(api)
 
     def _check_databases(self, api: Api) -> None:
-        listed = {found["name"]: found["uuid"] for found in api.result("GET", "/d1/database?per_page=1000")}
+        listed = {database["name"]: database["uuid"] for database in api.result("GET", "/d1/database?per_page=1000")}
         made = {name for name in listed if name.startswith("made-")}
         deleted = set(self.known.sent["deleted"])
         assert set(self.known.acknowledged["made"]) - deleted <= made <= set(self.known.sent["made"])
@@ -119,7 +119,7 @@ class Load:
         assert (crons or None) in self.known.possible("crons")
 
     def _check_script(self, api: Api) -> None:
-        """A script is put as one: worker, version and deployment."""
+        """A script is stored as a whole: worker, version and deployment."""
         reply = api.call("GET", f"/workers/scripts/{self.script}/versions?per_page=1000")
         versions = reply.json()["result"]["items"] if reply.status_code == 200 else []
         assert bool(versions) == (reply.status_code == 200)
@@ -145,7 +145,7 @@ class Load:
                 api.result("DELETE", f"/d1/database/{uuid}")
 
     def _releases(self, api: Api) -> None:
-        """A version with a secret and its deployment, then another value of the secret, each a state that the edge shows."""
+        """Deploy a version with a secret, then change the secret; the edge shows each state."""
         number = next(self._numbers)
         bindings = [{"name": "KEY", "type": "secret_text", "text": f"first-{number}"}]
         version = api.upload(self.worker, _ANSWER.format(number), bindings=bindings)
@@ -170,7 +170,7 @@ class Load:
 
 
 def check_files(folder: Path, databases: set[str]) -> None:
-    """Check a stopped cloud's files: whole, without a record whose parent is gone, and without a file of no database."""
+    """Check a stopped cloud's files: no damage, no record without its parent, no file without its database."""
     with closing(sqlite3.connect(folder / "state.sqlite")) as store:
         orphans = "SELECT kind, id FROM records WHERE parent IS NOT NULL AND parent NOT IN (SELECT id FROM records)"
         assert store.execute(orphans).fetchall() == []
@@ -183,11 +183,11 @@ def check_files(folder: Path, databases: set[str]) -> None:
 
 
 class _NotAcknowledgedError(Exception):
-    """A reply that is no success."""
+    """A reply that is not a success."""
 
 
 class _Counting(Api):
-    """Calls that tell of each success; any other reply ends this client, as no call of a load is wrong by itself."""
+    """Calls that report each success; any other reply ends this client, since every call of a load is valid."""
 
     def __init__(self, running: Running, http: httpx.Client, acknowledged: Callable[[], None]) -> None:
         super().__init__(running, http)
@@ -197,7 +197,7 @@ class _Counting(Api):
         return self.taken(self.call(method, path, body))
 
     def taken(self, reply: httpx.Response) -> Any:  # noqa: ANN401 (JSON)
-        """Give the result of a success, and tell of it."""
+        """Give the result of a success, and report it."""
         if reply.status_code >= 500:
             raise _NotAcknowledgedError(reply.text)
         assert reply.json()["success"] is True, reply.text
@@ -206,7 +206,7 @@ class _Counting(Api):
 
 
 class _Recorded:
-    """One call that writes: noted before it is sent, and again once it was acknowledged."""
+    """One call that writes: recorded before it is sent, and again once it is acknowledged."""
 
     def __init__(self, known: Known, kind: str, value: object) -> None:
         self._known, self._kind, self._value = known, kind, value
@@ -220,6 +220,6 @@ class _Recorded:
 
 
 def children(pid: int) -> Iterator[int]:
-    """The processes that a process started and that run."""
+    """The running children of a process."""
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         yield from map(int, task.read_text().split())

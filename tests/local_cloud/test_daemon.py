@@ -1,4 +1,4 @@
-"""The process: what was acknowledged outlives it, one runs per folder, and nothing of it is left behind."""
+"""The cloud's process: acknowledged changes outlive it, one runs per folder, and it leaves nothing behind."""
 
 import contextlib
 import json
@@ -86,8 +86,8 @@ def test_nothing_is_left_behind_by_a_killed_cloud(begin: Begin, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("generation", [1, 2, 3])
-def test_a_cloud_that_is_killed_while_it_starts_is_not_in_the_way_of_the_next(begin: Begin, tmp_path: Path, generation: int) -> None:
-    """At the first sign of its process, of its Node, of its workerd."""
+def test_a_cloud_killed_during_its_start_does_not_block_the_next(begin: Begin, tmp_path: Path, generation: int) -> None:
+    """At the first sign of its process, its Node or its workerd."""
     running = begin(tmp_path / "cloud")
     with api_of(running).http as http:
         database, worker = _filled(Api(running, http))
@@ -96,15 +96,15 @@ def test_a_cloud_that_is_killed_while_it_starts_is_not_in_the_way_of_the_next(be
     seen = iter(lambda: list(_generation(starting.pid, generation)), None)
     assert next(born for born in seen if born)
     os.kill(next(_generation(starting.pid, 1)), signal.SIGKILL)
-    said = starting.communicate()[1].splitlines()
-    assert (starting.returncode, said[-1].partition(": ")[2][:32]) == (1, "the local cloud does not start: ")
+    error_lines = starting.communicate()[1].splitlines()
+    assert (starting.returncode, error_lines[-1].partition(": ")[2][:32]) == (1, "the local cloud does not start: ")
     with api_of(begin(running.folder)).http as http:
         again = Api(running, http)
         assert again.query(database, "SELECT a FROM t") == [[{"a": "kept"}]]
         assert again.edge(worker).json() == ["key", "kept"]
 
 
-def test_a_second_start_says_that_one_is_running(begin: Begin, tmp_path: Path) -> None:
+def test_a_second_start_reports_the_running_cloud(begin: Begin, tmp_path: Path) -> None:
     running = begin(tmp_path / "cloud")
     with pytest.raises(LocalCloudError) as refused:
         begin(tmp_path / "cloud")
@@ -114,7 +114,7 @@ def test_a_second_start_says_that_one_is_running(begin: Begin, tmp_path: Path) -
     assert daemon.status(tmp_path / "cloud") == running
 
 
-def test_a_taken_port_is_said(begin: Begin, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(begin: Begin, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LocalCloudError, match=f"127.0.0.1:{port}: the port is in use"):
@@ -130,7 +130,7 @@ def test_two_clouds_live_side_by_side_and_stopping_one_leaves_the_other(begin: B
     assert daemon.status(cloud.folder) == cloud
 
 
-def test_what_runs_deployed_code_knows_no_real_account(begin: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_deployed_code_runs_without_the_real_accounts_environment(begin: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "planted-token")
     running = begin(tmp_path / "cloud")
     started = list(children(running.pid))
@@ -139,7 +139,7 @@ def test_what_runs_deployed_code_knows_no_real_account(begin: Begin, monkeypatch
         assert b"planted-token" not in Path(f"/proc/{child}/environ").read_bytes()
 
 
-def test_stopping_what_does_not_run_does_nothing(tmp_path: Path) -> None:
+def test_stopping_a_cloud_that_does_not_run_does_nothing(tmp_path: Path) -> None:
     daemon.stop(tmp_path / "nothing")
     assert daemon.status(tmp_path / "nothing") is None
 
@@ -147,11 +147,11 @@ def test_stopping_what_does_not_run_does_nothing(tmp_path: Path) -> None:
 def test_when_a_stop_is_over_no_process_of_it_runs(begin: Begin, tmp_path: Path) -> None:
     running = begin(tmp_path / "cloud")
     with contextlib.ExitStack() as stack:
-        ended = [os.pidfd_open(pid) for pid in _family(running.pid)]
-        for one in ended:
-            stack.callback(os.close, one)
+        descriptors = [os.pidfd_open(pid) for pid in _family(running.pid)]
+        for descriptor in descriptors:
+            stack.callback(os.close, descriptor)
         daemon.stop(running.folder)
-        assert select.select(ended, [], [], 0)[0] == ended
+        assert select.select(descriptors, [], [], 0)[0] == descriptors
 
 
 def test_a_stale_file_never_ends_a_foreign_process(cloud: Running, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_state_and_token_are_readable_by_their_owner_alone(cloud: Running) -> No
     assert cloud.token not in repr(cloud)
 
 
-def test_a_failed_install_leaves_nothing_and_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_failed_install_leaves_nothing_and_names_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
     monkeypatch.setenv("npm_config_fetch_retries", "0")
@@ -179,19 +179,19 @@ def test_a_failed_install_leaves_nothing_and_says_why(monkeypatch: pytest.Monkey
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_of_two_starts_at_the_same_moment_one_wins_and_the_other_says_so(tmp_path: Path) -> None:
+def test_of_two_simultaneous_starts_one_wins_and_the_other_reports_it(tmp_path: Path) -> None:
     folder = tmp_path / "cloud"
     begun = [_python(UP, folder, CACHE) for _ in range(2)]
-    said = [process.communicate()[1].splitlines() for process in begun]
+    error_lines = [process.communicate()[1].splitlines() for process in begun]
     running = daemon.status(folder)
     daemon.stop(folder)
     assert running
     assert sorted(process.returncode for process in begun) == [0, 1]
     what = f"{folder}: a local cloud is already running (pid {running.pid}). Use it, or stop it with 'crane local down'."
-    assert sorted(lines[-1:] for lines in said) == [[], [f"local_cloud.errors.LocalCloudError: {what}"]]
+    assert sorted(lines[-1:] for lines in error_lines) == [[], [f"local_cloud.errors.LocalCloudError: {what}"]]
 
 
-def test_two_stops_at_the_same_moment_both_end_well(begin: Begin, tmp_path: Path) -> None:
+def test_two_simultaneous_stops_both_succeed(begin: Begin, tmp_path: Path) -> None:
     running = begin(tmp_path / "cloud")
     stops = [_python(DOWN, running.folder) for _ in range(2)]
     assert [(process.communicate()[1], process.returncode) for process in stops] == [("", 0)] * 2
@@ -208,7 +208,7 @@ def test_two_folders_cannot_have_the_same_port_and_the_first_one_keeps_it(begin:
     assert daemon.status(cloud.folder) == cloud
 
 
-def test_a_stop_ends_everything_while_a_reply_never_does(begin: Begin, tmp_path: Path) -> None:
+def test_a_stop_ends_everything_even_during_an_endless_reply(begin: Begin, tmp_path: Path) -> None:
     running = begin(tmp_path / "cloud")
     with api_of(running).http as http:
         api = Api(running, http)
@@ -222,7 +222,7 @@ def test_a_stop_ends_everything_while_a_reply_never_does(begin: Begin, tmp_path:
     assert _gone(started)
 
 
-def test_a_cloud_whose_folder_was_removed_ends_by_itself(begin: Begin, tmp_path: Path) -> None:
+def test_a_cloud_whose_folder_was_deleted_stops_by_itself(begin: Begin, tmp_path: Path) -> None:
     running = begin(tmp_path / "cloud")
     started = _family(running.pid)
     shutil.rmtree(running.folder)
@@ -243,7 +243,7 @@ def test_a_runtime_that_lost_both_its_parents_is_ended_by_the_next_stop(begin: B
 
 @pytest.mark.parametrize("name", ["cloud", "-".join(["long"] * 45)])
 def test_temporary_files_stay_in_the_folder_and_go_with_a_stop_or_the_next_start(begin: Begin, tmp_path: Path, name: str) -> None:
-    """Miniflare leaves its own behind when it is killed; the longer name would not do for a socket's path."""
+    """A killed Miniflare leaves its temporary files; a longer folder name would be too long for a socket's path."""
     running = begin(tmp_path / name)
     temporary = running.folder / "temporary"
     (first,) = temporary.iterdir()
@@ -265,23 +265,23 @@ def _python(code: str, *arguments: Path) -> subprocess.Popen[str]:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all that it started, in that order."""
+    """A process and its descendants, in that order."""
     return [pid, *(other for child in children(pid) for other in _family(child))]
 
 
 def _generation(pid: int, generation: int) -> Iterator[int]:
-    """What a process started (1), what that started (2), and so on."""
+    """A process's children (1), their children (2), and so on."""
     for child in children(pid):
         yield from [child] if generation == 1 else _generation(child, generation - 1)
 
 
 def _gone(pids: list[int]) -> bool:
-    """Wait until none of these runs; a process that waits to be reaped by us does not run."""
+    """Wait until none of these processes runs; one that we have yet to reap counts as ended."""
     with contextlib.ExitStack() as stack:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
-                ended = os.pidfd_open(pid)
-                stack.callback(os.close, ended)
-                if not select.select([ended], [], [], 15)[0]:
+                descriptor = os.pidfd_open(pid)
+                stack.callback(os.close, descriptor)
+                if not select.select([descriptor], [], [], 15)[0]:
                     return False
     return True

@@ -1,4 +1,4 @@
-"""A kill at any moment loses nothing that was acknowledged, and leaves of every other request all or nothing."""
+"""A kill at any moment loses nothing that was acknowledged; every other request took effect as a whole or not at all."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ def _node(pid: int) -> list[int]:
 
 
 def _workerd(pid: int) -> list[int]:
-    """All that run, a trial's too; there is none for a moment while a changed one starts."""
+    """All that run, including those of a trial; for a moment there is none while a changed one starts."""
     found = iter(lambda: [workerd for node in children(pid) for workerd in children(node)], None)
     return next(pids for pids in found if pids)
 
@@ -50,20 +50,20 @@ def _end(victims: Victims, cloud: int) -> None:
 
 
 def _check(begin: Begin, running: Running, load: Load) -> None:
-    """Check what the cloud says, and its files, after it was started once more and stopped."""
+    """Check the cloud's answers after a restart, and its files after a stop."""
     load.check(running)
     daemon.stop(running.folder)
     again = begin(running.folder)
     load.check(again)
     with api_of(again).http as http:
         url = f"{again.api_url}/accounts/{again.account_id}/d1/database?per_page=1000"
-        databases = {found["uuid"] for found in http.get(url).json()["result"]}
+        databases = {database["uuid"] for database in http.get(url).json()["result"]}
     daemon.stop(running.folder)
     check_files(running.folder, databases)
 
 
 @pytest.mark.parametrize("victims", [_cloud, _all])
-def test_a_killed_cloud_has_all_it_acknowledged(begin: Begin, tmp_path: Path, victims: Victims) -> None:
+def test_a_killed_cloud_keeps_everything_it_acknowledged(begin: Begin, tmp_path: Path, victims: Victims) -> None:
     running = begin(tmp_path / "cloud")
     load = Load(running)
     for moment in MOMENTS if victims is _cloud else MOMENTS[:2]:
@@ -75,7 +75,9 @@ def test_a_killed_cloud_has_all_it_acknowledged(begin: Begin, tmp_path: Path, vi
 
 
 @pytest.mark.parametrize("victims", [_node, _workerd])
-def test_a_cloud_whose_runtime_is_killed_goes_on_with_all_it_acknowledged(begin: Begin, tmp_path: Path, victims: Victims) -> None:
+def test_a_cloud_whose_runtime_is_killed_keeps_running_with_everything_it_acknowledged(
+    begin: Begin, tmp_path: Path, victims: Victims
+) -> None:
     running = begin(tmp_path / "cloud")
     load = Load(running)
     for moment in MOMENTS[:2]:

@@ -1,4 +1,4 @@
-"""The session's local cloud, and wrangler with a home of its own for each test."""
+"""The session's local cloud, and wrangler with its own home folder for each test."""
 
 from pathlib import Path
 

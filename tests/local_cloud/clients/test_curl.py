@@ -1,4 +1,4 @@
-"""curl, which shows a reply as it is: status, content type and envelope of each kind of refusal and of a success."""
+"""curl shows the raw reply: status, content type and envelope of a success and of each kind of refusal."""
 
 import json
 import subprocess
@@ -59,8 +59,10 @@ def test_a_success_has_the_whole_envelope(curl: Curl, api: Api) -> None:
         ("GET", "/queues", None, (501, 10404, "The local cloud does not emulate GET /accounts/10ca10ca10ca10ca10ca10ca10ca10ca/queues")),
     ],
 )
-def test_a_refusal_has_a_status_a_code_and_a_message(curl: Curl, method: str, path: str, body: object, told: tuple[int, int, str]) -> None:
-    assert curl(method, path, body) == (told[0], "application/json", refusal(*told[1:]))
+def test_a_refusal_has_a_status_a_code_and_a_message(
+    curl: Curl, method: str, path: str, body: object, expected: tuple[int, int, str]
+) -> None:
+    assert curl(method, path, body) == (expected[0], "application/json", refusal(*expected[1:]))
 
 
 @pytest.mark.parametrize(
@@ -73,19 +75,19 @@ def test_a_refusal_has_a_status_a_code_and_a_message(curl: Curl, method: str, pa
         ("SELECT " + ", ".join("?" for _ in range(101)), "too many SQL variables at offset 307: SQLITE_ERROR"),
     ],
 )
-def test_an_sql_error_is_7500_in_sqlites_words(curl: Curl, api: Api, sql: str, message: str) -> None:
+def test_an_sql_error_is_7500_with_sqlites_text(curl: Curl, api: Api, sql: str, message: str) -> None:
     database = api.database()
     api.query(database, "CREATE TABLE t(a INTEGER PRIMARY KEY); INSERT INTO t VALUES(1)")
     body = {"sql": sql, "params": list(range(sql.count("?")))}
     assert curl("POST", f"/d1/database/{database}/query", body) == (400, "application/json", refusal(7500, message))
 
 
-def test_a_body_that_is_no_json_is_malformed(curl: Curl, api: Api) -> None:
+def test_a_body_that_is_not_json_is_malformed(curl: Curl, api: Api) -> None:
     status, _, body = curl("POST", f"/d1/database/{api.database()}/query", "{")
     assert (status, body["errors"][0]["code"], body["result"]) == (400, 7400, None)
 
 
-def test_a_reading_token_that_writes_is_refused_as_by_the_gateway(curl: Curl, api: Api, faults: Faults) -> None:
+def test_a_read_only_token_that_writes_is_refused_as_by_the_gateway(curl: Curl, api: Api, faults: Faults) -> None:
     path = f"/d1/database/{api.database()}/query"
     body = {"success": False, "errors": [{"code": 10000, "message": "Authentication error"}]}
     assert curl("POST", path, {"sql": "CREATE TABLE t(a)"}, token=faults.token("D1 Read")) == (403, "application/json", body)

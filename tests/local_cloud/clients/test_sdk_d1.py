@@ -1,4 +1,4 @@
-"""The official SDK drives D1, sync and async, and finds its typed models filled."""
+"""The official SDK uses D1, sync and async, and gets complete typed models."""
 
 import hashlib
 from collections.abc import Iterator
@@ -77,9 +77,9 @@ def test_a_database_lives_through_the_sdk(sdk: Cloudflare, cloud: Running) -> No
 
 def test_pages_of_databases_come_to_an_end(sdk: Cloudflare, cloud: Running) -> None:
     made = {sdk.d1.database.create(account_id=cloud.account_id, name=f"sdk-page-{number}").uuid for number in range(3)}
-    found = [database.uuid for database in sdk.d1.database.list(account_id=cloud.account_id, per_page=2)]
-    assert made <= set(found)
-    assert len(found) == len(set(found))
+    ids = [database.uuid for database in sdk.d1.database.list(account_id=cloud.account_id, per_page=2)]
+    assert made <= set(ids)
+    assert len(ids) == len(set(ids))
 
 
 def test_queries_fill_the_models(sdk: Cloudflare, cloud: Running) -> None:
@@ -151,7 +151,7 @@ async def test_the_async_sdk_does_the_same(cloud: Running, faults: Faults) -> No
         assert not [database async for database in databases.list(account_id=account, name="async-sdk")]
 
 
-def test_a_reading_token_is_denied_a_write(cloud: Running, sdk: Cloudflare, faults: Faults) -> None:
+def test_a_read_only_token_is_denied_a_write(cloud: Running, sdk: Cloudflare, faults: Faults) -> None:
     uuid = str(sdk.d1.database.create(account_id=cloud.account_id, name="sdk-reading").uuid)
     with Cloudflare(api_token=faults.token("D1 Read"), base_url=cloud.api_url, max_retries=0) as reading:
         assert reading.d1.database.query(uuid, account_id=cloud.account_id, sql="SELECT 1").result

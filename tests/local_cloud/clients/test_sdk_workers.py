@@ -49,7 +49,7 @@ def test_a_script_through_the_sdk(sdk: Cloudflare, cloud: Running, api: Api, nam
     assert HELLO in sdk.workers.scripts.get(name, account_id=account)
     assert sdk.workers.scripts.content.get(name, account_id=account).read()
     assert not sdk.workers.scripts.subdomain.delete(name, account_id=account).enabled
-    assert name in [found.id for found in sdk.workers.scripts.list(account_id=account)]
+    assert name in [script.id for script in sdk.workers.scripts.list(account_id=account)]
     sdk.workers.scripts.delete(name, account_id=account)
     with pytest.raises(cloudflare.NotFoundError) as refused:
         sdk.workers.scripts.settings.get(name, account_id=account)
@@ -93,9 +93,9 @@ def test_settings_and_secrets_through_the_sdk(sdk: Cloudflare, cloud: Running, n
     assert put
     assert put.name == "KEY"
     assert [secret and secret.name for secret in sdk.workers.scripts.secrets.list(name, account_id=account)] == ["KEY"]
-    found = sdk.workers.scripts.secrets.get("KEY", account_id=account, script_name=name)
-    assert found
-    assert found.type == "secret_text"
+    secret = sdk.workers.scripts.secrets.get("KEY", account_id=account, script_name=name)
+    assert secret
+    assert secret.type == "secret_text"
     bindings = [{"name": "KEY", "type": "inherit"}, {"name": "TTL", "type": "plain_text", "text": "45"}]
     edited = sdk.workers.scripts.script_and_version_settings.edit(name, account_id=account, settings={"bindings": bindings})  # type: ignore[arg-type]
     assert [(binding.name, binding.type) for binding in edited.bindings or []] == [("KEY", "secret_text"), ("TTL", "plain_text")]
@@ -126,11 +126,11 @@ async def test_workers_through_the_async_sdk(cloud: Running, name: str) -> None:
         assert version.annotations
         assert version.annotations.workers_tag == "abc"
         assert (await sdk.workers.beta.workers.get(name, account_id=account)).deployed_on == deployed.created_on
-        assert [found.id async for found in sdk.workers.beta.workers.versions.list(worker.id, account_id=account)] == [version.id]
+        assert [listed.id async for listed in sdk.workers.beta.workers.versions.list(worker.id, account_id=account)] == [version.id]
         full = await sdk.workers.beta.workers.versions.get(version.id, account_id=account, worker_id=worker.id, include="modules")
         assert full.modules
         assert full.modules[0].name == "index.js"
-        assert [found.id async for found in sdk.workers.scripts.versions.list(name, account_id=account)] == [version.id]
+        assert [listed.id async for listed in sdk.workers.scripts.versions.list(name, account_id=account)] == [version.id]
         schedules = await sdk.workers.scripts.schedules.update(name, account_id=account, body=[{"cron": "0 3 * * *"}])
         assert [entry.cron for entry in schedules.schedules] == ["0 3 * * *"]
         assert name in [script.id async for script in sdk.workers.scripts.list(account_id=account)]

@@ -1,4 +1,4 @@
-"""wrangler knows who it is."""
+"""wrangler shows the account, and Cloudflare's refusal of a wrong token."""
 
 import pytest
 
@@ -8,9 +8,9 @@ pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 
 
 def test_whoami_names_the_account(wrangler: Wrangler) -> None:
-    said = wrangler("whoami").stdout
-    assert wrangler.running.account_id in said
-    assert wrangler.running.token not in said
+    output = wrangler("whoami").stdout
+    assert wrangler.running.account_id in output
+    assert wrangler.running.token not in output
 
 
 def test_a_wrong_token_is_refused_with_cloudflares_code(wrangler: Wrangler) -> None:

@@ -1,4 +1,4 @@
-"""The real wrangler drives D1: databases, SQL by command and by file, migrations, export, Time Travel."""
+"""The real wrangler uses D1: databases, SQL by command and by file, migrations, export, Time Travel."""
 
 import json
 from pathlib import Path
@@ -15,9 +15,9 @@ pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t\r\nBEGIN\r\n  INSERT INTO log VALUES('a;b');\r\nEND;\r\n"
 
 
-def told(wrangler: Wrangler, *arguments: str) -> Any:  # noqa: ANN401 (JSON)
-    said = wrangler("d1", *arguments, "--json").stdout
-    return json.loads(said[min(said.index(mark) for mark in ("{\n", "[\n", "[]") if mark in said) :])
+def printed(wrangler: Wrangler, *arguments: str) -> Any:  # noqa: ANN401 (JSON)
+    output = wrangler("d1", *arguments, "--json").stdout
+    return json.loads(output[min(output.index(mark) for mark in ("{\n", "[\n", "[]") if mark in output) :])
 
 
 def project(folder: Path, name: str, uuid: str) -> Path:
@@ -30,10 +30,10 @@ def project(folder: Path, name: str, uuid: str) -> Path:
 
 def test_a_database_is_created_listed_described_and_deleted(wrangler: Wrangler, api: Api) -> None:
     created = wrangler("d1", "create", "by-wrangler", "--location", "enam")
-    (listed,) = [one for one in told(wrangler, "list") if one["name"] == "by-wrangler"]
+    (listed,) = [database for database in printed(wrangler, "list") if database["name"] == "by-wrangler"]
     assert listed["uuid"] in created.stdout
     api.query(listed["uuid"], "CREATE TABLE t(a)")
-    info = told(wrangler, "info", "by-wrangler")
+    info = printed(wrangler, "info", "by-wrangler")
     assert (info["uuid"], info["num_tables"], info["running_in_region"]) == (listed["uuid"], 1, "ENAM")
     assert (info["database_size"], info["read_queries_24h"]) == (api.result("GET", f"/d1/database/{listed['uuid']}")["file_size"], 0)
     assert listed["uuid"] in wrangler("d1", "info", "by-wrangler").stdout
@@ -47,11 +47,11 @@ def test_a_database_is_created_listed_described_and_deleted(wrangler: Wrangler, 
 
 def test_sql_by_command_and_by_file(wrangler: Wrangler, api: Api, tmp_path: Path) -> None:
     database = api.database("by-execute")
-    (first, second) = told(wrangler, "execute", "by-execute", "--remote", "--command", "CREATE TABLE t(a); SELECT 'x' AS b")
+    (first, second) = printed(wrangler, "execute", "by-execute", "--remote", "--command", "CREATE TABLE t(a); SELECT 'x' AS b")
     assert (first["success"], second["results"]) == (True, [{"b": "x"}])
     file = tmp_path / "file.sql"
     file.write_bytes(f"CREATE TABLE log(a);\r\n{TRIGGER}INSERT INTO t VALUES(1);\r\n".encode())
-    (done,) = told(wrangler, "execute", "by-execute", "--remote", "--yes", "--file", str(file))
+    (done,) = printed(wrangler, "execute", "by-execute", "--remote", "--yes", "--file", str(file))
     assert (done["results"][0]["Total queries executed"], done["success"]) == (3, True)
     assert done["finalBookmark"] == api.result("GET", f"/d1/database/{database}/time_travel/bookmark")["bookmark"]
     assert api.query(database, "SELECT a FROM log") == [[{"a": "a;b"}]]
@@ -90,10 +90,10 @@ def test_migrations_are_listed_and_applied(wrangler: Wrangler, api: Api, faults:
 def test_export_and_time_travel(wrangler: Wrangler, api: Api, faults: Faults, tmp_path: Path) -> None:
     database = api.database("traveller")
     api.query(database, "CREATE TABLE t(a); CREATE TABLE u(b); INSERT INTO t VALUES(1)")
-    good = told(wrangler, "time-travel", "info", "traveller")["bookmark"]
+    good = printed(wrangler, "time-travel", "info", "traveller")["bookmark"]
     assert good == api.result("GET", f"/d1/database/{database}/time_travel/bookmark")["bookmark"]
     api.query(database, "DELETE FROM t")
-    back = told(wrangler, "time-travel", "restore", "traveller", "--bookmark", good)
+    back = printed(wrangler, "time-travel", "restore", "traveller", "--bookmark", good)
     assert back["previous_bookmark"] > good
     assert api.query(database, "SELECT a FROM t") == [[{"a": 1}]]
     file = tmp_path / "out.sql"

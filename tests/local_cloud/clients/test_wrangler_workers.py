@@ -31,22 +31,22 @@ class Project:
         api.made.append(name)
 
     def run(self, *arguments: str, build: int = 1, check: bool = True, answer: str = "") -> Any:  # noqa: ANN401 (a finished process)
-        """Run wrangler on what the folder holds now."""
+        """Run wrangler on the folder's present content."""
         (self.folder / "index.js").write_text(CODE.replace("BUILD", str(build)))
         (self.folder / "wrangler.json").write_text(json.dumps(self.config))
         return self.wrangler(*arguments, cwd=self.folder, check=check, answer=answer)
 
     def json(self, *arguments: str) -> Any:  # noqa: ANN401 (JSON)
-        """Run wrangler and read what it prints."""
+        """Run wrangler and parse its output."""
         return json.loads(self.run(*arguments).stdout)
 
     def versions(self) -> list[Body]:
-        """The versions, oldest first, by the newer API."""
-        found: list[Body] = self.api.result("GET", f"/workers/workers/{self.script['name']}/versions")
-        return found[::-1]
+        """The versions, oldest first, from the newer API."""
+        newest_first: list[Body] = self.api.result("GET", f"/workers/workers/{self.script['name']}/versions")
+        return newest_first[::-1]
 
     def served(self) -> Body:
-        """What the deployed worker answers."""
+        """The deployed worker's answer."""
         answer: Body = self.api.edge(self.script).json()
         return answer
 
@@ -60,10 +60,10 @@ def test_a_first_deploy_and_the_next_one_with_all_that_belongs_to_a_worker(proje
     database = api.database("wrangler-deploys")
     project.config["d1_databases"] = [{"binding": "DB", "database_name": "wrangler-deploys", "database_id": database}]
     project.config |= {"triggers": {"crons": ["*/5 * * * *"]}, "observability": {"enabled": True}, "tail_consumers": []}
-    said = project.run("deploy", "--message", "first", "--tag", "t1").stdout
-    assert f"https://{project.script['name']}.automation-ab6.workers.dev" in said
+    output = project.run("deploy", "--message", "first", "--tag", "t1").stdout
+    assert f"https://{project.script['name']}.automation-ab6.workers.dev" in output
     (first,) = project.versions()
-    assert f"Current Version ID: {first['id']}" in said
+    assert f"Current Version ID: {first['id']}" in output
     assert project.served() == {"build": 1, "ttl": "45", "key": None, "id": first["id"], "tag": "t1", "seven": 7}
     assert first["source"] == "wrangler"
     assert first["annotations"] == {"workers/triggered_by": "upload", "workers/message": "first", "workers/tag": "t1"}
@@ -73,9 +73,9 @@ def test_a_first_deploy_and_the_next_one_with_all_that_belongs_to_a_worker(proje
 
     api.result("PUT", f"{project.path}/secrets", {"name": "KEY", "text": "s3", "type": "secret_text"})
     project.config |= {"vars": {"TTL": "60"}, "workers_dev": False, "observability": {"enabled": False}}
-    said = project.run("deploy", "--message", "second", build=2).stdout
+    output = project.run("deploy", "--message", "second", build=2).stdout
     second = project.versions()[-1]
-    assert f"Current Version ID: {second['id']}" in said
+    assert f"Current Version ID: {second['id']}" in output
     assert (second["number"], second["annotations"]["workers/triggered_by"]) == (3, "version_upload")
     assert api.edge(project.script).status_code == 404
     api.result("POST", f"{project.path}/subdomain", {"enabled": True})
@@ -88,9 +88,9 @@ def test_a_first_deploy_and_the_next_one_with_all_that_belongs_to_a_worker(proje
 
 def test_versions_are_uploaded_split_and_rolled_back(project: Project, api: Api) -> None:
     project.run("deploy")
-    said = project.run("versions", "upload", "--tag", "abc", "--message", "why", build=2).stdout
+    output = project.run("versions", "upload", "--tag", "abc", "--message", "why", build=2).stdout
     first, second = project.versions()
-    assert f"Worker Version ID: {second['id']}" in said
+    assert f"Worker Version ID: {second['id']}" in output
     assert project.served()["build"] == 1
     assert api.edge({"name": f"{second['id'][:8]}-{project.script['name']}"}).json()["tag"] == "abc"
 
@@ -122,7 +122,7 @@ def test_versions_are_uploaded_split_and_rolled_back(project: Project, api: Api)
     assert newest == api.result("GET", f"{project.path}/deployments")["deployments"][0]
 
 
-def test_what_the_newer_api_made_is_deployed_again_by_wrangler(project: Project, api: Api) -> None:
+def test_wrangler_deploys_a_worker_that_the_newer_api_created(project: Project, api: Api) -> None:
     worker = api.result("POST", "/workers/workers", {"name": project.script["name"], "tags": ["kept"]})
     secret = {"name": "KEY", "type": "secret_text", "text": "s3"}
     api.deploy(worker, (api.upload(worker, bindings=[secret]), 100))
@@ -140,9 +140,9 @@ def test_secrets_are_put_listed_and_deleted_and_a_rollback_over_one_asks(project
     assert project.served()["key"] == "canary-8812"
     assert project.versions()[-1]["annotations"]["workers/triggered_by"] == "secret"
 
-    asked = project.run("rollback", first["id"], "-y").stdout
-    assert f"The following secrets have changed since version {first['id']} was deployed" in asked
-    assert "  * KEY" in asked
+    output = project.run("rollback", first["id"], "-y").stdout
+    assert f"The following secrets have changed since version {first['id']} was deployed" in output
+    assert "  * KEY" in output
     assert project.served()["key"] is None
     refused = project.run("secret", "put", "OTHER", answer="x", check=False)
     assert refused.returncode == 1
@@ -156,12 +156,12 @@ def test_secrets_are_put_listed_and_deleted_and_a_rollback_over_one_asks(project
     assert project.served()["key"] is None
 
 
-def test_a_secret_of_a_worker_that_is_not_there_makes_a_draft_of_it(project: Project, api: Api) -> None:
+def test_a_secret_for_an_unknown_worker_creates_a_draft_worker(project: Project, api: Api) -> None:
     project.run("secret", "put", "KEY", answer="s3")
     assert [secret["name"] for secret in api.result("GET", f"{project.path}/secrets")] == ["KEY"]
 
 
-def test_a_missing_required_secret_stops_a_deploy_with_wranglers_own_words(project: Project) -> None:
+def test_a_missing_required_secret_stops_a_deploy_with_wranglers_own_text(project: Project) -> None:
     project.run("deploy")
     project.config["secrets"] = {"required": ["NEEDED"]}
     done = project.run("deploy", build=2, check=False)
@@ -179,7 +179,7 @@ def test_a_worker_is_deleted_and_then_unknown(project: Project, api: Api) -> Non
     assert "This Worker does not exist on your account. [code: 10007]" in done.stdout + done.stderr
 
 
-def test_what_does_not_start_is_refused_in_wranglers_own_form(project: Project, api: Api) -> None:
+def test_a_worker_that_does_not_start_is_refused_in_wranglers_own_format(project: Project, api: Api) -> None:
     (project.folder / "other.js").write_text("throw new Error('at the top'); export default {};")
     project.config["main"] = "other.js"
     done = project.run("deploy", check=False)

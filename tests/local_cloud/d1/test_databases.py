@@ -1,4 +1,4 @@
-"""Databases: made, found, changed and deleted."""
+"""Databases: created, found, changed and deleted."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ def test_a_database_lives_from_creation_to_deletion(api: Api) -> None:
     path = f"/d1/database/{made['uuid']}"
     assert is_local(made["uuid"])
     assert made == api.result("GET", path)
-    assert [found["uuid"] for found in api.result("GET", "/d1/database?name=life")] == [made["uuid"]]
+    assert [database["uuid"] for database in api.result("GET", "/d1/database?name=life")] == [made["uuid"]]
     assert api.result("GET", "/d1/database?name=lif") == []
     assert api.result("PATCH", path, {"read_replication": {"mode": "auto"}})["read_replication"] == {"mode": "auto"}
     assert api.result("DELETE", path) is None
     assert api.refusal("GET", path) == (404, 7404, f"The database {made['uuid']} could not be found")
 
 
-def test_a_new_database_has_the_shape_that_the_provider_was_recorded_with(api: Api) -> None:
+def test_a_new_database_has_the_recorded_format(api: Api) -> None:
     made = api.result("POST", "/d1/database", {"name": "shape"})
     kept = {key: made[key] for key in made if key not in {"uuid", "created_at"}}
     assert kept == {
@@ -38,7 +38,7 @@ def test_a_new_database_has_the_shape_that_the_provider_was_recorded_with(api: A
     }
 
 
-def test_a_name_is_given_once(api: Api) -> None:
+def test_a_database_name_is_unique(api: Api) -> None:
     api.database("only-once")
     assert api.refusal("POST", "/d1/database", {"name": "only-once"}) == (400, 7502, "Database with name 'only-once' already exists")
 
@@ -73,25 +73,25 @@ def test_lists_are_paged(api: Api) -> None:
 
 def test_lists_show_what_the_sdk_reads_and_no_more(api: Api) -> None:
     database = api.database("listed")
-    (found,) = api.result("GET", "/d1/database?name=listed")
-    assert found == {"uuid": database, "name": "listed", "version": "production", "created_at": found["created_at"], "jurisdiction": None}
+    (listed,) = api.result("GET", "/d1/database?name=listed")
+    assert listed == {"uuid": database, "name": "listed", "version": "production", "created_at": listed["created_at"], "jurisdiction": None}
 
 
 def test_size_and_tables_are_those_of_real_use(api: Api) -> None:
     database = api.database()
     api.query(database, "CREATE TABLE a(x); CREATE TABLE b(x); CREATE VIEW c AS SELECT 1; INSERT INTO a VALUES(zeroblob(100000))")
-    found = api.result("GET", f"/d1/database/{database}")
-    assert found["num_tables"] == 2
-    assert found["file_size"] > 100_000
+    shown = api.result("GET", f"/d1/database/{database}")
+    assert shown["num_tables"] == 2
+    assert shown["file_size"] > 100_000
 
 
-def test_a_database_is_found_by_its_name_and_tells_only_the_fields_asked_for(api: Api) -> None:
+def test_a_database_is_found_by_its_name_and_shows_only_the_requested_fields(api: Api) -> None:
     database = api.database("by-name")
     assert api.result("GET", "/d1/database/by-name?fields=uuid,name") == {"uuid": database, "name": "by-name"}
     assert api.refusal("DELETE", "/d1/database/by-name")[:2] == (404, 7404)
 
 
-def test_a_place_is_kept_and_an_unknown_one_refused(api: Api) -> None:
+def test_a_location_is_kept_and_an_unknown_one_refused(api: Api) -> None:
     made = api.result("POST", "/d1/database", {"name": "placed", "primary_location_hint": "enam", "jurisdiction": "eu"})
     assert (made["running_in_region"], made["jurisdiction"]) == ("ENAM", "eu")
     assert api.refusal("POST", "/d1/database", {"name": "x", "primary_location_hint": "moon"})[:2] == (400, 7400)
@@ -105,7 +105,7 @@ def test_a_malformed_change_is_refused(api: Api) -> None:
     assert api.result("PATCH", path, {})["read_replication"] == {"mode": "disabled"}
 
 
-def test_nothing_of_a_deleted_database_stays_on_the_disk(api: Api, cloud: Running) -> None:
+def test_a_deleted_database_leaves_no_files(api: Api, cloud: Running) -> None:
     database = api.database()
     api.query(database, "CREATE TABLE t(a)")
     api.result("GET", f"/d1/database/{database}/time_travel/bookmark")
@@ -126,26 +126,26 @@ def test_a_worker_that_binds_a_deleted_database_does_not_get_an_empty_one(api: A
     assert not database_file(Path(cloud.folder) / "d1", database).exists()
 
 
-def test_the_analytics_of_another_product_are_not_made_up(api: Api) -> None:
-    asked = api.http.post(f"{api.running.api_url}/graphql", json={"query": "query { viewer { zones { httpRequests1dGroups { sum } } } }"})
-    assert (asked.status_code, asked.json()["errors"][0]["code"]) == (501, 10404)
+def test_analytics_of_other_products_are_refused(api: Api) -> None:
+    reply = api.http.post(f"{api.running.api_url}/graphql", json={"query": "query { viewer { zones { httpRequests1dGroups { sum } } } }"})
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (501, 10404)
 
 
-def test_a_refused_one_does_not_keep_the_next_from_running(api: Api) -> None:
-    """Whichever of them is the one that makes the runtime hear of more."""
+def test_a_refused_database_does_not_stop_the_next_from_running(api: Api) -> None:
+    """Any of these calls may be the one that adds spare databases to the runtime."""
     api.database("taken-often")
     for _ in range(10):
         assert api.refusal("POST", "/d1/database", {"name": "taken-often"})[1] == 7502
     assert api.query(api.database(), "SELECT 1 AS n") == [[{"n": 1}]]
 
 
-def test_making_databases_seldom_starts_the_workers_anew(api: Api) -> None:
-    """A worker remembers how often it was asked, until it is started anew."""
+def test_creating_databases_seldom_restarts_the_workers(api: Api) -> None:
+    """A worker counts its requests until it is restarted."""
     worker = api.worker()
     code = "let asked = 0; export default { fetch: () => Response.json(++asked) };"
     api.deploy(worker, (api.upload(worker, code), 100))
-    asked = []
+    counts = []
     for _ in range(8):
         api.query(api.database(), "SELECT 1")
-        asked.append(api.edge(worker).json())
-    assert asked.count(1) <= 2
+        counts.append(api.edge(worker).json())
+    assert counts.count(1) <= 2

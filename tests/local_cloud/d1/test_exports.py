@@ -1,4 +1,4 @@
-"""Exports: D1's own text, under an address that needs no token, for an hour."""
+"""Exports: D1's own text, at an address that needs no token and is valid for an hour."""
 
 import time
 
@@ -69,7 +69,7 @@ def test_virtual_tables_are_refused_unless_other_tables_are_named(api: Api, data
     assert "it''s" in text_of(api, database, tables=["t"])
 
 
-def test_the_database_is_held_until_the_export_is_done(api: Api, faults: Faults, database: str) -> None:
+def test_the_database_is_blocked_until_the_export_is_done(api: Api, faults: Faults, database: str) -> None:
     with faults.behaviour(polls_until_done=1):
         active = ask(api, database)
         assert (active["status"], active["success"]) == ("active", True)
@@ -83,7 +83,7 @@ def test_the_database_is_held_until_the_export_is_done(api: Api, faults: Faults,
     assert api.query(database, "SELECT count(*) AS n FROM t") == [[{"n": 4}]]
 
 
-def test_an_address_is_good_for_an_hour_and_for_its_file_alone(api: Api, database: str) -> None:
+def test_an_address_is_valid_for_an_hour_and_for_its_file_only(api: Api, database: str) -> None:
     url = httpx.URL(ask(api, database)["result"]["signed_url"])
     assert abs(int(url.params["expires"]) - time.time() - VALID_SECONDS) < 60
     path = url.path.removeprefix("/d1-files")

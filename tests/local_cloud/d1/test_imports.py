@@ -1,4 +1,4 @@
-"""Imports: all of a file or nothing of it, exactly as it is written, with the database held meanwhile."""
+"""Imports: a file takes effect as a whole or not at all, exactly as written, and blocks its database meanwhile."""
 
 import contextlib
 import hashlib
@@ -38,7 +38,7 @@ def call(api: Api, database: str, action: str, **more: str) -> Body:
 
 
 def upload(api: Api, database: str, text: str) -> Body:
-    """Begin an import and put the file in its place, without a token."""
+    """Begin an import and upload its file, without a token."""
     begun = call(api, database, "init", etag=etag_of(text))
     put = httpx.put(begun["upload_url"], content=text.encode(), trust_env=False)
     assert (put.status_code, put.headers["etag"]) == (200, f'"{etag_of(text)}"')
@@ -49,11 +49,11 @@ def run(api: Api, database: str, text: str) -> Body:
     return call(api, database, "ingest", etag=etag_of(text), filename=upload(api, database, text)["filename"])
 
 
-def ended(api: Api, database: str, told: Body) -> Body:
-    """Ask until an import is no longer active; each answer waits for it a while."""
-    while told["status"] == "active":
-        told = call(api, database, "poll", current_bookmark=told["at_bookmark"])
-    return told
+def finished(api: Api, database: str, reply: Body) -> Body:
+    """Poll until an import is no longer active; each reply waits for it a while."""
+    while reply["status"] == "active":
+        reply = call(api, database, "poll", current_bookmark=reply["at_bookmark"])
+    return reply
 
 
 def test_a_file_is_imported_and_reported_as_wrangler_and_the_sdk_read_it(api: Api, faults: Faults) -> None:
@@ -120,7 +120,7 @@ def test_a_file_that_was_uploaded_before_is_run_at_once(api: Api) -> None:
     assert "upload_url" in call(api, api.database(), "init", etag=etag_of(text))
 
 
-def test_a_file_other_than_promised_is_not_run(api: Api) -> None:
+def test_a_file_with_another_digest_than_announced_is_not_run(api: Api) -> None:
     database, promised = api.database(), "CREATE TABLE t(a);"
     begun = call(api, database, "init", etag=etag_of(promised))
     put = httpx.put(begun["upload_url"], content=b"CREATE TABLE other(a);", trust_env=False)
@@ -145,7 +145,7 @@ def test_a_malformed_import_is_refused(api: Api, body: Body) -> None:
     assert api.refusal("POST", f"/d1/database/{api.database()}/import", body)[:2] == (400, 7400)
 
 
-def test_an_address_admits_one_upload_only_while_it_is_valid(api: Api) -> None:
+def test_an_address_allows_only_its_upload_and_only_while_it_is_valid(api: Api) -> None:
     database = api.database()
     url = httpx.URL(call(api, database, "init", etag=etag_of("x"))["upload_url"])
     path = url.path.removeprefix("/d1-files")
@@ -158,7 +158,7 @@ def test_an_address_admits_one_upload_only_while_it_is_valid(api: Api) -> None:
     assert httpx.put(url, content=b"x", trust_env=False).status_code == 200
 
 
-def test_an_upload_meets_faults_and_is_logged_like_every_other_call(api: Api, faults: Faults) -> None:
+def test_an_upload_gets_faults_and_is_logged_like_every_other_call(api: Api, faults: Faults) -> None:
     database, text = api.database(), "-- planted-in-a-file"
     with faults.fault("PUT /d1-files/{uuid}/{name}", Drop("after-read")) as dropped, pytest.raises(httpx.TransportError):
         upload(api, database, text)
@@ -167,7 +167,7 @@ def test_an_upload_meets_faults_and_is_logged_like_every_other_call(api: Api, fa
     assert run(api, database, text + "\nSELECT 1;")["status"] == "complete"
 
 
-def test_the_database_is_held_until_the_import_says_that_it_is_done(api: Api, faults: Faults) -> None:
+def test_the_database_is_blocked_until_the_import_reports_that_it_is_done(api: Api, faults: Faults) -> None:
     database = api.database()
     api.query(database, "CREATE TABLE t(a)")
     with faults.behaviour(polls_until_done=2):
@@ -205,16 +205,16 @@ def test_a_kill_in_the_middle_leaves_the_state_before_or_after(tmp_path: Path, b
         text = "".join(f"INSERT INTO t VALUES({n});\n" for n in range(20_000))
         name = upload(api, database, text)["filename"]
         url = f"{running.api_url}/accounts/{running.account_id}/d1/database/{database}/import"
-        asked: dict[str, Any] = {"action": "ingest", "etag": etag_of(text), "filename": name}
+        body: dict[str, Any] = {"action": "ingest", "etag": etag_of(text), "filename": name}
         with contextlib.suppress(httpx.TimeoutException):
-            http.post(url, json=asked, timeout=0.15)
+            http.post(url, json=body, timeout=0.15)
         os.kill(running.pid, signal.SIGKILL)
     running = begin(tmp_path)
     with contextlib.closing(api_of(running).http) as http:
         again = Api(running, http)
         (counted,) = again.query(database, "SELECT count(*) AS n FROM t")
         assert counted in ([{"n": 0}], [{"n": 20_000}])
-        assert ended(again, database, call(again, database, "init", etag=etag_of(text)))["status"] == "complete"
+        assert finished(again, database, call(again, database, "init", etag=etag_of(text)))["status"] == "complete"
         assert again.query(database, "SELECT count(*) AS n FROM t") == [[{"n": counted[0]["n"] + 20_000}]]
     file = database_file(tmp_path / "d1", database)
     with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:

@@ -1,4 +1,4 @@
-"""SQL through /query and /raw: one request is one transaction, what production refuses is refused, and meta is filled."""
+"""SQL through /query and /raw: one request is one transaction, refusals are production's, and meta is complete."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ Refused = Callable[..., tuple[int, int, str]]
 
 @pytest.fixture(scope="module")
 def empty(cloud: Running) -> str:
-    """One database for all that only read or are refused."""
+    """One database for all tests that only read or get a refusal."""
     calls = api_of(cloud)
     with calls.http:
         return calls.database()
@@ -35,7 +35,7 @@ def empty(cloud: Running) -> str:
 
 @pytest.fixture
 def refused(api: Api, empty: str) -> Refused:
-    """Run SQL that is refused, and give status, code and text."""
+    """Run SQL that is refused; give status, code and text."""
 
     def run(sql: str, *params: object) -> tuple[int, int, str]:
         return api.refusal("POST", f"/d1/database/{empty}/query", {"sql": sql, "params": list(params)})
@@ -126,7 +126,7 @@ def test_what_was_executed_is_logged_once_for_its_database(api: Api, faults: Fau
 
 
 @pytest.mark.parametrize("sql", ["BEGIN", "begin immediate", "COMMIT", "END", "ROLLBACK", "SAVEPOINT a", "RELEASE a"])
-def test_transactions_are_refused_in_the_words_of_production(refused: Refused, sql: str) -> None:
+def test_transactions_are_refused_with_productions_text(refused: Refused, sql: str) -> None:
     status, code, text = refused(f"SELECT 1; {sql};")
     assert (status, code) == (400, 7500)
     assert text.startswith("To execute a transaction, please use the state.storage.transaction() or state.storage.transactionSync() APIs")
@@ -154,11 +154,11 @@ def test_transactions_are_refused_in_the_words_of_production(refused: Refused, s
         ("SELEC 1", 'near "SELEC": syntax error at offset 0: SQLITE_ERROR'),
     ],
 )
-def test_what_production_refuses_is_refused_in_its_words(refused: Refused, sql: str, text: str) -> None:
+def test_statements_that_production_refuses_are_refused_with_its_text(refused: Refused, sql: str, text: str) -> None:
     assert refused(sql) == (400, 7500, text)
 
 
-def test_the_limits_hold_exactly(api: Api, refused: Refused) -> None:
+def test_the_limits_apply_exactly(api: Api, refused: Refused) -> None:
     database = api.database()
     hundred = ", ".join("?" for _ in range(100))
     api.query(database, f"CREATE TABLE t({','.join(f'c{n}' for n in range(100))})")
@@ -184,7 +184,7 @@ def test_foreign_keys_are_always_on(api: Api) -> None:
     assert text.startswith("FOREIGN KEY constraint failed: SQLITE_CONSTRAINT")
 
 
-def test_a_rebuilt_table_empties_its_children_whatever_a_pragma_says(api: Api) -> None:
+def test_a_rebuilt_table_empties_its_children_despite_any_pragma(api: Api) -> None:
     """As in production, where the request reports success all the same (workers-sdk 5438)."""
     database = api.database()
     api.query(database, "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p(id) ON DELETE CASCADE)")
@@ -212,14 +212,14 @@ def test_sql_without_a_statement_is_refused(refused: Refused, sql: str) -> None:
     assert refused(sql) == (400, 7500, "No SQL statements detected.")
 
 
-def test_a_batch_with_a_statement_that_is_none_is_refused_and_not_answered_with_fewer_results(api: Api, empty: str) -> None:
+def test_a_batch_with_an_empty_statement_is_refused_instead_of_answered_with_fewer_results(api: Api, empty: str) -> None:
     batch = [{"sql": "SELECT 1"}, {"sql": "-- nothing"}]
     refusal = api.refusal("POST", f"/d1/database/{empty}/query", {"batch": batch})
     assert refusal == (400, 7500, "No SQL statements detected.")
 
 
 @pytest.mark.parametrize("body", [b'{"sql": "SELECT \'\\ud800\'"}', b'{"sql": "SELECT ?", "params": ["\\udc00x"]}', b"\xff", b"{"])
-def test_what_is_no_text_is_refused(api: Api, empty: str, body: bytes) -> None:
+def test_text_that_is_not_unicode_is_refused(api: Api, empty: str, body: bytes) -> None:
     reply = api.http.post(f"{api.running.api_url}/accounts/{api.running.account_id}/d1/database/{empty}/query", content=body)
     assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, 7400)
 
@@ -272,7 +272,7 @@ async def test_two_hundred_parallel_queries_on_twenty_databases_all_succeed(api:
     base = f"{api.running.api_url}/accounts/{api.running.account_id}/d1/database"
     unlimited = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(headers=dict(api.http.headers), limits=unlimited, timeout=60, trust_env=False) as http:
-        asked = [{"sql": "INSERT INTO t VALUES(?) RETURNING a", "params": [number]} for number in range(200)]
-        replies = await asyncio.gather(*(http.post(f"{base}/{databases[n % 20]}/query", json=asked[n]) for n in range(200)))
+        bodies = [{"sql": "INSERT INTO t VALUES(?) RETURNING a", "params": [number]} for number in range(200)]
+        replies = await asyncio.gather(*(http.post(f"{base}/{databases[n % 20]}/query", json=bodies[n]) for n in range(200)))
     assert [reply.json()["result"][0]["results"] for reply in replies] == [[{"a": number}] for number in range(200)]
     assert [api.query(database, "SELECT count(*) AS n FROM t") for database in databases] == [[[{"n": 10}]]] * 20

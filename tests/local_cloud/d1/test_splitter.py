@@ -1,4 +1,4 @@
-"""Where SQL is cut into statements: rightly by itself, and as production is known to do it under each switch."""
+"""How SQL is split into statements: exactly, and wrongly as production is known to do, under each switch."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Time Travel: bookmarks grow with what is written, and a restore goes back in place, forward again, and survives a kill."""
+"""Time Travel: each write gets a higher bookmark; a restore works in place, can be undone, and survives a kill."""
 
 import contextlib
 import os
@@ -33,17 +33,17 @@ def restore(api: Api, database: str, to: str) -> Body:
 
 def test_a_bookmark_grows_with_each_write_and_only_with_a_write(api: Api) -> None:
     database = api.database()
-    found = [bookmark(api, database)]
+    bookmarks = [bookmark(api, database)]
     for sql in ("CREATE TABLE t(a)", "INSERT INTO t VALUES(1)", "INSERT INTO t VALUES(1)", "UPDATE t SET a = a", "DELETE FROM t"):
         api.query(database, sql)
-        found.append(bookmark(api, database))
+        bookmarks.append(bookmark(api, database))
         api.query(database, "SELECT * FROM t")
-        assert bookmark(api, database) == found[-1]
-    assert found == sorted(set(found))
-    assert all([len(part) for part in one.split("-")] == [8, 8, 8, 32] for one in found)
+        assert bookmark(api, database) == bookmarks[-1]
+    assert bookmarks == sorted(set(bookmarks))
+    assert all([len(part) for part in text.split("-")] == [8, 8, 8, 32] for text in bookmarks)
 
 
-def test_two_databases_have_no_bookmark_in_common(api: Api) -> None:
+def test_two_databases_share_no_bookmark(api: Api) -> None:
     assert bookmark(api, api.database()) != bookmark(api, api.database())
 
 
@@ -66,7 +66,7 @@ def test_a_restore_brings_data_and_schema_back_in_place_and_can_be_undone(api: A
     assert api.query(database, "SELECT b FROM u") == [[{"b": 2}, {"b": 3}]]
 
 
-def test_a_moment_names_the_state_that_was_there_then(api: Api) -> None:
+def test_a_timestamp_gives_the_state_of_that_moment(api: Api) -> None:
     database = api.database()
     created = bookmark(api, database)
     empty = datetime.now(UTC)
@@ -81,7 +81,7 @@ def test_a_moment_names_the_state_that_was_there_then(api: Api) -> None:
     assert api.query(database, "SELECT count(*) AS n FROM t") == [[{"n": 0}]]
 
 
-def test_what_a_worker_wrote_before_a_moment_is_in_the_state_of_that_moment(api: Api) -> None:
+def test_the_state_at_a_timestamp_contains_what_workers_wrote_before_it(api: Api) -> None:
     database, worker = api.database(), api.worker()
     api.query(database, "CREATE TABLE t(a)")
     code = "export default { async fetch(r, env) { await env.DB.exec('INSERT INTO t VALUES(1)'); return new Response(); } };"
@@ -94,7 +94,7 @@ def test_what_a_worker_wrote_before_a_moment_is_in_the_state_of_that_moment(api:
     assert api.query(database, "SELECT a FROM t") == [[{"a": 1}]]
 
 
-def test_what_cannot_be_restored_is_refused_and_changes_nothing(api: Api) -> None:
+def test_an_invalid_restore_is_refused_and_changes_nothing(api: Api) -> None:
     database, other = api.database(), api.database()
     api.query(database, "CREATE TABLE t(a)")
     now, path = bookmark(api, database), f"/d1/database/{database}/time_travel"
@@ -122,21 +122,21 @@ def test_ten_restores_in_ten_minutes_are_the_limit(api: Api) -> None:
     assert api.refusal("POST", f"/d1/database/{database}/time_travel/restore?bookmark={now}")[:2] == (429, 7429)
 
 
-def test_no_query_is_lost_or_meets_half_a_restore(api: Api) -> None:
+def test_no_query_is_lost_or_sees_half_a_restore(api: Api) -> None:
     database = api.database()
     api.query(database, "CREATE TABLE a(x); CREATE TABLE b(x); INSERT INTO a VALUES(1); INSERT INTO b VALUES(1)")
     good = bookmark(api, database)
     api.query(database, "UPDATE a SET x = 2; UPDATE b SET x = 2")
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(api.query, database, "SELECT a.x AS a, b.x AS b FROM a, b") for _ in range(40)]
+        queries = [pool.submit(api.query, database, "SELECT a.x AS a, b.x AS b FROM a, b") for _ in range(40)]
         restore(api, database, f"bookmark={good}")
-        asked += [pool.submit(api.query, database, "SELECT a.x AS a, b.x AS b FROM a, b") for _ in range(10)]
-        found = [one.result() for one in asked]
-    assert all(one in ([[{"a": 1, "b": 1}]], [[{"a": 2, "b": 2}]]) for one in found)
-    assert found[40:] == [[[{"a": 1, "b": 1}]]] * 10
+        queries += [pool.submit(api.query, database, "SELECT a.x AS a, b.x AS b FROM a, b") for _ in range(10)]
+        answers = [future.result() for future in queries]
+    assert all(rows in ([[{"a": 1, "b": 1}]], [[{"a": 2, "b": 2}]]) for rows in answers)
+    assert answers[40:] == [[[{"a": 1, "b": 1}]]] * 10
 
 
-def test_only_so_many_states_are_kept(api: Api) -> None:
+def test_only_the_newest_states_are_kept(api: Api) -> None:
     database = api.database()
     first = bookmark(api, database)
     api.query(database, "CREATE TABLE t(a)")
@@ -155,11 +155,11 @@ def test_a_restore_survives_a_kill_or_did_not_happen(acknowledged: bool, tmp_pat
         good = bookmark(api, database)
         api.query(database, "INSERT INTO t VALUES(zeroblob(1500000)); INSERT INTO t VALUES(2)")
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(api.call, "POST", f"/d1/database/{database}/time_travel/restore?bookmark={good}")
+            restoring = pool.submit(api.call, "POST", f"/d1/database/{database}/time_travel/restore?bookmark={good}")
             if acknowledged:
-                assert asked.result().status_code == 200
+                assert restoring.result().status_code == 200
             os.kill(running.pid, signal.SIGKILL)
-            asked.exception()
+            restoring.exception()
     running = begin(tmp_path)
     with contextlib.closing(api_of(running).http) as http:
         api = Api(running, http)
@@ -186,21 +186,21 @@ def test_a_bookmark_is_the_same_after_a_restart(tmp_path: Path, begin: Callable[
         assert bookmark(api, database) > before
 
 
-def test_restores_and_a_deletion_at_once_come_one_after_the_other(api: Api) -> None:
+def test_concurrent_restores_and_a_deletion_run_one_after_the_other(api: Api) -> None:
     database = api.database()
     api.query(database, "CREATE TABLE t(a)")
     now, path = bookmark(api, database), f"/d1/database/{database}"
     with ThreadPoolExecutor(8) as pool:
         restored = [pool.submit(api.call, "POST", f"{path}/time_travel/restore?bookmark={now}") for _ in range(4)]
-        asked = [pool.submit(api.call, "POST", f"{path}/query", {"sql": "SELECT * FROM t"}) for _ in range(4)]
+        queries = [pool.submit(api.call, "POST", f"{path}/query", {"sql": "SELECT * FROM t"}) for _ in range(4)]
         deleted = pool.submit(api.call, "DELETE", path)
-        statuses = {one.result().status_code for one in [*restored, *asked]}
+        statuses = {call.result().status_code for call in [*restored, *queries]}
     assert deleted.result().status_code == 200
     assert statuses <= {200, 404}
     assert api.refusal("POST", f"{path}/query", {"sql": "SELECT 1"})[:2] == (404, 7404)
 
 
-def test_the_moment_of_its_creation_names_the_empty_database(api: Api) -> None:
+def test_the_time_of_its_creation_gives_the_empty_database(api: Api) -> None:
     made = api.result("POST", "/d1/database", {"name": "travels-to-its-creation"})
     api.query(made["uuid"], "CREATE TABLE t(a)")
     restore(api, made["uuid"], f"timestamp={made['created_at']}")

@@ -1,4 +1,4 @@
-"""Each kind of fault is what a client would meet on a bad day, happens at exactly the call it was meant for, and ends with its block."""
+"""Each kind of fault does what real failures do to a client, happens at exactly the chosen call, and ends with its block."""
 
 import socket
 from collections import Counter
@@ -34,7 +34,7 @@ INSERT = "INSERT INTO t VALUES(1)"
 
 @pytest.fixture
 def table(api: Api, faults: Faults) -> str:
-    """A database with an empty table, made before anything is counted."""
+    """A database with an empty table, created before calls are counted."""
     database = api.database()
     api.query(database, "CREATE TABLE t(a)")
     faults.reset()
@@ -49,7 +49,7 @@ def rows(api: Api, database: str) -> int:
     return int(api.query(database, "SELECT count(*) AS n FROM t")[0][0]["n"])
 
 
-# What happens to a call
+# Kinds of faults
 
 
 @pytest.mark.parametrize(("when", "stays"), [("before-read", 0), ("after-read", 0), ("after-commit", 1)])
@@ -85,7 +85,7 @@ def test_a_drop_before_the_read_does_not_wait_for_the_body(api: Api, faults: Fau
     assert next(chunks) < 99_999
 
 
-def test_a_call_that_breaks_off_before_its_body_came_meets_no_fault(api: Api, faults: Faults, table: str) -> None:
+def test_a_call_aborted_before_its_body_arrived_gets_no_fault(api: Api, faults: Faults, table: str) -> None:
     port = urlsplit(api.running.api_url).port
     head = f"POST /client/v4/accounts/{api.running.account_id}/d1/database/{table}/query HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
     with faults.fault(QUERY, Error(500, 1, "met")) as fault:
@@ -106,7 +106,7 @@ def test_a_raw_reply_is_passed_on_as_it_is(api: Api, faults: Faults, table: str)
     assert rows(api, table) == 0
 
 
-def test_an_error_speaks_in_cloudflares_envelope(api: Api, faults: Faults) -> None:
+def test_an_error_uses_cloudflares_envelope(api: Api, faults: Faults) -> None:
     with faults.fault(SUBDOMAIN, Error(429, 971, "slow down", {"retry-after": "600"})):
         reply = api.call("GET", "/workers/subdomain")
     errors = [{"code": 971, "message": "slow down"}]
@@ -126,7 +126,7 @@ def test_a_delay_comes_before_the_handler_and_a_late_reply_after_it(api: Api, fa
 
 @pytest.mark.parametrize(("then", "meanwhile"), [(Hold(), 0), (CommitThenHold(), 1)], ids=["before the handler", "after it"])
 @pytest.mark.parametrize("ends", ["the fault", "all of them"])
-def test_a_call_is_held_until_its_fault_ends(api: Api, faults: Faults, table: str, then: Then, meanwhile: int, ends: str) -> None:
+def test_a_call_waits_until_its_fault_ends(api: Api, faults: Faults, table: str, then: Then, meanwhile: int, ends: str) -> None:
     with faults.fault(QUERY, then) as fault, ThreadPoolExecutor() as threads:
         reply = threads.submit(insert, api, table)
         assert happens(lambda: fault.fired == 1 and rows(api, table) == meanwhile, 30)
@@ -150,7 +150,7 @@ def test_a_reply_can_lack_results(api: Api, faults: Faults, table: str) -> None:
     assert [result["results"] for result in results] == [[{"a": 1}]]
 
 
-def test_a_fault_that_does_not_fit_the_reply_says_so(api: Api, faults: Faults, table: str) -> None:
+def test_a_fault_that_does_not_fit_the_reply_answers_500(api: Api, faults: Faults, table: str) -> None:
     with faults.fault(QUERY, FailStatement(1)):
         reply = api.call("POST", f"/d1/database/{table}/query", {"sql": "SELECT 1"})
     assert (reply.status_code, reply.json()["errors"][0]["message"]) == (500, "this fault needs 2 results, the reply has 1")
@@ -176,10 +176,10 @@ def test_a_switch_lasts_for_a_block_and_goes_back_to_what_it_was(api: Api, fault
     assert rows(api, table) == 1
 
 
-# At which call
+# Counting calls
 
 
-def test_exactly_the_nth_call_meets_a_fault_and_its_handler_does_not_run(api: Api, faults: Faults, table: str) -> None:
+def test_exactly_the_nth_call_gets_the_fault_and_its_handler_does_not_run(api: Api, faults: Faults, table: str) -> None:
     with faults.fault(QUERY, Error(500), nth=3) as fault:
         statuses = [insert(api, table).status_code for _ in range(5)]
         assert fault.fired == 1
@@ -237,7 +237,7 @@ def test_a_fault_ends_with_its_block_and_with_a_reset(api: Api, faults: Faults) 
     assert forgotten.fired == 1
 
 
-# How long it takes
+# Latency
 
 
 def test_latency_is_that_of_a_route_and_that_of_all(api: Api, faults: Faults) -> None:
@@ -251,7 +251,7 @@ def test_latency_is_that_of_a_route_and_that_of_all(api: Api, faults: Faults) ->
     assert api.http.get(account, timeout=30).status_code == 200
 
 
-# What could never happen
+# Refused rules
 
 
 @pytest.mark.parametrize(
@@ -294,6 +294,6 @@ def test_the_client_raises_a_value_error(faults: Faults, route: str, nth: int, t
 
 
 @pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"host": "evil.example:80"}, {"origin": "https://evil.example"}])
-def test_the_admin_port_does_not_answer_to_web_pages(api: Api, headers: dict[str, str]) -> None:
+def test_the_admin_port_refuses_requests_from_web_pages(api: Api, headers: dict[str, str]) -> None:
     reply = httpx.post(f"{api.running.admin_url}/reset", headers=headers, trust_env=False)
     assert (reply.status_code, reply.json()) == (403, {"error": "this port answers programs on this machine only"})

@@ -1,4 +1,4 @@
-"""The log answers what happened: which calls, how often a statement was executed, and where a secret stood."""
+"""The log answers which calls came, how often a statement was executed, and which calls contained a secret."""
 
 import base64
 import json
@@ -25,11 +25,11 @@ pytestmark = pytest.mark.cloud
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 
 
-def places(found: list[Sighting]) -> list[tuple[str, str]]:
-    return [(one.part, one.form) for one in found]
+def places(sightings: list[Sighting]) -> list[tuple[str, str]]:
+    return [(sighting.part, sighting.form) for sighting in sightings]
 
 
-def test_every_call_is_in_the_log_in_the_order_in_which_they_came(api: Api, faults: Faults) -> None:
+def test_every_call_is_in_the_log_in_order_of_arrival(api: Api, faults: Faults) -> None:
     api.call("GET", "/workers/subdomain?a=b")
     api.call("GET", "/nowhere")
     with faults.fault("GET /accounts/{a}/workers/subdomain", Drop("after-read")), pytest.raises(httpx.TransportError):
@@ -49,20 +49,20 @@ def test_every_call_is_in_the_log_in_the_order_in_which_they_came(api: Api, faul
 
 
 def test_a_statement_is_counted_when_it_was_executed_and_committed(api: Api, faults: Faults) -> None:
-    one, other = api.database(), api.database()
-    for database in (one, other):
+    first, other = api.database(), api.database()
+    for database in (first, other):
         api.query(database, "CREATE TABLE t(a)")
-    api.query(one, "INSERT INTO t VALUES(?)", 1)
-    api.query(one, "INSERT INTO t VALUES(?)", 2)
+    api.query(first, "INSERT INTO t VALUES(?)", 1)
+    api.query(first, "INSERT INTO t VALUES(?)", 2)
     api.query(other, "INSERT INTO t VALUES(?);", 3)
     insert = "INSERT INTO t VALUES(?)"
-    assert (faults.executed(insert, one), faults.executed(insert, other), faults.executed(f" {insert};\n")) == (2, 1, 3)
+    assert (faults.executed(insert, first), faults.executed(insert, other), faults.executed(f" {insert};\n")) == (2, 1, 3)
     assert faults.executed("insert into t values(?)") == 0
     faults.reset()
     assert faults.executed(insert) == 0
 
 
-def test_what_was_rolled_back_or_refused_was_not_executed(api: Api, faults: Faults) -> None:
+def test_statements_that_were_rolled_back_or_refused_do_not_count_as_executed(api: Api, faults: Faults) -> None:
     database = api.database()
     api.query(database, "CREATE TABLE t(a)")
     api.refusal("POST", f"/d1/database/{database}/query", {"sql": "INSERT INTO t VALUES(7); INSERT INTO nowhere VALUES(1)"})
@@ -84,10 +84,12 @@ def test_a_secret_is_found_in_every_part_of_a_call(api: Api, faults: Faults) -> 
             headers={"x-sent": secret},
             content=secret,
         )
-    found = faults.seen(secret)
+    sightings = faults.seen(secret)
     parts = ["path", "request header x-sent", "request body", "reply header x-echo", "reply body"]
-    assert places(found) == [(part, "as it is") for part in parts]
-    assert {(one.method, one.path) for one in found} == {("GET", f"/accounts/{api.running.account_id}/workers/subdomain")}
+    assert places(sightings) == [(part, "as it is") for part in parts]
+    assert {(sighting.method, sighting.path) for sighting in sightings} == {
+        ("GET", f"/accounts/{api.running.account_id}/workers/subdomain")
+    }
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
@@ -107,7 +109,7 @@ def test_a_secret_is_found_escaped_for_json_and_for_a_url(api: Api, faults: Faul
     assert places(faults.seen(secret)) == [("path", "URL")]
 
 
-def test_what_a_refused_caller_sends_is_seen_too(api: Api, faults: Faults) -> None:
+def test_the_log_also_sees_what_a_refused_caller_sends(api: Api, faults: Faults) -> None:
     secret = uuid4().hex
     url = f"{api.running.api_url}/accounts/{api.running.account_id}/d1/database"
     assert httpx.post(url, content=secret, trust_env=False).status_code == 400
@@ -134,7 +136,7 @@ def test_a_secret_in_the_log_is_in_no_file(api: Api, faults: Faults) -> None:
     assert written == []
 
 
-async def test_what_a_failing_handler_says_is_not_written_anywhere(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_text_of_a_handlers_error_is_not_written_anywhere(caplog: pytest.LogCaptureFixture) -> None:
     secret = uuid4().hex
 
     class BrokenStore:
@@ -157,10 +159,10 @@ def test_a_short_text_would_be_found_anywhere_and_is_refused(faults: Faults) -> 
         faults.seen("abc")
 
 
-# What it had to forget
+# Dropped entries
 
 
-def test_contents_that_were_forgotten_are_no_never(api: Api, faults: Faults) -> None:
+def test_questions_about_dropped_contents_fail_instead_of_answering_never(api: Api, faults: Faults) -> None:
     secret = uuid4().hex
     api.call("GET", f"/nowhere?{secret}")
     for _ in range(3):
@@ -172,7 +174,7 @@ def test_contents_that_were_forgotten_are_no_never(api: Api, faults: Faults) -> 
     assert faults.seen(secret) == []
 
 
-def test_statements_beyond_the_bound_are_no_never() -> None:
+def test_questions_about_statements_beyond_the_limit_fail_instead_of_answering_never() -> None:
     log = CallLog()
     for number in range(100_001):
         log.executed("d", f"SELECT {number}")

@@ -1,1 +1,1 @@
-"""The stand-in provider against what the official one was recorded to do, under the real engine."""
+"""The stand-in provider against recordings of the official one, under the real engine."""

@@ -1,4 +1,4 @@
-"""The engine, and every recorded scenario walked once with the stand-in provider."""
+"""The engine, and every recorded scenario run once with the stand-in provider."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from tests.local_cloud.provider.scenarios import BY_HAND, Scenario, creation_of,
 
 @dataclass(frozen=True)
 class Walked:
-    """What became of one scenario. ``plan`` is the run whose steps count: a failed update does not reach them all."""
+    """The result of one scenario. ``plan`` is the run whose steps are compared: a failed update does not reach them all."""
 
     plan: Run
     run: Run
@@ -28,16 +28,16 @@ class Walked:
 
 @pytest.fixture(scope="session")
 def pulumi() -> str:
-    """The engine. A machine without it fails: the contract means nothing without the engine."""
-    found = shutil.which("pulumi", path=search_path())
-    if found is None or shutil.which("pulumi-language-python", path=search_path()) is None:
+    """The engine. Without it the tests fail instead of being skipped."""
+    program = shutil.which("pulumi", path=search_path())
+    if program is None or shutil.which("pulumi-language-python", path=search_path()) is None:
         pytest.fail("pulumi: neither on PATH nor in .crane/engine/bin. Run `make engine`.")
-    return found
+    return program
 
 
 @pytest.fixture
 def make_stack(pulumi: str, tmp_path: Path) -> Iterator[Callable[[], tuple[Stack, Replay]]]:
-    """Makes a stack with a provider and a replay of its own."""
+    """Creates a stack with its own provider and replay."""
     with ExitStack() as running:
         yield lambda: _start(running, pulumi, tmp_path)
 
@@ -72,7 +72,7 @@ def _step(stack: Stack, replay: Replay, scenario: Scenario) -> Walked:
     preview = stack.run("preview", inputs) if "command" not in scenario or scenario["exit"] else None
     run = stack.run(scenario["command"], inputs) if "command" in scenario else preview
     assert run is not None
-    missing = [f"{one.method} {one.path} {one.body}" for one in replay.expected]
+    missing = [f"{exchange.method} {exchange.path} {exchange.body}" for exchange in replay.expected]
     unexpected = [f"{method} {path} {body}" for method, path, body in replay.unexpected]
     state = stack.export() if "state" in scenario else ""
     return Walked(preview or run, run, missing, unexpected, replay.base_url, state)

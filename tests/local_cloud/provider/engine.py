@@ -20,20 +20,20 @@ PROGRAM = Path(__file__).parent / "program"
 TOKEN = "canary-token-9b1d"
 # The signature under which the engine writes an encrypted value.
 SECRET = "4dabf18193072939515e22adb298388d"
-# Steps that belong to another one, or change nothing.
+# Steps that are part of another one, or change nothing.
 SILENT = {"same", "refresh", "create-replacement", "import-replacement", "delete-replaced", "discard-replaced"}
 SECONDS = 180
 Json = dict[str, Any]
 
 
 def search_path() -> str:
-    """PATH with this Python and the engine that the repository brought first."""
+    """PATH that starts with this Python and the repository's engine."""
     return os.pathsep.join([str(Path(sys.executable).parent), str(ROOT / ".crane" / "engine" / "bin"), os.environ.get("PATH", "")])
 
 
 @contextmanager
 def provider_at(base_url: str) -> Iterator[ProviderServer]:
-    """A stand-in provider in a thread of its own."""
+    """A stand-in provider in its own thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -51,17 +51,17 @@ def provider_at(base_url: str) -> Iterator[ProviderServer]:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the engine did and said."""
+    """The steps, errors and output of one run of the engine."""
 
     exit: int
     steps: list[Json]
     errors: list[str]
-    said: str
+    output: str
 
 
 @dataclass
 class Stack:
-    """One stack of the fixture program, in a folder of its own, with a process that hosts its program."""
+    """One stack of the fixture program, in its own folder, with a process that hosts its program."""
 
     folder: Path
     pulumi: str
@@ -106,13 +106,13 @@ class Stack:
         return Run(done.returncode, list(_steps(log)), errors, done.stdout + done.stderr)
 
     def export(self) -> str:
-        """The state as the engine gives it to anybody: encrypted values stay encrypted."""
+        """The state as the engine exports it, with encrypted values."""
         done = self._pulumi("stack", "export")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def forget(self, *keys: str) -> None:
-        """Take the provider's configuration out of the stack again."""
+        """Remove the provider's configuration from the stack."""
         for key in keys:
             assert self._pulumi("config", "rm", f"cloudflare:{key}").returncode == 0
 
@@ -136,7 +136,7 @@ class Stack:
         )
 
     def _environment(self) -> dict[str, str]:
-        """A machine without an account. Bytecode is wanted: without it the Cloudflare SDK takes seconds to import."""
+        """The environment of a machine without an account. It writes bytecode, without which the Cloudflare SDK takes seconds to import."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "CLOUDFLARE_", "PYTHON"))}
         return {
             **kept,
@@ -162,9 +162,12 @@ def _steps(log: list[Json]) -> Iterator[Json]:
 
 def resources(exported: str) -> list[Json]:
     """The resources of an exported state as the contract writes them."""
-    found = json.loads(exported)["deployment"].get("resources", [])
-    shown = [one for one in found if one["type"].startswith("cloudflare:") and not one.get("delete")]
-    return [{"type": one["type"], "id": one["id"], "inputs": _masked(one["inputs"]), "outputs": _masked(one["outputs"])} for one in shown]
+    state = json.loads(exported)["deployment"].get("resources", [])
+    shown = [resource for resource in state if resource["type"].startswith("cloudflare:") and not resource.get("delete")]
+    return [
+        {"type": resource["type"], "id": resource["id"], "inputs": _masked(resource["inputs"]), "outputs": _masked(resource["outputs"])}
+        for resource in shown
+    ]
 
 
 def _masked(value: Any) -> Any:  # noqa: ANN401 (JSON)

@@ -1,4 +1,4 @@
-"""An HTTP server that gives the recorded replies to the recorded requests, and remembers every request that has none."""
+"""An HTTP server that gives the recorded replies to the recorded requests, and keeps every unexpected request."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ ANY_BODY: Any = object()
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its reply. ``path`` starts after the base URL; ``body`` is None where there was none."""
+    """One request and its reply. ``path`` is relative to the base URL; ``body`` is None if there was none."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class Exchange:
     reply: Any = None
 
     def answers(self, method: str, path: str, body: object) -> bool:
-        """Whether this is the reply to such a request."""
+        """Whether this exchange matches a request."""
         return (self.method, self.path) == (method, path) and (self.body is ANY_BODY or self.body == body)
 
 
@@ -39,7 +39,7 @@ def success(result: object) -> dict[str, Any]:
 
 @dataclass
 class Replay:
-    """Serves each expected exchange once. What is left in ``expected`` was never asked for."""
+    """Serves each expected exchange once. Exchanges left in ``expected`` were never requested."""
 
     base_url: str = ""
     expected: list[Exchange] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Replay:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expect(self, exchanges: Iterable[Exchange]) -> None:
-        """Forget what was, expect these."""
+        """Forget all earlier exchanges and expect these."""
         self.expected, self.served, self.unexpected = list(exchanges), [], []
 
     def answer(self, method: str, path: str, body: object, token: str | None) -> tuple[int, Any]:
@@ -83,7 +83,7 @@ def _handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 (http.server's names)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's name)
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 

@@ -1,7 +1,7 @@
 """The recorded scenarios: in which stack each one ran, and what the recording left out.
 
-The contract's replies were written down after the run, so those of an adopted worker already show what the adoption
-made of it: what it was before is put in again here.
+The contract's replies were recorded after the run, so those for an adopted worker already show it after the adoption. This module puts
+its earlier settings back.
 """
 
 import json
@@ -18,36 +18,36 @@ BY_NAME = {scenario["scenario"]: scenario for scenario in CONTRACT}
 ADOPTION = "import worker by name, undeclared settings differ"
 PUT_BACK = "import option put back (preview only)"
 BY_HAND = "refresh after a deployment by hand"
-# Each of these began with an empty stack and went on to the next.
+# Each group began with an empty stack and ran its scenarios in order.
 _BEGINNINGS = ("create", "create without retain", "import existing database and worker", ADOPTION, BY_HAND)
-# What the adopted worker had set and the program did not declare.
+# Settings of the adopted worker that the program did not declare.
 _BEFORE_ADOPTION = {"logpush": True, "tags": ["by-hand"]}
 
 
 def lanes() -> list[list[Scenario]]:
     """The scenarios of each stack, in order."""
-    found: list[list[Scenario]] = []
+    groups: list[list[Scenario]] = []
     for scenario in CONTRACT:
         if scenario["scenario"] in _BEGINNINGS:
-            found.append([])
-        found[-1].append(scenario)
-    return found
+            groups.append([])
+        groups[-1].append(scenario)
+    return groups
 
 
 def exchanges(scenario: Scenario) -> list[Exchange]:
-    """What the API was asked in a scenario, and what it replies."""
+    """The requests to the API in a scenario, and its replies."""
     if scenario["scenario"] == PUT_BACK:  # the requests of previews are not in the contract
         return [recorded(exchange) for exchange in BY_NAME[ADOPTION]["requests"] if exchange["method"] == "GET"]
-    found = deepcopy(scenario.get("requests", []))
-    for exchange in found:
+    expected = deepcopy(scenario.get("requests", []))
+    for exchange in expected:
         if scenario["scenario"] == ADOPTION and exchange["method"] == "GET":
             exchange["response"]["result"].update(_BEFORE_ADOPTION)
             exchange["response"]["result"]["observability"]["enabled"] = True
-    return [recorded(exchange) for exchange in found]
+    return [recorded(exchange) for exchange in expected]
 
 
 def creation_of(read: Scenario) -> Iterable[Exchange]:
-    """Replies that create what a scenario then reads: the recording has none, so no body is asked for."""
+    """Replies that create what a scenario then reads: the recording has none, so any body matches."""
     for exchange in map(recorded, read["requests"]):
         path, _, query = exchange.path.partition("?")
         if path.endswith("/schedules"):

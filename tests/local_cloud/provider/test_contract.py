@@ -1,4 +1,4 @@
-"""What the official provider was recorded to do, the stand-in does: scenario by scenario, under the real engine."""
+"""The stand-in provider does what recordings show of the official one: scenario by scenario, under the real engine."""
 
 import json
 import re
@@ -12,21 +12,23 @@ from tests.local_cloud.provider.scenarios import CONTRACT, Scenario
 pytestmark = [pytest.mark.engine, pytest.mark.cloud, pytest.mark.xdist_group("contract")]
 ALL = pytest.mark.parametrize("scenario", CONTRACT, ids=lambda scenario: scenario["scenario"])
 PLANNED = pytest.mark.parametrize(
-    "scenario", [one for one in CONTRACT if one.get("command", "up") == "up"], ids=lambda scenario: scenario["scenario"]
+    "scenario", [recorded for recorded in CONTRACT if recorded.get("command", "up") == "up"], ids=lambda scenario: scenario["scenario"]
 )
-WITH_STATE = pytest.mark.parametrize("scenario", [one for one in CONTRACT if "state" in one], ids=lambda scenario: scenario["scenario"])
+WITH_STATE = pytest.mark.parametrize(
+    "scenario", [recorded for recorded in CONTRACT if "state" in recorded], ids=lambda scenario: scenario["scenario"]
+)
 RECORDED_BASE = re.compile(r"http://127\.0\.0\.1:\d+/client/v4")
 
 
 @ALL
 def test_the_run_ends_as_recorded(walked: dict[str, Walked], scenario: Scenario) -> None:
     run = walked[scenario["scenario"]].run
-    assert run.exit == (scenario.get("exit") or 0), run.said
+    assert run.exit == (scenario.get("exit") or 0), run.output
 
 
 @ALL
 def test_the_requests_are_the_recorded_ones(walked: dict[str, Walked], scenario: Scenario) -> None:
-    """Each once, with the recorded body, and no other; the replies make dependent ones come in order."""
+    """Each once, with the recorded body, and no others; dependent requests come in order, because they use earlier replies."""
     done = walked[scenario["scenario"]]
     assert (done.unexpected, done.missing) == ([], [])
 
@@ -44,17 +46,17 @@ def test_the_state_is_the_recorded_one(walked: dict[str, Walked], scenario: Scen
 
 def test_a_refusal_says_what_the_official_provider_says(walked: dict[str, Walked]) -> None:
     """Method, URL, status and body."""
-    done, scenario = walked["create answers 403"], next(one for one in CONTRACT if "errors" in one)
+    done, scenario = walked["create answers 403"], next(recorded for recorded in CONTRACT if "errors" in recorded)
     text = RECORDED_BASE.sub(done.base_url, scenario["errors"][0].partition("; error: ")[2])
     assert any(text in error for error in done.run.errors), done.run.errors
 
 
 def test_no_state_and_no_output_holds_a_secret_or_the_token(walked: dict[str, Walked]) -> None:
     for name, done in walked.items():
-        assert TOKEN not in done.state + done.run.said, name
+        assert TOKEN not in done.state + done.run.output, name
         for text in ('"one"', '"two"'):
             assert text not in done.state, name
 
 
-def _sorted(found: list[Json]) -> list[Json]:
-    return sorted(found, key=lambda one: json.dumps(one, sort_keys=True))
+def _sorted(records: list[Json]) -> list[Json]:
+    return sorted(records, key=lambda record: json.dumps(record, sort_keys=True))

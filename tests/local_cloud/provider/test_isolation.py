@@ -24,7 +24,7 @@ ELSEWHERE = (
     "file://127.0.0.1/client/v4",
     "",
 )
-# A text that JSON, Python and a URL write each in another way.
+# JSON, Python and a URL each write this text differently.
 PLANTED = 'canary "ä/7f3a9c'
 
 
@@ -43,7 +43,7 @@ async def test_a_provider_for_another_machine_does_not_start(base_url: str) -> N
 
 
 async def test_a_provider_does_not_listen_to_other_machines() -> None:
-    with pytest.raises(LocalCloudError, match=r"^stand-in provider: it does not listen on '0\.0\.0\.0'\. Give it a loopback address\.$"):
+    with pytest.raises(LocalCloudError, match=r"^stand-in provider: it does not listen on '0\.0\.0\.0'\. Use a loopback address\.$"):
         await start_provider("http://127.0.0.1:1", TOKEN, host="0.0.0.0")  # noqa: S104 (the point)
 
 
@@ -64,12 +64,12 @@ async def test_a_proxy_of_the_environment_is_not_used(api: tuple[Api, Replay], m
 
 
 def test_configuration_that_leads_elsewhere_stops_the_run(make_stack: Made) -> None:
-    """Nothing is asked, neither there nor here."""
+    """No request is made, to either host."""
     stack, replay = make_stack()
     done = stack.run("up", BY_NAME["create"]["inputs"], baseUrl="https://api.cloudflare.com/client/v4", apiToken="canary-real")
     assert done.exit != 0
-    assert any("refuses the host 'api.cloudflare.com', which is not a loopback address" in error for error in done.errors), done.said
-    assert (replay.served, replay.unexpected, "canary-real" in done.said) == ([], [], False)
+    assert any("refuses the host 'api.cloudflare.com', which is not a loopback address" in error for error in done.errors), done.output
+    assert (replay.served, replay.unexpected, "canary-real" in done.output) == ([], [], False)
 
 
 def test_configuration_wins_for_the_run_that_has_it_and_no_other(make_stack: Made) -> None:
@@ -87,12 +87,12 @@ def test_configuration_wins_for_the_run_that_has_it_and_no_other(make_stack: Mad
 
 
 def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_stack: Made) -> None:
-    """The API refuses the second version with a body that holds the secret in several forms, and the token."""
+    """The API refuses the second version with a body that contains the secret in several forms, and the token."""
     stack, replay = make_stack()
     scenario = BY_NAME["create"]
     inputs = json.loads(json.dumps(scenario["inputs"]))
     inputs["version"]["bindings"][2]["text"] = PLANTED
-    replay.expect(one if not one.path.endswith("/versions") else _any_body(one) for one in exchanges(scenario))
+    replay.expect(exchange if not exchange.path.endswith("/versions") else _any_body(exchange) for exchange in exchanges(scenario))
     assert stack.run("up", inputs).exit == 0
 
     inputs["version"]["code"] = "export default {}"
@@ -101,7 +101,7 @@ def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_sta
         "errors": [{"code": 10000, "message": f"KEY={PLANTED} for {TOKEN}, {PLANTED!r}"}],
         "result": {"text": PLANTED},
     }
-    version = next(one for one in replay.served if one.path.endswith("/versions"))
+    version = next(request for request in replay.served if request.path.endswith("/versions"))
     replay.expect([Exchange("POST", version.path, ANY_BODY, 403, echo)])
     refused = stack.run("up", inputs)
 
@@ -110,11 +110,11 @@ def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_sta
     state = stack.export()
     assert SECRET in state
     for text in (PLANTED, json.dumps(PLANTED)[1:-1], "7f3a9c", TOKEN):
-        assert text not in refused.said
+        assert text not in refused.output
         assert text not in state
 
 
-async def test_a_passing_fault_is_asked_for_three_times(api: tuple[Api, Replay]) -> None:
+async def test_a_temporary_failure_is_tried_three_times(api: tuple[Api, Replay]) -> None:
     calls, replay = api
     broken = {"success": False, "errors": [{"code": 10000, "message": f"no {PLANTED}"}]}
     replay.expect([Exchange("POST", "/broken", {"a": 1}, 500, broken)] * 4)
@@ -125,7 +125,7 @@ async def test_a_passing_fault_is_asked_for_three_times(api: tuple[Api, Replay])
     assert (str(refused.value), len(replay.served)) == (what, 3)
 
 
-async def test_a_success_that_is_none_is_an_error(api: tuple[Api, Replay]) -> None:
+async def test_a_status_200_without_success_is_an_error(api: tuple[Api, Replay]) -> None:
     """Status 200 alone proves nothing."""
     calls, replay = api
     replay.expect([Exchange("GET", "/odd", None, 200, {"success": False, "errors": [], "result": None})])
@@ -133,7 +133,7 @@ async def test_a_success_that_is_none_is_an_error(api: tuple[Api, Replay]) -> No
         await calls.call("GET", "/odd")
 
 
-async def test_an_api_that_is_not_there_is_an_error_with_its_url() -> None:
+async def test_an_unreachable_api_is_an_error_that_names_its_url() -> None:
     with replaying() as replay:
         gone = replay.base_url
     async with connected() as http:

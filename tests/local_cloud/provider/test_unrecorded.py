@@ -1,4 +1,4 @@
-"""What the contract does not record, but our program and its runbook rely on."""
+"""Behaviour that the contract does not record but our program and its runbook rely on."""
 
 import json
 from collections.abc import Callable
@@ -36,14 +36,14 @@ VERSION: dict[str, Any] = {
 
 
 def test_an_adopted_worker_keeps_the_settings_whose_changes_are_ignored(make_stack: Made) -> None:
-    """It is read and nothing is sent; once something else changes, they are sent as they are."""
+    """An adoption only reads; once another setting changes, the ignored ones are sent unchanged."""
     stack, replay = make_stack()
     inputs = {**BY_NAME[ADOPTION]["inputs"], "ignore_changes": UNDECLARED}
-    read = [one for one in exchanges(BY_NAME[ADOPTION]) if one.method == "GET"]
+    read = [exchange for exchange in exchanges(BY_NAME[ADOPTION]) if exchange.method == "GET"]
     live = read[0].reply["result"]
     replay.expect(read)
     adopted = stack.run("up", inputs)
-    assert [step["op"] for step in adopted.steps] == ["import"], adopted.said
+    assert [step["op"] for step in adopted.steps] == ["import"], adopted.output
     assert (adopted.exit, replay.unexpected, replay.expected) == (0, [], [])
 
     inputs["worker"] = {**inputs["worker"], "subdomain": {"enabled": True, "previews_enabled": False}}
@@ -54,18 +54,21 @@ def test_an_adopted_worker_keeps_the_settings_whose_changes_are_ignored(make_sta
     assert (replay.unexpected, replay.expected) == ([], [])
 
 
-def test_what_is_gone_is_made_again_after_a_refresh(make_stack: Made) -> None:
-    """Only the deployment was deleted: its state goes, everything else stays."""
+def test_deleted_resources_are_created_again_after_a_refresh(make_stack: Made) -> None:
+    """Only the deployment was deleted: it leaves the state, everything else stays."""
     stack, replay = make_stack()
     scenario = BY_NAME[BY_HAND]
     replay.expect(creation_of(scenario))
     assert stack.run("up", scenario["inputs"]).exit == 0
     gone = {"success": False, "errors": [{"code": 10007, "message": "no such deployment"}], "messages": [], "result": None}
     read = exchanges(scenario)
-    replay.expect(Exchange(one.method, one.path, one.body, 404, gone) if "/deployments/" in one.path else one for one in read)
+    replay.expect(
+        Exchange(exchange.method, exchange.path, exchange.body, 404, gone) if "/deployments/" in exchange.path else exchange
+        for exchange in read
+    )
     refresh = stack.run("refresh", {})
-    assert refresh.exit == 0, refresh.said
-    left = {one["type"] for one in resources(stack.export())}
+    assert refresh.exit == 0, refresh.output
+    left = {resource["type"] for resource in resources(stack.export())}
     assert "cloudflare:index/workersDeployment:WorkersDeployment" not in left
     assert len(left) == 4
     again = stack.run("preview", scenario["inputs"])
@@ -73,12 +76,12 @@ def test_what_is_gone_is_made_again_after_a_refresh(make_stack: Made) -> None:
 
 
 def test_a_database_without_read_replication_differs_after_a_refresh() -> None:
-    """Which is why the program declares it."""
+    """This is why the program declares it."""
     declared = {"accountId": "a", "name": "n"}
     created = {**declared, "id": "u"}
     assert D1Database().difference(declared, created).changed == ()
-    found = D1Database().difference(declared, {**created, "readReplication": {"mode": "disabled"}})
-    assert (found.changed, found.replaces) == (("readReplication",), ())
+    difference = D1Database().difference(declared, {**created, "readReplication": {"mode": "disabled"}})
+    assert (difference.changed, difference.replaces) == (("readReplication",), ())
 
 
 @pytest.mark.parametrize(
@@ -107,8 +110,8 @@ def test_what_only_the_api_adds_changes_no_version(state: dict[str, Any]) -> Non
 )
 def test_every_declared_change_replaces_a_version(key: str, value: object) -> None:
     planned = WorkerVersion().planned({**VERSION, key: value}, {})
-    found = WorkerVersion().difference(planned, {**VERSION, "usageModel": "standard"})
-    assert (found.changed, found.replaces) == ((key,), tuple(sorted({key, "bindings"})))
+    difference = WorkerVersion().difference(planned, {**VERSION, "usageModel": "standard"})
+    assert (difference.changed, difference.replaces) == ((key,), tuple(sorted({key, "bindings"})))
 
 
 def test_percentages_are_the_same_whichever_way_they_are_written() -> None:
@@ -134,7 +137,7 @@ def test_an_ignored_path_within_an_object_leaves_its_neighbours() -> None:
     assert kept == {"observability": {"enabled": True, "logs": {"enabled": False}}, "tags": ["old"]}
 
 
-def test_names_survive_the_way_to_the_api_and_back() -> None:
+def test_names_survive_conversion_to_the_api_and_back() -> None:
     properties = {"headSamplingRate": 0.5, "contentBase64": "x", "annotations": {"workersTag": "t"}, "versions": [{"versionId": "v"}]}
     sent = to_api(properties)
     assert json.dumps(sent, sort_keys=True) == json.dumps(
@@ -150,13 +153,13 @@ def test_names_survive_the_way_to_the_api_and_back() -> None:
         (WorkerVersion.token, {key: VERSION[key] for key in VERSION if key != "workerId"}, ("workerId", "it is required")),
     ],
 )
-async def test_inputs_that_cannot_be_served_are_refused(token: str, inputs: dict[str, Any], failure: tuple[str, str]) -> None:
+async def test_unsupported_inputs_are_refused(token: str, inputs: dict[str, Any], failure: tuple[str, str]) -> None:
     async with connected() as http:
-        found = await StandIn("http://127.0.0.1:1", "t", http).check(_check(token, inputs))
-    assert [(one.property, one.reason) for one in found.failures or []] == [failure]
+        checked = await StandIn("http://127.0.0.1:1", "t", http).check(_check(token, inputs))
+    assert [(failed.property, failed.reason) for failed in checked.failures or []] == [failure]
 
 
-async def test_a_type_that_is_not_served_is_refused_by_name() -> None:
+async def test_an_unsupported_type_is_refused_by_name() -> None:
     async with connected() as http:
         with pytest.raises(LocalCloudError, match=r"^cloudflare:index/zone:Zone: the stand-in provider does not support this type\."):
             await StandIn("http://127.0.0.1:1", "t", http).check(_check("cloudflare:index/zone:Zone", {}))

@@ -1,4 +1,4 @@
-"""What the cloud does not pretend to be."""
+"""What the local cloud does not emulate, it refuses."""
 
 import httpx
 import pytest
@@ -8,7 +8,7 @@ from tests.cloud import Api
 pytestmark = pytest.mark.cloud
 
 
-def test_what_is_not_emulated_says_so(api: Api) -> None:
+def test_an_unemulated_route_answers_501_and_names_the_call(api: Api) -> None:
     text = f"The local cloud does not emulate GET /accounts/{api.running.account_id}/r2/buckets"
     assert api.refusal("GET", "/r2/buckets") == (501, 10404, text)
     assert api.refusal("DELETE", "/workers/subdomain")[0] == 501
@@ -28,13 +28,13 @@ def test_what_is_not_emulated_says_so(api: Api) -> None:
         ("POST", "/d1-files/x", "/d1-files/x"),
     ],
 )
-def test_no_method_and_no_path_is_without_an_answer(api: Api, method: str, path: str, name: str) -> None:
+def test_every_method_and_path_gets_an_answer(api: Api, method: str, path: str, name: str) -> None:
     reply = api.http.request(method, api.running.api_url.removesuffix("/client/v4") + path)
     errors = [{"code": 10404, "message": f"The local cloud does not emulate {method} {name}"}]
     assert (reply.status_code, reply.json()) == (501, {"success": False, "errors": errors, "messages": [], "result": None})
 
 
-def test_nothing_is_told_to_a_caller_without_a_token(api: Api) -> None:
+def test_a_caller_without_a_token_learns_nothing(api: Api) -> None:
     assert httpx.get(f"{api.running.api_url}/zones", trust_env=False).status_code == 400
 
 

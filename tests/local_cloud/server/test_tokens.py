@@ -1,4 +1,4 @@
-"""A token does what it was made for and nothing else; what Cloudflare says to the others, it says in the same words."""
+"""A token allows what its permissions name and nothing else; refusals are Cloudflare's."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ OTHER_ACCOUNT = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture
 def with_token(cloud: Running, faults: Faults) -> Iterator[Callable[..., Api]]:
-    """Calls with a token that may do just this."""
+    """Calls with a token that has only these permissions."""
     made: list[Api] = []
 
     def make(*permissions: Permission) -> Api:
@@ -36,13 +36,13 @@ def with_token(cloud: Running, faults: Faults) -> Iterator[Callable[..., Api]]:
 
 
 def curl(url: str, *arguments: str) -> tuple[int, Body]:
-    """What curl is told: status and body."""
+    """The status and body that curl gets."""
     command = ["curl", "--silent", "--noproxy", "*", "--write-out", "\n%{http_code}", *arguments, url]
     body, _, status = subprocess.run(command, check=True, capture_output=True, text=True).stdout.rpartition("\n")
     return int(status), json.loads(body)
 
 
-# Whom it does not know
+# Unknown callers
 
 
 MISSING = {"code": 9106, "message": "Missing X-Auth-Key, X-Auth-Email or Authorization headers"}
@@ -66,7 +66,7 @@ WHOLE: Body = {"messages": [], "result": None}
     ],
 )
 @pytest.mark.parametrize("path", ["/accounts/{a}/d1/database", "/accounts/{a}/workers/scripts", "/accounts", "/no/such/route"])
-def test_a_caller_without_a_good_token_is_told_what_cloudflare_tells(
+def test_a_caller_without_a_valid_token_gets_cloudflares_refusal(
     cloud: Running, header: str, status: int, error: Body, rest: Body, path: str
 ) -> None:
     url = cloud.api_url + path.format(a=cloud.account_id)
@@ -85,34 +85,34 @@ UNKNOWN_KEY = {"code": 9103, "message": "Unknown X-Auth-Key or X-Auth-Email"}
         ({"X-Auth-Email": "a@example.com"}, 400, MISSING, {}),
     ],
 )
-def test_an_api_key_is_known_to_nobody(cloud: Running, headers: dict[str, str], status: int, error: Body, rest: Body) -> None:
+def test_every_api_key_is_refused(cloud: Running, headers: dict[str, str], status: int, error: Body, rest: Body) -> None:
     given = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
     assert curl(f"{cloud.api_url}/accounts", *given) == (status, {"success": False, "errors": [error], **rest})
 
 
 @pytest.mark.parametrize("path", ["/user/tokens/verify", "/accounts/{a}/tokens/verify"])
-def test_an_unknown_token_that_is_verified_is_no_api_token(cloud: Running, path: str) -> None:
+def test_verifying_an_unknown_token_answers_invalid_api_token(cloud: Running, path: str) -> None:
     answer = curl(cloud.api_url + path.format(a=cloud.account_id), "--header", "Authorization: Bearer unknown")
     assert answer == (401, {"success": False, "errors": [{"code": 1000, "message": "Invalid API Token"}], **WHOLE})
 
 
 @pytest.mark.parametrize("path", ["d1/database", "workers/scripts", "tokens/verify", "no/such/route"])
-def test_another_account_is_never_served(cloud: Running, path: str) -> None:
+def test_calls_for_another_account_are_refused(cloud: Running, path: str) -> None:
     url = f"{cloud.api_url}/accounts/{OTHER_ACCOUNT}/{path}"
     error = {"code": 9109, "message": "Unauthorized to access requested resource"}
     assert curl(url, "--header", f"Authorization: Bearer {cloud.token}") == (403, {"success": False, "errors": [error], **WHOLE})
 
 
-def test_a_token_without_the_permission_is_told_what_cloudflare_tells(cloud: Running, faults: Faults) -> None:
+def test_a_token_without_the_permission_gets_cloudflares_refusal(cloud: Running, faults: Faults) -> None:
     url = f"{cloud.api_url}/accounts/{cloud.account_id}/d1/database"
     header = f"Authorization: Bearer {faults.token('Workers Scripts Write')}"
     assert curl(url, "--header", header) == (403, {"success": False, "errors": [{"code": 10000, "message": "Authentication error"}]})
 
 
-# Who it knows
+# Known callers
 
 
-def test_the_own_token_says_who_it_is(api: Api) -> None:
+def test_the_clouds_own_token_shows_its_user_and_account(api: Api) -> None:
     verified = api.http.get(f"{api.running.api_url}/user/tokens/verify").json()
     assert verified["result"]["status"] == "active"
     assert verified["messages"] == [{"code": 10000, "message": "This API Token is valid and active", "type": None}]
@@ -124,7 +124,7 @@ def test_the_own_token_says_who_it_is(api: Api) -> None:
     assert api.http.get(f"{api.running.api_url}/user").json()["result"]["email"] == "local-cloud@localhost"
 
 
-def test_a_token_is_verified_under_an_id_of_its_own_and_does_not_see_its_user(with_token: Callable[..., Api], api: Api) -> None:
+def test_a_token_has_its_own_id_and_cannot_read_its_user(with_token: Callable[..., Api], api: Api) -> None:
     reader = with_token(Permission.D1_READ)
     ids = {calls.result("GET", "/tokens/verify")["id"] for calls in (reader, api)}
     assert len(ids) == 2
@@ -133,11 +133,11 @@ def test_a_token_is_verified_under_an_id_of_its_own_and_does_not_see_its_user(wi
     assert codes == {"/user": (403, 9109), "/memberships": (403, 10000)}
 
 
-# What a token may do
+# Permissions
 
 
 @pytest.mark.parametrize("route", table())
-def test_every_route_of_a_product_asks_for_a_permission_of_that_product(route: str) -> None:
+def test_every_route_of_a_product_needs_a_permission_of_that_product(route: str) -> None:
     method, _, path = route.partition(" ")
     permission = needed(method, path)
     product = {"d1": "D1", "workers": "Workers Scripts"}.get((path.split("/") + [""] * 3)[3])
@@ -197,16 +197,16 @@ def test_a_workers_write_token_ships_a_worker(with_token: Callable[..., Api]) ->
     assert writer.refusal("POST", "/d1/database", {"name": "x"}) == DENIED
 
 
-def test_a_token_with_nothing_is_known_and_may_nothing(with_token: Callable[..., Api]) -> None:
+def test_a_token_without_permissions_is_valid_but_may_use_no_product(with_token: Callable[..., Api]) -> None:
     nobody = with_token()
     assert nobody.result("GET", "/tokens/verify")["status"] == "active"
     assert nobody.refusal("GET", "/d1/database") == DENIED
 
 
-# How long it lives
+# Lifetime
 
 
-def test_a_revoked_token_is_unknown_and_the_own_one_cannot_be_revoked(with_token: Callable[..., Api], faults: Faults, api: Api) -> None:
+def test_a_revoked_token_is_unknown_and_the_clouds_own_cannot_be_revoked(with_token: Callable[..., Api], faults: Faults, api: Api) -> None:
     reader = with_token(Permission.D1_READ)
     token = reader.http.headers["authorization"].removeprefix("Bearer ")
     assert reader.call("GET", "/d1/database").status_code == 200
@@ -223,8 +223,8 @@ def test_tokens_outlive_a_restart_and_only_their_digests_are_written(begin: Call
     daemon.stop(tmp_path)
     again = start(tmp_path)
     url = f"{again.api_url}/accounts/{again.account_id}/d1/database"
-    asked = [httpx.get(url, headers={"authorization": f"Bearer {one}"}, trust_env=False).status_code for one in (token, revoked)]
-    assert asked == [200, 401]
+    statuses = [httpx.get(url, headers={"authorization": f"Bearer {secret}"}, trust_env=False).status_code for secret in (token, revoked)]
+    assert statuses == [200, 401]
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
 
 

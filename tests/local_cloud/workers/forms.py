@@ -1,4 +1,4 @@
-"""Scripts as wrangler and the SDKs upload them: forms of metadata and files."""
+"""Scripts as wrangler and the SDKs upload them: forms of metadata and files. Also the code of small workers."""
 
 import json
 from typing import Any
@@ -45,7 +45,7 @@ def refused(api: Api, method: str, path: str, parts: Files) -> tuple[int, int, s
 
 
 def put_script(api: Api, code: str = HELLO, *, name: str = "", **metadata: object) -> Body:
-    """Put a script, open on workers.dev, and give what was answered."""
+    """Put a script, enabled on workers.dev, and give the reply."""
     name = name or f"s-{uuid4().hex}"
     api.made.append(name)
     script: Body = sent(api, "PUT", f"/workers/scripts/{name}", files(code, **metadata))

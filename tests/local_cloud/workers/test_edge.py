@@ -1,4 +1,4 @@
-"""The edge: which version answers: by header, by key, by the address of its own; and how long a deployment takes to get there."""
+"""The edge: which version answers (by header, by key, by its own address), and how long a deployment takes to arrive."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -29,14 +29,14 @@ def _two(api: Api, percentage: float = 0) -> tuple[Body, Body, Body]:
 
 def test_the_header_reaches_a_version_that_gets_no_traffic(api: Api) -> None:
     worker, old, new = _two(api)
-    asked = [api.edge(worker, headers={OVERRIDES: f'{worker["name"]}="{version["id"]}"'}).text for version in (new, old, new)]
-    assert asked == ["new", "old", "new"]
+    answers = [api.edge(worker, headers={OVERRIDES: f'{worker["name"]}="{version["id"]}"'}).text for version in (new, old, new)]
+    assert answers == ["new", "old", "new"]
     both = f'other="{UNKNOWN}", {worker["name"]}="{new["id"]}";p=1'
     assert api.edge(worker, headers={OVERRIDES: both}).text == "new"
     assert {api.edge(worker).text for _ in range(10)} == {"old"}
 
 
-def test_a_header_that_does_not_hold_falls_back_to_the_percentages(api: Api) -> None:
+def test_an_invalid_header_falls_back_to_the_percentages(api: Api) -> None:
     worker, _, new = _two(api)
     undeployed = api.upload(worker, says("undeployed"))
     name = worker["name"]
@@ -140,7 +140,7 @@ def test_more_previews_than_may_run_all_answer_one_after_the_other(api: Api) -> 
     assert _preview(api, worker, versions[0]).text == "0"
 
 
-def test_the_edge_goes_on_with_the_former_deployment_until_the_new_one_arrives(api: Api, faults: Faults) -> None:
+def test_the_edge_serves_the_former_deployment_until_the_new_one_arrives(api: Api, faults: Faults) -> None:
     worker = api.worker()
     old, new = api.upload(worker, says("old")), api.upload(worker, says("new"))
     api.deploy(worker, (old, 100))
@@ -161,7 +161,7 @@ def test_before_a_first_deployment_arrives_there_is_nothing(api: Api, faults: Fa
     assert api.edge(worker).text == "hello"
 
 
-def test_other_workers_see_what_the_edge_sees(api: Api, faults: Faults) -> None:
+def test_service_bindings_reach_the_version_that_the_edge_serves(api: Api, faults: Faults) -> None:
     back, front = api.worker(), api.worker()
     api.deploy(back, (api.upload(back, says("old")), 100))
     code = "export default { fetch: (request, env) => env.BACK.fetch(request) };"
@@ -196,14 +196,14 @@ def test_deployments_arrive_in_their_order_each_after_its_own_time() -> None:
     assert propagation.seen("other", None) is None
 
 
-def test_a_deployment_that_came_to_nothing_is_forgotten() -> None:
+def test_a_failed_deployment_is_forgotten() -> None:
     propagation = Propagation(lambda: 0.0)
     propagation.begin("w", "second", {"id": "first"})
     propagation.forget("w", "second")
     assert propagation.seen("w", {"id": "first"}) == {"id": "first"}
 
 
-def test_a_websocket_is_refused_and_says_so(api: Api) -> None:
+def test_a_websocket_is_refused_with_a_reason(api: Api) -> None:
     worker, _, _ = _two(api)
     headers = {
         "connection": "upgrade",
@@ -215,8 +215,8 @@ def test_a_websocket_is_refused_and_says_so(api: Api) -> None:
     assert (reply.status_code, reply.text) == (501, "The local cloud does not emulate WebSockets")
 
 
-def test_requests_beside_a_stream_of_deployments_are_all_answered_by_one_of_them(api: Api) -> None:
-    """A version is chosen when a request is let through, so none is taken away under it."""
+def test_requests_during_a_series_of_deployments_are_all_answered_by_one_of_them(api: Api) -> None:
+    """A version is chosen when a request passes, so none is removed meanwhile."""
     worker = api.worker()
     versions = [api.upload(worker, says(text)) for text in ("one", "two")]
     api.deploy(worker, (versions[0], 100))

@@ -27,7 +27,7 @@ def test_a_version_that_is_only_uploaded_gets_no_traffic(api: Api) -> None:
     assert api.edge(worker).text == "old"
 
 
-def test_a_new_deployment_takes_over_and_an_old_version_can_come_back(api: Api) -> None:
+def test_a_new_deployment_gets_the_traffic_and_an_old_version_can_be_deployed_again(api: Api) -> None:
     worker = api.worker()
     old, new = api.upload(worker, says("old")), api.upload(worker, says("new"))
     answers = []
@@ -76,7 +76,7 @@ def test_a_reply_passes_through_whole(api: Api) -> None:
     assert reply.headers.get_list("set-cookie") == ["a=1", "b=2"]
 
 
-def test_a_worker_that_throws_answers_500_and_goes_on(api: Api) -> None:
+def test_a_worker_that_throws_answers_500_and_keeps_running(api: Api) -> None:
     worker = api.worker()
     code = "let n = 0; export default { fetch() { if (!n++) throw new Error('boom'); return new Response('fine'); } };"
     api.deploy(worker, (api.upload(worker, code), 100))
@@ -120,7 +120,7 @@ def test_a_service_binding_reaches_the_other_workers_active_version(api: Api) ->
     assert api.edge(front).text == "back 2"
 
 
-def test_no_deployment_a_closed_subdomain_and_an_unknown_script_answer_404(api: Api) -> None:
+def test_a_worker_without_a_deployment_a_closed_subdomain_and_an_unknown_script_answer_404(api: Api) -> None:
     worker = api.worker()
     assert api.edge(worker).status_code == 404
     api.deploy(worker, (api.upload(worker), 100))
@@ -131,8 +131,8 @@ def test_no_deployment_a_closed_subdomain_and_an_unknown_script_answer_404(api: 
     assert api.edge({"name": "nobody"}).status_code == 404
 
 
-def test_a_long_reply_is_not_cut_off_by_a_deployment_beside_it(api: Api) -> None:
-    """The runtime restarts with each deployment; replies under way are waited for."""
+def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
+    """The runtime restarts with each deployment, after waiting for replies under way."""
     slow = """export default { fetch() {
       const { readable, writable } = new TransformStream();
       const writer = writable.getWriter();

@@ -1,4 +1,4 @@
-"""Scripts: what is uploaded as a form and what the newer API sees are one worker; settings, the workers.dev switch, deletion."""
+"""Scripts: an uploaded form is the same worker as in the newer API; settings, the workers.dev switch, deletion."""
 
 import json
 from typing import Any
@@ -48,7 +48,7 @@ def test_what_the_newer_api_made_is_a_script(api: Api) -> None:
     assert api.edge(worker).text == "put"
 
 
-def test_wrangler_is_known_by_its_user_agent(api: Api) -> None:
+def test_wrangler_is_recognised_by_its_user_agent(api: Api) -> None:
     script = put_script(api)
     path = f"/workers/scripts/{script['name']}"
     version = sent(api, "POST", f"{path}/versions", files(), **{"user-agent": "wrangler/4.156.0"})
@@ -88,7 +88,7 @@ def test_what_the_local_cloud_cannot_run_is_refused_by_name(api: Api, key: str) 
     assert api.refusal("POST", f"/workers/workers/{api.worker()['id']}/versions", body) == (501, 10404, text)
 
 
-def test_a_body_that_is_no_form_is_refused(api: Api) -> None:
+def test_a_body_that_is_not_a_form_is_refused(api: Api) -> None:
     assert api.refusal("PUT", "/workers/scripts/no-form", {"main_module": "index.js"})[0] == 400
     assert send(api, "PUT", "/workers/scripts/no-form", files()[1:]).status_code == 400
 
@@ -131,7 +131,7 @@ def test_a_malformed_form_is_refused(kind: str, body: bytes, reason: str) -> Non
     assert (refusal.value.status, refusal.value.code, refusal.value.message) == (400, 10003, f"Malformed form: {reason}")
 
 
-def test_the_workers_dev_switch_is_the_workers_own(api: Api) -> None:
+def test_the_workers_dev_switch_is_stored_with_the_worker(api: Api) -> None:
     worker = api.worker()
     path = f"/workers/scripts/{worker['name']}/subdomain"
     api.deploy(worker, (api.upload(worker), 100))
@@ -148,8 +148,8 @@ def test_the_workers_dev_switch_is_the_workers_own(api: Api) -> None:
 def test_script_level_settings_live_on_the_worker_and_make_no_version(api: Api) -> None:
     script = put_script(api)
     path = f"/workers/scripts/{script['name']}/script-settings"
-    wanted = {"logpush": True, "tags": ["a"], "observability": {"enabled": True}, "tail_consumers": [{"service": "tail"}]}
-    changed = api.result("PATCH", path, wanted)
+    changes = {"logpush": True, "tags": ["a"], "observability": {"enabled": True}, "tail_consumers": [{"service": "tail"}]}
+    changed = api.result("PATCH", path, changes)
     assert changed == api.result("GET", path)
     worker = api.result("GET", f"/workers/workers/{script['name']}")
     assert (worker["logpush"], worker["tags"], worker["tail_consumers"]) == (True, ["a"], [{"name": "tail"}])
@@ -164,10 +164,10 @@ def test_version_settings_are_changed_by_a_new_version_that_serves(api: Api) -> 
     script = put_script(api, code, bindings=bindings)
     path = f"/workers/scripts/{script['name']}/settings"
     assert api.result("GET", path)["bindings"] == [bindings[0], {"name": "KEY", "type": "secret_text"}]
-    wanted = {"bindings": [{"name": "TTL", "type": "plain_text", "text": "60"}, {"name": "KEY", "type": "inherit"}], "tags": ["t"]}
-    part = [("settings", (None, json.dumps(wanted).encode(), "application/json"))]
+    changes = {"bindings": [{"name": "TTL", "type": "plain_text", "text": "60"}, {"name": "KEY", "type": "inherit"}], "tags": ["t"]}
+    part = [("settings", (None, json.dumps(changes).encode(), "application/json"))]
     changed = sent(api, "PATCH", path, part)  # type: ignore[arg-type]
-    assert changed["bindings"] == [wanted["bindings"][0], {"name": "KEY", "type": "secret_text"}]  # type: ignore[index]
+    assert changed["bindings"] == [changes["bindings"][0], {"name": "KEY", "type": "secret_text"}]  # type: ignore[index]
     assert (changed["tags"], changed["compatibility_date"]) == (["t"], "2026-01-01")
     assert api.edge(script).json() == ["60", "s3"]
 
@@ -182,17 +182,17 @@ def test_settings_of_a_version_that_does_not_serve_cannot_be_changed(api: Api) -
     assert api.result("PATCH", f"{path}/settings", {"logpush": True})["logpush"] is True
 
 
-def test_a_worker_that_another_one_binds_is_deleted_by_force_only(api: Api) -> None:
+def test_a_worker_that_another_one_binds_is_deleted_only_by_force(api: Api) -> None:
     back, front = put_script(api), put_script(api)
     bindings = [{"name": "BACK", "type": "service", "service": back["name"]}]
     sent(api, "PUT", f"/workers/scripts/{front['name']}", files(bindings=bindings))
     references = api.result("GET", f"/workers/scripts/{back['name']}/references")
-    assert [found["service"] for found in references["services"]["incoming"]] == [front["name"]]
+    assert [service["service"] for service in references["services"]["incoming"]] == [front["name"]]
     assert api.result("GET", f"/workers/scripts/{front['name']}/references")["services"]["outgoing"][0]["service"] == back["name"]
     text = f"Cannot delete service '{back['name']}' because it is still referenced by service bindings in Workers '{front['name']}'."
     for kind in ("services", "scripts"):
-        status, code, said = api.refusal("DELETE", f"/workers/{kind}/{back['name']}")
-        assert (status, code, said) == (400, 10142, f"{text} Please remove bindings pointing to it and try again.")
+        status, code, message = api.refusal("DELETE", f"/workers/{kind}/{back['name']}")
+        assert (status, code, message) == (400, 10142, f"{text} Please remove bindings pointing to it and try again.")
     assert api.result("DELETE", f"/workers/scripts/{back['name']}?force=true") is None
     assert api.edge(back).status_code == 404
     assert api.edge(front).text == "hello"

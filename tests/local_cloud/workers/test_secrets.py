@@ -1,4 +1,4 @@
-"""Secrets: a change is a new version that serves; their values never come back, through no route and no log."""
+"""Secrets: a change is a new version that serves; no route and no log shows their values."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,7 @@ def test_many_secrets_change_in_one_version(api: Api) -> None:
     assert len(api.result("GET", f"{path}/versions")["items"]) == 2
 
 
-def test_changes_at_once_wait_for_each_other_and_none_is_lost(api: Api) -> None:
+def test_simultaneous_changes_wait_for_each_other_and_none_is_lost(api: Api) -> None:
     script = put_script(api, SHOWS, bindings=[KEY])
     path = f"/workers/scripts/{script['name']}"
     secrets = [{"name": f"S{number}", "type": "secret_text", "text": str(number)} for number in range(4)]
@@ -52,7 +52,7 @@ def test_changes_at_once_wait_for_each_other_and_none_is_lost(api: Api) -> None:
         made = [pool.submit(api.result, "PUT", f"{path}/secrets", secret) for secret in secrets]
         made.append(pool.submit(sent, api, "PUT", path, files(SHOWS, keep_bindings=["secret_text"])))
         made.append(pool.submit(api.result, "DELETE", f"{path}/secrets/KEY"))
-        assert [bool(one.result()) for one in made] == [True] * 5 + [False]
+        assert [bool(changed.result()) for changed in made] == [True] * 5 + [False]
     assert api.edge(script).json() == {secret["name"]: secret["text"] for secret in secrets}
     assert [version["number"] for version in api.result("GET", f"{path}/versions")["items"]] == [7, 6, 5, 4, 3, 2, 1]
 
@@ -84,8 +84,8 @@ def test_malformed_secrets_change_nothing(api: Api, secrets: object) -> None:
     assert len(api.result("GET", f"{path}/versions")["items"]) == 1
 
 
-def test_the_value_of_a_secret_comes_back_through_no_route_and_stands_in_no_log(api: Api, faults: Faults) -> None:
-    """Every GET route of the Workers API is asked, so a new one is asked too."""
+def test_no_route_and_no_log_shows_the_value_of_a_secret(api: Api, faults: Faults) -> None:
+    """Calls every GET route of the Workers API, including those added later."""
     script = put_script(api, HELLO, bindings=[KEY])
     name = script["name"]
     api.result("PUT", f"/workers/scripts/{name}/secrets", {**KEY, "name": "SECOND"})

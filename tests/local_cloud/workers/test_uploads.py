@@ -12,7 +12,7 @@ pytestmark = pytest.mark.cloud
 UNKNOWN = "10ca1000-0000-4000-8000-000000000000"
 
 
-def test_an_upload_answers_in_the_shape_that_the_provider_was_recorded_with(api: Api) -> None:
+def test_an_upload_answers_in_the_recorded_format(api: Api) -> None:
     worker = api.worker()
     bindings = [{"name": "KEY", "type": "secret_text", "text": "one"}, {"name": "TTL", "type": "plain_text", "text": "45"}]
     annotations = {"workers/message": "release 1", "workers/tag": "abc"}
@@ -58,8 +58,8 @@ def test_a_module_that_does_not_start_is_refused(api: Api, code: str, words: str
 @pytest.mark.parametrize("code", ["export default {};", "export const fetch = () => new Response();", "export default { build: 1 };", ""])
 def test_a_module_without_a_handler_is_refused(api: Api, code: str) -> None:
     worker = api.worker()
-    told = (400, 10068, "The uploaded script has no registered event handlers.")
-    assert api.refusal("POST", f"/workers/workers/{worker['id']}/versions", upload_body(code)) == told
+    refusal = (400, 10068, "The uploaded script has no registered event handlers.")
+    assert api.refusal("POST", f"/workers/workers/{worker['id']}/versions", upload_body(code)) == refusal
 
 
 ENTRY = "import { WorkerEntrypoint as Entry } from 'cloudflare:workers';"
@@ -73,7 +73,7 @@ ENTRY = "import { WorkerEntrypoint as Entry } from 'cloudflare:workers';"
         (f"{ENTRY} export class Named extends Entry {{ add() {{}} }}", []),
     ],
 )
-def test_a_script_tells_what_it_handles(api: Api, code: str, handlers: list[str]) -> None:
+def test_a_script_shows_its_handlers(api: Api, code: str, handlers: list[str]) -> None:
     worker = api.worker()
     version = api.upload(worker, code)
     (script,) = [script for script in api.result("GET", "/workers/scripts") if script["id"] == worker["name"]]
@@ -102,7 +102,7 @@ def test_an_upload_that_cannot_become_a_version_is_refused(api: Api, more: dict[
     assert words in text
 
 
-def test_a_binding_of_what_is_not_there_is_refused_with_its_own_code(api: Api) -> None:
+def test_a_binding_to_a_missing_target_is_refused_with_its_own_code(api: Api) -> None:
     path = f"/workers/workers/{api.worker()['id']}/versions"
     database = upload_body(bindings=[{"name": "X", "type": "d1", "database_id": UNKNOWN}])
     service = upload_body(bindings=[{"name": "X", "type": "service", "service": "nobody"}])

@@ -37,18 +37,18 @@ def test_bindings_are_inherited_from_the_latest_version_even_renamed(api: Api) -
     worker = api.worker()
     api.upload(worker, SHOWS, bindings=[{**KEY, "text": "older"}])
     api.upload(worker, SHOWS, bindings=[KEY, TTL])
-    wanted = [
+    bindings = [
         {"name": "KEY", "type": "inherit"},
         {"name": "NEW", "type": "inherit", "old_name": "TTL", "version_id": "latest"},
         {"name": "NONE", "type": "inherit"},
     ]
-    version = api.upload(worker, SHOWS, bindings=wanted)
+    version = api.upload(worker, SHOWS, bindings=bindings)
     assert version["bindings"] == [{"name": "KEY", "type": "secret_text"}, {**TTL, "name": "NEW"}]
     api.deploy(worker, (version, 100))
     assert api.edge(worker).json() == [["KEY", "s3"], ["NEW", "45"]]
 
 
-def test_strictly_a_binding_that_cannot_be_inherited_is_refused(api: Api) -> None:
+def test_in_strict_mode_a_binding_that_cannot_be_inherited_is_refused(api: Api) -> None:
     worker = api.worker()
     path = f"/workers/workers/{worker['id']}/versions?bindings_inherit=strict"
     body = upload_body(bindings=[{"name": "NONE", "type": "inherit"}])
@@ -86,7 +86,7 @@ def test_a_version_that_was_uploaded_as_a_form_gets_no_traffic(api: Api) -> None
     assert api.edge(script).text == "new"
 
 
-def test_an_old_version_with_other_secrets_comes_back_by_force_only(api: Api) -> None:
+def test_an_old_version_with_other_secrets_is_deployed_only_by_force(api: Api) -> None:
     worker = api.worker()
     old, new = (api.upload(worker, SHOWS, bindings=[{**KEY, "text": text}]) for text in ("one", "two"))
     api.deploy(worker, (old, 100))
@@ -102,7 +102,7 @@ def test_an_old_version_with_other_secrets_comes_back_by_force_only(api: Api) ->
 
 
 def _fill(api: Api, worker: dict[str, Any], count: int) -> None:
-    """Give a worker many copies of its last version, as many uploads would: only faster."""
+    """Give a worker many copies of its last version, faster than uploads would."""
     with sqlite3.connect(api.running.folder / "state.sqlite", timeout=30) as state:
         (text,) = state.execute(
             "SELECT body FROM records WHERE kind = 'version' AND parent = ? ORDER BY seq DESC", (worker["id"],)
@@ -152,7 +152,7 @@ def test_a_worker_without_versions_has_no_latest_one_to_change(api: Api) -> None
     assert api.refusal("PATCH", f"/workers/workers/{api.worker()['id']}/versions/latest", {"env": {}})[:2] == (404, 10222)
 
 
-def test_what_was_acknowledged_outlives_a_kill(begin: Callable[..., Running], tmp_path: Path) -> None:
+def test_acknowledged_changes_survive_a_kill(begin: Callable[..., Running], tmp_path: Path) -> None:
     first = begin(tmp_path / "cloud")
     with api_of(first).http as http:
         script = put_script(Api(first, http), SHOWS, bindings=[TTL])
@@ -165,10 +165,10 @@ def test_what_was_acknowledged_outlives_a_kill(begin: Callable[..., Running], tm
         again = Api(second, http)
         assert again.edge(script).json() == [["KEY", "s3"], ["TTL", "45"]]
         assert again.edge({"name": f"{version['id'][:8]}-{script['name']}"}).text == "preview"
-        assert [found["number"] for found in again.result("GET", f"/workers/scripts/{script['name']}/versions")["items"]] == [3, 2, 1]
+        assert [version["number"] for version in again.result("GET", f"/workers/scripts/{script['name']}/versions")["items"]] == [3, 2, 1]
 
 
-async def test_an_upload_that_would_fill_the_memory_is_refused() -> None:
+async def test_an_upload_over_the_size_limit_is_refused() -> None:
     sent_chunks = []
 
     async def receive() -> dict[str, Any]:

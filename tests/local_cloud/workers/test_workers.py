@@ -20,7 +20,7 @@ def test_deployments_are_listed_newest_first_and_found_by_id(api: Api) -> None:
 
 
 @pytest.mark.parametrize("percentages", [[90], [50, 51], [100, 0, 0], [150, -50], [], ["100"]])
-def test_percentages_that_make_no_whole_are_refused_and_the_old_version_serves_on(api: Api, percentages: list[object]) -> None:
+def test_percentages_that_do_not_add_up_to_100_are_refused_and_the_old_version_keeps_serving(api: Api, percentages: list[object]) -> None:
     worker = api.worker()
     api.deploy(worker, (api.upload(worker), 100))
     versions = [{"version_id": api.upload(worker)["id"], "percentage": percentage} for percentage in percentages]
@@ -55,7 +55,7 @@ def test_a_put_resets_what_it_does_not_name_and_a_patch_leaves_it(api: Api) -> N
     assert api.result("GET", f"/workers/workers/{worker['name']}") == replaced
 
 
-def test_a_worker_says_when_it_was_deployed_and_who_binds_it(api: Api) -> None:
+def test_a_worker_shows_when_it_was_deployed_and_which_workers_bind_it(api: Api) -> None:
     back, front = api.worker(), api.worker()
     assert back["deployed_on"] is None
     deployed = api.deploy(back, (api.upload(back), 100))
@@ -66,7 +66,7 @@ def test_a_worker_says_when_it_was_deployed_and_who_binds_it(api: Api) -> None:
     assert shown["references"]["workers"] == [{"id": front["id"], "name": front["name"]}]
 
 
-def test_a_deleted_worker_is_gone_with_all_it_had(api: Api) -> None:
+def test_a_deleted_worker_is_gone_with_its_deployments(api: Api) -> None:
     worker = api.worker()
     api.deploy(worker, (api.upload(worker), 100))
     assert api.result("DELETE", f"/workers/workers/{worker['id']}") is None
@@ -76,5 +76,5 @@ def test_a_deleted_worker_is_gone_with_all_it_had(api: Api) -> None:
     assert api.edge(worker).status_code == 404
 
 
-def test_a_worker_name_is_given_once(api: Api) -> None:
+def test_a_worker_name_is_unique(api: Api) -> None:
     assert api.refusal("POST", "/workers/workers", {"name": api.worker()["name"]})[0] == 409

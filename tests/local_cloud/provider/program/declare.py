@@ -27,7 +27,7 @@ def _version(inputs: Inputs, worker: cloudflare.Worker, database: cloudflare.D1D
     """The version, with the bindings in the order of the scenario."""
     declared = dict(inputs["version"])
     content = base64.b64encode(declared.pop("code").encode()).decode()
-    bindings = [_binding(one, database) for one in declared.pop("bindings")]
+    bindings = [_binding(binding, database) for binding in declared.pop("bindings")]
     return cloudflare.WorkerVersion(
         "version",
         account_id=ACCOUNT,
@@ -41,8 +41,8 @@ def _version(inputs: Inputs, worker: cloudflare.Worker, database: cloudflare.D1D
 
 def _deploy(inputs: Inputs, worker: cloudflare.Worker, version: cloudflare.WorkerVersion) -> None:
     shares = [
-        {"version_id": version.id if one["version"] == "new" else one["version"], "percentage": one["percentage"]}
-        for one in inputs["deployment"]
+        {"version_id": version.id if share["version"] == "new" else share["version"], "percentage": share["percentage"]}
+        for share in inputs["deployment"]
     ]
     cloudflare.WorkersDeployment("deployment", account_id=ACCOUNT, script_name=worker.name, strategy="percentage", versions=shares)
 

@@ -1,4 +1,4 @@
-"""A token that may only read cannot write through /query or /raw: decided before anything runs."""
+"""A read-only token cannot write through /query or /raw; this is decided before anything runs."""
 
 import httpx
 import pytest
@@ -63,7 +63,7 @@ READS = [
 
 @pytest.fixture(scope="module")
 def database(cloud: Running) -> str:
-    """One for all: what is refused must not change it."""
+    """One database for all tests: refused statements must not change it."""
     calls = api_of(cloud)
     with calls.http:
         database = calls.database()
@@ -78,7 +78,7 @@ def ask(api: Api, faults: Faults, path: str, body: dict[str, object], *permissio
 
 @pytest.mark.parametrize("kind", ["query", "raw"])
 @pytest.mark.parametrize("sql", WRITES)
-def test_a_reading_token_cannot_write(api: Api, faults: Faults, database: str, sql: str, kind: str) -> None:
+def test_a_read_only_token_cannot_write(api: Api, faults: Faults, database: str, sql: str, kind: str) -> None:
     reply = ask(api, faults, f"/d1/database/{database}/{kind}", {"sql": sql}, Permission.D1_READ)
     assert (reply.status_code, reply.json()["errors"]) == (403, [{"code": 10000, "message": "Authentication error"}])
     assert api.query(database, "SELECT a FROM t") == [[{"a": 1}]]
@@ -86,15 +86,15 @@ def test_a_reading_token_cannot_write(api: Api, faults: Faults, database: str, s
 
 
 @pytest.mark.parametrize("sql", READS)
-def test_a_reading_token_reads(api: Api, faults: Faults, database: str, sql: str) -> None:
+def test_a_read_only_token_reads(api: Api, faults: Faults, database: str, sql: str) -> None:
     reply = ask(api, faults, f"/d1/database/{database}/query", {"sql": sql}, Permission.D1_READ)
     assert reply.status_code == 200, reply.text
     (mine,), (all_powerful,) = reply.json()["result"], api.result("POST", f"/d1/database/{database}/query", {"sql": sql})
     assert mine["results"] == all_powerful["results"]
 
 
-def test_a_view_that_writes_when_it_is_read_is_refused_to_a_reading_token(api: Api, faults: Faults) -> None:
-    """As ``pragma_optimize`` does, which keeps statistics in a table of its own."""
+def test_a_read_only_token_cannot_read_a_view_that_writes(api: Api, faults: Faults) -> None:
+    """As ``pragma_optimize`` does, which stores statistics in its own table."""
     database = api.database()
     api.query(database, "CREATE TABLE t(a); CREATE INDEX i ON t(a); CREATE VIEW v AS SELECT * FROM Pragma_Optimize(0x10002)")
     api.query(database, "INSERT INTO t VALUES(1), (2)")
@@ -111,7 +111,7 @@ def test_a_write_in_a_batch_stops_the_reads_before_it(api: Api, faults: Faults, 
     assert faults.executed("SELECT ?", database) == 0
 
 
-def test_a_reading_token_gets_d1s_own_words_for_a_mistake(api: Api, faults: Faults, database: str) -> None:
+def test_a_read_only_token_gets_d1s_own_text_for_a_mistake(api: Api, faults: Faults, database: str) -> None:
     reply = ask(api, faults, f"/d1/database/{database}/query", {"sql": "SELECT nope FROM t"}, Permission.D1_READ)
     assert reply.json()["errors"] == [{"code": 7500, "message": "no such column: nope at offset 7: SQLITE_ERROR"}]
 
@@ -130,5 +130,5 @@ def test_a_writing_token_writes_and_one_for_workers_does_not_even_read(api: Api,
 
 
 @pytest.mark.parametrize("path", ["import", "time_travel/restore?bookmark=x"])
-def test_a_reading_token_cannot_import_or_restore(api: Api, faults: Faults, database: str, path: str) -> None:
+def test_a_read_only_token_cannot_import_or_restore(api: Api, faults: Faults, database: str, path: str) -> None:
     assert ask(api, faults, f"/d1/database/{database}/{path}", {}, Permission.D1_READ).status_code == 403
