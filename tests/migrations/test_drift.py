@@ -8,7 +8,7 @@ from crane_infra.migrations.baseline import record_baseline
 from crane_infra.migrations.drift import SchemaDiffersError, look_for_drift
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.ledger import read_ledger
-from crane_infra.migrations.sqlite.schema import same
+from crane_infra.migrations.sqlite.schema import is_same
 from tests.d1.server import NAME, D1Server
 from tests.migrations.builders import write_files
 from tests.migrations.conftest import Runner
@@ -132,4 +132,4 @@ async def test_an_applied_file_that_this_sqlite_does_not_know_is_told_and_stops_
     ],
 )
 def test_white_space_comments_and_quotes_of_names_make_no_difference(one: str, other: str, *, equal: bool) -> None:
-    assert same(one, other) is equal
+    assert is_same(one, other) is equal

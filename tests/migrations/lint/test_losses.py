@@ -30,8 +30,8 @@ def test_the_text_names_the_children_and_what_to_do(judge: Lint) -> None:
         REBUILD.replace("INSERT", "-- copy\nINSERT", 1).replace(" FROM users;", " FROM users WHERE id > 0;"), before=cascading()
     )
     assert str(finding) == (
-        f"{SHOWN}/0002_f.sql, statement 3: dropping users also deletes rows of notes, or the references in them (ON DELETE). "
-        "Copy and drop what refers to it first (docs/lint.md shows how); if these rows may go, say -- crane: loses-rows notes. "
+        f"{SHOWN}/0002_f.sql, statement 3: dropping users also deletes rows of notes, or clears references in them (ON DELETE). "
+        "Copy and drop the tables that refer to it first (docs/lint.md shows how); if these rows may go, declare -- crane: loses-rows notes. "
         "(rebuilds-referenced-table)"
     )
 
