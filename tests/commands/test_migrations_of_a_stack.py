@@ -140,7 +140,7 @@ def test_lint_judges_files_without_a_database_and_those_since_a_revision_alone(w
     both = lint(made)
     assert (both.returncode, both.stderr) == (
         1,
-        f"error: {folder}/0006_c.sql: the number 6 is already taken by 0006_b.sql. Give the newer file the next free number.\n",
+        f"error: {folder}/0006_c.sql: the number 6 is taken by 0006_b.sql. Give the newer file the next free number.\n",
     )
 
 

@@ -39,7 +39,7 @@ async def test_a_read_is_repeated_after_a_lost_connection(db: D1, server: D1Serv
 NO_ANSWERS = {
     "html": ("<html>all is well</html>", "status 200 with text/html, which is not a reply of the API"),
     "list": ([], "status 200 with application/json, which is not a reply of the API"),
-    "nothing": (done(None), "a reply without a list of results"),
+    "nothing": (done(None), "the reply has no list of results"),
     "no reason": ({"success": False, "errors": []}, "the reply says success: false without a reason"),
     "no results": (done([]), "0 results for 1 statements"),
     "failed statement": (done([{"success": False, "error": "locked"}]), "statement 1 failed: locked"),

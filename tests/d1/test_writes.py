@@ -40,7 +40,7 @@ UNKNOWN: dict[str, tuple[Action, str]] = {
     "408": (say(408), "status 408"),
     "html": (say(200), "status 200 with text/html, which is not a reply of the API"),
     "no reason": (say(200, {"success": False, "errors": []}), "the reply says success: false without a reason"),
-    "no result": (say(200, {"success": True}), "a reply without a list of results"),
+    "no result": (say(200, {"success": True}), "the reply has no list of results"),
     "D1 time-out": (say(400, failed(7429, "timed out")), "status 400, timed out (code 7429)"),
     "D1 time-out with 429": (say(429, failed(7429, "timed out")), "status 429, timed out (code 7429)"),
     "D1 overload": (say(200, failed(7009, "reset")), "status 200, reset (code 7009)"),

@@ -48,7 +48,7 @@ async def test_a_schema_that_was_changed_by_hand_stops_the_run_and_is_shown(
         f"{NAME}: its schema differs from the one that its migrations make ({objects}), so nothing was applied. Restore the schema by hand "
         f"(crane migrations verify shows the difference), or accept it as it is: crane migrations baseline -s <stack> -d <its name in the catalog> {accept}."
     )
-    assert run.log[-1].startswith("--- as the migrations make it\n+++ as it is\n")
+    assert run.log[-1].startswith("--- expected from the migrations\n+++ live\n")
     assert server.count("write") == 0
 
 

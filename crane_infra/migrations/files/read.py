@@ -94,7 +94,7 @@ def refuse_duplicates(files: Iterable[MigrationFile]) -> None:
         other = seen.setdefault(file.number, file)
         if other is not file:
             raise MigrationError(
-                file.path, f"the number {file.number} is already taken by {other.name}", "Give the newer file the next free number"
+                file.path, f"the number {file.number} is taken by {other.name}", "Give the newer file the next free number"
             )
 
 
@@ -109,7 +109,7 @@ def _read(path: Path, shown: str) -> MigrationFile:
 def _number(path: Path, shown: str) -> int:
     number = number_of(path.name)
     if number is None or not path.name.isprintable():
-        raise MigrationError(shown, "the name does not have the form NNNN_name.sql", "Rename it, for example to 0001_create_users.sql")
+        raise MigrationError(shown, "the name is not of the form NNNN_name.sql", "Rename it, for example to 0001_create_users.sql")
     return number
 
 

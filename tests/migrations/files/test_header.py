@@ -10,7 +10,7 @@ from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.header import Header, parse_header
 from tests.migrations.builders import SHOWN, write_files
 
-FORMS = "write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"
+FORMS = "Write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"
 
 
 def refusal(text: str) -> str:
@@ -81,13 +81,13 @@ def test_loses_rows_without_proper_names_is_refused(names: str) -> None:
 
 def test_what_is_said_twice_is_refused() -> None:
     assert refusal("-- crane: expand\n-- crane: expand\n") == "0001_a.sql:2: expand is declared twice. Remove one of them."
-    assert refusal("-- crane: loses-rows a, A\n") == "0001_a.sql:1: loses-rows names a twice. Leave one of them."
-    assert refusal('-- crane: loses-rows a\n-- crane: loses-rows b, "a"') == "0001_a.sql:2: loses-rows names a twice. Leave one of them."
+    assert refusal("-- crane: loses-rows a, A\n") == "0001_a.sql:1: loses-rows names a twice. Remove one of them."
+    assert refusal('-- crane: loses-rows a\n-- crane: loses-rows b, "a"') == "0001_a.sql:2: loses-rows names a twice. Remove one of them."
 
 
 def test_a_contradiction_is_refused() -> None:
     assert refusal("-- crane: expand\n-- crane: contract\n") == (
-        "0001_a.sql:2: contract contradicts expand above. A file is one or the other: split it, and release the expand first."
+        "0001_a.sql:2: contract contradicts expand above. Split the file, and release the expand first."
     )
 
 

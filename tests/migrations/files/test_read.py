@@ -71,7 +71,7 @@ def test_a_duplicate_number_is_refused_however_it_is_written(tmp_path: Path) -> 
 def test_a_name_without_number_is_refused(tmp_path: Path, name: str) -> None:
     shown = " ".join(f"{SHOWN}/{name}".split())
     assert refusal(tmp_path, {name: "SELECT 1;"}) == (
-        f"{shown}: the name is not of the form NNNN_name.sql. Rename it, for example 0001_create_users.sql."
+        f"{shown}: the name is not of the form NNNN_name.sql. Rename it, for example to 0001_create_users.sql."
     )
 
 
@@ -90,7 +90,9 @@ def test_a_folder_called_sql_is_refused(tmp_path: Path) -> None:
     (tmp_path / "0001_a.sql").mkdir()
     with pytest.raises(MigrationError) as caught:
         read_migrations(tmp_path, SHOWN)
-    assert str(caught.value) == f"{SHOWN}/0001_a.sql: not a file. Only files may end in .sql here."
+    assert (
+        str(caught.value) == f"{SHOWN}/0001_a.sql: it is not a file. Rename it: only migration files may have names that end in .sql here."
+    )
 
 
 TAKE_OUT = "is not allowed in a migration. Remove it: a file already runs as one transaction."
@@ -99,11 +101,11 @@ PRAGMA = (
     "Remove it: D1 ignores it, so rebuilding a table would empty the tables that refer to it."
 )
 BAD: dict[str, tuple[str | bytes, str]] = {
-    "empty": ("", "the file is empty. Write the migration, or delete the file; a comment alone will do."),
-    "blank": (" \r\n\t", "the file is empty. Write the migration, or delete the file; a comment alone will do."),
+    "empty": ("", "the file is empty. Write the migration, or delete the file; a comment alone is enough."),
+    "blank": (" \r\n\t", "the file is empty. Write the migration, or delete the file; a comment alone is enough."),
     "BOM": (b"\xef\xbb\xbfSELECT 1;", "the file starts with a byte order mark. Save it as UTF-8 without a byte order mark."),
-    "NUL": (b"SELECT 1;\0", "a NUL byte at offset 9. Save it as plain UTF-8 text."),
-    "latin-1": ("SELECT 'ü';".encode("latin-1"), "not UTF-8 at offset 8. Save it as UTF-8."),
+    "NUL": (b"SELECT 1;\0", "it has a NUL byte at offset 9. Save it as plain UTF-8 text."),
+    "latin-1": ("SELECT 'ü';".encode("latin-1"), "it is not valid UTF-8 at offset 8. Save it as UTF-8."),
     "no semicolon": (
         "SELECT 1;\nDELETE FROM t",
         "the last statement is incomplete (DELETE FROM t). Complete it and end it with a semicolon.",
@@ -125,7 +127,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "PRAGMA of a schema": ('pragma /* ; */ main."foreign_keys" = 0;', PRAGMA),
     "too long": (
         f"INSERT INTO t VALUES ('{'x' * 100_000}');",
-        f"a statement of 100025 bytes, D1 takes 100000 (INSERT INTO t VALUES ('{'x' * 37}…). Split it into smaller statements.",
+        f"a statement has 100025 bytes, more than D1's limit of 100000 (INSERT INTO t VALUES ('{'x' * 37}…). Split it into smaller statements.",
     ),
 }
 

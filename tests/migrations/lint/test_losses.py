@@ -38,7 +38,7 @@ def test_the_text_names_the_children_and_what_to_do(judge: Lint) -> None:
 
 def test_deferring_foreign_keys_does_not_help_and_the_text_says_so(judge: Lint) -> None:
     (finding, *_) = [one for one in judge("PRAGMA defer_foreign_keys = ON;" + REBUILD, before=cascading()) if one.level == "error"]
-    assert "PRAGMA defer_foreign_keys does not stop that" in finding.what
+    assert "PRAGMA defer_foreign_keys does not prevent that" in finding.what
 
 
 def test_each_child_has_to_be_declared(judge: Lint) -> None:
