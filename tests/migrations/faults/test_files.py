@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str]] = {
     "BEGIN": ({"0001_a.sql": "BEGIN; SELECT 1; COMMIT;"}, "BEGIN is not allowed in a migration"),
     "ATTACH": ({"0001_a.sql": "ATTACH 'x' AS y;"}, "ATTACH is not allowed in a migration"),
     "PRAGMA": ({"0001_a.sql": "PRAGMA foreign_keys = OFF;"}, "PRAGMA foreign_keys is not allowed in a migration"),
-    "too long": ({"0001_a.sql": f"SELECT '{'x' * 100_000}';"}, "a statement of 100009 bytes, D1 takes 100000"),
+    "too long": ({"0001_a.sql": f"SELECT '{'x' * 100_000}';"}, "a statement has 100009 bytes, more than D1's limit of 100000"),
 }
 
 

@@ -20,7 +20,7 @@ def test_rebuilding_a_table_that_others_refer_to_is_an_error(judge: Lint, action
 def test_dropping_a_table_that_others_refer_to_is_an_error(judge: Lint, action: str) -> None:
     found = judge("-- crane: contract\n-- crane: loses-rows notes\nDROP TABLE users;", before=cascading(action))
     assert [finding.what for finding in found if finding.level == "error"] == [
-        "notes still refers to users, so that writes to notes fail"  # the rows may go, the reference stays
+        "notes still refers to users, so writes to notes fail"  # the rows may go, the reference stays
     ]
     assert errors(judge("-- crane: contract\nDROP TABLE users;", before=cascading(action))) == [("drops-referenced-table", 1)] * 2
 
