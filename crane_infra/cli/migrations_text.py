@@ -1,4 +1,4 @@
-"""How ``crane migrations`` says what it found: for people, and as JSON. Pure."""
+"""The output of ``crane migrations``, as text and as JSON. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,80 +8,90 @@ from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.lint.judge import Examined
 
 
-def status(one: Judgement) -> str:
-    """Where a ledger stands, and the names of what is pending."""
-    return "\n".join([_head(one), *(f"  pending  {file.name}" for file in one.plan.pending), *_refused(one)])
+def status(judgement: Judgement) -> str:
+    """What is applied to a database, and the names of the pending migrations."""
+    return "\n".join([_head(judgement), *(f"  pending  {file.name}" for file in judgement.plan.pending), *_refused(judgement)])
 
 
-def plan(one: Judgement) -> str:
-    """What a run would do with each pending file."""
-    lines = [_head(one), *(f"  take over  {file.name}, applied by wrangler" for file in one.plan.adopt)]
-    for own in one.examined:
-        lines.append(f"  apply  {own.file.name}  {own.kind}  {own.file.sha256[:12]}{_list('tables', own.tables)}")
-        lines += ["    goes through import, which blocks the database meanwhile"] if own.file.needs_import else []
-        lines += [f"    counts the rows of {count.label} before and after" for count in own.counts]
-        lines += [f"    {finding.level}: {finding}" for finding in own.findings]
-    return "\n".join([*lines, *_refused(one)])
+def plan(judgement: Judgement) -> str:
+    """What an update would do with each pending file."""
+    lines = [_head(judgement), *(f"  import  {file.name}, applied by wrangler" for file in judgement.plan.adopt)]
+    for examined in judgement.examined:
+        file = examined.file
+        lines.append(f"  apply  {file.name}  {examined.kind}  {file.sha256[:12]}{_list('tables', examined.tables)}")
+        lines += ["    runs through D1's import, which blocks the database until it is done"] if file.needs_import else []
+        lines += [f"    counts the rows of {count.label} before and after" for count in examined.counts]
+        lines += [f"    {finding.level}: {finding}" for finding in examined.findings]
+    return "\n".join([*lines, *_refused(judgement)])
 
 
 def lint(examined: Sequence[Examined]) -> str:
-    """Each finding on a line, and how many there are."""
-    findings = [finding for one in examined for finding in one.findings]
+    """Each finding on a line, then the number of files, errors and warnings."""
+    findings = [finding for file in examined for finding in file.findings]
     errors = sum(finding.level == "error" for finding in findings)
     lines = [f"{finding.level}: {finding}" for finding in findings]
     return "\n".join([*lines, f"{len(examined)} files: {errors} errors, {len(findings) - errors} warnings"])
 
 
-def drift(one: Drift) -> str:
+def drift(comparison: Drift) -> str:
     """Whether both schemas are the same, and the diff if not."""
-    return f"{one.database}: its schema differs\n{one.diff}" if one.diff else f"{one.database}: its schema is what its migrations make"
+    if comparison.diff:
+        return f"{comparison.database}: its schema differs from its migrations\n{comparison.diff}"
+    return f"{comparison.database}: its schema matches its migrations"
 
 
-def status_as_json(one: Judgement) -> dict[str, Any]:
+def status_as_json(judgement: Judgement) -> dict[str, Any]:
     """The same as ``status``."""
     return {
-        "database": one.database,
-        "head": one.ledger.head.name,
-        "applied": len(one.ledger.entries),
-        "pending": [file.name for file in one.plan.pending],
-        "taken_over_next": [file.name for file in one.plan.adopt],
-        "refusal": None if one.refusal is None else str(one.refusal),
+        "database": judgement.database,
+        "head": judgement.ledger.head.name,
+        "applied": len(judgement.ledger.entries),
+        "pending": [file.name for file in judgement.plan.pending],
+        "taken_over_next": [file.name for file in judgement.plan.adopt],
+        "refusal": None if judgement.refusal is None else str(judgement.refusal),
     }
 
 
-def plan_as_json(one: Judgement) -> dict[str, Any]:
+def plan_as_json(judgement: Judgement) -> dict[str, Any]:
     """The same as ``plan``."""
-    return {**status_as_json(one), "pending": [examined_as_json(own) for own in one.examined]}
+    return {**status_as_json(judgement), "pending": [examined_as_json(examined) for examined in judgement.examined]}
 
 
-def examined_as_json(one: Examined) -> dict[str, Any]:
+def examined_as_json(examined: Examined) -> dict[str, Any]:
     """One pending file."""
     return {
-        "name": one.file.name,
-        "path": one.file.path,
-        "class": one.kind,
-        "sha256": one.file.sha256,
-        "tables": list(one.tables),
-        "may_lose_rows": list(one.loses_rows),
-        "counts": [count.label for count in one.counts],
-        "import": one.file.needs_import,
+        "name": examined.file.name,
+        "path": examined.file.path,
+        "class": examined.kind,
+        "sha256": examined.file.sha256,
+        "tables": list(examined.tables),
+        "may_lose_rows": list(examined.loses_rows),
+        "counts": [count.label for count in examined.counts],
+        "import": examined.file.needs_import,
         "findings": [
-            {"statement": own.statement, "rule": own.rule, "level": own.level, "what": own.what, "todo": own.todo} for own in one.findings
+            {"statement": finding.statement, "rule": finding.rule, "level": finding.level, "what": finding.what, "todo": finding.todo}
+            for finding in examined.findings
         ],
     }
 
 
-def drift_as_json(one: Drift) -> dict[str, Any]:
+def drift_as_json(comparison: Drift) -> dict[str, Any]:
     """The same as ``drift``."""
-    return {"database": one.database, "as_expected": not one.objects, "differs": one.objects, "diff": one.diff}
+    return {
+        "database": comparison.database,
+        "as_expected": not comparison.objects,
+        "differs": comparison.objects,
+        "diff": comparison.diff,
+    }
 
 
-def _head(one: Judgement) -> str:
-    return f"{one.database}: {len(one.ledger.entries)} applied, up to {one.ledger.head.name or 'none'}; {len(one.plan.pending)} pending"
+def _head(judgement: Judgement) -> str:
+    ledger, pending = judgement.ledger, len(judgement.plan.pending)
+    return f"{judgement.database}: {len(ledger.entries)} applied, up to {ledger.head.name or 'none'}; {pending} pending"
 
 
-def _refused(one: Judgement) -> list[str]:
-    return [f"  refused  {one.refusal}"] if one.refusal else []
+def _refused(judgement: Judgement) -> list[str]:
+    return [f"  refused  {judgement.refusal}"] if judgement.refusal else []
 
 
 def _list(name: str, values: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
-"""Applies pending migrations without Pulumi, for ``crane migrations apply``: the same runner and, for production, the same gate."""
+"""Applies pending migrations without Pulumi, for ``crane migrations apply``: the same run and, for production, the same gate."""
 
+import asyncio
 from collections.abc import Callable
 
 from crane_infra.commands.databases import managed
@@ -12,20 +13,30 @@ from crane_infra.release.manifest import read_release
 from crane_infra.release.outputs import StackOutputs
 
 RECORDED_AS = "crane migrations apply"
-"""What the ledger names as the release of a migration that a command applied in staging."""
+"""The release that the ledger records for a migration which this command applied to staging."""
 
 
-async def apply_to(
+def apply_to(
     settings: Settings,
     catalog: Catalog,
     outputs_of: Callable[[str], StackOutputs],
     only: str | None,
     log: Callable[[str], None],
 ) -> list[str]:
-    """Bring the databases of a stack, or the one called ``only``, up to their files; returns where each ledger stands then.
+    """Apply pending migrations to the databases of a stack, or the one called ``only``; returns a summary of each.
 
-    ``outputs_of`` gives the outputs of a stack. Raises GateError where production may not take these files, else as ``migrate`` does.
+    ``outputs_of`` returns the outputs of a stack. Raises GateError where staging has not proven these files, else as ``migrate`` does.
     """
+    return asyncio.run(_apply(settings, catalog, outputs_of, only, log))
+
+
+async def _apply(
+    settings: Settings,
+    catalog: Catalog,
+    outputs_of: Callable[[str], StackOutputs],
+    only: str | None,
+    log: Callable[[str], None],
+) -> list[str]:
     outputs = outputs_of(settings.environment)
     release = RECORDED_AS
     if settings.environment == "production":
@@ -37,5 +48,5 @@ async def apply_to(
         for database in databases:
             outcome = await migrate(database.db, database.schema, release=release, log=log)
             head = outcome.head.name or "no migration"
-            summaries.append(f"{database.db.name}: {len(outcome.applied)} applied, stands at {head}")
+            summaries.append(f"{database.db.name}: {len(outcome.applied)} applied, ledger at {head}")
     return summaries

@@ -1,8 +1,10 @@
-"""The databases of a stack for commands that work on them without Pulumi: their connections, and the files that belong to them."""
+"""Opens the databases of a stack for commands that work on them without Pulumi, with the files of each."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
@@ -13,10 +15,12 @@ from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.schemas import read_schema_files, schema_files_of
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
-class Managed:
-    """One database, called ``name`` in the catalog, and the schema that it should have."""
+class ManagedDatabase:
+    """One database, called ``name`` in the catalog, with its migration files."""
 
     name: str
     db: D1
@@ -24,8 +28,10 @@ class Managed:
 
 
 @asynccontextmanager
-async def managed(settings: Settings, catalog: Catalog, outputs: StackOutputs, only: str | None = None) -> AsyncIterator[list[Managed]]:
-    """The databases of a stack, or the one called ``only`` in the catalog.
+async def managed(
+    settings: Settings, catalog: Catalog, outputs: StackOutputs, only: str | None = None
+) -> AsyncIterator[list[ManagedDatabase]]:
+    """Open the databases of a stack, or the one called ``only`` in the catalog.
 
     Raises SettingsError where there is no such database or the stack has not created it; MigrationError where its files cannot be read.
     """
@@ -35,14 +41,25 @@ async def managed(settings: Settings, catalog: Catalog, outputs: StackOutputs, o
     ids = {name: _id(settings, outputs, name) for name in names}
     schemas = {name: schema_files_of(settings, name, *read_schema_files(catalog.databases[name], settings.workers_dir)) for name in names}
     async with open_account(settings) as account:
-        yield [Managed(name, account.database(ids[name], settings.databases[name].name), schemas[name]) for name in names]
+        yield [ManagedDatabase(name, account.database(ids[name], settings.databases[name].name), schemas[name]) for name in names]
+
+
+def for_each_database(
+    settings: Settings, catalog: Catalog, outputs: StackOutputs, only: str | None, work: Callable[[ManagedDatabase], Awaitable[T]]
+) -> list[T]:
+    """Do ``work`` with each database of a stack, or the one called ``only``, all at once; raises as ``managed`` does."""
+
+    async def all_at_once() -> list[T]:
+        async with managed(settings, catalog, outputs, only) as databases:
+            return list(await asyncio.gather(*map(work, databases)))
+
+    return asyncio.run(all_at_once())
 
 
 def _id(settings: Settings, outputs: StackOutputs, name: str) -> str:
     database_id = outputs.database_id(name) or settings.databases[name].adopt
     if database_id is None:
         stack = settings.environment
-        raise SettingsError(
-            f"database {name}", f"stack {stack} has not created it yet", f"Run pulumi up -s {stack}, or name an existing one with adopt"
-        )
+        todo = f"Run pulumi up -s {stack}, or set adopt to the id of an existing database"
+        raise SettingsError(f"database {name}", f"stack {stack} has not created it yet", todo)
     return database_id

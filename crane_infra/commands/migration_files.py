@@ -1,7 +1,4 @@
-"""Migration files without a database: the next one, and what lint says of those that are new since a git revision.
-
-Prevents a number taken twice, and a review that looks at files which were applied long ago.
-"""
+"""Works on migration files without a database: creates the next one, and judges those that are new since a git revision."""
 
 import re
 import subprocess
@@ -20,19 +17,19 @@ from crane_infra.migrations.lint.judge import Accepted, Examined, accepting, exa
 from crane_infra.release.schemas import read_schema_files
 
 _DATABASES = TypeAdapter(dict[str, DatabaseSettings])
-_TEXT = "-- Say what this does. `-- crane: expand` or `-- crane: contract` on a line of its own says which kind it is.\n"
+_TEXT = "-- Describe what this migration does. Declare its kind with `-- crane: expand` or `-- crane: contract` on a line of its own.\n"
 
 
 def new_migration(catalog: Catalog, workers_dir: Path, database: str, name: str) -> Path:
-    """Make an empty migration with the next free number.
+    """Create an empty migration with the next free number, and return its path.
 
-    Raises MigrationError for a name that is none, an unknown database, and a folder that cannot be read.
+    Raises MigrationError for an invalid name, an unknown database, and a folder that cannot be read.
     """
     if (declared := catalog.databases.get(database)) is None:
         known = ", ".join(catalog.databases)
-        raise MigrationError(f"database {database}", "the catalog has no such database", f"Use one of {known}")
+        raise MigrationError(f"database {database}", "is not in the catalog", f"Use one of {known}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise MigrationError(name, "it is no name of a migration", "Use letters, digits, - and _")
+        raise MigrationError(name, "is not a valid name of a migration", "Use letters, digits, - and _")
     folder = workers_dir / declared.migrations
     number = max((file.number for file in read_migrations(folder, str(folder))), default=declared.baseline) + 1
     path = folder / f"{number:04}_{name}.sql"
@@ -41,25 +38,25 @@ def new_migration(catalog: Catalog, workers_dir: Path, database: str, name: str)
 
 
 def lint_folders(catalog: Catalog, workers_dir: Path, since: str | None, accepted: Mapping[str, Accepted]) -> list[Examined]:
-    """Judge the files of every database: each one alone, or as one release those that the git revision ``since`` does not have.
+    """Judge the files of every database: each on its own, or as one release those that the git revision ``since`` lacks.
 
-    ``accepted`` is by database. Raises MigrationError where files or revision cannot be read.
+    ``accepted`` maps databases to what is accepted. Raises MigrationError where the files or the revision cannot be read.
     """
-    found: list[Examined] = []
+    results: list[Examined] = []
     for name, declared in catalog.databases.items():
         files, base = read_schema_files(declared, workers_dir)
         ordered = from_empty(files, base)
         if since is None:
             examined = examine_each(ordered)
         else:
-            old = _names_at(since, workers_dir / declared.migrations)
-            examined = examine(ordered, [file for file in files if file.name not in old])
-        found += accepting(examined, accepted.get(name, {}))
-    return found
+            known = _names_at(since, workers_dir / declared.migrations)
+            examined = examine(ordered, [file for file in files if file.name not in known])
+        results += accepting(examined, accepted.get(name, {}))
+    return results
 
 
 def accepted_by_all(root: Path, project: str) -> dict[str, Accepted]:
-    """The findings that the stack files of every environment accept, by database; read without Pulumi.
+    """The findings that the stack files of all environments accept, by database; read without Pulumi.
 
     Raises SettingsError where a stack file cannot be read.
     """
@@ -67,9 +64,9 @@ def accepted_by_all(root: Path, project: str) -> dict[str, Accepted]:
     return {
         name: {
             file: [rule for rule in rules if all(rule in other.get(name, {}).get(file, ()) for other in others)]
-            for file, rules in own.items()
+            for file, rules in findings.items()
         }
-        for name, own in first.items()
+        for name, findings in first.items()
     }
 
 
@@ -79,16 +76,15 @@ def _accepted(root: Path, project: str, environment: str) -> dict[str, dict[str,
     except ValidationError as error:
         path, what = first_fault(error)
         raise SettingsError(f"Pulumi.{environment}.yaml {project}:databases.{path}", what, "Correct it in the stack file") from None
-    return {name: own.accept_findings for name, own in databases.items()}
+    return {name: database.accept_findings for name, database in databases.items()}
 
 
 def _names_at(revision: str, folder: Path) -> set[str]:
-    """The names in a folder as a git revision has it; none where the folder is not in it."""
+    """The names of the files in a folder at a git revision; empty if the revision lacks the folder."""
     command = ["git", "-C", str(folder), "ls-tree", "--name-only", "-z", "--end-of-options", revision, "./"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if ended.returncode:
-        said = (ended.stderr.strip() or "no output").splitlines()[0]
-        raise MigrationError(
-            str(folder), f"git cannot tell what {revision} has ({said})", "Name a revision of the repository that holds it"
-        )
-    return set(filter(None, ended.stdout.split("\0")))
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if result.returncode:
+        message = (result.stderr.strip() or "no output").splitlines()[0]
+        what = f"git cannot list its files at {revision} ({message})"
+        raise MigrationError(str(folder), what, "Name a revision of the repository that contains it")
+    return set(filter(None, result.stdout.split("\0")))

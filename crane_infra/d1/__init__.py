@@ -1,1 +1,1 @@
-"""The D1 client: reads are retried, writes are sent once, replies are checked. Migrations know only `database.Database`."""
+"""The D1 client: reads are retried, writes are sent once, replies are checked. Migrations only know ``database.DatabaseClient``."""

@@ -1,7 +1,7 @@
 """Talks to one D1 database through the official SDK.
 
-Reads are sent again for passing faults; a write is sent once, and the SDK's own retries are off (it would repeat a POST after a
-lost reply). What a reply means is decided in ``reply``; what to do about an unknown outcome is decided by the caller.
+Reads are sent again after temporary failures. A write is sent once, and the SDK's own retries are off, since it would repeat a POST after a
+lost reply. ``reply`` decides what a reply means; the caller decides what to do about an unknown outcome.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +14,7 @@ from cloudflare import APIConnectionError, APIResponseValidationError, APIStatus
 from cloudflare.types.d1.database_query_params import MultipleQueriesBatch
 
 from crane_infra.d1 import reply
-from crane_infra.d1.database import Param, Result, Row, Statement
+from crane_infra.d1.database import BoundStatement, Param, Result, Row
 from crane_infra.d1.errors import LONGEST_WAIT, NoAnswerError, RateLimitedError
 from crane_infra.d1.imports import Importer
 
@@ -28,7 +28,7 @@ class _Answer(Protocol):
 
 
 class D1:
-    """One database; satisfies ``Database``. The caller owns the SDK client and closes it."""
+    """The client of one database (a ``DatabaseClient``). The caller owns the SDK client and closes it."""
 
     def __init__(self, client: AsyncCloudflare, account_id: str, database_id: str, name: str) -> None:
         self._client = client.with_options(max_retries=0)
@@ -44,8 +44,8 @@ class D1:
     async def read(self, sql: str, params: Sequence[Param] = ()) -> list[Row]:
         """Run one SELECT and return its rows.
 
-        Sent up to five times for rate limits, server errors and lost connections. Raises ApiError (RefusedError, NoAnswerError),
-        and ValueError for anything but a SELECT: a read may be repeated, so it must not write.
+        Sent up to five times after rate limits, server errors and lost connections. Raises ApiError (RefusedError, NoAnswerError), and
+        ValueError for anything but a SELECT: a read may be repeated, so it must not write.
         """
         if sql.split(maxsplit=1)[:1] not in (["SELECT"], ["select"]):
             message = "read() takes one SELECT"
@@ -53,12 +53,12 @@ class D1:
         call = self._call("read", params)
 
         async def once() -> list[Row]:
-            results = reply.read_results(call, *await self._query(call, [Statement(sql, params)]))
+            results = reply.read_results(call, *await self._query(call, [BoundStatement(sql, params)]))
             return list(results[0].rows)
 
         return await _again(once)
 
-    async def write(self, statements: Sequence[Statement]) -> list[Result]:
+    async def write(self, statements: Sequence[BoundStatement]) -> list[Result]:
         """Run the statements in order, in one request that is never sent again.
 
         Raises RefusedError or RateLimitedError (nothing was done), WriteOutcomeUnknown (read before you decide) or PartialWriteError.
@@ -70,13 +70,13 @@ class D1:
     async def run_file(self, sql: str) -> None:
         """Run one SQL file through D1's import, which blocks the database meanwhile.
 
-        Raises RefusedError (nothing of it stays), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
+        Raises RefusedError (it was rolled back), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
         """
         call = self._call("write", ())
         await Importer(_Imports(self._client, call), call).run(sql)
 
     async def bookmark(self) -> str:
-        """Return the Time Travel bookmark of the present state; a read, retried as such. Raises ApiError."""
+        """Return the Time Travel bookmark of the present state; retried like a read. Raises ApiError."""
         call = self._call("bookmark", ())
 
         async def once() -> str:
@@ -90,7 +90,7 @@ class D1:
         hidden = (*self._hidden, *(str(param) for param in params if param is not None))
         return reply.Call(kind, self._name, self._account_id, self._database_id, statements, hidden)
 
-    async def _query(self, call: reply.Call, statements: Sequence[Statement]) -> Raw:
+    async def _query(self, call: reply.Call, statements: Sequence[BoundStatement]) -> Raw:
         # The SDK declares params as strings; the API also takes numbers and null, and the SDK passes them through.
         batch = [MultipleQueriesBatch(sql=sql, params=cast("list[str]", list(params))) for sql, params in statements]
         query = self._client.d1.database.with_raw_response.query
@@ -105,7 +105,7 @@ class _Imports:
     call: reply.Call
 
     async def again(self, body: dict[str, str]) -> reply.Import:
-        """Call it, up to five times; losing a reply here leaves nothing in doubt."""
+        """Call it, up to five times; for calls whose reply may be lost without harm."""
         call = replace(self.call, kind="read")
         return await _again(lambda: self._send(call, body))
 
@@ -119,7 +119,7 @@ class _Imports:
 
 
 def backoff(error: Exception) -> bool | float:
-    """Tell whether a read that failed so is sent again: no, yes after a backoff with jitter, or yes after that many seconds."""
+    """Tell whether a read is sent again after this error: no, yes after a backoff with jitter, or yes after that many seconds."""
     if isinstance(error, RateLimitedError):
         if error.retry_after is None:
             return True
@@ -133,7 +133,7 @@ async def _again(once: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _raw(call: reply.Call, sent: Awaitable[_Answer]) -> Raw:
-    """Return status, headers and body, whatever the status. A cause is not chained: the SDK's errors quote requests and replies."""
+    """Return status, headers and body, whatever the status. The cause of an error is not chained: the SDK's errors quote requests and replies."""
     try:
         response = (await sent).http_response
         await response.aread()

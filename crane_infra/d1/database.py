@@ -1,6 +1,6 @@
-"""What a migration needs of a database: read, write, and a bookmark to return to.
+"""What migrations need from the client of a database: read, write, and a bookmark to return to.
 
-Holds no behaviour. Keeps migrations free of HTTP, so that nothing in them can send a request past the rules of the client.
+Types only. Migrations know these and no HTTP, so every request goes through the client and its rules.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ Param = str | int | None
 Row = dict[str, object]
 
 
-class Statement(NamedTuple):
-    """One SQL statement and the values of its placeholders."""
+class BoundStatement(NamedTuple):
+    """One SQL statement with the values of its placeholders."""
 
     sql: str
     params: Sequence[Param] = ()
@@ -20,27 +20,27 @@ class Statement(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """What one statement answered: its rows, and how many rows it changed."""
+    """The result of one statement: its rows, and the number of rows it changed."""
 
     rows: tuple[Row, ...]
     changes: int
 
 
-class Database(Protocol):
-    """A D1 database as migrations see it. All methods raise ApiError where Cloudflare does not answer as it should."""
+class DatabaseClient(Protocol):
+    """A client of one D1 database, as migrations see it. All methods raise ApiError where a call fails."""
 
     @property
     def name(self) -> str:
         """The database's name, for errors and logs."""
 
     async def read(self, sql: str, params: Sequence[Param] = ()) -> list[Row]:
-        """Run one SELECT; sent again when it fails for a passing reason."""
+        """Run one SELECT; sent again after a temporary failure."""
 
-    async def write(self, statements: Sequence[Statement]) -> list[Result]:
+    async def write(self, statements: Sequence[BoundStatement]) -> list[Result]:
         """Run the statements in order as one request, sent once and never again."""
 
     async def run_file(self, sql: str) -> None:
-        """Run one SQL file as it is, all of it or nothing, sent once and never again."""
+        """Run one SQL file unchanged, as one transaction, sent once and never again."""
 
     async def bookmark(self) -> str:
-        """Name the present state, so that Time Travel can return to it."""
+        """Return the Time Travel bookmark of the present state."""

@@ -1,14 +1,14 @@
-"""How a call to D1 can fail, told apart by what is known about its effect.
+"""How a call to D1 can fail, by what is known about its effect.
 
     ApiError
-    ├── RefusedError            the API said no: nothing was done
-    │   └── RateLimitedError    not now: nothing was done, and when to come back
-    │       └── BusyError       an import or an export holds the database
-    ├── NoAnswerError           no answer that can be trusted
+    ├── RefusedError            the API refused the call: nothing was done
+    │   └── RateLimitedError    too many calls: nothing was done, try later
+    │       └── BusyError       an import or an export blocks the database
+    ├── NoAnswerError           no usable answer
     │   └── WriteOutcomeUnknown a write may or may not have been done: read, then decide
-    └── PartialWriteError       the API said yes, but not for every statement
+    └── PartialWriteError       the API reports success, but not for every statement
 
-Prevents the one mistake that loses data: taking "no reply" for "not done" and sending a write again.
+A missing reply does not mean that nothing was done. A write that was sent again on that assumption could lose data.
 """
 
 from crane_infra.errors import ApiError
@@ -22,7 +22,7 @@ class RefusedError(ApiError):
 
 
 class RateLimitedError(RefusedError):
-    """Too many calls; ``retry_after`` is in seconds, None where the API does not say."""
+    """Too many calls; ``retry_after`` is in seconds, None where the API gives no time."""
 
     def __init__(self, where: str, what: str, todo: str, retry_after: float | None) -> None:
         super().__init__(where, what, todo)
@@ -35,19 +35,19 @@ class RateLimitedError(RefusedError):
 
 
 class BusyError(RateLimitedError):
-    """An import or an export holds the database; it takes as long as it takes."""
+    """An import or an export blocks the database, for an unknown time."""
 
 
 class NoAnswerError(ApiError):
-    """The connection broke, the API failed, or what came back is no answer of the API."""
+    """The connection broke, the API failed, or the reply is not one of the API."""
 
 
 class WriteOutcomeUnknown(NoAnswerError):  # noqa: N818 - it names an outcome, not a fault
-    """A write was sent and its outcome is not known."""
+    """A write was sent and its outcome is unknown."""
 
 
 class PartialWriteError(ApiError):
-    """The reply says success, but a statement failed or has no result; ``statement`` is its index, from 0."""
+    """The reply reports success, but a statement failed or has no result; ``statement`` is its index, from 0."""
 
     def __init__(self, where: str, what: str, todo: str, statement: int) -> None:
         super().__init__(where, what, todo)

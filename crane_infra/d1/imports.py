@@ -1,7 +1,7 @@
-"""Sends one SQL file through D1's import: upload, ingest, poll. The server runs it as it is, all of it or nothing.
+"""Sends one SQL file through D1's import: upload, ingest, poll. The server runs it unchanged, as one transaction.
 
-Used for what the query endpoint would split wrongly. Everything but the ingest can be repeated; a lost reply to that one leaves the outcome
-unknown, and the caller reads before it decides. Prevents a trigger that is cut at its semicolons.
+It is for statements that the query endpoint may cut at a semicolon, such as triggers. All calls but the ingest can be repeated; a lost reply
+to the ingest leaves the outcome unknown, and the caller reads before it decides.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from crane_infra.d1 import reply
 from crane_infra.d1.errors import NoAnswerError
 
 Pause = Callable[[float], Awaitable[None]]
-# Imports may take long and block the database; a hook's own deadline is what ends a run.
 LONGEST_IMPORT = 900.0
+"""Seconds. An import may take long and blocks the database; a hook's own deadline ends a run."""
 _POLL_SECONDS, _UPLOAD_SECONDS = (0.2, 0.5, 1.0, 2.0), 120.0
 
 
@@ -27,15 +27,15 @@ class Endpoint(Protocol):
     """The import endpoint of one database."""
 
     async def again(self, body: dict[str, str]) -> reply.Import:
-        """Call it with a body that can be sent again; retried for passing faults."""
+        """Call it with a body that can be sent again; retried after temporary failures."""
 
     async def once(self, body: dict[str, str]) -> reply.Import:
-        """Call it with a body that is sent once; raises WriteOutcomeUnknown where the reply is lost."""
+        """Call it with a body that is sent once; raises WriteOutcomeUnknown if the reply is lost."""
 
 
 @dataclass(frozen=True)
 class Importer:
-    """Imports files into one database; ``call`` names it in errors."""
+    """Imports files into one database, which ``call`` names in errors."""
 
     endpoint: Endpoint
     call: reply.Call
@@ -44,40 +44,40 @@ class Importer:
     async def run(self, sql: str) -> None:
         """Import one file.
 
-        Raises RefusedError (nothing of it stays), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
+        Raises RefusedError (it was rolled back), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
         """
-        # A file that was uploaded before would be run by "init" already; with a line of its own none ever was.
+        # "init" would already run a file that was uploaded before; with a line of its own each file is new.
         content = f"-- {uuid4().hex}\n{sql}".encode()
-        etag = hashlib.md5(content, usedforsecurity=False).hexdigest()  # what the endpoint asks for
+        etag = hashlib.md5(content, usedforsecurity=False).hexdigest()  # the endpoint asks for MD5
         begun = await self.endpoint.again({"action": "init", "etag": etag})
         await self._upload(begun.upload_url, content)
         state = await self.endpoint.once({"action": "ingest", "etag": etag, "filename": begun.filename})
         await self._wait(state)
 
     async def _upload(self, url: str, content: bytes) -> None:
-        """Put the file where the endpoint said; the address is signed and gets no token."""
-        last = ""
+        """Upload the file to the signed address of the endpoint, without the token."""
+        failure = ""
         for seconds in (0.5, 2.0, None):
             try:
                 async with httpx.AsyncClient(timeout=_UPLOAD_SECONDS) as http:
                     (await http.put(url, content=content)).raise_for_status()
             except httpx.HTTPStatusError as error:
-                last = f"status {error.response.status_code}"
+                failure = f"status {error.response.status_code}"
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                last = type(error).__name__
+                failure = type(error).__name__
             else:
                 return
             if seconds is not None:
                 await self.pause(seconds)
-        raise NoAnswerError(self.call.where, f"the file of an import cannot be uploaded: {last}", reply.RERUN)
+        raise NoAnswerError(self.call.where, f"the import file could not be uploaded: {failure}", reply.RERUN)
 
     async def _wait(self, state: reply.Import) -> None:
         began, waits = monotonic(), iter(_POLL_SECONDS)
         while state.status != "complete":
             if state.status == "error":
-                raise self.call.refused(f"D1 refused it: {state.error}", "Correct what it names")
+                raise self.call.refused(f"D1 refused it: {state.error}", "Fix what the message names")
             if monotonic() - began > LONGEST_IMPORT:
-                raise self.call.unanswered(f"an import has not ended after {LONGEST_IMPORT:g} s")
+                raise self.call.unanswered(f"the import did not finish within {LONGEST_IMPORT:g} s")
             await self.pause(next(waits, _POLL_SECONDS[-1]))
             try:
                 state = await self.endpoint.again({"action": "poll", "current_bookmark": state.bookmark})

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crane_infra.d1.database import Database
+from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import ApiError
 from crane_infra.migrations.drift import SchemaDiffersError
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
@@ -34,7 +34,9 @@ class Outcome:
     head: LedgerHead
 
 
-async def migrate(db: Database, schema: SchemaFiles, *, release: str, log: Callable[[str], None], pause: Pause = asyncio.sleep) -> Outcome:
+async def migrate(
+    db: DatabaseClient, schema: SchemaFiles, *, release: str, log: Callable[[str], None], pause: Pause = asyncio.sleep
+) -> Outcome:
     """Apply every pending file of ``schema`` to ``db``, each exactly once; an empty database gets the base schema first.
 
     ``release`` is recorded in the ledger. Raises MigrationError (files and ledger disagree, lint stops a file, the live schema differs, or a

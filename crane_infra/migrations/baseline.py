@@ -6,7 +6,7 @@ Every difference has to be accepted by name, so the ledger never claims what nob
 from collections.abc import Collection, Sequence
 from uuid import uuid4
 
-from crane_infra.d1.database import Database, Statement
+from crane_infra.d1.database import BoundStatement, DatabaseClient
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
@@ -15,7 +15,7 @@ from crane_infra.migrations.requests import accept_request, baseline_request, pr
 from crane_infra.migrations.sqlite.schema import expected_schema, live_schema
 
 
-async def record_baseline(db: Database, schema: SchemaFiles, up_to: int | None, accept: Collection[str] = ()) -> tuple[str, ...]:
+async def record_baseline(db: DatabaseClient, schema: SchemaFiles, up_to: int | None, accept: Collection[str] = ()) -> tuple[str, ...]:
     """Record the migrations up to number ``up_to`` (None: all) as applied, without running them, and return their names.
 
     ``accept`` names every difference between the live schema and the one that these files make (``table sessions``); these are expected from
@@ -26,7 +26,7 @@ async def record_baseline(db: Database, schema: SchemaFiles, up_to: int | None, 
     return await (_accept(db, schema, ledger, accept) if ledger.entries else _record(db, schema, up_to, accept))
 
 
-async def _record(db: Database, schema: SchemaFiles, up_to: int | None, accept: Collection[str]) -> tuple[str, ...]:
+async def _record(db: DatabaseClient, schema: SchemaFiles, up_to: int | None, accept: Collection[str]) -> tuple[str, ...]:
     files, base = schema.files, schema.base
     recorded = tuple(file for file in files if up_to is None or file.number <= up_to)
     expected = expected_schema(from_empty(recorded, base if base and base.number <= (up_to or base.number) else None))
@@ -36,7 +36,7 @@ async def _record(db: Database, schema: SchemaFiles, up_to: int | None, accept: 
     return tuple(file.name for file in recorded)
 
 
-async def _accept(db: Database, schema: SchemaFiles, ledger: Ledger, accept: Collection[str]) -> tuple[str, ...]:
+async def _accept(db: DatabaseClient, schema: SchemaFiles, ledger: Ledger, accept: Collection[str]) -> tuple[str, ...]:
     if not accept:
         what = f"its ledger already has {len(ledger.entries)} migrations, up to {ledger.head.name}"
         raise MigrationError(db.name, what, "It needs no baseline. To record a difference of its schema, name it with --accept")
@@ -46,10 +46,10 @@ async def _accept(db: Database, schema: SchemaFiles, ledger: Ledger, accept: Col
     return tuple(sorted(accept))
 
 
-async def _write(db: Database, drift: Drift, files: Sequence[MigrationFile], accept: Collection[str], after: str | None) -> None:
+async def _write(db: DatabaseClient, drift: Drift, files: Sequence[MigrationFile], accept: Collection[str], after: str | None) -> None:
     token = uuid4().hex
     objects = {name: drift.live.get(name) for name in sorted(accept)}
-    request: list[Statement] = [
+    request: list[BoundStatement] = [
         *prepare_request((), token, "baseline"),
         *baseline_request(files, token, "baseline"),
         *accept_request(objects, after),

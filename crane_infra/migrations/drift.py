@@ -7,7 +7,7 @@ files change an accepted object like any other.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from crane_infra.d1.database import Database
+from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty, number_of
 from crane_infra.migrations.ledger import Ledger
@@ -56,7 +56,7 @@ class SchemaDiffersError(MigrationError):
         super().__init__(drift.database, what, todo)
 
 
-async def look_for_drift(db: Database, schema: SchemaFiles, ledger: Ledger) -> Drift:
+async def look_for_drift(db: DatabaseClient, schema: SchemaFiles, ledger: Ledger) -> Drift:
     """Compare the live schema, as it was read with the ledger, with the one that the applied files make.
 
     Raises ApiError, and MigrationError for an applied file that this machine's SQLite refuses.
@@ -69,12 +69,12 @@ def drift_of(database: str, schema: SchemaFiles, ledger: Ledger, accepted: Accep
     return Drift(database, _expected(ledger, schema.files, schema.base, accepted), as_schema(ledger.objects))
 
 
-async def expected_of(db: Database, ledger: Ledger, files: Sequence[MigrationFile], base: MigrationFile | None) -> Schema:
+async def expected_of(db: DatabaseClient, ledger: Ledger, files: Sequence[MigrationFile], base: MigrationFile | None) -> Schema:
     """The schema that a database should have, by its ledger and by what was accepted; raises as ``look_for_drift`` does."""
     return _expected(ledger, files, base, await read_accepted(db, ledger))
 
 
-async def read_accepted(db: Database, ledger: Ledger) -> AcceptedObjects:
+async def read_accepted(db: DatabaseClient, ledger: Ledger) -> AcceptedObjects:
     """Read which differences were accepted; none where the ledger's tables do not exist yet. Raises ApiError."""
     if not ledger.ready:
         return {}

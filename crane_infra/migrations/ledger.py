@@ -1,7 +1,7 @@
-"""The ledger: which migrations a database has seen, in wrangler's table and in ours.
+"""Reads the ledger: which migrations were applied to a database, by wrangler's table and ours.
 
-``d1_migrations`` stays wrangler's, so that ``wrangler d1 migrations list`` agrees; ``crane_migrations`` adds digest, start and end.
-Reading never writes; what writes stands in ``requests``. Prevents a database that was half migrated from looking untouched or done.
+``d1_migrations`` stays wrangler's, so that ``wrangler d1 migrations list`` agrees; ``crane_migrations`` adds digest, start and end, so that a
+half-applied file is visible. Only ``requests`` writes to them.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from crane_infra.d1.database import Database, Row
+from crane_infra.d1.database import DatabaseClient, Row
 from crane_infra.d1.errors import RateLimitedError, RefusedError
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import MigrationFile, number_of
@@ -18,8 +18,8 @@ from crane_infra.migrations.own_tables import OURS, TABLES, WRANGLER, is_users
 Origin = Literal["applied", "adopted", "base", "baseline"]
 COLUMNS = 'sha256, origin, token, "release", bookmark, started_at, done_at'
 _OBJECTS = "sqlite_master"
-# One SELECT over both tables: a file that commits between two reads would look half recorded. Only names of ours are put into the
-# texts of SQL here and below; values are bound.
+# One SELECT over both tables: a file that commits between two reads would look half recorded. Only names of ours are formatted into SQL here
+# and below; values are bound.
 _READ = {
     _OBJECTS: f"""SELECT '{_OBJECTS}' AS source, NULL AS id, name, type, sql, NULL AS sha256, NULL AS origin, NULL AS token, NULL AS "release",
     NULL AS bookmark, NULL AS started_at, NULL AS done_at FROM {_OBJECTS}""",  # noqa: S608
@@ -31,7 +31,7 @@ _READ = {
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One migration as the ledger tells it. ``listed``: in wrangler's table; ``sha256`` None: no record of ours."""
+    """One migration in the ledger. ``listed``: it is in wrangler's table; ``sha256`` None: it is not in ours."""
 
     name: str
     listed: bool
@@ -45,18 +45,18 @@ class LedgerEntry:
 
     @property
     def started_only(self) -> bool:
-        """Whether a run began this file and never marked it done."""
+        """Whether a run started this file and never marked it as done."""
         return self.sha256 is not None and self.done_at is None
 
     @property
     def settled(self) -> bool:
-        """Whether both tables say done."""
+        """Whether both tables record it as done."""
         return self.listed and self.sha256 is not None and self.done_at is not None
 
 
 @dataclass(frozen=True)
 class LedgerHead:
-    """What a database has seen, as one value: two heads are equal when the same files with the same bytes were applied."""
+    """The state of a ledger as one value: two heads are equal if the same files with the same bytes were applied."""
 
     name: str | None
     count: int
@@ -65,10 +65,10 @@ class LedgerHead:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was read. ``ready``: all tables of the bookkeeping exist; ``populated``: the database has tables that are not bookkeeping.
+    """What was read. ``ready``: all tables of the ledger exist; ``populated``: the database has tables of the user.
 
-    ``base`` is the record of a base schema, which is no migration and is in our table only. ``objects`` are kind, name and SQL of all
-    that the database holds, read with it; two ledgers are equal whatever they are.
+    ``base`` is the record of a base schema, which is not a migration and is in our table only. ``objects`` are the kind, name and SQL of
+    everything in the database, read at the same time; they do not count when ledgers are compared.
     """
 
     entries: tuple[LedgerEntry, ...] = ()
@@ -84,48 +84,49 @@ class Ledger:
 
     @property
     def head(self) -> LedgerHead:
-        """The head; an entry that is not settled counts without a digest, so such a head equals no files."""
+        """The head. An unsettled entry counts without a digest, so that the head differs from that of any files."""
         return _head((entry.name, (entry.sha256 or "") if entry.settled else "") for entry in self.entries)
 
     def entry(self, name: str) -> LedgerEntry | None:
-        """Return the entry of that name, the base schema's included."""
-        every = (*self.entries, self.base) if self.base else self.entries
-        return next((entry for entry in every if entry.name == name), None)
+        """Return the entry with this name, which may be the base schema's."""
+        entries = (*self.entries, self.base) if self.base else self.entries
+        return next((entry for entry in entries if entry.name == name), None)
 
 
 def head_of(files: Iterable[MigrationFile]) -> LedgerHead:
-    """Return the head of a database in which exactly these files are applied."""
+    """Return the head of a database to which exactly these files were applied."""
     return _head((file.name, file.sha256) for file in files)
 
 
-async def read_ledger(db: Database, *, ready: bool = False) -> Ledger:
-    """Read the ledger with SELECTs alone; an untouched database has an empty one. ``ready``: its tables existed before, so one SELECT is enough.
+async def read_ledger(db: DatabaseClient, *, ready: bool = False) -> Ledger:
+    """Read the ledger with SELECTs only; a new database has an empty one. ``ready``: its tables existed before, so one SELECT is enough.
 
     Raises ApiError, and MigrationError for a row without a name.
     """
-    rows = await (_read_all(db) if ready else _read_what_is_there(db))
-    found = [row for row in rows if row.get("source") == _OBJECTS]
-    tables = _tables(found)
+    rows = await (_read_all(db) if ready else _read_existing(db))
+    schema_rows = [row for row in rows if row.get("source") == _OBJECTS]
+    tables = _tables(schema_rows)
     populated = any(map(is_users, tables))
     entries = _entries([row for row in rows if row.get("source") != _OBJECTS], db.name)
     base = next((entry for entry in entries if entry.origin == "base"), None)
-    objects = tuple((_text(row, "type"), _text(row, "name"), _text(row, "sql")) for row in found if row.get("sql") is not None)
+    objects = tuple((_text(row, "type"), _text(row, "name"), _text(row, "sql")) for row in schema_rows if row.get("sql") is not None)
     return Ledger(tuple(entry for entry in entries if entry is not base), populated, tables >= TABLES, base, objects)
 
 
-async def _read_all(db: Database) -> list[Row]:
+async def _read_all(db: DatabaseClient) -> list[Row]:
     try:
         return await db.read(_select(_OBJECTS, WRANGLER, OURS))
     except RateLimitedError:
         raise
-    except RefusedError:  # a table is gone: the database was set back meanwhile
-        return await _read_what_is_there(db)
+    except RefusedError:  # a table is gone: the database was restored to an earlier state in the meantime
+        return await _read_existing(db)
 
 
-async def _read_what_is_there(db: Database) -> list[Row]:
-    found = await db.read(_select(_OBJECTS))
-    present = [table for table in (WRANGLER, OURS) if table in _tables(found)]
-    return [*found, *(await db.read(_select(*present)) if present else [])]
+async def _read_existing(db: DatabaseClient) -> list[Row]:
+    """Read the ledger's tables that exist."""
+    schema_rows = await db.read(_select(_OBJECTS))
+    existing = [table for table in (WRANGLER, OURS) if table in _tables(schema_rows)]
+    return [*schema_rows, *(await db.read(_select(*existing)) if existing else [])]
 
 
 def _select(*sources: str) -> str:
@@ -160,7 +161,7 @@ def _text(row: Row, key: str) -> str:
 
 
 def _head(pairs: Iterable[tuple[str, str]]) -> LedgerHead:
-    # By number, not by row: wrangler, or a run that allows it, may have applied files out of order.
+    # By number, not by row: files may have been applied out of order, by wrangler or with out-of-order.
     ordered = sorted(pairs, key=lambda pair: (number_of(pair[0]) is None, number_of(pair[0]) or 0, pair[0]))
     digest = hashlib.sha256("".join(f"{name}\0{sha256}\n" for name, sha256 in ordered).encode()).hexdigest()
     return LedgerHead(ordered[-1][0] if ordered else None, len(ordered), digest)

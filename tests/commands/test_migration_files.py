@@ -1,6 +1,8 @@
-"""Lint without a database takes what every stack file accepts, and refuses in one line what it cannot read."""
+"""Lint of files accepts what every stack file accepts, refuses in one line what it cannot read, and starts without an HTTP client."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,15 @@ from tests.repository import ROOT
 
 DATABASE = "crane-context-db"
 CONTRACT = "ALTER TABLE sessions DROP COLUMN host;\n"
+SLOW_TO_IMPORT = {"asyncio", "cloudflare", "httpx", "pulumi", "rich", "stamina"}
+LINT = """import sys
+from crane_infra.cli.main import main
+sys.argv = ["crane", "migrations", "lint", "--workers-dir", "workers"]
+try:
+    main()
+except SystemExit:
+    print(*sys.modules)
+"""
 
 
 def write_stacks(folder: Path, **accepted: object) -> None:
@@ -30,7 +41,7 @@ def test_a_finding_is_accepted_where_every_stack_accepts_it(tmp_path: Path) -> N
     assert accepted_by_all(tmp_path, "crane-infra") == {DATABASE: {"0004_x.sql": []}}
 
 
-def test_what_is_accepted_is_told_as_a_warning(tmp_path: Path) -> None:
+def test_what_is_accepted_is_reported_as_a_warning(tmp_path: Path) -> None:
     workers = tmp_path / "workers"
     shutil.copytree(ROOT / "workers", workers)
     added = new_migration(catalog.crane(), workers, DATABASE, "drop_host")
@@ -38,6 +49,13 @@ def test_what_is_accepted_is_told_as_a_warning(tmp_path: Path) -> None:
     for accepted, levels in (({}, {"error"}), ({DATABASE: {added.name: ["contract-not-declared"]}}, {"warning"})):
         found = {one.file.name: one for one in lint_folders(catalog.crane(), workers, None, accepted)}
         assert {one.level for one in found[added.name].findings if one.rule == "contract-not-declared"} == levels
+
+
+def test_lint_of_files_imports_no_http_client_and_no_sdk() -> None:
+    result = subprocess.run([sys.executable, "-c", LINT], cwd=ROOT, capture_output=True, text=True, check=True)
+    summary, modules = result.stdout.splitlines()
+    assert summary == "7 files: 0 errors, 0 warnings"
+    assert SLOW_TO_IMPORT & set(modules.split()) == set()
 
 
 @pytest.mark.parametrize(

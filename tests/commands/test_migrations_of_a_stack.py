@@ -98,7 +98,9 @@ def test_a_new_file_takes_the_next_number_and_is_pending_for_both(world: World, 
 
 def test_a_plan_says_of_each_pending_file_what_it_does_and_an_update_is_told_the_same_before(world: World) -> None:
     bad, good = new_file(world, "drop_hosts", "DROP TABLE sessions;\n"), new_file(world, "notes", "CREATE TABLE notes (text TEXT);\n")
-    text = "0005_drop_hosts.sql, statement 1: it drops the table sessions, and does not say so. Write -- crane: contract at its top, and "
+    text = (
+        "0005_drop_hosts.sql, statement 1: it does not declare that it drops the table sessions. Write -- crane: contract at its top, and "
+    )
     refused = crane(world, "plan", "-d", DATABASE)
     assert refused.returncode == 3
     assert f"  apply  0005_drop_hosts.sql  contract  {sha256(bad)[:12]}  tables sessions\n" in refused.stdout
@@ -135,7 +137,7 @@ def test_lint_judges_files_without_a_database_and_those_since_a_revision_alone(w
     found = json.loads(since.stdout)["files"]
     assert (since.returncode, [one["name"] for one in found]) == (3, ["0005_a.sql", "0006_b.sql"])
     assert [one["rule"] for one in found[1]["findings"] if one["level"] == "error"] == ["contract-with-expand"]
-    assert lint(made, "--since", "nothing").stderr.endswith("Name a revision of the repository that holds it.\n")
+    assert lint(made, "--since", "nothing").stderr.endswith("Name a revision of the repository that contains it.\n")
     (folder / "0006_c.sql").write_text("SELECT 1;\n", encoding="utf-8")
     both = lint(made)
     assert (both.returncode, both.stderr) == (
@@ -176,7 +178,7 @@ def test_a_database_that_was_set_back_is_refused_with_the_way_out(world: World, 
         )
         assert f"crane migrations apply -s staging -d {DATABASE}." in said
     applied = crane(world, "apply", "-d", DATABASE)
-    assert (applied.returncode, applied.stdout.splitlines()[-1]) == (0, f"{SHOWN}: 1 applied, stands at {LAST}")
+    assert (applied.returncode, applied.stdout.splitlines()[-1]) == (0, f"{SHOWN}: 1 applied, ledger at {LAST}")
     assert "No migrations to apply" in pending_for_wrangler(world, tmp_path)
     again = world.up("staging")
     assert (again.exit, again.line("unchanged")) == (0, "18 unchanged"), again.said
@@ -205,9 +207,9 @@ def test_what_is_wrong_is_one_line(world: World) -> None:
     for words, line in (
         (
             ("status", "-d", "nothing"),
-            "error: database nothing: the catalog has no such database. Use one of crane-context-db, crane-classifier-db.\n",
+            "error: database nothing: is not in the catalog. Use one of crane-context-db, crane-classifier-db.\n",
         ),
-        (("new", "a b", "-d", DATABASE), "error: a b: it is no name of a migration. Use letters, digits, - and _.\n"),
+        (("new", "a b", "-d", DATABASE), "error: a b: is not a valid name of a migration. Use letters, digits, - and _.\n"),
         (
             ("baseline", "-d", DATABASE),
             f"error: {SHOWN}: its ledger already has 4 migrations, up to {LAST}. {NOTHING}.\n",

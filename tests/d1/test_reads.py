@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from crane_infra.d1.client import D1, backoff
-from crane_infra.d1.database import Statement
+from crane_infra.d1.database import BoundStatement
 from crane_infra.d1.errors import NoAnswerError, RateLimitedError, RefusedError
 from crane_infra.d1.reply import parse_retry_after
 from tests.d1.server import ACCOUNT, DATABASE, NAME, TOKEN, D1Server, Reply, connected, done, drop_unread, failed, say
@@ -37,10 +37,10 @@ async def test_a_read_is_repeated_after_a_lost_connection(db: D1, server: D1Serv
 
 
 NO_ANSWERS = {
-    "html": ("<html>all is well</html>", "status 200 with text/html that is no reply of the API"),
-    "list": ([], "status 200 with application/json that is no reply of the API"),
-    "nothing": (done(None), "a reply without a list of results"),
-    "no reason": ({"success": False, "errors": []}, "the reply says success: false and no reason"),
+    "html": ("<html>all is well</html>", "status 200 with text/html, which is not a reply of the API"),
+    "list": ([], "status 200 with application/json, which is not a reply of the API"),
+    "nothing": (done(None), "the reply has no list of results"),
+    "no reason": ({"success": False, "errors": []}, "the reply says success: false without a reason"),
     "no results": (done([]), "0 results for 1 statements"),
     "failed statement": (done([{"success": False, "error": "locked"}]), "statement 1 failed: locked"),
 }
@@ -53,7 +53,10 @@ async def test_status_200_alone_is_not_an_answer(db: D1, server: D1Server, case:
     server.script("read", *[say(200, body)] * 5)
     with pytest.raises(NoAnswerError) as caught:
         await db.read(SELECT)
-    assert str(caught.value) == f"D1 database {NAME}: no usable answer: {what}. Try again; cloudflarestatus.com lists known outages."
+    assert (
+        str(caught.value)
+        == f"D1 database {NAME}: Cloudflare's API gave no usable answer: {what}. Try again; cloudflarestatus.com lists known outages."
+    )
     assert server.count("read") == 5
 
 
@@ -67,7 +70,7 @@ async def test_a_long_rate_limit_fails_at_once(db: D1, server: D1Server) -> None
     with pytest.raises(RateLimitedError) as caught:
         await db.read(SELECT)
     assert str(caught.value) == (
-        f"D1 database {NAME}: Cloudflare takes no more calls of this token for now (429), it asks to wait 600 s. "
+        f"D1 database {NAME}: Cloudflare limits the calls of this token (429) and asks to wait 600 s. "
         "Wait, then run the same command again."
     )
     assert server.count("read") == 1
@@ -111,7 +114,7 @@ async def test_a_token_without_the_permission_is_told_which(db: D1, server: D1Se
     with pytest.raises(RefusedError) as reading:
         await db.read(SELECT)
     with pytest.raises(RefusedError) as writing:
-        await db.write([Statement("DELETE FROM t")])
+        await db.write([BoundStatement("DELETE FROM t")])
     assert str(reading.value) == (
         f"D1 database {NAME}: the API token may not do this (403), Authentication error (code 10000). "
         f"Give it the permission D1 Read on account {ACCOUNT}."
@@ -135,7 +138,8 @@ async def test_a_mistake_in_the_sql_is_not_repeated(db: D1, server: D1Server) ->
     with pytest.raises(RefusedError) as caught:
         await db.read("SELECT * FROM nowhere")
     assert (
-        str(caught.value) == f"D1 database {NAME}: D1 refused it: no such table: nowhere: SQLITE_ERROR (code 7500). Correct what it names."
+        str(caught.value)
+        == f"D1 database {NAME}: D1 refused it: no such table: nowhere: SQLITE_ERROR (code 7500). Fix what the message names."
     )
     assert server.count("read") == 1
 

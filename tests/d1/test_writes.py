@@ -3,13 +3,13 @@
 import pytest
 
 from crane_infra.d1.client import D1
-from crane_infra.d1.database import Statement
+from crane_infra.d1.database import BoundStatement
 from crane_infra.d1.errors import PartialWriteError, RateLimitedError, RefusedError, WriteOutcomeUnknown
 from crane_infra.errors import ApiError
 from tests.d1.server import NAME, Action, D1Server, Reply, done, drop_after_commit, drop_unread, failed, say
 
-ONE_ROW = [Statement("CREATE TABLE IF NOT EXISTS t (x)"), Statement("INSERT INTO t VALUES (?)", ("canary-value-2",))]
-RERUN = "Run the same command again: what is done is read first and not done twice."
+ONE_ROW = [BoundStatement("CREATE TABLE IF NOT EXISTS t (x)"), BoundStatement("INSERT INTO t VALUES (?)", ("canary-value-2",))]
+RERUN = "Run the same command again: it first reads what was done and does not repeat it."
 OK = {"success": True, "results": [], "meta": {}}
 
 
@@ -23,10 +23,10 @@ def commit_then(status: int, body: object = "<html></html>") -> Action:
 
 
 async def test_the_statements_run_in_order_and_all_or_none(db: D1, server: D1Server) -> None:
-    results = await db.write([*ONE_ROW, Statement("UPDATE t SET x = x || ?", ("!",))])
+    results = await db.write([*ONE_ROW, BoundStatement("UPDATE t SET x = x || ?", ("!",))])
     assert [result.changes for result in results] == [0, 1, 1]
     with pytest.raises(RefusedError):
-        await db.write([*ONE_ROW, Statement("INSERT INTO nowhere VALUES (1)")])
+        await db.write([*ONE_ROW, BoundStatement("INSERT INTO nowhere VALUES (1)")])
     assert server.sql("SELECT x FROM t") == [("canary-value-2!",)]
 
 
@@ -38,9 +38,9 @@ UNKNOWN: dict[str, tuple[Action, str]] = {
     "503 after commit": (commit_then(503), "status 503"),
     "524": (say(524, failed(7500, "internal error")), "status 524, internal error (code 7500)"),
     "408": (say(408), "status 408"),
-    "html": (say(200), "status 200 with text/html that is no reply of the API"),
-    "no reason": (say(200, {"success": False, "errors": []}), "the reply says success: false and no reason"),
-    "no result": (say(200, {"success": True}), "a reply without a list of results"),
+    "html": (say(200), "status 200 with text/html, which is not a reply of the API"),
+    "no reason": (say(200, {"success": False, "errors": []}), "the reply says success: false without a reason"),
+    "no result": (say(200, {"success": True}), "the reply has no list of results"),
     "D1 time-out": (say(400, failed(7429, "timed out")), "status 400, timed out (code 7429)"),
     "D1 time-out with 429": (say(429, failed(7429, "timed out")), "status 429, timed out (code 7429)"),
     "D1 overload": (say(200, failed(7009, "reset")), "status 200, reset (code 7009)"),
@@ -53,7 +53,7 @@ async def test_a_write_without_a_trusted_reply_has_an_unknown_outcome(db: D1, se
     server.script("write", action)
     with pytest.raises(WriteOutcomeUnknown) as caught:
         await db.write(ONE_ROW)
-    assert str(caught.value).replace("..", ".") == f"D1 database {NAME}: the outcome of a write is not known: {what}. {RERUN}"
+    assert str(caught.value).replace("..", ".") == f"D1 database {NAME}: the outcome of a write is unknown: {what}. {RERUN}"
     assert server.count("write") == 1
 
 
@@ -94,5 +94,5 @@ async def test_success_that_leaves_a_statement_out_is_a_failure(
     server.script("write", say(200, done(result)))
     with pytest.raises(PartialWriteError) as caught:
         await db.write(ONE_ROW)
-    assert str(caught.value) == f"D1 database {NAME}: the reply says success, yet {what}. {RERUN}"
+    assert str(caught.value) == f"D1 database {NAME}: the reply says success, but {what}. {RERUN}"
     assert caught.value.statement == statement

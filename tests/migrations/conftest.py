@@ -10,10 +10,9 @@ from crane_infra.d1.client import D1
 from crane_infra.migrations.apply import Outcome, migrate
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.lint.finding import Finding
-from crane_infra.migrations.lint.judge import lint
 from tests.d1.fixtures import db, no_waiting, server
 from tests.migrations.builders import write_files
-from tests.migrations.lint.linting import USERS, Lint
+from tests.migrations.lint.linting import USERS, Lint, findings
 
 __all__ = ["db", "no_waiting", "server"]
 
@@ -62,6 +61,6 @@ def judge(tmp_path: Path) -> Lint:
     def judge(*pending: str, before: str = USERS) -> tuple[Finding, ...]:
         names = {f"{number:04}_f.sql": text for number, text in enumerate((before, *pending), 1)}
         files = write_files(tmp_path / "files", names)
-        return lint(files, files[1:])
+        return findings(files, files[1:])
 
     return judge

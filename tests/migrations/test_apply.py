@@ -190,7 +190,7 @@ async def test_a_failed_statement_leaves_nothing_and_is_named(
         f"{SHOWN}/0002_fill.sql: not applied to {NAME} at statement 2 of 2 (SELECT abs(-9223372036854775808)): "
         "D1 refused it: integer overflow: SQLITE_ERROR (code 7500). It was rolled back. "
         "Applied in this run: 0001_make.sql. Pending: 0002_fill.sql, 0010_widen.sql. "
-        "Correct what it names; then run the same `pulumi up` again, which continues with this file."
+        "Fix what the message names; then run the same `pulumi up` again, which continues with this file."
     )
     assert server.names() == server.names("crane_migrations") == [NAMES[0]]
     assert server.sql("SELECT * FROM t") == []

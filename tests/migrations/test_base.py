@@ -98,10 +98,10 @@ def test_a_base_that_was_edited_after_a_database_was_made_from_it_is_refused(bas
     made = Ledger(
         base=LedgerEntry("schema.sql", listed=False, sha256=base.sha256, origin="base", done_at="then"), populated=True, ready=True
     )
-    with pytest.raises(MigrationError, match="edited after db was made from it"):
+    with pytest.raises(MigrationError, match="edited after db was created from it"):
         make_plan([], made, "db", base=read_base(other, "schema.sql", 0))
 
 
 def test_a_missing_base_is_said(tmp_path: Path) -> None:
-    with pytest.raises(MigrationError, match=r"schema\.sql: there is no such file"):
+    with pytest.raises(MigrationError, match=r"schema\.sql: the file does not exist"):
         read_base(tmp_path / "schema.sql", "schema.sql", 0)

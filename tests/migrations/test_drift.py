@@ -8,7 +8,7 @@ from crane_infra.migrations.baseline import record_baseline
 from crane_infra.migrations.drift import SchemaDiffersError, look_for_drift
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.ledger import read_ledger
-from crane_infra.migrations.sqlite.schema import same
+from crane_infra.migrations.sqlite.schema import is_same
 from tests.d1.server import NAME, D1Server
 from tests.migrations.builders import write_files
 from tests.migrations.conftest import Runner
@@ -48,7 +48,7 @@ async def test_a_schema_that_was_changed_by_hand_stops_the_run_and_is_shown(
         f"{NAME}: its schema differs from the one that its migrations make ({objects}), so nothing was applied. Restore the schema by hand "
         f"(crane migrations verify shows the difference), or accept it as it is: crane migrations baseline -s <stack> -d <its name in the catalog> {accept}."
     )
-    assert run.log[-1].startswith("--- as the migrations make it\n+++ as it is\n")
+    assert run.log[-1].startswith("--- expected from the migrations\n+++ live\n")
     assert server.count("write") == 0
 
 
@@ -132,4 +132,4 @@ async def test_an_applied_file_that_this_sqlite_does_not_know_is_told_and_stops_
     ],
 )
 def test_white_space_comments_and_quotes_of_names_make_no_difference(one: str, other: str, *, equal: bool) -> None:
-    assert same(one, other) is equal
+    assert is_same(one, other) is equal

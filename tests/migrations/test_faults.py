@@ -69,7 +69,7 @@ async def test_a_write_that_never_arrives_is_tried_twice_and_no_more(run: Runner
     with pytest.raises(MigrationError) as caught:
         await run(three)
     assert str(caught.value).replace("..", ".") == (
-        f"{SHOWN}/{NAMES[1]}: not applied to {NAME}: the outcome of a write is not known: Connection error. (RemoteProtocolError). "
+        f"{SHOWN}/{NAMES[1]}: not applied to {NAME}: the outcome of a write is unknown: Connection error. (RemoteProtocolError). "
         f"The ledger has no record of it. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. {GO_ON}"
     )
     assert server.count("write") == 4
@@ -99,8 +99,8 @@ async def test_an_unknown_outcome_with_an_unreadable_ledger_says_both(run: Runne
     with pytest.raises(MigrationError) as caught:
         await run(three)
     assert str(caught.value) == (
-        f"{SHOWN}/{NAMES[0]}: the outcome of a write is not known: Connection error. (RemoteProtocolError); "
-        f"and the ledger of {NAME} cannot be read: no usable answer: status 503. "
+        f"{SHOWN}/{NAMES[0]}: the outcome of a write is unknown: Connection error. (RemoteProtocolError); "
+        f"and the ledger of {NAME} cannot be read: Cloudflare's API gave no usable answer: status 503. "
         f"Applied in this run: none. Pending: {', '.join(NAMES)}. {GO_ON}"
     )
     assert (await run(three)).applied == (NAMES[1], NAMES[2])
@@ -117,7 +117,7 @@ async def test_a_batch_that_is_not_atomic_stops_every_later_run(run: Runner, ser
     assert "--bookmark=bookmark-0" in str(first.value)
     assert run.pauses == []
     server.requests.clear()
-    with pytest.raises(StartedNotDoneError, match=f"^{SHOWN}/{NAMES[1]}: started in {NAME} at .* and never marked done"):
+    with pytest.raises(StartedNotDoneError, match=f"^{SHOWN}/{NAMES[1]}: started in {NAME} at .* but never marked as done"):
         await run([three[0], broken, three[2]])
     assert server.count("write") == 0
 
@@ -126,7 +126,7 @@ async def test_success_that_hides_a_failed_statement_does_not_count_as_done(run:
     """Row 8: D1 carried on to our done mark; it is taken back, and the next run stops there."""
     broken = MigrationFile(2, NAMES[1], f"{SHOWN}/{NAMES[1]}", "sha", ("SELECT abs(-9223372036854775808)", *three[1].statements))
     server.script("write", serve, serve, server.careless)
-    with pytest.raises(StartedNotDoneError, match=r"the reply says success, yet statement 2 failed: integer overflow\)"):
+    with pytest.raises(StartedNotDoneError, match=r"the reply says success, but statement 2 failed: integer overflow\)"):
         await run([three[0], broken, three[2]])
     with pytest.raises(StartedNotDoneError):
         await run([three[0], broken, three[2]])
@@ -134,7 +134,7 @@ async def test_success_that_hides_a_failed_statement_does_not_count_as_done(run:
 
 async def test_a_reply_with_too_few_results_does_not_count_as_done(run: Runner, server: D1Server, three: Files) -> None:
     server.script("write", serve, serve, commit_then(Reply(200, done([{"success": True, "results": []}] * 2))))
-    with pytest.raises(StartedNotDoneError, match=r"the reply says success, yet 2 results for 5 statements\)"):
+    with pytest.raises(StartedNotDoneError, match=r"the reply says success, but 2 results for 5 statements\)"):
         await run(three)
 
 
@@ -151,7 +151,7 @@ async def test_a_partial_reply_with_nothing_done_is_a_failure(run: Runner, serve
     server.script("write", serve, serve, say(200, done([{"success": True}, {"success": False, "error": "disk full"}])))
     with pytest.raises(MigrationError) as caught:
         await run(three)
-    assert f"not applied to {NAME} at statement 1 of 2 (INSERT INTO t VALUES ('a-b')): the reply says success, yet statement 2" in str(
+    assert f"not applied to {NAME} at statement 1 of 2 (INSERT INTO t VALUES ('a-b')): the reply says success, but statement 2" in str(
         caught.value
     )
     assert (await run(three)).applied == (NAMES[1], NAMES[2])
@@ -172,7 +172,7 @@ async def test_a_long_rate_limit_fails_at_once_and_names_the_file(run: Runner, s
     with pytest.raises(MigrationError) as caught:
         await run(three)
     assert str(caught.value) == (
-        f"{SHOWN}/{NAMES[1]}: not applied to {NAME}: Cloudflare takes no more calls of this token for now (429), it asks to wait 600 s. "
+        f"{SHOWN}/{NAMES[1]}: not applied to {NAME}: Cloudflare limits the calls of this token (429) and asks to wait 600 s. "
         f"It was rolled back. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. "
         "Wait, then run the same command again; then run the same `pulumi up` again, which continues with this file."
     )

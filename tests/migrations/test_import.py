@@ -125,7 +125,7 @@ async def test_an_upload_is_sent_again_and_leaves_nothing_where_it_never_arrives
     with faults.fault(UPLOAD, Drop("after-read")):
         assert (await live.run(files[:2])).applied == ("0001_t.sql", "0002_trigger.sql")
     other = write_files(tmp_path / "other", {**FILES, "0004_c.sql": "SELECT ';';"})
-    with faults.fault(UPLOAD, Error(503), times=9), pytest.raises(MigrationError, match="cannot be uploaded: status 503"):
+    with faults.fault(UPLOAD, Error(503), times=9), pytest.raises(MigrationError, match="could not be uploaded: status 503"):
         await live.run(other)
     assert live.ledger == list(FILES)
 

@@ -44,19 +44,19 @@ def test_an_edited_file_is_refused_with_both_digests() -> None:
     edited = file("0001_a.sql", "9bc2aaaaffff")
     assert refusal([edited, B], ledger(applied(file("0001_a.sql", "3fa1bbbbffff")))) == (
         f"{SHOWN}/0001_a.sql: edited after it was applied to {DB} (recorded 3fa1bbbb, file 9bc2aaaa). "
-        "Restore the file, line ends included, or add a new migration."
+        "Restore the file, including its line endings, or add a new migration."
     )
 
 
 def test_a_deleted_file_is_refused() -> None:
     assert refusal([B], ledger(applied(A), applied(B))) == (
-        f"0001_a.sql: applied to {DB}, but the file is missing. Restore the file; what is applied stays in the folder."
+        f"0001_a.sql: applied to {DB}, but the file is missing. Restore the file: applied migrations stay in the folder."
     )
 
 
 def test_a_database_ahead_of_the_files_is_refused() -> None:
     assert refusal([A], ledger(applied(A), applied(B, by_wrangler=True))) == (
-        f"0002_b.sql: unknown here, but the ledger of {DB} has it: the database is ahead of these files. "
+        f"0002_b.sql: in the ledger of {DB} but not among these files, so the database is ahead of them. "
         "Use the files of the release that applied it, or newer ones."
     )
 
@@ -64,7 +64,7 @@ def test_a_database_ahead_of_the_files_is_refused() -> None:
 @pytest.mark.parametrize("name", ["0001_z.sql", "0007_a.sql"])
 def test_a_renamed_or_renumbered_file_is_refused(name: str) -> None:
     assert refusal([file(name, A.sha256)], ledger(applied(A))) == (
-        f"{SHOWN}/{name}: applied to {DB} under the name 0001_a.sql. Name it 0001_a.sql again."
+        f"{SHOWN}/{name}: applied to {DB} under the name 0001_a.sql. Rename it back to 0001_a.sql."
     )
 
 
@@ -79,7 +79,7 @@ def test_a_file_that_sorts_before_the_last_applied_is_refused_unless_allowed() -
     state = ledger(applied(A), applied(C))
     assert refusal([A, B, C], state) == (
         f"{SHOWN}/0002_b.sql: pending, but sorts before 0010_c.sql, which {DB} already has. "
-        "Give it the next free number, or allow migrations out of order for this run."
+        "Give it the next free number, or set out-of-order for this database in the stack file."
     )
     assert make_plan([A, B, C], state, DB, out_of_order=True) == Plan(apply=(B,), out_of_order=(B,))
 
@@ -94,10 +94,10 @@ def test_a_file_started_and_never_done_is_refused_with_the_ways_out(present: boo
     with pytest.raises(StartedNotDoneError) as caught:
         make_plan([A, late] if present else [A], ledger(applied(A), STUCK), DB)
     assert str(caught.value) == (
-        f"{late.path if present else late.name}: started in {DB} at 2026-01-01T00:00:00Z and never marked done, so part of it may be there. "
-        f"Look at the schema, then take one way: go back to before it (wrangler d1 time-travel restore {DB} --bookmark=bookmark-7); "
-        "or, if nothing of it is there, DELETE FROM crane_migrations WHERE name = '0002_o''b.sql'; "
-        "or finish it by hand, then INSERT INTO d1_migrations (name) VALUES ('0002_o''b.sql') unless it is there, "
+        f"{late.path if present else late.name}: started in {DB} at 2026-01-01T00:00:00Z but never marked as done, so parts of it may have been applied. "
+        f"Look at the schema, then do one of these: return to the state before it (wrangler d1 time-travel restore {DB} --bookmark=bookmark-7); "
+        "or, if none of it was applied, run DELETE FROM crane_migrations WHERE name = '0002_o''b.sql'; "
+        "or finish it by hand, then run INSERT INTO d1_migrations (name) VALUES ('0002_o''b.sql') unless that row exists, "
         "and UPDATE crane_migrations SET done_at = CURRENT_TIMESTAMP WHERE name = '0002_o''b.sql'."
     )
 
@@ -105,16 +105,16 @@ def test_a_file_started_and_never_done_is_refused_with_the_ways_out(present: boo
 def test_a_file_taken_out_of_wranglers_table_is_refused() -> None:
     gone = LedgerEntry(A.name, listed=False, sha256=A.sha256, origin="applied", started_at="2026", done_at="2026")
     assert refusal([A], ledger(gone)) == (
-        f"{SHOWN}/0001_a.sql: recorded as done in {DB}, but taken out of d1_migrations. "
-        "Put it back: INSERT INTO d1_migrations (name) VALUES ('0001_a.sql'); to run its statements again, add a new migration."
+        f"{SHOWN}/0001_a.sql: recorded as done in {DB}, but removed from d1_migrations. "
+        "Restore the row: INSERT INTO d1_migrations (name) VALUES ('0001_a.sql'); to run its statements again, add a new migration."
     )
 
 
 def test_an_empty_ledger_on_a_populated_database_is_refused() -> None:
     """Row 18."""
     assert refusal([A, B], Ledger(populated=True)) == (
-        f"{DB}: it has tables but an empty ledger, so nobody knows whether {SHOWN}/0001_a.sql was applied. "
-        "Take it on with crane migrations baseline, which compares its schema with the files first."
+        f"{DB}: it has tables but an empty ledger, so it is unknown whether {SHOWN}/0001_a.sql was applied. "
+        "Run crane migrations baseline, which compares its schema with the files before it records them."
     )
     assert make_plan([], Ledger(populated=True), DB) == Plan()
 

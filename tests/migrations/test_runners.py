@@ -118,7 +118,7 @@ async def test_a_file_that_another_runner_never_finishes_is_not_waited_for_witho
         return execute()
 
     server.script("write", serve, serve, theirs_first)
-    with pytest.raises(StartedNotDoneError, match=f"^{SHOWN}/{three[1].name}: started in {NAME} at 2026 and never marked done"):
+    with pytest.raises(StartedNotDoneError, match=f"^{SHOWN}/{three[1].name}: started in {NAME} at 2026 but never marked as done"):
         await run(three)
     assert run.pauses == [1.0, 2.0, 4.0, 8.0, 16.0]
     assert server.sql("SELECT x FROM t") == []

@@ -107,7 +107,7 @@ def tried(releases: Releases) -> Tried:
 
 class TestWhatIsNoRollback:
     def test_without_the_setting_a_database_ahead_of_the_files_is_refused(self, tried: Tried) -> None:
-        assert f"{NEW}: unknown here, but the ledger of {DATABASE} has it: the database is ahead of these files" in refused(tried.without)
+        assert f"{NEW}: in the ledger of {DATABASE} but not among these files, so the database is ahead of them" in refused(tried.without)
 
     def test_the_setting_has_to_name_the_release_that_the_files_are(self, releases: Releases, tried: Tried) -> None:
         assert refused(tried.other).startswith(

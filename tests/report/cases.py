@@ -124,7 +124,7 @@ def migration_edited(stage: Stage) -> Report:
     stage.write(f"{CONTEXT}/0001_create_sessions.sql", "CREATE TABLE sessions (id TEXT PRIMARY KEY, host TEXT, seen_at TEXT);\n")
     text = (
         "workers/crane-context/migrations/0001_create_sessions.sql: edited after it was applied to crane-context-db-staging (recorded d7328c34, "
-        "file 35f19f1a). Restore the file, line ends included, or add a new migration."
+        "file 35f19f1a). Restore the file, including its line endings, or add a new migration."
     )
     return stage.report(staging=stage.preview(logged=(("error", text),)), failed="")
 
@@ -134,8 +134,8 @@ def referenced_table_dropped(stage: Stage) -> Report:
     stage.deploy("staging", "production")
     stage.write(f"{CONTEXT}/0003_drop_sessions.sql", "-- crane: contract\nDROP TABLE sessions;\n")
     text = (
-        "workers/crane-context/migrations/0003_drop_sessions.sql, statement 1: dropping sessions also deletes rows of notes, or the references in "
-        "them (ON DELETE). Copy and drop what refers to it first (docs/lint.md shows how); if these rows may go, say -- crane: loses-rows notes. "
+        "workers/crane-context/migrations/0003_drop_sessions.sql, statement 1: dropping sessions also deletes rows of notes, or clears references in "
+        "them (ON DELETE). Copy and drop the tables that refer to it first (docs/lint.md shows how); if these rows may go, declare -- crane: loses-rows notes. "
         "(drops-referenced-table)."
     )
     return stage.report(staging=stage.preview(logged=(("error", text),)), failed="")

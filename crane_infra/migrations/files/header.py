@@ -1,7 +1,7 @@
-"""What a migration says of itself in comments before its first statement: ``-- crane: expand``, ``contract``, ``loses-rows NAME, …`` (pure).
+"""Reads what a migration declares in comments before its first statement: ``-- crane: expand``, ``contract``, ``loses-rows NAME, …`` (pure).
 
-Judges nothing: whether it is true is the lint's to say. Prevents a declaration that nobody reads because it is misspelled, stands too
-late in the file, or is written as another kind of comment.
+A declaration that is misspelled, comes too late in the file, or is written as another kind of comment is an error, never ignored. Lint judges
+whether the declarations are true.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.tokens import tokens
 
-FORMS = "write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"
+FORMS = "Write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"
 _OURS = re.compile(r"(?:--|/\*)\s*crane\s*(?::|(?:expand|contract|loses-rows)\b)", re.IGNORECASE)
 _LINE = re.compile(r"--[ \t]*crane:[ \t]*(?P<word>[\w-]*)(?:[ \t]+(?P<rest>.*?))?[ \t\r]*")
 _NAME = re.compile(r'[^\W\d][\w$]*|"[^"]+"')
@@ -20,7 +20,7 @@ _NAME = re.compile(r'[^\W\d][\w$]*|"[^"]+"')
 
 @dataclass(frozen=True)
 class Header:
-    """What a file declares: its kind, where it says one, and the tables (in lower case) whose rows it means to lose."""
+    """What a file declares: its kind, if it declares one, and the tables (in lower case) that may lose rows."""
 
     kind: Literal["expand", "contract"] | None = None
     loses_rows: frozenset[str] = frozenset()
@@ -35,8 +35,8 @@ class _Line(NamedTuple):
 def parse_header(text: str, shown: str) -> Header:
     """Read the header of a migration's text, which errors call ``shown``.
 
-    Raises MigrationError, with the line, for a ``crane:`` comment that is malformed, unknown, given twice, contradicted by another,
-    or after the first statement.
+    Raises MigrationError with the line for a ``crane:`` comment that is malformed, unknown, repeated, contradicted by another, or after the
+    first statement.
     """
     kind: Literal["expand", "contract"] | None = None
     lost = set[str]()
@@ -61,11 +61,11 @@ def _lines(text: str, shown: str) -> Iterator[_Line]:
 
 def _directive(line: _Line) -> tuple[str, str]:
     if line.late:
-        raise MigrationError(line.where, f"{_shown(line)} stands after the first statement", "Put it on a line before every statement")
-    found = _LINE.fullmatch(line.text)
-    word, rest = (found["word"], found["rest"] or "") if found else ("", "")
+        raise MigrationError(line.where, f"{_shown(line)} comes after the first statement", "Move it above the first statement")
+    match = _LINE.fullmatch(line.text)
+    word, rest = (match["word"], match["rest"] or "") if match else ("", "")
     if word not in {"expand", "contract", "loses-rows"} or (word != "loses-rows" and rest):
-        raise MigrationError(line.where, f"{_shown(line)} is not understood", f"Correct it: {FORMS}")
+        raise MigrationError(line.where, f"{_shown(line)} is not a known declaration", FORMS)
     return word, rest
 
 
@@ -73,21 +73,21 @@ def _names(rest: str, known: set[str], line: _Line) -> set[str]:
     names = set[str]()
     for name in (part.strip() for part in rest.split(",")):
         if not _NAME.fullmatch(name):
-            raise MigrationError(line.where, f"{_shown(line)} names no table", "Name tables, with commas between them: loses-rows a, b")
+            raise MigrationError(
+                line.where, f"{_shown(line)} does not name a table", "Name the tables, separated by commas: loses-rows a, b"
+            )
         plain = name.strip('"').lower()
         if plain in known | names:
-            raise MigrationError(line.where, f"loses-rows names {plain} twice", "Leave one of them")
+            raise MigrationError(line.where, f"loses-rows names {plain} twice", "Remove one of them")
         names.add(plain)
     return names
 
 
 def _refuse_second(kind: str | None, word: str, line: _Line) -> None:
     if kind == word:
-        raise MigrationError(line.where, f"{word} is said twice", "Leave one of them")
+        raise MigrationError(line.where, f"{word} is declared twice", "Remove one of them")
     if kind:
-        raise MigrationError(
-            line.where, f"{word} contradicts {kind} above", "A file is one or the other: split it, and release the expand first"
-        )
+        raise MigrationError(line.where, f"{word} contradicts {kind} above", "Split the file, and release the expand first")
 
 
 def _shown(line: _Line) -> str:

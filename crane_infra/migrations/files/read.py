@@ -1,8 +1,8 @@
 """Reads the migration files of a folder: ``NNNN_name.sql``, in the order of their numbers.
 
-Looks at the files alone, never at a database. Numbers may start anywhere and have gaps. The digest is over the exact bytes: a
-change of white space or line ends is a change. A last statement without its ``;`` is refused rather than completed, because a file
-cut short (``DELETE FROM t`` of ``DELETE FROM t WHERE …``) looks just the same.
+Reads files only, never a database. Numbers may start anywhere and have gaps. The digest covers the exact bytes, so a changed space or line
+ending is a change. A last statement without its ``;`` is refused, because a file cut short looks the same (``DELETE FROM t`` of
+``DELETE FROM t WHERE …``).
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.files import split
 from crane_infra.migrations.files.header import Header, parse_header
+from crane_infra.migrations.files.split import fault_of, may_be_cut, shorten, split_statements
 
 _NAME = re.compile(r"([0-9]+)_.+\.sql", re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
@@ -21,7 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class MigrationFile:
-    """One migration. ``name`` is the file's name, as the ledger holds it; ``path`` is how errors show it."""
+    """One migration. ``name`` is the file's name, as the ledger records it; ``path`` is how errors show it."""
 
     number: int
     name: str
@@ -32,15 +32,16 @@ class MigrationFile:
 
     @property
     def needs_import(self) -> bool:
-        """Whether D1's query endpoint may cut a statement at a ``;`` inside of it, so that the file has to go through import."""
-        return any(map(split.is_split_wrongly, self.statements))
+        """Whether D1's query endpoint may cut a statement at a ``;`` inside it, so that the file has to run through D1's import."""
+        return any(map(may_be_cut, self.statements))
 
 
 @dataclass(frozen=True)
 class SchemaFiles:
-    """What one database is to hold: its migrations, the base schema under them, and what its stack allows them.
+    """The files of one database: its migrations, the base schema before them, and what its stack allows.
 
-    ``accepted`` are rules of lint by the name of the file that may break them; ``out_of_order`` allows one before the last applied.
+    ``accepted`` maps the name of a file to the lint rules that it may break; ``out_of_order`` allows a file that sorts before the last
+    applied one.
     """
 
     files: tuple[MigrationFile, ...]
@@ -50,13 +51,12 @@ class SchemaFiles:
 
 
 def read_migrations(folder: Path, shown_as: str) -> tuple[MigrationFile, ...]:
-    """Read the migrations below ``folder``, which errors call ``shown_as``. Other files than ``.sql`` are left alone.
+    """Read the migrations in ``folder``, which errors call ``shown_as``. Files other than ``.sql`` are ignored.
 
-    Raises MigrationError, naming the file, for whatever cannot become one ordered list of complete statements, and for a
-    missing folder.
+    Raises MigrationError that names the file where they are not one ordered list of complete statements, and for a missing folder.
     """
     if not folder.is_dir():
-        raise MigrationError(shown_as, "there is no such folder", "Create it, or correct the path of the migrations in the catalog")
+        raise MigrationError(shown_as, "the folder does not exist", "Create it, or correct the path of the migrations in the catalog")
     paths = [path for path in folder.iterdir() if path.suffix.lower() == ".sql" or path.name.lower() == ".sql"]
     files = sorted((_read(path, f"{shown_as}/{path.name}") for path in paths), key=lambda file: (file.number, file.name))
     refuse_duplicates(files)
@@ -64,12 +64,12 @@ def read_migrations(folder: Path, shown_as: str) -> tuple[MigrationFile, ...]:
 
 
 def read_base(path: Path, shown_as: str, baseline: int) -> MigrationFile:
-    """Read a base schema: what an empty database gets before the migrations after number ``baseline``, whose work it contains.
+    """Read a base schema: an empty database gets it instead of the migrations up to number ``baseline``.
 
     Raises MigrationError as ``read_migrations`` does.
     """
     if not path.is_file():
-        raise MigrationError(shown_as, "there is no such file", "Create it, or correct the path of the schema in the catalog")
+        raise MigrationError(shown_as, "the file does not exist", "Create it, or correct the path of the schema in the catalog")
     content = _content(path, shown_as)
     return MigrationFile(
         baseline, path.name, shown_as, hashlib.sha256(content).hexdigest(), _statements(_text(content, shown_as), shown_as)
@@ -77,18 +77,18 @@ def read_base(path: Path, shown_as: str, baseline: int) -> MigrationFile:
 
 
 def from_empty(files: Sequence[MigrationFile], base: MigrationFile | None) -> tuple[MigrationFile, ...]:
-    """Return what an empty database gets, in order: the base and the files after it, or all files."""
+    """Return the files that an empty database gets, in order: the base and the files after it, or all files."""
     return (base, *(file for file in files if file.number > base.number)) if base else tuple(files)
 
 
 def number_of(name: str) -> int | None:
-    """Return the number of a migration's name; None where it has none."""
-    found = _NAME.fullmatch(name)
-    return int(found[1]) if found else None
+    """Return the number in a migration's name; None where there is none."""
+    match = _NAME.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def refuse_duplicates(files: Iterable[MigrationFile]) -> None:
-    """Raise MigrationError where two files have one number."""
+    """Raise MigrationError where two files have the same number."""
     seen: dict[int, MigrationFile] = {}
     for file in files:
         other = seen.setdefault(file.number, file)
@@ -109,18 +109,18 @@ def _read(path: Path, shown: str) -> MigrationFile:
 def _number(path: Path, shown: str) -> int:
     number = number_of(path.name)
     if number is None or not path.name.isprintable():
-        raise MigrationError(shown, "the name is not of the form NNNN_name.sql", "Rename it, for example 0001_create_users.sql")
+        raise MigrationError(shown, "the name is not of the form NNNN_name.sql", "Rename it, for example to 0001_create_users.sql")
     return number
 
 
 def _content(path: Path, shown: str) -> bytes:
     if not path.resolve().is_relative_to(path.parent.resolve()):
-        raise MigrationError(shown, "a link that leads out of the folder", "Put the file itself here")
+        raise MigrationError(shown, "it is a link to a file outside the folder", "Put the file itself here")
     if not path.is_file():
-        raise MigrationError(shown, "not a file", "Only files may end in .sql here")
+        raise MigrationError(shown, "it is not a file", "Rename it: only migration files may have names that end in .sql here")
     content = path.read_bytes()
     if not content.strip():
-        raise MigrationError(shown, "the file is empty", "Write the migration, or delete the file; a comment alone will do")
+        raise MigrationError(shown, "the file is empty", "Write the migration, or delete the file; a comment alone is enough")
     return content
 
 
@@ -128,20 +128,18 @@ def _text(content: bytes, shown: str) -> str:
     if content.startswith(_BOM):
         raise MigrationError(shown, "the file starts with a byte order mark", "Save it as UTF-8 without a byte order mark")
     if b"\0" in content:
-        raise MigrationError(shown, f"a NUL byte at offset {content.index(0)}", "Save it as plain UTF-8 text")
+        raise MigrationError(shown, f"it has a NUL byte at offset {content.index(0)}", "Save it as plain UTF-8 text")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise MigrationError(shown, f"not UTF-8 at offset {error.start}", "Save it as UTF-8") from None
+        raise MigrationError(shown, f"it is not valid UTF-8 at offset {error.start}", "Save it as UTF-8") from None
 
 
 def _statements(text: str, shown: str) -> tuple[str, ...]:
-    statements, rest = split.split(text)
+    statements, rest = split_statements(text)
     for statement in (*statements, rest):
-        if found := split.fault(statement):
-            raise MigrationError(shown, *found)
+        if fault := fault_of(statement):
+            raise MigrationError(shown, *fault)
     if rest:
-        raise MigrationError(
-            shown, f"the last statement is not finished ({split.shorten(rest)})", "End it with a semicolon, once it is complete"
-        )
+        raise MigrationError(shown, f"the last statement is incomplete ({shorten(rest)})", "Complete it and end it with a semicolon")
     return statements

@@ -1,14 +1,15 @@
-"""Splits a migration into statements and says which of them cannot be sent (pure).
+"""Splits a migration into statements and tells which of them cannot be sent to D1 (pure).
 
-SQLite's own ``complete_statement`` decides where a statement ends, so ``;`` in strings, comments, CASE…END and trigger bodies are right
-by construction. Prevents relying on the splitter behind D1's query endpoint, and a transaction command that D1 refuses half-way.
+SQLite's own ``complete_statement`` decides where a statement ends, so ``;`` in strings, comments, CASE…END and trigger bodies cause no
+error. The splitter behind D1's query endpoint is never relied on.
 """
 
 import re
 import sqlite3
 from collections.abc import Iterator
 
-LONGEST_STATEMENT = 100_000  # bytes, D1's limit
+LONGEST_STATEMENT = 100_000
+"""Bytes (developers.cloudflare.com/d1/platform/limits)."""
 TRANSACTION = {"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"}
 DATABASES = {"ATTACH", "DETACH"}
 _BLANK = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*", re.DOTALL)
@@ -16,8 +17,8 @@ _WORD = re.compile(r"\w+|.", re.DOTALL)
 _LONGEST_SHOWN = 60
 
 
-def split(text: str) -> tuple[tuple[str, ...], str]:
-    """Split SQL into statements, without their final ``;`` and the comments before them, and what is left unfinished at the end."""
+def split_statements(text: str) -> tuple[tuple[str, ...], str]:
+    """Split SQL into its statements, without their final ``;`` and the comments before them, and the incomplete rest at the end."""
     statements, pending = [], ""
     for piece in _pieces(text):
         pending += piece
@@ -30,37 +31,43 @@ def split(text: str) -> tuple[tuple[str, ...], str]:
 
 
 def strip_comments(sql: str) -> str:
-    """Remove the blanks and comments before the first word."""
-    found = _BLANK.match(sql)
-    return sql[found.end() :] if found else sql
+    """Remove the white space and comments before the first word."""
+    blank = _BLANK.match(sql)
+    return sql[blank.end() :] if blank else sql
 
 
 def words(sql: str) -> Iterator[str]:
-    """Yield the words and signs of a statement in upper case, comments left out (inside strings, too: read only the first few)."""
+    """Yield the words and signs of a statement in upper case, without comments.
+
+    What looks like a comment within a string is left out too, so read only the first few.
+    """
     rest = strip_comments(sql)
-    while rest and (found := _WORD.match(rest)):
-        yield found.group().upper()
-        rest = strip_comments(rest[found.end() :])
+    while rest and (word := _WORD.match(rest)):
+        yield word.group().upper()
+        rest = strip_comments(rest[word.end() :])
 
 
 def shorten(statement: str) -> str:
-    """Return the start of a statement, in one line, as errors quote it."""
+    """Return the start of a statement on one line, as errors quote it."""
     line = " ".join(statement.split())
     return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…"
 
 
-def fault(statement: str) -> tuple[str, str] | None:
-    """Return why D1 cannot take a statement, and what to do; None for one that can be sent."""
+def fault_of(statement: str) -> tuple[str, str] | None:
+    """Return why D1 does not accept a statement, and what to do; None for a statement that can be sent."""
     head = _head(statement)
     if head[0] in TRANSACTION:
-        return f"{head[0]} is not allowed in a migration", "Take it out: a file is one transaction already"
+        return f"{head[0]} is not allowed in a migration", "Remove it: a file already runs as one transaction"
     if head[0] in DATABASES:
-        return f"{head[0]} is not allowed in a migration", "Take it out: D1 knows one database only"
+        return f"{head[0]} is not allowed in a migration", "Remove it: D1 has only one database"
     if head[0] == "PRAGMA" and "FOREIGN_KEYS" in head:
-        todo = "Take it out: D1 ignores it, and a table rebuilt under it empties the tables that refer to it"
+        todo = "Remove it: D1 ignores it, so rebuilding a table would empty the tables that refer to it"
         return "PRAGMA foreign_keys is not allowed in a migration", todo
     if (size := len(statement.encode())) > LONGEST_STATEMENT:
-        return f"a statement of {size} bytes, D1 takes {LONGEST_STATEMENT} ({shorten(statement)})", "Split it into smaller statements"
+        return (
+            f"a statement has {size} bytes, more than D1's limit of {LONGEST_STATEMENT} ({shorten(statement)})",
+            "Split it into smaller statements",
+        )
     return None
 
 
@@ -70,13 +77,13 @@ def creates_trigger(statement: str) -> bool:
     return head[:2] == ["CREATE", "TRIGGER"]
 
 
-def is_split_wrongly(statement: str) -> bool:
-    """Tell whether D1's query endpoint may cut a statement: it has a ``;`` inside (a trigger's body, a string, a comment)."""
+def may_be_cut(statement: str) -> bool:
+    """Tell whether D1's query endpoint may cut a statement: it has a ``;`` inside (in a trigger's body, a string or a comment)."""
     return ";" in statement or creates_trigger(statement)
 
 
-def literal(value: str) -> str:
-    """Return a text as an SQL literal, for where nothing can be bound."""
+def sql_literal(value: str) -> str:
+    """Return a text as an SQL literal, for where no value can be bound."""
     return "'" + value.replace("'", "''") + "'"
 
 

@@ -1,6 +1,6 @@
-"""Reads SQL as SQLite's own tokenizer does: words, quoted names, strings, comments and signs, each with where it starts (pure).
+"""Reads SQL as SQLite's own tokenizer does: words, quoted names, strings, comments and signs, each with its position (pure).
 
-Knows no grammar. Prevents a WHERE within a string, or a ``-- crane:`` line within a quoted value, from being taken for the real one.
+It knows no grammar. It tells a real WHERE or ``-- crane:`` comment from one within a string.
 """
 
 import re
@@ -25,7 +25,7 @@ _KINDS: tuple[Kind, ...] = ("comment", "text", "name", "word", "sign")
 
 @dataclass(frozen=True)
 class Token:
-    """One token; ``depth`` counts the parentheses around it, and a word is also a number or a keyword."""
+    """One token. ``depth`` counts the parentheses around it; numbers and keywords are words."""
 
     kind: Kind
     text: str
@@ -34,27 +34,30 @@ class Token:
 
     @property
     def keyword(self) -> str:
-        """The word in upper case; nothing for what is no word."""
+        """The word in upper case; empty for a token that is not a word."""
         return self.text.upper() if self.kind == "word" else ""
 
 
 def tokens(sql: str) -> Iterator[Token]:
-    """Yield every token, comments included; what is not closed reaches to the end."""
+    """Yield every token, comments included; an unclosed one reaches to the end."""
     depth = 0
-    for found in _TOKEN.finditer(sql):
-        kind = next(kind for kind in _KINDS if kind == found.lastgroup)
-        depth -= found.group() == ")"
-        yield Token(kind, found.group(), found.start(), depth)
-        depth += found.group() == "("
+    for match in _TOKEN.finditer(sql):
+        kind = next(kind for kind in _KINDS if kind == match.lastgroup)
+        depth -= match.group() == ")"
+        yield Token(kind, match.group(), match.start(), depth)
+        depth += match.group() == "("
 
 
 def code(sql: str) -> list[Token]:
-    """The tokens without the comments."""
+    """All tokens except comments."""
     return [token for token in tokens(sql) if token.kind != "comment"]
 
 
-def condition(sql: str) -> list[Token] | None:
-    """The WHERE of the statement itself, up to its next clause; not one of a query in parentheses or of ON CONFLICT. None: it has none."""
+def where_of(sql: str) -> list[Token] | None:
+    """The WHERE condition of the statement itself, up to its next clause; None where it has none.
+
+    A WHERE in parentheses or of ON CONFLICT belongs to something else.
+    """
     outer = [token for token in code(sql) if token.depth == 0 or token.text == ")"]
     words = [token.keyword for token in outer]
     upsert = next((index for index, pair in enumerate(pairwise(words)) if pair == ("ON", "CONFLICT")), len(words))
@@ -66,25 +69,26 @@ def condition(sql: str) -> list[Token] | None:
 
 
 def has_word(sql: str, word: str) -> bool:
-    """Tell whether a keyword stands in the statement itself, outside of parentheses."""
+    """Tell whether the statement itself has a keyword, outside parentheses."""
     return any(token.depth == 0 and token.keyword == word for token in code(sql))
 
 
-def always(found: list[Token] | None) -> bool:
-    """Tell whether a condition names no column, so that it holds for every row or for none; so does a missing one."""
-    return not any(token.kind == "name" or (token.keyword and not _CONSTANT.fullmatch(token.keyword)) for token in found or ())
+def is_constant(condition: list[Token] | None) -> bool:
+    """Tell whether a condition names no column, so that it holds for every row or for none; a missing one holds for every row."""
+    return not any(token.kind == "name" or (token.keyword and not _CONSTANT.fullmatch(token.keyword)) for token in condition or ())
 
 
 def checks(sql: str) -> frozenset[str]:
-    """The conditions of the CHECKs of a CREATE TABLE, one blank between tokens."""
-    found = code(sql)
-    return frozenset(_group(found, index + 1) for index, token in enumerate(found) if token.keyword == "CHECK")
+    """The conditions of the CHECKs in a CREATE TABLE, with one space between tokens."""
+    all_tokens = code(sql)
+    return frozenset(_group(all_tokens, index + 1) for index, token in enumerate(all_tokens) if token.keyword == "CHECK")
 
 
-def _group(found: list[Token], start: int) -> str:
+def _group(all_tokens: list[Token], start: int) -> str:
+    """The tokens within the parentheses that open at ``start``."""
     inner = []
-    for token in found[start + 1 :]:
-        if token.text == ")" and token.depth <= found[start].depth:
+    for token in all_tokens[start + 1 :]:
+        if token.text == ")" and token.depth <= all_tokens[start].depth:
             break
         inner.append(token.keyword or token.text)
     return " ".join(inner)

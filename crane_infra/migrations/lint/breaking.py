@@ -1,22 +1,21 @@
-"""What a migration takes away from the tables that traffic uses, from comparing each table before and after the file (pure).
+"""Finds what a migration takes away from the tables that traffic uses, by comparing each table before and after the file (pure).
 
-A file is one transaction, so traffic sees only its end. Prevents a column that a rebuild leaves out from being missed because no statement
-says DROP COLUMN.
+A file is one transaction, so traffic sees only its result; a column that a rebuild leaves out counts as dropped.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from crane_infra.migrations.sqlite.effects import Walk
+from crane_infra.migrations.sqlite.effects import FileTrace
 from crane_infra.migrations.sqlite.tables import Column, Table, Tables, affinity
 
-_LATER = "Do it in a release of its own, once no version in traffic needs the old shape"
+_LATER = "Do it in a release of its own, once no version in traffic needs the old schema"
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something that the version in traffic can miss: which rule speaks of it, at which statement, of which table (in lower case)."""
+    """Something that the version in traffic may need: the rule about it, the number of the statement, and the table (in lower case)."""
 
     rule: str
     statement: int
@@ -25,58 +24,58 @@ class Change:
     todo: str = _LATER
 
 
-def takings(walk: Walk) -> tuple[Change, ...]:
+def takings(trace: FileTrace) -> tuple[Change, ...]:
     """Everything that a file takes away, in the order of its statements."""
-    known = [(name, table) for name, table in walk.start.items() if name in walk.live]
-    found = [change for name, table in known for change in _of_table(walk, name, table)]
-    return tuple(sorted(found, key=lambda change: change.statement))
+    known = [(name, table) for name, table in trace.start.items() if name in trace.live]
+    changes = [change for name, table in known for change in _of_table(trace, name, table)]
+    return tuple(sorted(changes, key=lambda change: change.statement))
 
 
-def additions(walk: Walk, name: str) -> dict[str, Column]:
-    """The columns that a table has at the end of a file and had under no name at its start."""
-    if name not in walk.start or name not in walk.end:
+def additions(trace: FileTrace, name: str) -> dict[str, Column]:
+    """The columns that a table has at the end of a file and did not have at its start under any name."""
+    if name not in trace.start or name not in trace.end:
         return {}
-    renamed = set(_renamed(walk, name).values())
-    return {key: column for key, column in walk.end[name].columns.items() if key not in walk.start[name].columns and key not in renamed}
+    renamed = set(_renamed(trace, name).values())
+    return {key: column for key, column in trace.end[name].columns.items() if key not in trace.start[name].columns and key not in renamed}
 
 
-def _of_table(walk: Walk, name: str, old: Table) -> Iterator[Change]:
-    new = walk.end.get(name)
+def _of_table(trace: FileTrace, name: str, old: Table) -> Iterator[Change]:
+    new = trace.end.get(name)
     if new is None:
-        yield _gone(walk, name, old)
+        yield _gone(trace, name, old)
         return
     if old.kind == "view" and not new.columns and old.columns:
         yield Change(
             "drops-table",
-            walk.when(lambda tables: name not in tables or not tables[name].columns),
+            trace.when(lambda tables: name not in tables or not tables[name].columns),
             name,
             f"leaves the view {old.name} without its table",
         )
         return
-    yield from _columns(walk, name, old, new)
+    yield from _columns(trace, name, old, new)
     if old.kind != "view" and new.kind != "view":
-        yield from _types(walk, name, old, new)
-        yield from _tightened(walk, name, old, new)
+        yield from _types(trace, name, old, new)
+        yield from _tightened(trace, name, old, new)
 
 
-def _gone(walk: Walk, name: str, old: Table) -> Change:
-    at = walk.when(lambda tables: name not in tables)
-    now = next((new for new, origin in walk.origin.items() if origin == name), None)
+def _gone(trace: FileTrace, name: str, old: Table) -> Change:
+    at = trace.when(lambda tables: name not in tables)
+    now = next((new for new, origin in trace.origin.items() if origin == name), None)
     if now is not None:
-        what = f"renames {old.name} to {walk.named(now)}, and the version in traffic asks for {old.name}"
+        what = f"renames {old.name}, which the version in traffic uses, to {trace.named(now)}"
         return Change(
-            "renames-table", at, name, what, "Make the new table beside it, write to both, and drop the old one in a later release"
+            "renames-table", at, name, what, "Create the new table beside it, write to both, and drop the old one in a later release"
         )
     kind = "the view" if old.kind == "view" else "the table"
     return Change("drops-table", at, name, f"drops {kind} {old.name}")
 
 
-def _columns(walk: Walk, name: str, old: Table, new: Table) -> Iterator[Change]:
-    renamed = _renamed(walk, name)
+def _columns(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Change]:
+    renamed = _renamed(trace, name)
     for key, column in old.columns.items():
         if key in new.columns:
             continue
-        at = walk.when(partial(_lacks, name, key))
+        at = trace.when(partial(_lacks, name, key))
         if renamed.get(key) in new.columns:
             what = f"renames the column {column.name} of {old.name} to {new.columns[renamed[key]].name}"
             yield Change("renames-column", at, name, what, "Add the new column, write to both, and drop the old one in a later release")
@@ -84,12 +83,12 @@ def _columns(walk: Walk, name: str, old: Table, new: Table) -> Iterator[Change]:
             yield Change("drops-column", at, name, f"drops the column {column.name} of {old.name}")
 
 
-def _renamed(walk: Walk, name: str) -> dict[str, str]:
+def _renamed(trace: FileTrace, name: str) -> dict[str, str]:
     renamed = dict[str, str]()
-    for step in walk.steps:
-        before, after = step.effect.before.get(name), step.effect.after.get(name)
+    for statement in trace.statements:
+        before, after = statement.effect.before.get(name), statement.effect.after.get(name)
         if not before or not after:
-            renamed = {}  # rebuilt: what came before is another table's
+            renamed = {}  # rebuilt: earlier renames were of another table
             continue
         gone, new = before.columns.keys() - after.columns.keys(), after.columns.keys() - before.columns.keys()
         if len(gone) == len(new) == 1 and before.kind != "view":
@@ -98,31 +97,31 @@ def _renamed(walk: Walk, name: str) -> dict[str, str]:
     return renamed
 
 
-def _types(walk: Walk, name: str, old: Table, new: Table) -> Iterator[Change]:
+def _types(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Change]:
     for key, column in old.columns.items():
         if key in new.columns and _type(old, key) != _type(new, key):
-            at = walk.when(partial(_types_otherwise, name, key, _type(old, key)))
+            at = trace.when(partial(_types_otherwise, name, key, _type(old, key)))
             was, now = column.type or "no type", new.columns[key].type or "no type"
             yield Change("changes-type", at, name, f"changes the column {column.name} of {old.name} from {was} to {now}")
 
 
-def _tightened(walk: Walk, name: str, old: Table, new: Table) -> Iterator[Change]:
-    for key in _new_keys(walk, name, old, new):
-        at = walk.when(lambda tables, key=key: name not in tables or key in tables[name].unique)  # type: ignore[misc]
+def _tightened(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Change]:
+    for key in _new_keys(trace, name, old, new):
+        at = trace.when(lambda tables, key=key: name not in tables or key in tables[name].unique)  # type: ignore[misc]
         columns = ", ".join(sorted(key))
-        todo = "Look for rows that are equal there first; release the code that writes no more of them before it"
-        rule = "tightens-constraint" if walk.rebuilt(name) else "adds-unique-index"
-        yield Change(rule, at, name, f"makes {columns} of {old.name} unique, which fails on rows that are equal there", todo)
-    at = walk.when(lambda tables: name not in tables)
-    for what in _stricter(old, new) if walk.rebuilt(name) else ():
+        todo = "First look for rows with equal values, and release code that no longer writes them"
+        rule = "tightens-constraint" if trace.rebuilt(name) else "adds-unique-index"
+        yield Change(rule, at, name, f"makes {columns} of {old.name} unique, which fails if existing rows have equal values", todo)
+    at = trace.when(lambda tables: name not in tables)
+    for what in _stricter(old, new) if trace.rebuilt(name) else ():
         yield Change("tightens-constraint", at, name, f"{what} in {old.name}")
 
 
-def _new_keys(walk: Walk, name: str, old: Table, new: Table) -> Iterator[frozenset[str]]:
-    # Rows that are there have NULL in a column that is new and has no default, and NULLs are never equal.
-    apart = {key for key, column in additions(walk, name).items() if column.default is None}
+def _new_keys(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[frozenset[str]]:
+    # Existing rows have NULL in a new column without a default, and NULLs are never equal.
+    apart = {key for key, column in additions(trace, name).items() if column.default is None}
     for key in sorted(new.unique - old.unique, key=sorted):
-        if not key & apart and not any(before <= key for before in old.unique) and not key & set(_renamed(walk, name).values()):
+        if not key & apart and not any(before <= key for before in old.unique) and not key & set(_renamed(trace, name).values()):
             yield key
 
 
@@ -132,7 +131,7 @@ def _stricter(old: Table, new: Table) -> Iterator[str]:
         if now and now.not_null and not column.not_null and not now.automatic:
             yield f"makes the column {column.name} NOT NULL"
         elif now and now.not_null and column.default is not None and now.default is None:
-            yield f"takes the default of the column {column.name} away"
+            yield f"removes the default of the column {column.name}"
     for check in sorted(new.checks - old.checks):
         yield f"adds CHECK ({check})"
     before = {(reference.table, reference.columns) for reference in old.references}

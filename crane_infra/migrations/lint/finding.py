@@ -1,4 +1,4 @@
-"""What lint says of a migration: where, which rule, how bad, what is wrong, what to do."""
+"""A finding of lint: where it is, which rule, how severe, what is wrong, and what to do."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -27,29 +27,31 @@ RULES = (
     "not-understood",
 )
 LOSES_ROWS = "loses-rows"
-"""What the run itself says: rows went that the file does not speak of. It can be accepted like a rule of lint."""
+"""What only the run itself can find: rows were lost that the file does not declare. A stack can accept it like a rule of lint."""
+Level = Literal["error", "warning"]
+"""An error stops a run, a warning is only reported."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found. ``statement`` counts from 1; None where it is about the whole file. An error stops a run, a warning is told."""
+    """One finding. ``statement`` counts from 1; None where the finding is about the whole file."""
 
     path: str
     statement: int | None
     rule: str
-    level: Literal["error", "warning"]
+    level: Level
     what: str
     todo: str
 
     @property
     def where(self) -> str:
-        """The file, and the statement where it is about one."""
+        """The file, and the statement if the finding is about one."""
         return self.path if self.statement is None else f"{self.path}, statement {self.statement}"
 
     def error(self) -> MigrationError:
-        """The refusal of a run, in the words of the finding."""
+        """The finding as the refusal of a run."""
         return MigrationError(self.where, self.what, f"{self.todo}. ({self.rule})")
 
     def __str__(self) -> str:
-        """Say where, what and what to do, in one line."""
+        """Where, what and what to do, on one line."""
         return str(self.error()).removesuffix(".")

@@ -1,19 +1,18 @@
-"""Which rows a migration could lose without saying so: what the run counts before and after it, in the same request (pure).
+"""Finds which rows a migration could lose without declaring it; the run counts them before and after, in the same request (pure).
 
-Counts the tables that refer to one which the file drops or deletes from, and the tables that it rebuilds. Says nothing about how many
-there are. Prevents children emptied by a rebuild of their parent, and a copy that leaves rows out, from passing for success.
+These are the tables that refer to one which the file drops or deletes from, and the tables that it rebuilds.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crane_infra.migrations.sqlite.effects import Walk
+from crane_infra.migrations.sqlite.effects import FileTrace
 from crane_infra.migrations.sqlite.tables import Table
 
 
 @dataclass(frozen=True)
 class Counted:
-    """One count: the rows of a table, or those of its rows whose ``column`` is not NULL. ``may_fall``: the file says so."""
+    """One count: the rows of a table, or those whose ``column`` is not NULL. ``may_fall``: the loss is declared or accepted."""
 
     table: str
     column: str | None
@@ -21,7 +20,7 @@ class Counted:
 
     @property
     def label(self) -> str:
-        """How it is called: ``sessions``, ``sessions.user``."""
+        """What it counts: ``sessions``, ``sessions.user``."""
         return self.table if self.column is None else f"{self.table}.{self.column}"
 
     @property
@@ -30,34 +29,34 @@ class Counted:
         return f"SELECT COUNT({'*' if self.column is None else _quoted(self.column)}) FROM {_quoted(self.table)}"  # noqa: S608
 
 
-def counts_of(walk: Walk) -> tuple[Counted, ...]:
-    """What to count around a file; nothing where it drops, rebuilds and deletes no table that others refer to."""
-    parents = frozenset[str]().union(*(_parents(walk, index) for index in range(len(walk.steps))))
-    cascades = frozenset[str]().union(*(step.effect.cascades for step in walk.steps))
-    deleted = {table for step in walk.steps if step.effect.verb == "delete" for table in step.effect.targets}
-    meant = walk.file.header.loses_rows | deleted
-    found = []
-    for name, table in sorted(walk.start.items()):
-        if name in walk.end and table.kind == walk.end[name].kind == "table" and _at_risk(walk, name, table, parents, cascades):
-            found += [Counted(table.name, column, name in meant) for column in dict.fromkeys((None, *_cleared(walk, table, parents)))]
-    return tuple(found)
+def counts_of(trace: FileTrace) -> tuple[Counted, ...]:
+    """What to count before and after a file; nothing if it cannot lose rows."""
+    parents = frozenset[str]().union(*(_parents(trace, index) for index in range(len(trace.statements))))
+    cascades = frozenset[str]().union(*(statement.effect.cascades for statement in trace.statements))
+    deleted = {table for statement in trace.statements if statement.effect.verb == "delete" for table in statement.effect.targets}
+    declared = trace.file.header.loses_rows | deleted
+    counts = []
+    for name, table in sorted(trace.start.items()):
+        if name in trace.end and table.kind == trace.end[name].kind == "table" and _at_risk(trace, name, table, parents, cascades):
+            counts += [Counted(table.name, column, name in declared) for column in dict.fromkeys((None, *_cleared(trace, table, parents)))]
+    return tuple(counts)
 
 
-def _parents(walk: Walk, index: int) -> frozenset[str]:
-    effect = walk.steps[index].effect
+def _parents(trace: FileTrace, index: int) -> frozenset[str]:
+    effect = trace.statements[index].effect
     return effect.drops | (effect.targets if effect.cascades else frozenset())
 
 
-def _at_risk(walk: Walk, name: str, table: Table, parents: frozenset[str], cascades: frozenset[str]) -> bool:
-    return name in cascades or walk.rebuilt(name) or any(reference.table in parents for reference in table.references)
+def _at_risk(trace: FileTrace, name: str, table: Table, parents: frozenset[str], cascades: frozenset[str]) -> bool:
+    return name in cascades or trace.rebuilt(name) or any(reference.table in parents for reference in table.references)
 
 
-def _cleared(walk: Walk, table: Table, parents: frozenset[str]) -> Iterator[str]:
-    """The columns that ON DELETE SET NULL or SET DEFAULT would clear, where they are still there at the end."""
+def _cleared(trace: FileTrace, table: Table, parents: frozenset[str]) -> Iterator[str]:
+    """The columns that ON DELETE SET NULL or SET DEFAULT would clear, if they still exist at the end."""
     for reference in table.references:
         if reference.table in parents and reference.on_delete in {"SET NULL", "SET DEFAULT"}:
             for key in reference.columns:
-                if key in walk.end[table.name.lower()].columns and key in table.columns:
+                if key in trace.end[table.name.lower()].columns and key in table.columns:
                     yield table.columns[key].name
 
 

@@ -2,11 +2,11 @@
 
 import random
 
-from crane_infra.d1.database import Statement
+from crane_infra.d1.database import BoundStatement
 from crane_infra.d1.errors import NoAnswerError, RateLimitedError
 from crane_infra.errors import ApiError
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.files.split import is_split_wrongly
+from crane_infra.migrations.files.split import may_be_cut
 from crane_infra.migrations.requests import apply_request, as_file, base_request
 from crane_infra.migrations.run.state import Run
 
@@ -17,7 +17,7 @@ async def send_file(run: Run, file: MigrationFile) -> None:
     Raises ApiError.
     """
     request = _request_for(run, file)
-    if any(is_split_wrongly(statement.sql) for statement in request):
+    if any(may_be_cut(statement.sql) for statement in request):
         run.has_written = True
         run.log(f"{file.name} runs through D1's import, which blocks the database until it is done")
         await run.db.run_file(as_file(request))
@@ -25,7 +25,7 @@ async def send_file(run: Run, file: MigrationFile) -> None:
         await _send(run, request)
 
 
-async def send_repeatable(run: Run, request: list[Statement]) -> None:
+async def send_repeatable(run: Run, request: list[BoundStatement]) -> None:
     """Send a request that does nothing the second time; one temporary failure is tolerated. Raises ApiError."""
     try:
         await _send(run, request)
@@ -52,12 +52,12 @@ def asks_too_long(error: ApiError) -> bool:
     return isinstance(error, RateLimitedError) and error.asks_too_long
 
 
-async def _send(run: Run, request: list[Statement]) -> None:
+async def _send(run: Run, request: list[BoundStatement]) -> None:
     run.has_written = True
     await run.db.write(request)
 
 
-def _request_for(run: Run, file: MigrationFile) -> list[Statement]:
+def _request_for(run: Run, file: MigrationFile) -> list[BoundStatement]:
     if file is run.schema.base:
         return base_request(file, run.plan.contains, run.token, run.release, run.bookmark)
     origin = {"token": run.token, "release": run.release, "bookmark": run.bookmark}

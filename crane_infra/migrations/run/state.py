@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from crane_infra.d1.database import Database
+from crane_infra.d1.database import DatabaseClient
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.judgement import Judgement, plan_for
 from crane_infra.migrations.ledger import Ledger, read_ledger
@@ -22,7 +22,7 @@ class Run:
     ``rows_listed`` is the number of rows that wrangler's table must have when the next file starts.
     """
 
-    db: Database
+    db: DatabaseClient
     schema: SchemaFiles
     release: str
     write_log: Callable[[str], None]

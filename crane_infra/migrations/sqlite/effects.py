@@ -1,23 +1,24 @@
-"""Goes through the statements of a migration and keeps track of what became of each table: dropped, renamed, rebuilt, known to be empty.
+"""Follows the statements of a migration and tracks each table: dropped, renamed, rebuilt, known to be empty.
 
-Judges nothing. Prevents a rebuild (make new, copy, drop old, rename) from looking like four harmless statements, and a table that was
-made a moment ago from being defended.
+It judges nothing. It recognises a rebuild (create new, copy, drop old, rename) across its statements, and tables that are too new to have rows.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.files.tokens import condition
+from crane_infra.migrations.files.tokens import where_of
+from crane_infra.migrations.sqlite.statement_effect import Effect
 from crane_infra.migrations.sqlite.tables import Tables
-from crane_infra.migrations.sqlite.trial import Effect, Trial
+from crane_infra.migrations.sqlite.trial import Trial
 
 
 @dataclass(frozen=True)
-class Step:
-    """One statement. ``lost``: tables that may lose rows or references by it. ``blocking``: tables whose rows keep it from dropping one.
+class TracedStatement:
+    """One statement of a file and its effect there; ``number`` counts from 1.
 
-    ``replaced`` is the name under which a dropped table was known when the file began.
+    ``lost`` are the tables that may lose rows or references by it, ``blocking`` those whose rows make D1 refuse the drop of a table, and
+    ``replaced`` is the name that the dropped table had when the file began.
     """
 
     number: int
@@ -28,66 +29,67 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Walk:
-    """What a file does. ``live`` is what the database holds before any pending file: the only tables that traffic can know.
+class FileTrace:
+    """What a file does, from its ``start`` to its ``end``.
 
-    ``origin`` tells under which name a table of the end was known at the start; one that the file made is not in it.
+    ``live`` is what the database holds before any pending file: the only tables that traffic can use. ``origin`` maps the name of a table at
+    the end to its name at the start; it lacks tables that the file creates.
     """
 
     file: MigrationFile
     live: Tables
     start: Tables
     end: Tables
-    steps: tuple[Step, ...]
+    statements: tuple[TracedStatement, ...]
     origin: Mapping[str, str]
 
     def when(self, holds: Callable[[Tables], bool]) -> int:
-        """The number of the statement that last made something true of the tables."""
-        turns = (step.number for step in reversed(self.steps) if holds(step.effect.after) and not holds(step.effect.before))
-        return next(turns, 1)
+        """The number of the last statement that made something true of the tables."""
+        changes = (each.number for each in reversed(self.statements) if holds(each.effect.after) and not holds(each.effect.before))
+        return next(changes, 1)
 
     def rebuilt(self, table: str) -> bool:
-        """Whether the table of this name is another one than at the start."""
+        """Whether the table of this name is another one at the end than at the start."""
         return table in self.start and table in self.end and self.origin.get(table) != table
 
     @property
     def touched(self) -> frozenset[str]:
-        """The tables that the file makes, changes, drops or writes to."""
-        return frozenset[str]().union(*(step.effect.touches for step in self.steps))
+        """The tables that the file creates, changes, drops or writes to."""
+        return frozenset[str]().union(*(statement.effect.touches for statement in self.statements))
 
     @property
     def read(self) -> frozenset[str]:
         """The tables that the file reads."""
-        return frozenset[str]().union(*(step.effect.reads for step in self.steps))
+        return frozenset[str]().union(*(statement.effect.reads for statement in self.statements))
 
     def named(self, table: str) -> str:
         """The name of a table as the files write it."""
-        places = (self.end, self.start, *(step.effect.before for step in self.steps))
-        return next((tables[table].name for tables in places if table in tables), table)
+        states = (self.end, self.start, *(statement.effect.before for statement in self.statements))
+        return next((tables[table].name for tables in states if table in tables), table)
 
 
-class Walker:
-    """Walks through pending files in order, and knows across them which tables have no rows."""
+class Tracer:
+    """Traces files in order on one trial database, and remembers across them which tables have no rows."""
 
     def __init__(self, trial: Trial) -> None:
         self._trial, self._live = trial, trial.tables
         self._empty, self._origin = set[str](), dict[str, str]()
 
-    def walk(self, file: MigrationFile) -> Walk:
+    def trace(self, file: MigrationFile) -> FileTrace:
         """Run the statements of a file on the trial database."""
         self._trial.begin_file()
         start = self._trial.tables
         self._origin = {name: name for name in start}
-        steps = tuple(self._step(number, statement) for number, statement in enumerate(file.statements, 1))
-        return Walk(file, self._live, start, self._trial.tables, steps, dict(self._origin))
+        statements = tuple(self._statement(number, sql) for number, sql in enumerate(file.statements, 1))
+        return FileTrace(file, self._live, start, self._trial.tables, statements, dict(self._origin))
 
-    def _step(self, number: int, statement: str) -> Step:
-        effect = self._trial.run(statement)
+    def _statement(self, number: int, sql: str) -> TracedStatement:
+        effect = self._trial.run(sql)
         dropped = next(iter(sorted(effect.drops)), "")
         blocking = _blocking(effect.before, dropped) - self._empty
-        step = Step(number, effect, effect.cascades - self._empty, blocking, self._origin.get(dropped, dropped))
+        statement = TracedStatement(number, effect, effect.cascades - self._empty, blocking, self._origin.get(dropped, dropped))
         self._follow(effect)
-        return step
+        return statement
 
     def _follow(self, effect: Effect) -> None:
         if effect.renames:
@@ -97,7 +99,7 @@ class Walker:
             self._empty = (self._empty - gone) | new
             self._origin = {name: origin for name, origin in self._origin.items() if name not in gone}
         self._empty -= effect.fills
-        if effect.verb == "delete" and _of_all(effect.statement):
+        if effect.verb == "delete" and _affects_all_rows(effect.sql):
             self._empty |= effect.targets
 
     def _rename(self, old: str, new: str) -> None:
@@ -108,10 +110,11 @@ class Walker:
 
 
 def _blocking(tables: Tables, dropped: str) -> frozenset[str]:
-    refer = {name: [ref for ref in table.references if ref.table == dropped] for name, table in tables.items() if name != dropped}
-    return frozenset(name for name, references in refer.items() if any(not reference.loses for reference in references))
+    """The tables that refer to a dropped one without an ON DELETE action that settles it."""
+    referring = {name: [ref for ref in table.references if ref.table == dropped] for name, table in tables.items() if name != dropped}
+    return frozenset(name for name, references in referring.items() if any(not reference.loses for reference in references))
 
 
-def _of_all(statement: str) -> bool:
-    found = condition(statement)
-    return found is None or [token.keyword for token in found] in (["TRUE"], ["1"])
+def _affects_all_rows(sql: str) -> bool:
+    where = where_of(sql)
+    return where is None or [token.keyword for token in where] in (["TRUE"], ["1"])

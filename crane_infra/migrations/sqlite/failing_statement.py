@@ -1,21 +1,21 @@
-"""Finds the statement that D1's message is about, where that can be told (no request is made).
+"""Finds the statement that D1's message is about, where that is possible (without a request).
 
-D1 names no statement of a batch. The files are tried on an empty SQLite in memory: the statement that fails there with the words that
-D1 used is the one. What depends on the data (a UNIQUE that fails) or on a base schema is not found, and then nothing is claimed.
+D1 does not say which statement of a batch failed. The files are tried on an empty SQLite in memory: the statement that fails there with the
+same message is the one. A failure that depends on rows (a UNIQUE constraint) or on a base schema is not found.
 """
 
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 
-from crane_infra.migrations.files import split
 from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.files.split import shorten
 
-_STEPS = 200_000  # of SQLite's machine, so that a statement that never ends is given up
+_STEPS = 200_000  # of SQLite's virtual machine, after which a statement that never ends is stopped
 
 
 def find_statement(files: Sequence[MigrationFile], file: MigrationFile, message: str) -> int | None:
-    """Return the index of the statement of ``file`` that fails with ``message``; the files before it are tried first."""
+    """Return the index (from 0) of the statement of ``file`` that fails with ``message``; the files before it are tried first."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
         memory.set_progress_handler(lambda: True, _STEPS)
         for earlier in files:
@@ -26,10 +26,10 @@ def find_statement(files: Sequence[MigrationFile], file: MigrationFile, message:
 
 
 def describe(file: MigrationFile, index: int | None) -> str:
-    """Return how an error names a statement; nothing where it is not known."""
+    """Return how an error names a statement; empty where it is not known."""
     if index is None or not 0 <= index < len(file.statements):
         return ""
-    return f"statement {index + 1} of {len(file.statements)} ({split.shorten(file.statements[index])})"
+    return f"statement {index + 1} of {len(file.statements)} ({shorten(file.statements[index])})"
 
 
 def _failures(memory: sqlite3.Connection, file: MigrationFile) -> list[str | None]:

@@ -1,14 +1,13 @@
-"""The schema that migrations make, and the one that a database has: tables, indexes, views and triggers, compared by name and text.
+"""Compares the schema that migrations make with the one that a database has: tables, indexes, views and triggers, by name and SQL.
 
-The expected one is made in SQLite itself. Knows nothing of rows: statements that write some are compiled and not run. White space, comments,
-and how a name is quoted make no difference, since SQLite's versions rewrite these in ALTER TABLE.
-Prevents a table that was dropped or changed by hand from going unnoticed because the ledger still looks right.
+SQLite itself makes the expected one. There are no rows: statements that write some are compiled and not run. White space, comments, and how a
+name is quoted make no difference, since SQLite's versions rewrite these in ALTER TABLE.
 """
 
 import difflib
 from collections.abc import Iterable, Mapping
 
-from crane_infra.d1.database import Database
+from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.tokens import code
@@ -16,7 +15,7 @@ from crane_infra.migrations.own_tables import is_users
 from crane_infra.migrations.sqlite.trial import Trial, trial
 
 Schema = Mapping[str, str]
-"""The SQL that made each object, by ``kind name``."""
+"""The SQL of each object, by ``kind name``: ``table sessions``."""
 _READ = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 _ORDER = ("table", "view", "index", "trigger")
 
@@ -44,40 +43,42 @@ def schema_after(before: Schema, files: Iterable[MigrationFile]) -> Schema:
         return as_schema(database.objects())
 
 
-async def live_schema(db: Database) -> Schema:
+async def live_schema(db: DatabaseClient) -> Schema:
     """The schema that a database has; raises ApiError."""
     rows = await db.read(_READ)
     return as_schema((str(row.get("type")), str(row.get("name")), str(row.get("sql"))) for row in rows)
 
 
 def differing(expected: Schema, live: Schema) -> list[str]:
-    """The objects that are not the same in both, sorted: ``table sessions``."""
+    """The objects that are not the same in both, sorted."""
     return sorted(
-        name for name in expected.keys() | live.keys() if name not in expected or name not in live or not same(expected[name], live[name])
+        name
+        for name in expected.keys() | live.keys()
+        if name not in expected or name not in live or not is_same(expected[name], live[name])
     )
 
 
-def same(one: str, other: str) -> bool:
-    """Tell whether two CREATE statements differ in white space, comments and quotes of names alone."""
+def is_same(one: str, other: str) -> bool:
+    """Tell whether two CREATE statements are equal apart from white space, comments and quotes of names."""
     return one == other or _plain(one) == _plain(other)
 
 
 def differences(expected: Schema, live: Schema) -> list[str]:
-    """What a person would say of the live schema, one sentence for each object that is not as expected."""
+    """What differs in the live schema, one sentence for each object."""
     verbs = {(True, False): "is gone", (False, True): "was added", (True, True): "was changed"}
     return [f"{name} {verbs[name in expected, name in live]}" for name in differing(expected, live)]
 
 
-def difference(expected: Schema, live: Schema, names: tuple[str, str] = ("as the migrations make it", "as it is")) -> str:
+def difference(expected: Schema, live: Schema, names: tuple[str, str] = ("expected from the migrations", "live")) -> str:
     """A unified diff of both schemas, object by object; empty where they are equal."""
-    kept = set(differing(expected, live))
-    before, after = (_lines({name: sql for name, sql in one.items() if name in kept}) for one in (expected, live))
+    names_shown = set(differing(expected, live))
+    before, after = (_lines({name: sql for name, sql in schema.items() if name in names_shown}) for schema in (expected, live))
     return "\n".join(difflib.unified_diff(before, after, *names, lineterm="", n=1))
 
 
 def _run(database: Trial, where: str, statement: str) -> None:
     if refused := database.run(statement).refused:
-        raise MigrationError(where, f"SQLite refuses it: {refused}", "Correct the file")
+        raise MigrationError(where, f"SQLite refuses it: {refused}", "Fix the file")
 
 
 def _lines(schema: Schema) -> list[str]:
@@ -94,5 +95,5 @@ def _name(quoted: str) -> str:
 
 
 def as_schema(objects: Iterable[tuple[str, str, str]]) -> Schema:
-    """The user's own of these objects: kind, name and SQL of each."""
+    """The schema of the user's objects among these: kind, name and SQL of each."""
     return {f"{kind} {name}": sql.strip() for kind, name, sql in objects if is_users(name)}

@@ -1,6 +1,6 @@
-"""The tables of a SQLite database as lint compares them: columns, unique keys, references, checks. Read from SQLite, never parsed.
+"""Reads the tables of a SQLite database as lint compares them: columns, unique keys, references and checks.
 
-Knows neither rows nor triggers. Prevents a rebuilt table from passing for the old one because its name is the same.
+SQLite reports them, so no SQL is parsed. Rows and triggers are not read.
 """
 
 import sqlite3
@@ -25,7 +25,7 @@ _VIRTUAL, _STORED = 2, 3  # how table_xinfo marks generated columns
 
 @dataclass(frozen=True)
 class Column:
-    """A column as ``PRAGMA table_xinfo`` tells it."""
+    """A column as ``PRAGMA table_xinfo`` reports it."""
 
     name: str
     type: str
@@ -67,26 +67,26 @@ Tables = Mapping[str, Table]
 
 
 Known = dict[tuple[str, str], Table]
-"""Tables that were read before, by name and by the SQL of the table and its indexes."""
+"""Tables that were read before, by their name and the SQL of the table and its indexes."""
 
 
 def read_tables(db: sqlite3.Connection, known: Known) -> Tables:
-    """Read the tables and views; what belongs to SQLite, D1 or the ledger is left out. ``known`` is used and kept."""
+    """Read the user's tables and views. ``known`` is used as a cache and extended."""
     rows = db.execute("SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main' AND type <> 'shadow'").fetchall()
     texts: dict[str, str] = dict(db.execute(_TEXTS).fetchall())
-    found: dict[str, Table] = {}
+    tables: dict[str, Table] = {}
     for name, kind, strict in rows:
         if not is_users(name):
             continue
         key = (name, texts.get(name.lower(), ""))
-        # What a view holds depends on other objects too.
+        # The columns of a view depend on other objects too.
         table = known.get(key) if kind != "view" else None
-        found[name.lower()] = known[key] = table or _table(db, name, kind, bool(strict))
-    return found
+        tables[name.lower()] = known[key] = table or _table(db, name, kind, bool(strict))
+    return tables
 
 
 def affinity(declared: str) -> str:
-    """What SQLite makes of a declared type (the five rules of sqlite.org/datatype3.html, section 3.1)."""
+    """The affinity of a declared type (the five rules of sqlite.org/datatype3.html, section 3.1)."""
     kind = declared.upper()
     return next((result for part, result in _AFFINITIES if part in kind), "NUMERIC" if kind else "BLOB")
 
@@ -94,7 +94,7 @@ def affinity(declared: str) -> str:
 def _table(db: sqlite3.Connection, name: str, kind: str, strict: bool) -> Table:  # noqa: FBT001 - one of a row's values
     try:
         rows = db.execute(_COLUMNS, (name,)).fetchall()
-    except sqlite3.Error:  # a view over something that is gone
+    except sqlite3.Error:  # a view of a table that is gone
         rows = []
     keyed = sum(row[-2] > 0 for row in rows) == 1
     columns = {row[0].lower(): _column(*row[:4], automatic=_automatic(row, keyed=keyed)) for row in rows}
@@ -133,10 +133,10 @@ def _key(db: sqlite3.Connection, index: str, partial: int) -> frozenset[str]:
 
 
 def _references(db: sqlite3.Connection, name: str) -> tuple[Reference, ...]:
-    found: dict[int, tuple[str, list[str], str]] = {}
+    references: dict[int, tuple[str, list[str], str]] = {}
     for number, table, column, on_delete in db.execute('SELECT id, "table", "from", on_delete FROM pragma_foreign_key_list(?)', (name,)):
-        found.setdefault(number, (table.lower(), [], on_delete))[1].append(column.lower())
-    return tuple(Reference(table, tuple(columns), action) for table, columns, action in found.values())
+        references.setdefault(number, (table.lower(), [], on_delete))[1].append(column.lower())
+    return tuple(Reference(table, tuple(columns), action) for table, columns, action in references.values())
 
 
 def _checks(db: sqlite3.Connection, name: str) -> frozenset[str]:

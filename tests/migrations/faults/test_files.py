@@ -78,13 +78,13 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str]] = {
     "two with one number": ({"0002_a.sql": "SELECT 1;", "2_b.sql": "SELECT 1;"}, "the number 2 is taken by 0002_a.sql"),
     "no number": ({"make.sql": "SELECT 1;"}, "the name is not of the form NNNN_name.sql"),
     "empty": ({"0001_a.sql": " \n"}, "the file is empty"),
-    "no semicolon": ({"0001_a.sql": "DELETE FROM t"}, "the last statement is not finished"),
+    "no semicolon": ({"0001_a.sql": "DELETE FROM t"}, "the last statement is incomplete"),
     "BOM": ({"0001_a.sql": b"\xef\xbb\xbfSELECT 1;"}, "starts with a byte order mark"),
     "NUL": ({"0001_a.sql": b"SELECT 1;\0"}, "a NUL byte at offset 9"),
     "BEGIN": ({"0001_a.sql": "BEGIN; SELECT 1; COMMIT;"}, "BEGIN is not allowed in a migration"),
     "ATTACH": ({"0001_a.sql": "ATTACH 'x' AS y;"}, "ATTACH is not allowed in a migration"),
     "PRAGMA": ({"0001_a.sql": "PRAGMA foreign_keys = OFF;"}, "PRAGMA foreign_keys is not allowed in a migration"),
-    "too long": ({"0001_a.sql": f"SELECT '{'x' * 100_000}';"}, "a statement of 100009 bytes, D1 takes 100000"),
+    "too long": ({"0001_a.sql": f"SELECT '{'x' * 100_000}';"}, "a statement has 100009 bytes, more than D1's limit of 100000"),
 }
 
 
@@ -106,7 +106,7 @@ async def test_a_link_out_of_the_folder_is_refused_before_any_call(target: Targe
     outside = target.folder.parent / "outside.sql"
     outside.write_text("SELECT 1;")
     (target.folder / "0011_link.sql").symlink_to(outside)
-    with pytest.raises(MigrationError, match=r"/0011_link\.sql: a link that leads out of the folder"):
+    with pytest.raises(MigrationError, match=r"/0011_link\.sql: it is a link to a file outside the folder"):
         await target.run(target.read())
     assert target.calls(QUERY) == 0
     target.files()

@@ -35,7 +35,7 @@ async def test_a_statement_that_is_invalid_leaves_nothing_of_its_file_and_is_nam
         f"{SHOWN}/{NAMES[1]}: not applied to {target.name} at statement 2 of 3 ({OVERFLOW}): D1 refused it: "
         f"integer overflow: SQLITE_ERROR (code 7500). It was rolled back. "
         f"Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. "
-        "Correct what it names; then run the same `pulumi up` again, which continues with this file."
+        "Fix what the message names; then run the same `pulumi up` again, which continues with this file."
     )
     await target.holds(files, NAMES[:1])
     assert target.rows("SELECT x FROM t") == []
@@ -66,7 +66,7 @@ async def half_done(target: Target, places: Places) -> StartedNotDoneError:
 async def test_a_batch_that_was_not_atomic_stops_every_later_run_and_names_the_ways_out(target: Target, places: Places) -> None:
     """Case 2."""
     first = await half_done(target, places)
-    assert "(D1 refused it: integer overflow: SQLITE_ERROR (code 7500)). Look at the schema, then take one way: " in str(first)
+    assert "(D1 refused it: integer overflow: SQLITE_ERROR (code 7500)). Look at the schema, then do one of these: " in str(first)
     assert target.rows("SELECT x FROM t") == [{"x": "a-b"}]
     target.faults.reset()
     with pytest.raises(StartedNotDoneError) as again:
@@ -122,7 +122,7 @@ async def test_success_false_without_a_reason_is_a_failure_with_a_text(target: T
     assert once.fired == 1
     with (
         target.faults.fault(QUERY, NO_REASON, nth=places.later, times=9),
-        pytest.raises(MigrationError, match=r"the outcome of a write is not known: the reply says success: false and no reason"),
+        pytest.raises(MigrationError, match=r"the outcome of a write is unknown: the reply says success: false without a reason"),
     ):
         await target.run(three)
     await target.holds(three, NAMES[:2])
@@ -130,7 +130,7 @@ async def test_success_false_without_a_reason_is_a_failure_with_a_text(target: T
 
 async def test_a_read_that_says_success_false_without_a_reason_is_a_failure_with_a_text(target: Target, three: Files) -> None:
     """Case 7."""
-    with target.faults.fault(QUERY, NO_REASON, times=99) as fault, pytest.raises(ApiError, match="says success: false and no reason"):
+    with target.faults.fault(QUERY, NO_REASON, times=99) as fault, pytest.raises(ApiError, match="says success: false without a reason"):
         await target.run(three)
     assert fault.fired == 5
     await target.holds(three, ())
@@ -144,7 +144,7 @@ async def test_a_success_that_does_not_answer_for_each_statement_is_a_failure(
     with target.faults.fault(QUERY, hidden, nth=places.on_empty + 1) as lied, pytest.raises(StartedNotDoneError) as caught:
         await target.run(three)
     assert lied.fired == 1
-    assert "the reply says success, yet " in str(caught.value)
+    assert "the reply says success, but " in str(caught.value)
     with pytest.raises(StartedNotDoneError):
         await target.run(three)
     assert target.listed == NAMES[:2]

@@ -10,7 +10,7 @@ from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.header import Header, parse_header
 from tests.migrations.builders import SHOWN, write_files
 
-FORMS = "write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"
+FORMS = "Write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"
 
 
 def refusal(text: str) -> str:
@@ -70,24 +70,24 @@ def test_a_file_carries_its_header(tmp_path: Path) -> None:
     ],
 )
 def test_a_line_that_is_not_understood_is_refused_with_its_number(line: str) -> None:
-    assert refusal(f"-- first\n\n{line}\nSELECT 1;") == f"0001_a.sql:3: {line} is not understood. Correct it: {FORMS}."
+    assert refusal(f"-- first\n\n{line}\nSELECT 1;") == f"0001_a.sql:3: {line} is not a known declaration. {FORMS}."
 
 
 @pytest.mark.parametrize("names", ["", "a,", ", a", "a b", "1a", "a;", '""', "a.b"])
 def test_loses_rows_without_proper_names_is_refused(names: str) -> None:
     line = f"-- crane: loses-rows {names}".rstrip()
-    assert refusal(line) == f"0001_a.sql:1: {line} names no table. Name tables, with commas between them: loses-rows a, b."
+    assert refusal(line) == f"0001_a.sql:1: {line} does not name a table. Name the tables, separated by commas: loses-rows a, b."
 
 
 def test_what_is_said_twice_is_refused() -> None:
-    assert refusal("-- crane: expand\n-- crane: expand\n") == "0001_a.sql:2: expand is said twice. Leave one of them."
-    assert refusal("-- crane: loses-rows a, A\n") == "0001_a.sql:1: loses-rows names a twice. Leave one of them."
-    assert refusal('-- crane: loses-rows a\n-- crane: loses-rows b, "a"') == "0001_a.sql:2: loses-rows names a twice. Leave one of them."
+    assert refusal("-- crane: expand\n-- crane: expand\n") == "0001_a.sql:2: expand is declared twice. Remove one of them."
+    assert refusal("-- crane: loses-rows a, A\n") == "0001_a.sql:1: loses-rows names a twice. Remove one of them."
+    assert refusal('-- crane: loses-rows a\n-- crane: loses-rows b, "a"') == "0001_a.sql:2: loses-rows names a twice. Remove one of them."
 
 
 def test_a_contradiction_is_refused() -> None:
     assert refusal("-- crane: expand\n-- crane: contract\n") == (
-        "0001_a.sql:2: contract contradicts expand above. A file is one or the other: split it, and release the expand first."
+        "0001_a.sql:2: contract contradicts expand above. Split the file, and release the expand first."
     )
 
 
@@ -102,9 +102,7 @@ def test_a_contradiction_is_refused() -> None:
 )
 def test_a_line_after_the_first_statement_is_refused(text: str) -> None:
     number = text[: text.index("-- crane")].count("\n") + 1
-    assert refusal(text) == (
-        f"0001_a.sql:{number}: -- crane: expand stands after the first statement. Put it on a line before every statement."
-    )
+    assert refusal(text) == (f"0001_a.sql:{number}: -- crane: expand comes after the first statement. Move it above the first statement.")
 
 
 def test_a_folder_with_a_malformed_header_is_refused_before_anything_else_is_done(tmp_path: Path) -> None:

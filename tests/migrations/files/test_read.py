@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import read_migrations
-from crane_infra.migrations.files.split import split
+from crane_infra.migrations.files.split import split_statements
 from tests.migrations.builders import SHOWN, write_files
 
 
@@ -56,7 +56,7 @@ def test_a_missing_folder_is_an_error_and_an_empty_one_is_not(tmp_path: Path) ->
     assert read_migrations(tmp_path, SHOWN) == ()
     with pytest.raises(MigrationError) as caught:
         read_migrations(tmp_path / "migratoins", SHOWN)
-    assert str(caught.value) == f"{SHOWN}: there is no such folder. Create it, or correct the path of the migrations in the catalog."
+    assert str(caught.value) == f"{SHOWN}: the folder does not exist. Create it, or correct the path of the migrations in the catalog."
 
 
 def test_a_duplicate_number_is_refused_however_it_is_written(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_duplicate_number_is_refused_however_it_is_written(tmp_path: Path) -> 
 def test_a_name_without_number_is_refused(tmp_path: Path, name: str) -> None:
     shown = " ".join(f"{SHOWN}/{name}".split())
     assert refusal(tmp_path, {name: "SELECT 1;"}) == (
-        f"{shown}: the name is not of the form NNNN_name.sql. Rename it, for example 0001_create_users.sql."
+        f"{shown}: the name is not of the form NNNN_name.sql. Rename it, for example to 0001_create_users.sql."
     )
 
 
@@ -83,34 +83,36 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (folder / "0001_a.sql").symlink_to(outside)
     with pytest.raises(MigrationError) as caught:
         read_migrations(folder, SHOWN)
-    assert str(caught.value) == f"{SHOWN}/0001_a.sql: a link that leads out of the folder. Put the file itself here."
+    assert str(caught.value) == f"{SHOWN}/0001_a.sql: it is a link to a file outside the folder. Put the file itself here."
 
 
 def test_a_folder_called_sql_is_refused(tmp_path: Path) -> None:
     (tmp_path / "0001_a.sql").mkdir()
     with pytest.raises(MigrationError) as caught:
         read_migrations(tmp_path, SHOWN)
-    assert str(caught.value) == f"{SHOWN}/0001_a.sql: not a file. Only files may end in .sql here."
+    assert (
+        str(caught.value) == f"{SHOWN}/0001_a.sql: it is not a file. Rename it: only migration files may have names that end in .sql here."
+    )
 
 
-TAKE_OUT = "is not allowed in a migration. Take it out: a file is one transaction already."
+TAKE_OUT = "is not allowed in a migration. Remove it: a file already runs as one transaction."
 PRAGMA = (
     "PRAGMA foreign_keys is not allowed in a migration. "
-    "Take it out: D1 ignores it, and a table rebuilt under it empties the tables that refer to it."
+    "Remove it: D1 ignores it, so rebuilding a table would empty the tables that refer to it."
 )
 BAD: dict[str, tuple[str | bytes, str]] = {
-    "empty": ("", "the file is empty. Write the migration, or delete the file; a comment alone will do."),
-    "blank": (" \r\n\t", "the file is empty. Write the migration, or delete the file; a comment alone will do."),
+    "empty": ("", "the file is empty. Write the migration, or delete the file; a comment alone is enough."),
+    "blank": (" \r\n\t", "the file is empty. Write the migration, or delete the file; a comment alone is enough."),
     "BOM": (b"\xef\xbb\xbfSELECT 1;", "the file starts with a byte order mark. Save it as UTF-8 without a byte order mark."),
-    "NUL": (b"SELECT 1;\0", "a NUL byte at offset 9. Save it as plain UTF-8 text."),
-    "latin-1": ("SELECT 'ü';".encode("latin-1"), "not UTF-8 at offset 8. Save it as UTF-8."),
+    "NUL": (b"SELECT 1;\0", "it has a NUL byte at offset 9. Save it as plain UTF-8 text."),
+    "latin-1": ("SELECT 'ü';".encode("latin-1"), "it is not valid UTF-8 at offset 8. Save it as UTF-8."),
     "no semicolon": (
         "SELECT 1;\nDELETE FROM t",
-        "the last statement is not finished (DELETE FROM t). End it with a semicolon, once it is complete.",
+        "the last statement is incomplete (DELETE FROM t). Complete it and end it with a semicolon.",
     ),
     "open string": (
         "INSERT INTO t VALUES ('a;);\n",
-        "the last statement is not finished (INSERT INTO t VALUES ('a;);). End it with a semicolon, once it is complete.",
+        "the last statement is incomplete (INSERT INTO t VALUES ('a;);). Complete it and end it with a semicolon.",
     ),
     "BEGIN": ("begin;", f"BEGIN {TAKE_OUT}"),
     "BEGIN without semicolon": ("BEGIN", f"BEGIN {TAKE_OUT}"),
@@ -119,13 +121,13 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "ROLLBACK": ("ROLLBACK TO a;", f"ROLLBACK {TAKE_OUT}"),
     "SAVEPOINT": ("SAVEPOINT a;", f"SAVEPOINT {TAKE_OUT}"),
     "RELEASE": ("RELEASE a;", f"RELEASE {TAKE_OUT}"),
-    "ATTACH": ("ATTACH 'x' AS y;", "ATTACH is not allowed in a migration. Take it out: D1 knows one database only."),
-    "DETACH": ("DETACH y;", "DETACH is not allowed in a migration. Take it out: D1 knows one database only."),
+    "ATTACH": ("ATTACH 'x' AS y;", "ATTACH is not allowed in a migration. Remove it: D1 has only one database."),
+    "DETACH": ("DETACH y;", "DETACH is not allowed in a migration. Remove it: D1 has only one database."),
     "PRAGMA": ("PRAGMA foreign_keys=OFF;", PRAGMA),
     "PRAGMA of a schema": ('pragma /* ; */ main."foreign_keys" = 0;', PRAGMA),
     "too long": (
         f"INSERT INTO t VALUES ('{'x' * 100_000}');",
-        f"a statement of 100025 bytes, D1 takes 100000 (INSERT INTO t VALUES ('{'x' * 37}…). Split it into smaller statements.",
+        f"a statement has 100025 bytes, more than D1's limit of 100000 (INSERT INTO t VALUES ('{'x' * 37}…). Split it into smaller statements.",
     ),
 }
 
@@ -173,7 +175,7 @@ SPLITS = {
 def test_statements_end_where_sqlite_says(case: str) -> None:
     """Row 15."""
     text, statements = SPLITS[case]
-    assert split(text) == (statements, "")
+    assert split_statements(text) == (statements, "")
 
 
 @pytest.mark.parametrize(
@@ -191,4 +193,4 @@ GAPS = st.sampled_from(["", "\n", " -- c;\n", "/* ; */", "\r\n"])
 @given(st.lists(st.tuples(GAPS, PARTS), max_size=6), GAPS)
 def test_splitting_what_was_joined_gives_the_parts_back(parts: list[tuple[str, str]], end: str) -> None:
     text = "".join(f"{gap}{part};" for gap, part in parts) + end
-    assert split(text) == (tuple(part.rstrip() for _, part in parts), "")
+    assert split_statements(text) == (tuple(part.rstrip() for _, part in parts), "")

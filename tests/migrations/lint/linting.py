@@ -5,8 +5,10 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from crane_infra.migrations.files.split import split
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.files.split import split_statements
 from crane_infra.migrations.lint.finding import Finding
+from crane_infra.migrations.lint.judge import examine, examine_each
 
 Lint = Callable[..., tuple[Finding, ...]]
 """Lints files given by their text; ``before`` is what the database has."""
@@ -29,6 +31,16 @@ SAFE_REBUILD = (
 )
 
 
+def findings(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> tuple[Finding, ...]:
+    """What lint finds in the pending files, as one release."""
+    return tuple(finding for examined in examine(files, pending) for finding in examined.findings)
+
+
+def findings_one_by_one(files: Sequence[MigrationFile]) -> tuple[Finding, ...]:
+    """What lint finds in the files, each as a release of its own."""
+    return tuple(finding for examined in examine_each(files) for finding in examined.findings)
+
+
 def rules(findings: Sequence[Finding], *, level: str = "") -> list[tuple[str, int | None]]:
     return [(finding.rule, finding.statement) for finding in findings if level in {"", finding.level}]
 
@@ -44,7 +56,7 @@ def cascading(action: str = "CASCADE") -> str:
 def rows_of(made: str) -> sqlite3.Connection:
     """A database with a row in each table, all referring to row 1."""
     db = sqlite3.connect(":memory:", isolation_level=None)
-    for statement in split(made)[0]:
+    for statement in split_statements(made)[0]:
         db.execute(statement)
     for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         columns = len(db.execute(f"PRAGMA table_info({name})").fetchall())
@@ -56,6 +68,6 @@ def rows_of(made: str) -> sqlite3.Connection:
 def run(db: sqlite3.Connection, text: str) -> None:
     """Run a file as D1 does, as one transaction."""
     db.execute("BEGIN")
-    for statement in split(text)[0]:
+    for statement in split_statements(text)[0]:
         db.execute(statement)
     db.execute("COMMIT")

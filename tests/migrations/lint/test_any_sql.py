@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from crane_infra.migrations.files.header import Header
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.lint.judge import examine, lint, lint_each
+from crane_infra.migrations.lint.judge import examine
 from tests.migrations.builders import file
-from tests.migrations.lint.linting import rows_of, run
+from tests.migrations.lint.linting import findings, findings_one_by_one, rows_of, run
 
 ACTIONS = st.sampled_from(["CASCADE", "SET NULL", "NO ACTION", "RESTRICT"])
 DROPS = st.sampled_from(
@@ -71,7 +71,7 @@ STATEMENT = st.one_of(
 def test_lint_never_raises(files: list[list[str]], known: int, kind: str | None) -> None:
     header = Header(kind, frozenset({"a"}))  # type: ignore[arg-type]
     made = [MigrationFile(number, f"{number}_f.sql", f"{number}_f.sql", "", tuple(texts), header) for number, texts in enumerate(files)]
-    for finding in lint(made, made[known:]) + lint_each(made, made):
+    for finding in findings(made, made[known:]) + findings_one_by_one(made):
         assert "\n" not in str(finding)
         assert finding.what
         assert finding.todo

@@ -20,7 +20,7 @@ def test_rebuilding_a_table_that_others_refer_to_is_an_error(judge: Lint, action
 def test_dropping_a_table_that_others_refer_to_is_an_error(judge: Lint, action: str) -> None:
     found = judge("-- crane: contract\n-- crane: loses-rows notes\nDROP TABLE users;", before=cascading(action))
     assert [finding.what for finding in found if finding.level == "error"] == [
-        "notes still refers to users, so that writes to notes fail"  # the rows may go, the reference stays
+        "notes still refers to users, so writes to notes fail"  # the rows may go, the reference stays
     ]
     assert errors(judge("-- crane: contract\nDROP TABLE users;", before=cascading(action))) == [("drops-referenced-table", 1)] * 2
 
@@ -30,15 +30,15 @@ def test_the_text_names_the_children_and_what_to_do(judge: Lint) -> None:
         REBUILD.replace("INSERT", "-- copy\nINSERT", 1).replace(" FROM users;", " FROM users WHERE id > 0;"), before=cascading()
     )
     assert str(finding) == (
-        f"{SHOWN}/0002_f.sql, statement 3: dropping users also deletes rows of notes, or the references in them (ON DELETE). "
-        "Copy and drop what refers to it first (docs/lint.md shows how); if these rows may go, say -- crane: loses-rows notes. "
+        f"{SHOWN}/0002_f.sql, statement 3: dropping users also deletes rows of notes, or clears references in them (ON DELETE). "
+        "Copy and drop the tables that refer to it first (docs/lint.md shows how); if these rows may go, declare -- crane: loses-rows notes. "
         "(rebuilds-referenced-table)"
     )
 
 
 def test_deferring_foreign_keys_does_not_help_and_the_text_says_so(judge: Lint) -> None:
     (finding, *_) = [one for one in judge("PRAGMA defer_foreign_keys = ON;" + REBUILD, before=cascading()) if one.level == "error"]
-    assert "PRAGMA defer_foreign_keys does not stop that" in finding.what
+    assert "PRAGMA defer_foreign_keys does not prevent that" in finding.what
 
 
 def test_each_child_has_to_be_declared(judge: Lint) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from crane_infra.migrations.lint.finding import Finding
-from crane_infra.migrations.lint.judge import lint
 from tests.docs import markdown
 from tests.migrations.builders import write_files
-from tests.migrations.lint.linting import errors, rules
+from tests.migrations.lint.linting import errors, findings, rules
 from tests.repository import ROOT
 
 PAGE = ROOT / "docs" / "lint.md"
@@ -38,7 +37,7 @@ def lint_example(folder: Path, text: str) -> tuple[Finding, ...]:
     parts = [part.partition("\n") for part in text.split("-- file ")[1:]]
     files = write_files(folder, {name.removesuffix(", applied").strip(): content for name, _, content in parts})
     applied = {name.removesuffix(", applied") for name, _, _ in parts if name.endswith(", applied")}
-    return lint(files, [one for one in files if one.name not in applied])
+    return findings(files, [file for file in files if file.name not in applied])
 
 
 @pytest.mark.parametrize(("rule", "text"), examples())

@@ -7,10 +7,13 @@ from contextlib import closing
 
 import pytest
 
-from crane_infra.migrations.files.split import split
-from crane_infra.migrations.lint.judge import classify, examine, lint, tables_touched
-from tests.migrations.builders import file
-from tests.migrations.lint.linting import REBUILD, USERS, Lint, cascading, errors, rows_of, rules, run
+from crane_infra.migrations.files.read import SchemaFiles
+from crane_infra.migrations.files.split import split_statements
+from crane_infra.migrations.judgement import compare_schema
+from crane_infra.migrations.judgement import judge as judge_database
+from crane_infra.migrations.lint.judge import examine
+from tests.migrations.builders import applied, file, ledger
+from tests.migrations.lint.linting import REBUILD, USERS, Lint, cascading, errors, findings, rows_of, rules, run
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def test_what_is_bounded_or_new_is_fine(judge: Lint, text: str) -> None:
 def test_pragmas_that_d1_does_not_take_are_told(judge: Lint) -> None:
     text = "PRAGMA defer_foreign_keys = ON; PRAGMA legacy_alter_table(1); PRAGMA table_info(users); PRAGMA main.user_version = 3; PRAGMA journal_mode = WAL;"
     assert rules(judge(text)) == [("ignored-pragma", 4), ("ignored-pragma", 5)]
-    assert errors(lint([file("2_a.sql", statements=("PRAGMA foreign_keys = OFF",))], [file("2_a.sql")])) == [("ignored-pragma", 1)]
+    assert errors(findings([file("2_a.sql", statements=("PRAGMA foreign_keys = OFF",))], [file("2_a.sql")])) == [("ignored-pragma", 1)]
 
 
 def test_a_pragma_changes_nothing_but_the_meaning_of_a_rename_and_ends_with_its_file(judge: Lint) -> None:
@@ -118,7 +121,10 @@ def test_a_pragma_changes_nothing_but_the_meaning_of_a_rename_and_ends_with_its_
 )  # fmt: skip
 def test_what_sqlite_refuses_is_never_passed_silently(judge: Lint, text: str) -> None:
     assert errors(judge(f"SELECT 1; {text} SELECT 2;")) == [("not-understood", 2)]
-    assert rules(judge("SELECT 1;", before=f"SELECT 1; {text}"), level="warning") == [("not-understood", 2)]
+    refused = file("1_a.sql", statements=split_statements(f"SELECT 1; {text}")[0])
+    schema, done = SchemaFiles((refused, file("2_b.sql"))), ledger(applied(refused))
+    judgement = compare_schema(judge_database("db", schema, done), schema, {})
+    assert str(judgement.not_compared).startswith(f"{refused.path}: SQLite refuses it: ")
 
 
 # What a file is
@@ -140,18 +146,20 @@ def test_what_sqlite_refuses_is_never_passed_silently(judge: Lint, text: str) ->
     ],
 )
 def test_a_file_is_classified_by_what_it_does(statement: str, kind: str, tables: list[str]) -> None:
-    before = file("1_a.sql", statements=split(cascading())[0])
+    before = file("1_a.sql", statements=split_statements(cascading())[0])
     after = file("2_b.sql", statements=(statement,))
-    assert (classify(after, [before]), tables_touched(after, [before])) == (kind, tables)
+    (examined,) = examine([before, after], [after])
+    assert (examined.kind, list(examined.tables)) == (kind, tables)
 
 
 def test_a_file_without_statements_is_nothing() -> None:
     nothing = file("1_a.sql", statements=())
-    assert (classify(nothing, []), tables_touched(nothing, []), lint([nothing], [nothing])) == ("none", [], ())
+    (examined,) = examine([nothing], [nothing])
+    assert (examined.kind, examined.tables, examined.findings) == ("none", (), ())
 
 
 def test_a_preview_gets_everything_about_a_file_at_once() -> None:
-    files = [file("1_a.sql", statements=split(cascading())[0]), file("2_b.sql", statements=split(REBUILD)[0])]
+    files = [file("1_a.sql", statements=split_statements(cascading())[0]), file("2_b.sql", statements=split_statements(REBUILD)[0])]
     (one,) = examine(files, files[1:])
     assert (one.file, one.kind, one.tables, one.loses_rows) == (files[1], "expand", ("notes", "users", "users_new"), ("notes",))
     assert rules(one.findings, level="error") == [("rebuilds-referenced-table", 3)]

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.migrations.lint.judge import lint, lint_each
 from tests.migrations.builders import SHOWN, write_files
-from tests.migrations.lint.linting import CHILD, LEAVES_OUT, REBUILD, USERS, Lint, errors, rules
+from tests.migrations.lint.linting import CHILD, LEAVES_OUT, REBUILD, USERS, Lint, errors, findings, findings_one_by_one, rules
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def test_taking_away_is_told_and_has_to_be_declared(judge: Lint, text: str, rule
     assert rule in dict(rules(undeclared, level="warning"))
     assert set(dict(rules(judge("-- crane: contract\n" + text, before=before)))) == {rule}
     (wrong,) = [one for one in judge("-- crane: expand\n" + text, before=before) if one.level == "error"]
-    assert (wrong.rule, "says -- crane: expand" in wrong.what) == ("contract-not-declared", True)
+    assert (wrong.rule, "it declares -- crane: expand but " in wrong.what) == ("contract-not-declared", True)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +110,10 @@ def test_what_takes_nothing_from_traffic_is_fine(judge: Lint, text: str) -> None
 def test_a_contract_in_one_release_with_what_prepares_it_is_an_error(judge: Lint, first: str, second: str) -> None:
     (finding,) = [one for one in judge(first, second) if one.level == "error"]
     assert (finding.rule, finding.path, finding.statement) == ("contract-with-expand", f"{SHOWN}/0003_f.sql", 1)
-    assert finding.todo == f"Release {SHOWN}/0002_f.sql first, with the code that no longer needs the old shape, and this file after it"
+    assert (
+        finding.todo
+        == f"Release {SHOWN}/0002_f.sql first, with the code that no longer needs the old schema, and this file in a later release"
+    )
 
 
 def test_a_contract_in_a_later_release_than_its_expand_is_fine(judge: Lint) -> None:
@@ -137,11 +139,12 @@ def test_dropping_and_adding_in_one_file_is_an_error(judge: Lint) -> None:
 def test_an_empty_database_takes_every_release_at_once(tmp_path: Path) -> None:
     texts = [USERS, "ALTER TABLE users ADD COLUMN new TEXT;", "ALTER TABLE users DROP COLUMN old;", "UPDATE users SET new = '';"]
     files = write_files(tmp_path, {f"{number}_f.sql": text for number, text in enumerate(texts, 1)})
-    assert lint(files, files) == ()
-    assert errors(lint_each(files, files)) == [("contract-not-declared", 1), ("update-or-delete-without-where", 1)]
-    assert [one.path for one in lint_each(files, files[3:])] == [f"{SHOWN}/4_f.sql"]
+    assert findings(files, files) == ()
+    one_by_one = findings_one_by_one(files)
+    assert errors(one_by_one) == [("contract-not-declared", 1), ("update-or-delete-without-where", 1)]
+    assert [finding.path for finding in one_by_one if finding.level == "error"] == [f"{SHOWN}/3_f.sql", f"{SHOWN}/4_f.sql"]
 
 
 def test_pending_files_are_judged_after_all_that_the_database_has(tmp_path: Path) -> None:
     files = write_files(tmp_path, {"1_a.sql": USERS, "2_late.sql": REBUILD, "3_child.sql": CHILD.format(action="CASCADE")})
-    assert errors(lint(files, files[1:2])) == [("rebuilds-referenced-table", 3)]
+    assert errors(findings(files, files[1:2])) == [("rebuilds-referenced-table", 3)]

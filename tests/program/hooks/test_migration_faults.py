@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 SCRIPT, DATABASE = "crane-context-staging", "crane-context-db-staging"
 FIRST, SQL = "INSERT INTO tally VALUES ('0101')", "INSERT INTO tally VALUES ('0102')"
 FAULTS: dict[str, tuple[Then, int, str]] = {
-    "a rate limit of ten minutes": (Error(429, 971, "slow down", {"retry-after": "600"}), 1, "it asks to wait 600 s"),
+    "a rate limit of ten minutes": (Error(429, 971, "slow down", {"retry-after": "600"}), 1, "and asks to wait 600 s"),
     "pages in place of answers": (Reply(502, "<html></html>", {"content-type": "text/html"}), 99, "status 502"),
     "a statement that is not answered for": (FewerResults(1), 1, "the reply says success, yet"),
 }

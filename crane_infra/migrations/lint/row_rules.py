@@ -1,0 +1,87 @@
+"""The rules about rows that a migration loses although every statement succeeds (pure).
+
+D1 enforces foreign keys and deletes the rows of a table that is dropped, so a rebuild can empty the tables that refer to it.
+"""
+
+from collections.abc import Iterator
+
+from crane_infra.migrations.lint.finding import Finding
+from crane_infra.migrations.lint.naming import DOCUMENTED, declaration, dropped, finding, names
+from crane_infra.migrations.sqlite.effects import FileTrace, TracedStatement
+
+
+def drops_of_referenced_tables(trace: FileTrace) -> Iterator[Finding]:
+    """Dropped tables whose rows others refer to."""
+    for statement in trace.statements:
+        lost = statement.lost - trace.file.header.loses_rows
+        if lost and statement.effect.drops:
+            yield _loses_by_drop(trace, statement, lost)
+        elif statement.effect.drops and statement.blocking and not _settled_by_deferring(trace, statement):
+            children = names(trace, statement.blocking)
+            what = f"rows of {children} refer to {dropped(trace, statement)}, and D1 fails the file as long as there are any"
+            todo = f"Copy and drop the tables that refer to it first; {DOCUMENTED}"
+            yield finding(trace, statement.number, _drop_rule(trace, statement), "warning", what, todo)
+
+
+def broken_references(trace: FileTrace) -> Iterator[Finding]:
+    """References that a drop leaves without a table, or that a rename moves to another table."""
+    for name, table in trace.end.items():
+        before = trace.start[trace.origin[name]].references if name in trace.origin else ()
+        for reference in table.references:
+            drop = next((statement for statement in trace.statements if reference.table in statement.effect.drops), None)
+            if drop and reference.table not in trace.end:
+                what = f"{table.name} still refers to {dropped(trace, drop)}, so writes to {table.name} fail"
+                todo = f"Rebuild {table.name} without that reference first"
+                yield finding(trace, drop.number, _drop_rule(trace, drop), "error", what, todo)
+            was = next((old.table for old in before if old.columns == reference.columns), reference.table)
+            if was != reference.table and trace.rebuilt(was) and trace.origin.get(reference.table) == was:
+                at = trace.when(lambda tables, new=reference.table: new in tables)  # type: ignore[misc]
+                what = f"the rename makes {table.name} refer to {trace.named(reference.table)} instead of {trace.named(was)}"
+                todo = f"Do not rename a table that others refer to: create the new one under another name; {DOCUMENTED}"
+                yield finding(trace, at, "rebuilds-referenced-table", "error", what, todo)
+
+
+def deletes_of_referenced_rows(trace: FileTrace) -> Iterator[Finding]:
+    """Deleted or replaced rows whose children are deleted with them."""
+    for statement in trace.statements:
+        lost = statement.lost - trace.file.header.loses_rows
+        if lost and not statement.effect.drops:
+            targets, children = names(trace, statement.effect.targets), names(trace, lost)
+            what = f"deleting or replacing rows of {targets} also deletes rows of {children}, or clears references in them (ON DELETE)"
+            todo = f"Update the rows instead (INSERT … ON CONFLICT DO UPDATE), or declare {declaration(trace, lost)}"
+            yield finding(trace, statement.number, "deletes-referenced-rows", "error", what, todo)
+
+
+def needless_declarations(trace: FileTrace) -> Iterator[Finding]:
+    """Tables that the file declares with ``loses-rows`` although they lose none."""
+    losing = (statement.lost | statement.effect.drops | _deleted_from(statement) for statement in trace.statements)
+    if needless := trace.file.header.loses_rows - frozenset[str]().union(*losing):
+        what = f"it declares loses-rows {names(trace, needless)} but loses no rows there"
+        yield finding(trace, None, "needless-loses-rows", "warning", what, "Remove the name, or correct it")
+
+
+def _loses_by_drop(trace: FileTrace, statement: TracedStatement, lost: frozenset[str]) -> Finding:
+    deferred = ", and PRAGMA defer_foreign_keys does not prevent that" if _is_deferred(trace, statement) else ""
+    table, children = dropped(trace, statement), names(trace, lost)
+    what = f"dropping {table} also deletes rows of {children}, or clears references in them (ON DELETE){deferred}"
+    todo = f"Copy and drop the tables that refer to it first ({DOCUMENTED}); if these rows may go, declare {declaration(trace, lost)}"
+    return finding(trace, statement.number, _drop_rule(trace, statement), "error", what, todo)
+
+
+def _settled_by_deferring(trace: FileTrace, statement: TracedStatement) -> bool:
+    # With the check deferred, rows in a new table of the old name satisfy it; a table that is renamed to the old name does not.
+    later = trace.statements[statement.number :]
+    renamed = any(other.effect.renames and other.effect.renames[1] == statement.replaced for other in later)
+    return _is_deferred(trace, statement) and statement.replaced in trace.end and not renamed
+
+
+def _is_deferred(trace: FileTrace, statement: TracedStatement) -> bool:
+    return any(other.effect.pragma == "defer_foreign_keys" for other in trace.statements[: statement.number])
+
+
+def _drop_rule(trace: FileTrace, statement: TracedStatement) -> str:
+    return "rebuilds-referenced-table" if statement.replaced in trace.end else "drops-referenced-table"
+
+
+def _deleted_from(statement: TracedStatement) -> frozenset[str]:
+    return statement.effect.targets if statement.effect.verb == "delete" else frozenset()
