@@ -168,5 +168,5 @@ def test_the_committed_files_can_be_reported_on(tmp_path: Path, monkeypatch: pyt
 def test_the_command_refuses_to_report_from_nothing(stage: Stage) -> None:
     assert run(*clone(stage)) == (
         1,
-        "error: preview-report: was given no preview. Give it --preview or --production-preview, and --failed where there is none.",
+        "error: preview-report: there is no preview to report on. Add --preview or --production-preview, or --failed if the preview failed.",
     )
