@@ -272,7 +272,7 @@ class TestAPromotion:
         ran = hub.promoted()
         hub.hub.artifacts, hub.hub.releases = artifacts, releases
         assert ran.results == {"choose": "success", "preview": "failure", "deploy": "skipped", "keep": "skipped"}
-        assert "neither an artifact nor a file of a tagged release holds its archive" in ran.said
+        assert "no artifact and no tagged release holds its archive" in ran.said
 
     def test_of_what_staging_has_not_proven_is_refused(self, hub: Place, shipped: Shipped) -> None:
         assert shipped.merged.jobs
