@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from crane_infra.live.account import LiveWorker
-from crane_infra.live.adoption import WantedWorker, changes
+from crane_infra.live.adoption import DeclaredWorker, changes
 
 LIVE = LiveWorker(
     bindings={"DB": ("d1", "id-1"), "MODE": ("plain_text", "a"), "KEY": ("secret_text", "")},
@@ -13,10 +13,10 @@ LIVE = LiveWorker(
     previews=False,
     crons=("0 3 * * *",),
 )
-SAME = WantedWorker(LIVE.bindings, "2024-01-01", (), workers_dev=True, crons=None)
+SAME = DeclaredWorker(LIVE.bindings, "2024-01-01", (), workers_dev=True, crons=None)
 
 
-def wanted(**bindings: tuple[str, str]) -> WantedWorker:
+def wanted(**bindings: tuple[str, str]) -> DeclaredWorker:
     return replace(SAME, bindings={**SAME.bindings, **bindings})
 
 
