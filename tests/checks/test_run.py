@@ -164,7 +164,7 @@ class TestFailsAtTheDeadlineAndSaysWhatCame:
         with pytest.raises(CheckError) as caught:
             await run_checks(server.target(), [check], pause=1)
         assert str(caught.value) == (
-            'crane-context-staging GET /health (check health): expected 200, JSON with {"status": "ok"} within 0.2 s; after 1 tries the last '
+            'crane-context-staging GET /health (check health): expected 200, JSON with {"status": "ok"} within 0.2 s; after 1 try the last '
             "answer was 503 upstream down (status 503). Look at the logs of crane-context-staging, fix it, and deploy again."
         )
 

@@ -146,7 +146,7 @@ class TestAPullRequestThatCannotBeBuilt:
         commit = hub.commit("unbuilt")
         assert hub.pull_request("preview", "unbuilt", 9).results == {"preview": "failure", "comment": "success"}
         assert comment(hub, 9) == (
-            f"<!-- crane preview-report -->\n**No preview of {commit}.** It ended before it could say anything; its log has why.\n"
+            f"<!-- crane preview-report -->\n**No preview of {commit}.** The job failed before it could report. Its log has the reason.\n"
         )
 
 
