@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 class Frozen(BaseModel):
     """A value that cannot be changed. A key that it does not declare is an error, so a typo is not ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, hide_input_in_errors=True, defer_build=True)
 
 
 def first_fault(error: ValidationError) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""What a smoke check is: a request, and the answer that a deployed worker must give to it. Data only.
+"""Smoke checks: a request, and the answer that a deployed worker must give. Data only.
 
-Sends nothing and holds no secret values, only the names of the bindings whose values a request carries. Prevents checks from
-being code that differs between environments: their definitions are part of the release and of its digest.
+Holds no secret values, only the names of the bindings whose values a request carries. Checks are data and not code so that they are the same
+in both environments: their definitions are part of the release and of its digest.
 """
 
 import re
@@ -15,12 +15,12 @@ from crane_infra.frozen import Frozen
 # RFC 9110: a header's name is a token, and its value here is printable ASCII without blanks at its ends.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 HEADER_VALUE = re.compile(r"([!-~]([ -~]*[!-~])?)?")
-# They say how a request is framed and where it goes, which is the client's to say.
+# The HTTP client sets these: they frame the request and say where it goes.
 _CLIENT_HEADERS = {"host", "content-length", "transfer-encoding", "connection"}
 
 BindingName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Path = Annotated[str, Field(pattern=r"^/([!\x22$-.0-~][!\x22$-~]*)?$")]
-"""A path below the worker's address, perhaps with a query; no blanks, no fragment, no second slash that could name a host."""
+"""A path below the worker's address, with or without a query; no blanks, no fragment, no second slash that could name a host."""
 
 
 class SecretHeader(Frozen):
@@ -31,7 +31,7 @@ class SecretHeader(Frozen):
 
 
 class SignatureHeader(Frozen):
-    """A header that signs the body: ``sha256=`` and the hexadecimal HMAC-SHA256 of it under the secret bound to this name."""
+    """A header that signs the body: ``sha256=`` and its hexadecimal HMAC-SHA256, keyed with the secret bound to this name."""
 
     hmac_sha256: BindingName
 
@@ -39,13 +39,13 @@ class SignatureHeader(Frozen):
 def _headers(headers: "Mapping[str, Header]") -> "Mapping[str, Header]":
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _CLIENT_HEADERS:
-            message = f"'{name}' is no header that a check can set"
+            message = f"'{name}' is not a header that a check can set"
             raise ValueError(message)
         if isinstance(value, str) and not HEADER_VALUE.fullmatch(value):
             message = f"the value of the header {name} is not printable ASCII"
             raise ValueError(message)
     if len({name.lower() for name in headers}) < len(headers):
-        message = "a header is there twice"
+        message = "a header is set twice"
         raise ValueError(message)
     return headers
 
@@ -54,9 +54,9 @@ Header = str | SecretHeader | SignatureHeader
 
 
 class Check(Frozen):
-    """One request, and what the worker must answer before the deadline.
+    """One request, and the answer that the worker must give before the deadline.
 
-    It is sent again until it passes, so a check that writes must be idempotent.
+    The request is repeated until it passes, so a check that writes must be idempotent.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -67,27 +67,27 @@ class Check(Frozen):
     """Sent as JSON; None sends no body."""
     status: Annotated[int, Field(ge=200, le=599)] = 200
     json_includes: Mapping[str, JsonValue] | None = None
-    """Must be in the JSON reply: objects may hold more, at every level; lists and plain values are equal."""
+    """Must be in the JSON reply. At every level, objects may hold more; lists and plain values must be equal."""
     version_at: Annotated[str, Field(min_length=1)] | None = None
     """The key of the JSON reply whose value must be the expected version id."""
     deadline: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60
     """Seconds from the first try."""
     mutating: bool = False
-    """Writes: never run in production."""
+    """Whether the check writes. Such a check never runs in production."""
 
     @model_validator(mode="after")
     def _answerable(self) -> Self:
         if self.method == "HEAD" and (self.json_includes is not None or self.version_at):
-            message = "the reply to HEAD has no body, so no JSON can be expected of it"
+            message = "the reply to HEAD has no body, so it cannot hold JSON"
             raise ValueError(message)
         return self
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The bindings whose values the request needs."""
+        """The names of the bindings whose secret values the request needs."""
         named = (h.secret if isinstance(h, SecretHeader) else h.hmac_sha256 for h in self.headers.values() if not isinstance(h, str))
         return frozenset(named)
 
     def definition(self) -> dict[str, JsonValue]:
-        """Everything that defines the check, as plain JSON for hashing; defaults are written out, secret values are not in it."""
+        """Everything that defines the check, as plain JSON to hash: with defaults, without secret values."""
         return self.model_dump(mode="json")

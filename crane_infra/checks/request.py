@@ -1,7 +1,7 @@
-"""Turns a check into a request to a live worker: its address, its headers with secret values or signatures, its body.
+"""Turns a check into a request to a live worker: the address, the headers with secret values or signatures, the body.
 
-Sends nothing. Prevents a check whose secret is absent, or cannot stand in a header, from being found out after others have
-already run, and an HTTP library from quoting such a value in its own error.
+Sends nothing. All requests are prepared before the first is sent, so that a missing secret, or one that a header cannot carry, is refused
+here: an HTTP library would quote its value in an error.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _LAST_PORT = 65535
 
 @dataclass(frozen=True)
 class Target:
-    """A live worker: the name that Cloudflare knows it by, its address, the version expected there, secrets by binding."""
+    """A live worker: its name at Cloudflare, its address, the expected version, and its secrets by binding."""
 
     worker: str
     url: str
@@ -31,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Request:
-    """A check, ready to be sent; the headers hold secret values."""
+    """A check, ready to be sent. The headers hold secret values."""
 
     check: Check
     url: httpx.URL
@@ -42,11 +42,11 @@ class Request:
 def prepare(target: Target, check: Check) -> Request:
     """The request of a check.
 
-    Raises CheckError where a secret has no value or one that no header can carry, where the address is none, and where a
-    version is looked for but none is expected.
+    Raises CheckError where a secret has no value or one that a header cannot carry, where the address is not valid, and where the check
+    looks for a version but none is expected.
     """
     if check.version_at and target.version_id is None:
-        raise CheckError(where(target, check), "it looks for a version, but none is expected", "Say which version was deployed")
+        raise CheckError(where(target, check), "it looks for a version, but none is expected", "Pass the version that was deployed")
     content = None if check.body is None else json.dumps(check.body, separators=(",", ":"), ensure_ascii=False).encode()
     headers = {"cache-control": "no-cache", "accept": "application/json", "user-agent": "crane-infra"}
     if content is not None:
@@ -56,7 +56,7 @@ def prepare(target: Target, check: Check) -> Request:
 
 
 def where(target: Target, check: Check) -> str:
-    """Which check of which worker, for an error."""
+    """The worker and the check, as errors name them."""
     return f"{target.worker} {check.method} {check.path} (check {check.name})"
 
 
@@ -65,7 +65,7 @@ def _url(target: Target, check: Check) -> httpx.URL:
         url = httpx.URL(target.url.rstrip("/") + check.path)
         if url.scheme in ("http", "https") and url.host and (url.port or 1) <= _LAST_PORT:
             return url
-    raise CheckError(where(target, check), f"{target.url} is no address", "Correct the worker's url in the stack file")
+    raise CheckError(where(target, check), f"{target.url} is not a valid address", "Correct the worker's url in the stack file")
 
 
 def _value(target: Target, check: Check, header: Header, content: bytes) -> str:
@@ -76,12 +76,12 @@ def _value(target: Target, check: Check, header: Header, content: bytes) -> str:
         return "sha256=" + hmac.new(key, content, hashlib.sha256).hexdigest()
     value = header.prefix + _secret(target, check, header.secret)
     if not HEADER_VALUE.fullmatch(value):
-        todo = "Take blanks at its ends, line breaks and anything but plain characters out of it"
-        raise CheckError(where(target, check), f"the value of the secret {header.secret} cannot stand in a header", todo)
+        todo = "Remove blanks at its ends, line breaks and all characters but printable ASCII"
+        raise CheckError(where(target, check), f"the value of the secret {header.secret} cannot be sent in a header", todo)
     return value
 
 
 def _secret(target: Target, check: Check, binding: str) -> str:
     if value := target.secrets.get(binding):
         return value
-    raise CheckError(where(target, check), f"the secret {binding} has no value", f"Set the secret {binding}, or take the check away")
+    raise CheckError(where(target, check), f"the secret {binding} has no value", f"Set the secret {binding}, or remove the check")

@@ -1,9 +1,7 @@
-"""Runs smoke checks against a live worker: asks again and again until each answer is the declared one, or its deadline is over.
+"""Runs smoke checks against a live worker: repeats each request until the answer is the declared one, or its deadline has passed.
 
-While a version propagates anything may come: nothing, a 404, an error, an older version, a cached body. None of these is a
-failure before the deadline, and none of them passes. Does not decide which checks belong to an environment (select does,
-from data), does not deploy or roll back. Prevents traffic from staying on a version that nobody has seen answer, and a
-reply that echoes a key from carrying it into a log.
+While a version propagates, anything may come: nothing, a 404, an error, an older version, a cached body. Before the deadline none of these is
+a failure, and none of them passes. Replies may echo a key, so they are redacted. Neither deploys nor rolls back.
 """
 
 import asyncio
@@ -33,7 +31,7 @@ _MAX_REPLY_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Passed:
-    """A check that passed: after how many tries, and the version id that its reply named, if it looks for one."""
+    """A check that passed: after how many tries, and the version id in its reply, if it looks for one."""
 
     check: str
     tries: int
@@ -41,23 +39,23 @@ class Passed:
 
 
 def select(checks: Iterable[Check], environment: str) -> tuple[Check, ...]:
-    """The checks that may run in an environment: those that write run in staging alone."""
+    """The checks of an environment: those that write only run in staging."""
     return tuple(check for check in checks if environment == "staging" or not check.mutating)
 
 
 async def run_checks(
     target: Target, checks: Sequence[Check], *, pause: float = 1.0, client: httpx.AsyncClient | None = None
 ) -> tuple[Passed, ...]:
-    """Runs the checks one after another, those that look for the version first, and says what passed.
+    """Run the checks one after another, those that look for the version first, and return those that passed.
 
-    ``pause`` is the first wait between two tries in seconds; waits grow to ten seconds and vary by half. Raises CheckError
-    for the first check that cannot be sent (before anything is sent) or has not passed at its deadline.
+    ``pause`` is the first wait between two tries, in seconds; waits grow to ten seconds and vary by half. Raises CheckError for a check that
+    cannot be sent, before anything is sent, and for the first one that has not passed at its deadline.
     """
     redact = Redactor(target.secrets)
     ordered = sorted(checks, key=lambda check: check.version_at is None)
     requests = [prepare(target, check) for check in ordered]
-    own = contextlib.nullcontext(client) if client else httpx.AsyncClient(timeout=_REQUEST_SECONDS, verify=trusted())
-    async with own as http:
+    opened = contextlib.nullcontext(client) if client else httpx.AsyncClient(timeout=_REQUEST_SECONDS, verify=trusted())
+    async with opened as http:
         return tuple([await _poll(target, request, pause, http, redact) for request in requests])
 
 
@@ -71,7 +69,7 @@ async def _poll(target: Target, request: Request, pause: float, http: httpx.Asyn
         answer = await _ask(http, request, min(left, _REQUEST_SECONDS))
         if isinstance(answer, Answer) and fault(check, answer, target.version_id) is None:
             return Passed(check.name, tries, target.version_id if check.version_at else None)
-        # A try that the deadline cut short says less than the answer before it.
+        # A try that the deadline cut short tells less than the answer before it.
         if not (isinstance(answer, TimeoutError) and left < _REQUEST_SECONDS):
             last = answer if isinstance(answer, Answer) else _error_text(answer)
         wait = next(waits)
@@ -82,12 +80,12 @@ async def _poll(target: Target, request: Request, pause: float, http: httpx.Asyn
 
 def _waits(pause: float) -> Iterator[float]:
     for step in itertools.count():
-        # Not a matter of security: only keeps several runs from asking in step.
+        # Not for security: it keeps parallel runs from sending in step.
         yield min(pause * _GROWTH ** min(step, 20), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311
 
 
 async def _ask(http: httpx.AsyncClient, request: Request, seconds: float) -> Answer | Exception:
-    """One try; what went wrong on the way is a result as well."""
+    """Send the request once and return the answer, or the error that came instead."""
     message = http.build_request(request.check.method, request.url, headers=request.headers, content=request.content)
     try:
         async with asyncio.timeout(seconds):
@@ -110,14 +108,15 @@ async def _answer(response: httpx.Response) -> Answer:
 
 
 def _too_late(target: Target, check: Check, tries: int, last: Answer | str, redact: Redactor) -> CheckError:
-    came = last.told(redact) if isinstance(last, Answer) else redact(last)
+    came = last.summary(redact) if isinstance(last, Answer) else redact(last)
     why = fault(check, last, target.version_id) if isinstance(last, Answer) else None
-    what = f"expected {expectation(check, target.version_id)} within {check.deadline:g} s; after {tries} tries the last answer was {came}"
+    count = f"{tries} {'try' if tries == 1 else 'tries'}"
+    what = f"expected {expectation(check, target.version_id)} within {check.deadline:g} s; after {count} the last answer was {came}"
     if why:
         what += f" ({redact(why)})"
-    return CheckError(where(target, check), what, f"Look at the logs of {target.worker}, mend it, and deploy again")
+    return CheckError(where(target, check), what, f"Look at the logs of {target.worker}, fix it, and deploy again")
 
 
 def _error_text(error: Exception) -> str:
-    """Never empty: time-outs often have no text of their own."""
+    """An error in words, with its type: time-outs often have no text."""
     return f"none, {type(error).__name__}" + (f": {error}" if str(error) else "")

@@ -1,4 +1,4 @@
-"""Which clone a command works in."""
+"""The clone that a command works in."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from crane_infra.errors import RehearsalError
 
 
 def root() -> Path:
-    """The nearest folder upwards that has crane-infra's Pulumi.yaml.
+    """The clone of crane-infra around the current folder: the nearest parent with its Pulumi.yaml.
 
-    Raises RehearsalError where there is none.
+    Raises RehearsalError outside of a clone.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):

@@ -1,4 +1,4 @@
-"""``crane preview-report``: the comment on a pull request, from files alone."""
+"""``crane preview-report``: the comment on a pull request, made from files alone."""
 
 import dataclasses
 import json
@@ -18,24 +18,24 @@ from crane_infra.report.model import Report
 from crane_infra.report.render import render
 
 FAILS = 3
-PreviewOption = Annotated[Path | None, typer.Option("--preview", help="What pulumi preview --json -s staging printed.")]
-ProductionPreviewOption = Annotated[
-    Path | None, typer.Option(help="The same of production, before a promotion. Never in a pull request: it takes production's secrets.")
-]
+PreviewOption = Annotated[Path | None, typer.Option("--preview", help="The output of: pulumi preview --json -s staging")]
 RecordOption = Annotated[
-    Path | None, typer.Option(help="What that preview wrote to the file that CRANE_PREVIEW_RECORD names; may be missing.")
+    Path | None, typer.Option(help="The file that CRANE_PREVIEW_RECORD named in that preview. It may be missing; the comment then says so.")
 ]
-ProductionRecordOption = Annotated[Path | None, typer.Option(help="The same of the production preview.")]
+ProductionPreviewOption = Annotated[
+    Path | None, typer.Option(help="The same for production, before a promotion. Never in a pull request: it needs production's secrets.")
+]
+ProductionRecordOption = Annotated[Path | None, typer.Option(help="The record of the production preview.")]
 StagingOutputsOption = Annotated[
-    Path | None, typer.Option(help="What pulumi stack output --json -s staging printed; without it, what its preview found.")
+    Path | None, typer.Option(help="The output of: pulumi stack output --json -s staging. Without it, the preview's copy is used.")
 ]
 ProductionOutputsOption = Annotated[
-    Path | None, typer.Option(help="What pulumi stack output --json -s production printed. It takes no passphrase.")
+    Path | None, typer.Option(help="The output of: pulumi stack output --json -s production. It needs no passphrase.")
 ]
-FailedOption = Annotated[Path | None, typer.Option(help="Only where the preview ended with an error: what it printed to stderr.")]
-OutOption = Annotated[Path | None, typer.Option(help="Where to write the comment; printed without it.")]
+FailedOption = Annotated[Path | None, typer.Option(help="What the preview printed to stderr. Only if it failed.")]
+OutOption = Annotated[Path | None, typer.Option(help="The file to write the comment to. Without it, the comment is printed.")]
 FolderOption = Annotated[
-    Path | None, typer.Option(envvar="PULUMI_OPTION_CWD", help="The folder of the stack files; this clone without it.")
+    Path | None, typer.Option(envvar="PULUMI_OPTION_CWD", help="The folder of the stack files. Without it, this clone.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object instead.")]
 
@@ -53,10 +53,12 @@ def preview_report(  # noqa: PLR0913 - the options of a command
     stack_files: FolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the comment of a pull request: what this working copy does to code, data and secrets of both environments.
+    """Write the comment on a pull request.
 
-    Reads files alone: no network, no engine, no passphrase. Ends 0, 3 if something fails the check (the comment says what), 1 if there can be
-    no report.
+    It says what this working copy changes in the code, data and secrets of both environments. Reads files alone: no network, no engine, no
+    passphrase.
+
+    Exit code 0: the check passes. 3: it fails, and the comment says why. 1: there can be no report.
     """
     sources = Sources(
         previews={"staging": preview, "production": production_preview},
@@ -65,8 +67,8 @@ def preview_report(  # noqa: PLR0913 - the options of a command
         failed=failed,
     )
     if failed is None and preview is None and production_preview is None:
-        todo = "Give it --preview or --production-preview, and --failed where there is none"
-        raise ReportError("preview-report", "was given no preview", todo)
+        todo = "Add --preview or --production-preview, or --failed if the preview failed"
+        raise ReportError("preview-report", "there is no preview to report on", todo)
     declared = catalog.crane()
     sides = collect(declared, sources, stack_files or root(), os.environ)
     report = make_report(declared, sides, failure(failed, declared, sides, os.environ), datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""``crane verify``: what is live against what the stack says, for people and for machines."""
+"""``crane verify``: compares what is live with what the stack deployed, for people and for programs."""
 
 import asyncio
 import json
@@ -19,7 +19,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 
 
 def verify(stack: StackOption, as_json: JsonOption = False) -> None:  # noqa: FBT002 - a flag of the command line
-    """Compare what is live with what the stack says. Ends 0 if all is as it says, 3 if something is not, 1 if it cannot look."""
+    """Compare what is live with what the stack deployed.
+
+    Exit code 0: everything is as deployed. 3: something differs. 1: it could not compare.
+    """
     report = asyncio.run(look(settings_of(stack, root()), catalog.crane(), outputs_of(stack)))
     typer.echo(json.dumps(_as_json(report), indent=2)) if as_json else _tell(report)
     if report.findings:

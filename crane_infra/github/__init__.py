@@ -1,1 +1,1 @@
-"""What the workflows ask of GitHub: one comment, one issue, a stored release. No product code imports it; only the CLI does."""
+"""What the workflows do at GitHub: one comment, one issue, stored releases. Only the command line imports it."""

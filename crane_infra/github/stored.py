@@ -1,7 +1,7 @@
-"""The archive of a release, where GitHub keeps it: an artifact of the run that made it or, for good, a file of a tagged release.
+"""The archive of a release at GitHub: an artifact of the run that built it, which expires, or a file of a tagged release, which stays.
 
-Whether it is the right one is for crane_infra/release/archive.py to say: anybody whose pull request runs can store an artifact of any name. Prevents
-a promotion from looking at such a one while the right one is there.
+Anybody whose pull request runs can store an artifact of any name, so only artifacts of this repository's own commit count, and
+crane_infra/release/archive.py still checks the digest.
 """
 
 import io
@@ -14,27 +14,27 @@ from crane_infra.github.client import Github
 
 
 def name_of(digest: str) -> str:
-    """What the artifact of a release is called."""
+    """The name of a release's artifact."""
     return f"release-{digest}"
 
 
 def fetch(github: Github, digest: str, commit: str) -> bytes:
-    """The archive of a release that a run of this repository stored at ``commit``, or that a tagged release holds.
+    """Download the archive that a run of this repository stored at ``commit``, or that a tagged release holds.
 
-    Raises GithubError where neither is there.
+    Raises GithubError where neither exists.
     """
-    found = _artifact(github, digest, commit)
-    if found is not None:
-        return _only_file(github.download(f"/actions/artifacts/{found}/zip"), name_of(digest))
+    artifact = _artifact(github, digest, commit)
+    if artifact is not None:
+        return _only_file(github.download(f"/actions/artifacts/{artifact}/zip"), name_of(digest))
     asset = _asset(github, digest)
     if asset is None:
-        todo = f"Run the staging workflow at commit {commit} again, which stores it, or promote a newer release"
-        raise GithubError(name_of(digest)[:20], "neither an artifact nor a file of a tagged release holds its archive", todo)
+        todo = f"Run the staging workflow at commit {commit} again to store it, or promote a newer release"
+        raise GithubError(name_of(digest)[:20], "no artifact and no tagged release holds its archive", todo)
     return github.download(f"/releases/assets/{asset}")
 
 
 def keep(github: Github, tag: str, digest: str, archive: Path) -> str:
-    """Store an archive with the release of a tag, which is made if need be; what is there already stays. Gives the file's name.
+    """Attach an archive to the release of a tag, creating that release if necessary; returns the file's name. An existing file stays.
 
     Raises GithubError.
     """
@@ -46,17 +46,17 @@ def keep(github: Github, tag: str, digest: str, archive: Path) -> str:
 
 
 def _artifact(github: Github, digest: str, commit: str) -> int | None:
-    for one in github.every("/actions/artifacts", within="artifacts", name=name_of(digest)):
-        run = one.get("workflow_run") or {}
-        if not one["expired"] and run.get("head_sha") == commit and run.get("head_repository_id") == run.get("repository_id"):
-            return int(one["id"])
+    for artifact in github.every("/actions/artifacts", within="artifacts", name=name_of(digest)):
+        run = artifact.get("workflow_run") or {}
+        if not artifact["expired"] and run.get("head_sha") == commit and run.get("head_repository_id") == run.get("repository_id"):
+            return int(artifact["id"])
     return None
 
 
 def _asset(github: Github, digest: str) -> int | None:
-    wanted = f"{name_of(digest)}.tar"
+    name = f"{name_of(digest)}.tar"
     assets = (asset for release in github.every("/releases") for asset in release.get("assets") or [])
-    return next((int(asset["id"]) for asset in assets if asset["name"] == wanted), None)
+    return next((int(asset["id"]) for asset in assets if asset["name"] == name), None)
 
 
 def _only_file(content: bytes, where: str) -> bytes:
@@ -65,6 +65,5 @@ def _only_file(content: bytes, where: str) -> bytes:
             (name,) = archive.namelist()
             return archive.read(name)
     except (zipfile.BadZipFile, ValueError):
-        raise GithubError(
-            where[:20], "the artifact is no archive of one file", "Run the staging workflow again, which stores it anew"
-        ) from None
+        todo = "Run the staging workflow again to store it again"
+        raise GithubError(where[:20], "the artifact is not a zip archive of one file", todo) from None

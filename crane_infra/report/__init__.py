@@ -1,4 +1,4 @@
 """The comment on a pull request: what a change does to code, data and secrets of both environments, in Markdown.
 
-Read by collect.py and engine.py, decided by compare.py and databases.py, written by render.py.
+collect.py reads the files and engine.py the preview; compare.py, databases.py and workers.py compare; render.py writes the comment.
 """

@@ -1,7 +1,6 @@
 """What happens to the databases: pending migrations, what they do to tables and rows, the schema before and after. Pure.
 
-The plan and the rules are those of a run, so a refusal here is a refusal there, word for word. Prevents a reviewer from having to
-read SQL to learn that rows go away.
+The plan and the rules are those of a run, so a run refuses the same, in the same words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,18 +22,18 @@ def database_changes(
 ) -> tuple[tuple[DatabaseChanges, ...], tuple[str, ...]]:
     """What happens to each database of ``schemas``, and what a run would refuse.
 
-    ``ledgers`` are what is known of them; one that is adopted and has none is left to the run. ``known`` are those that the stack had before.
+    ``ledgers`` are the known ones; an adopted database without one is left to the run. ``known`` are the databases that the stack already has.
     """
     changes, refusals = list[DatabaseChanges](), list[str]()
-    for name, own in settings.databases.items():
+    for name, database in settings.databases.items():
         if name not in schemas:
             continue
-        standing: Standing = "kept" if name in known else "adopted" if own.adopt else "new"
+        standing: Standing = "kept" if name in known else "adopted" if database.adopt else "new"
         try:
-            changes.append(_database(name, own.name, standing, schemas[name], ledgers.get(name)))
+            changes.append(_database(name, database.name, standing, schemas[name], ledgers.get(name)))
         except MigrationError as error:
             refusals.append(str(error))
-            changes.append(DatabaseChanges(name, own.name, standing))
+            changes.append(DatabaseChanges(name, database.name, standing))
     return tuple(changes), tuple(refusals)
 
 
@@ -49,13 +48,13 @@ def _database(name: str, shown: str, standing: Standing, schema: SchemaFiles, le
 
 @lru_cache(maxsize=8)
 def _examined(files: tuple[MigrationFile, ...], pending: tuple[MigrationFile, ...]) -> tuple[Examined, ...]:
-    """Both environments mostly have the same pending files, and trying many takes seconds."""
+    """Cached: both environments mostly have the same pending files, and running many of them takes seconds."""
     return examine(files, pending)
 
 
-def _pending(one: Examined) -> Pending:
-    verbs = tuple(dict.fromkeys(_verb(statement) for statement in one.file.statements))
-    return Pending(one.file.name, one.kind, verbs, one.tables, one.loses_rows, one.findings)
+def _pending(examined: Examined) -> Pending:
+    verbs = tuple(dict.fromkeys(map(_verb, examined.file.statements)))
+    return Pending(examined.file.name, examined.kind, verbs, examined.tables, examined.loses_rows, examined.findings)
 
 
 def _verb(statement: str) -> str:
@@ -74,12 +73,12 @@ _OBJECTS = {"TABLE", "INDEX", "VIEW", "TRIGGER"}
 
 
 def _schema_diff(every: Sequence[MigrationFile], plan: Plan) -> str:
-    """Empty as well where SQLite refuses a file: lint says so, and nobody knows what it makes."""
+    """A unified diff; empty too where SQLite refuses a file, which lint reports: what that file makes is unknown."""
     pending = {file.name for file in plan.pending}
     try:
         before = expected_schema(file for file in every if file.name not in pending)
         after = expected_schema(every)
     except MigrationError:
         return ""
-    # Without its two lines of names, which speak of a database as it is.
+    # Without its two lines of names, which are those of a live database.
     return "\n".join(difference(before, after).splitlines()[2:])

@@ -1,7 +1,6 @@
-"""What `pulumi preview --json` says, taken apart: steps, messages, and the outputs that the stack had before. Pure but for no file.
+"""The output of `pulumi preview --json` as values: steps, messages, and the outputs that the stack had before. Pure.
 
-Knows nothing of workers and databases but which types hold data or traffic. Prevents a replacement that stands somewhere in a long JSON from
-being overlooked.
+Of workers and databases it only knows which types hold data or traffic, and so must not be replaced or deleted.
 """
 
 import json
@@ -19,7 +18,7 @@ DATABASE, WORKER, VERSION, STASH = (
     "cloudflare:index/workerVersion:WorkerVersion",
     "pulumi:index:Stash",
 )
-# What the engine may never replace or delete. Versions and deployments come and go, and tell Cloudflare nothing when they do.
+# What the engine may never replace or delete. Versions and deployments may go: the provider then changes nothing at Cloudflare.
 _KEPT = {DATABASE: "database", WORKER: "worker", STASH: "record"}
 
 
@@ -36,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Preview:
-    """A preview. ``errors`` and ``messages`` (warnings and notes) are in the order in which they were said; ``outputs`` were before it."""
+    """A preview. ``errors`` and ``messages`` (warnings and notes) are in their order; ``outputs`` are those from before it."""
 
     steps: tuple[Step, ...]
     errors: tuple[str, ...]
@@ -50,45 +49,46 @@ class Preview:
     @property
     def losses(self) -> tuple[str, ...]:
         """What would be deleted or replaced and must not be."""
-        told = dict[tuple[str, str], str]()
+        losses = dict[tuple[str, str], str]()
         for step in self.steps:
             if step.type in _KEPT and step.op in _GOES:
                 done = "deleted" if step.op == "delete" else "replaced by a new, empty one" if step.type == DATABASE else "replaced"
                 shown = step.old.get("name") or step.new.get("name") or step.name
-                told.setdefault((step.type, step.name), f"{_KEPT[step.type]} {shown}: would be {done}")
-        return tuple(told.values())
+                losses.setdefault((step.type, step.name), f"{_KEPT[step.type]} {shown}: would be {done}")
+        return tuple(losses.values())
 
 
 def redacted(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """A value read from JSON, with ``redact`` applied to each text in it but the keys, and the contents of modules: megabytes that nobody shows."""
+    """A value read from JSON, with ``redact`` applied to every text but keys and the contents of modules, which are megabytes and never shown."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, list):
-        return [redacted(one, redact) for one in value]
+        return [redacted(entry, redact) for entry in value]
     if isinstance(value, dict):
-        return {key: one if key == CONTENT else redacted(one, redact) for key, one in value.items()}
+        return {key: entry if key == CONTENT else redacted(entry, redact) for key, entry in value.items()}
     return value
 
 
 def parse_preview(text: str, where: str, redact: Callable[[str], str]) -> Preview:
-    """Take the JSON of a preview apart, each text redacted; ``where`` is how errors name it.
+    """Read the JSON of a preview, with every text redacted; ``where`` is how errors name it.
 
-    Raises ReportError for what is no such JSON.
+    Raises ReportError where the text is something else.
     """
     todo = "Write it with pulumi preview --json"
     try:
-        found = redacted(json.loads(text), redact)
+        preview = redacted(json.loads(text), redact)
     except json.JSONDecodeError:
         raise ReportError(where, "is not JSON", todo) from None
-    if not isinstance(found, dict) or not {"steps", "diagnostics", "config", "changeSummary"} & found.keys():
+    if not isinstance(preview, dict) or not {"steps", "diagnostics", "config", "changeSummary"} & preview.keys():
         raise ReportError(where, "is not the JSON of a preview", todo)
     try:
-        root: Mapping[str, Any] = next((one for one in found.get("steps") or [] if "::pulumi:pulumi:Stack::" in one["urn"]), {})
-        said = [(str(one.get("severity")), _line(one.get("message"))) for one in found.get("diagnostics") or []]
+        steps = preview.get("steps") or []
+        root: Mapping[str, Any] = next((step for step in steps if "::pulumi:pulumi:Stack::" in step["urn"]), {})
+        logged = [(str(entry.get("severity")), _line(entry.get("message"))) for entry in preview.get("diagnostics") or []]
         return Preview(
-            steps=tuple(_step(one) for one in found.get("steps") or [] if one is not root),
-            errors=tuple(dict.fromkeys(text for severity, text in said if severity == "error" and text)),
-            messages=tuple(dict.fromkeys(text for severity, text in said if severity != "error" and text)),
+            steps=tuple(_step(step) for step in steps if step is not root),
+            errors=tuple(dict.fromkeys(text for severity, text in logged if severity == "error" and text)),
+            messages=tuple(dict.fromkeys(text for severity, text in logged if severity != "error" and text)),
             outputs=dict((root.get("oldState") or {}).get("outputs") or {}),
         )
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -96,16 +96,16 @@ def parse_preview(text: str, where: str, redact: Callable[[str], str]) -> Previe
 
 
 def one_line(text: str) -> str:
-    """A text as ``Preview`` has it: in one line, blanks run together."""
+    """A text as ``Preview`` has it: in one line, with single blanks."""
     return " ".join(text.split())
 
 
-def _step(one: Mapping[str, Any]) -> Step:
-    *_, kind, name = str(one["urn"]).split("::")
-    old, new = (dict((one.get(key) or {}).get("inputs") or {}) for key in ("oldState", "newState"))
-    return Step(str(one["op"]), kind.rpartition("$")[2], name, old, new)
+def _step(step: Mapping[str, Any]) -> Step:
+    *_, kind, name = str(step["urn"]).split("::")
+    old, new = (dict((step.get(key) or {}).get("inputs") or {}) for key in ("oldState", "newState"))
+    return Step(str(step["op"]), kind.rpartition("$")[2], name, old, new)
 
 
 def _line(message: object) -> str:
-    """A message without the engine's own first word."""
+    """A message in one line, without the severity that the engine puts first."""
     return one_line(str(message or "")).removeprefix("error: ").removeprefix("warning: ")

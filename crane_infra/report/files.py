@@ -1,6 +1,6 @@
 """What the working copy holds for a report: stack files, bundles, migrations. Each fault is kept beside what could be read.
 
-A run stops at the first fault; a report tells all of them, in the same words. Reads no secret: of a stack file what is encrypted is left out.
+A run stops at the first fault; a report lists all of them, in the same words. Reads no secret: encrypted settings are left out.
 """
 
 import json
@@ -27,10 +27,10 @@ _TOKEN = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - the name of a variable
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a release, as far as they can be read, and what a run would refuse of the others."""
+    """The files of a release that can be read, and why a run would refuse the others."""
 
     catalog: Catalog
-    """With only those workers and databases whose files could be read."""
+    """Only the workers and databases whose files could be read."""
     bundles: Mapping[str, Bundle]
     migrations: Mapping[str, tuple[MigrationFile, ...]]
     bases: Mapping[str, MigrationFile]
@@ -38,12 +38,12 @@ class Files:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest of what could be read."""
+        """The manifest of the files that could be read."""
         return make_manifest(self.catalog, self.bundles, self.migrations, self.bases)
 
     @property
     def release(self) -> Release | None:
-        """The release; None where a part of it is missing."""
+        """The release; None where a part of it cannot be read."""
         if self.refusals or not self.bundles:
             return None
         return Release(self.bundles, self.migrations, self.bases, self.manifest, digest_of(self.manifest))
@@ -53,7 +53,7 @@ NOTHING = Files(Catalog(workers={}, databases={}), {}, {}, {}, ())
 
 
 def read_files(catalog: Catalog, workers_dir: Path) -> Files:
-    """Read what a release is made of below ``workers_dir``."""
+    """Read the files of a release below ``workers_dir``; a fault becomes a refusal."""
     refusals = list[str]()
     bundles, schemas = dict[str, Bundle](), dict[str, tuple[tuple[MigrationFile, ...], MigrationFile | None]]()
     for name, worker in catalog.workers.items():
@@ -71,17 +71,17 @@ def read_files(catalog: Catalog, workers_dir: Path) -> Files:
     return Files(readable, bundles, migrations, bases, tuple(refusals))
 
 
-def _take(found: dict[str, Read], refusals: list[str], name: str, read: Callable[[], Read]) -> None:
+def _take(read_files: dict[str, Read], refusals: list[str], name: str, read: Callable[[], Read]) -> None:
     try:
-        found[name] = read()
+        read_files[name] = read()
     except CraneError as error:
         refusals.append(str(error))
 
 
 def read_settings(environment: Environment, folder: Path, environ: Mapping[str, str]) -> Settings:
-    """The settings of a stack from its file in ``folder``, without Pulumi and without what is encrypted.
+    """The settings of a stack from its file in ``folder``, without Pulumi and without encrypted values.
 
-    Raises SettingsError as a run does, ReportError where the folder has no Pulumi.yaml.
+    Raises SettingsError as a run does, ReportError where the folder has no readable Pulumi.yaml.
     """
     config = stack_config(folder, environment)
     texts = {key: _text(value) for key, value in config.items() if not (isinstance(value, dict) and value.keys() == {"secure"})}
@@ -90,7 +90,7 @@ def read_settings(environment: Environment, folder: Path, environ: Mapping[str, 
 
 
 def _text(value: object) -> str:
-    """A value as Pulumi hands it to a program."""
+    """A value as Pulumi passes it to a program."""
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -1,7 +1,6 @@
-"""Markdown from texts that nobody trusts: names of files, settings, errors. GitHub's flavour.
+"""Markdown from untrusted texts: names of files, settings, errors. GitHub's flavour.
 
-Whatever comes from outside stands in code, where GitHub looks for no link, image, mention or HTML. Prevents a file name that mentions a
-team, draws an image or ends the table it stands in.
+Every such text stands in code, where GitHub renders no link, image, mention or HTML, and cannot end the cell or block that it stands in.
 """
 
 import re
@@ -14,12 +13,12 @@ _ENTITIES = re.compile(r"[^A-Za-z0-9 ]")
 
 
 def visible(text: str) -> str:
-    """The text with characters that one cannot see, or that turn the others around, written as escapes."""
-    return "".join(f"\\u{ord(one):04x}" if unicodedata.category(one) in _HIDDEN else one for one in text)
+    """The text with invisible characters, and those that reverse the direction of others, written as escapes."""
+    return "".join(f"\\u{ord(char):04x}" if unicodedata.category(char) in _HIDDEN else char for char in text)
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """The text, or its beginning and how long it is."""
+    """The text; a longer one is cut and its length added."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
@@ -30,7 +29,7 @@ def code(text: str, longest: int = LONGEST) -> str:
         return "*empty*"
     if "|" in shown or not shown.strip():
         # A pipe ends a cell even in code, and a backslash before it may be one that escapes itself.
-        return f"<code>{_ENTITIES.sub(lambda found: f'&#{ord(found[0])};', shown)}</code>"
+        return f"<code>{_ENTITIES.sub(lambda char: f'&#{ord(char[0])};', shown)}</code>"
     ticks = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
     pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
     return f"{ticks}{pad}{shown}{pad}{ticks}"
@@ -44,10 +43,10 @@ def block(text: str, language: str = "text") -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
+    """A table. The cells are Markdown."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows))
 
 
 def details(summary: str, content: str) -> str:
-    """Something to unfold. ``summary`` is HTML, ``content`` Markdown."""
+    """A section to unfold. ``summary`` is HTML, ``content`` is Markdown."""
     return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"

@@ -1,4 +1,4 @@
-"""What the comment says, before anybody decides how it looks. Holds names, digests and plain settings; no secret has a place in it."""
+"""What the comment says, apart from how it looks. Holds names, digests and plain settings, and has no place for a secret."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Standing = Literal["new", "adopted", "kept"]
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that changes of a worker: a kind of thing, its name where there are several, before and after (None: it is not there)."""
+    """One change in a worker: the kind of thing, its name where there are several, before and after (None: it does not exist)."""
 
     what: str
     name: str
@@ -33,7 +33,7 @@ class WorkerChanges:
 
 @dataclass(frozen=True)
 class Pending:
-    """A migration that will run. ``verbs`` are the kinds of its statements; ``loses_rows`` are other tables that lose rows by it."""
+    """A migration that will run. ``verbs`` are the kinds of its statements; ``loses_rows`` are other tables that may lose rows."""
 
     name: str
     kind: Kind
@@ -58,8 +58,8 @@ class DatabaseChanges:
 class EnvironmentChanges:
     """What a change does to one environment.
 
-    ``refusals`` are what a run there would say and stop; ``losses`` what it would replace or delete; ``adoptions`` what it takes over;
-    ``notes`` what else a preview said. ``is_known``: there was something to compare with; ``previewed``: by the engine, secrets included.
+    ``refusals`` are why a run there would stop; ``losses`` what it would replace or delete; ``adoptions`` what it adopts and imports;
+    ``notes`` what else a preview logged. ``is_known``: there was something to compare with; ``previewed``: by the engine, with secrets.
     """
 
     environment: Environment
@@ -74,21 +74,21 @@ class EnvironmentChanges:
 
     @property
     def lint_errors(self) -> tuple[str, ...]:
-        """What lint finds that a run would stop at."""
-        return tuple(str(one.error()) for one in self.findings if one.level == "error")
+        """The findings of lint at which a run would stop."""
+        return tuple(str(finding.error()) for finding in self.findings if finding.level == "error")
 
     @property
     def findings(self) -> Iterator[Finding]:
-        """What lint finds in the pending migrations, in their order."""
+        """The findings of lint in the pending migrations, in their order."""
         return (finding for database in self.databases for pending in database.pending for finding in pending.findings)
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What the production gate says of the release.
+    """The production gate's verdict on the release; ``said`` is its message.
 
-    ``promotes``: the report is about a promotion, for which it has to be open. ``proven``: staging has proven this release, be it that the
-    proof does not hold.
+    ``promotes``: the report is about a promotion, which needs an open gate. ``proven``: staging has proven this release, even if the gate
+    does not accept the proof.
     """
 
     is_open: bool
@@ -99,7 +99,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole comment. ``digest`` None: the files do not make a release. ``failed``: what a preview that did not end well said."""
+    """The whole comment. ``digest`` None: the files do not make up a release. ``failed``: what a failed preview printed."""
 
     digest: str | None
     gate: Gate | None
@@ -108,13 +108,12 @@ class Report:
 
     @property
     def objections(self) -> tuple[str, ...]:
-        """Everything for which the check fails, each once; losses first."""
-        found = dict.fromkeys(loss for one in self.environments for loss in one.losses)
-        found |= dict.fromkeys([self.gate.said] if self.gate and self.gate.promotes and not self.gate.is_open else [])
-        for one in self.environments:
-            found |= dict.fromkeys((*one.refusals, *one.lint_errors))
-        # An error of the run ends with a full stop where lint's own text does not.
-        same: dict[str, str] = {}
-        for text in (*found, *self.failed):
-            same.setdefault(text.rstrip("."), text)
-        return tuple(same.values())
+        """Everything that fails the check, each once; losses first."""
+        texts = [loss for environment in self.environments for loss in environment.losses]
+        texts += [self.gate.said] if self.gate and self.gate.promotes and not self.gate.is_open else []
+        texts += [text for environment in self.environments for text in (*environment.refusals, *environment.lint_errors)]
+        # The same error ends with a full stop where a run raises it, and without one where lint reports it.
+        once: dict[str, str] = {}
+        for text in (*texts, *self.failed):
+            once.setdefault(text.rstrip("."), text)
+        return tuple(once.values())

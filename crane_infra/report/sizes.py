@@ -1,4 +1,4 @@
-"""How many bytes a module has, by its sha256: from the bundles that are here and from those that a preview would replace. Pure."""
+"""The sizes of modules by their sha256: of the built bundles, and of those that a preview would replace. Pure."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from crane_infra.report.files import Files
 
 
 def sizes_of(files: Files, *previews: Preview | None) -> dict[str, int]:
-    """Sizes in bytes by sha256, of all contents that are at hand."""
+    """Sizes in bytes by sha256, of all known contents."""
     known = {module.sha256: len(module.content) for bundle in files.bundles.values() for module in bundle.modules}
     for preview in previews:
         for step in preview.steps if preview else ():

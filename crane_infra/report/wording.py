@@ -1,6 +1,6 @@
-"""The sentences of the comment that are chosen, not only filled in. Pure.
+"""The sentences of the comment that depend on the report. Pure.
 
-Prevents a word of ours, such as contract, from standing alone where somebody has to judge what happens to the data.
+A term of ours, such as contract, never stands alone where somebody has to judge what happens to the data.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,27 +11,29 @@ from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Pendin
 _WRITES = ("INSERT", "REPLACE", "UPDATE", "DELETE", "WITH")
 _MOST_NAMES = 8
 _WHEN = {"staging": "after the merge", "production": "when this release is promoted"}
-KINDS = {"expand": "expand: adds", "contract": "**contract: takes away**", "data": "data: writes rows", "none": "none"}
-STANDINGS = {"new": "**new**", "adopted": "**taken over**, its code is replaced", "kept": "as it is"}
+KINDS = {"expand": "expand: adds", "contract": "**contract: removes**", "data": "data: writes rows", "none": "none"}
+STANDINGS = {"new": "**new**", "adopted": "**adopted**, its code is replaced", "kept": "unchanged"}
 
 
 def headline(report: Report) -> str:
     """What the release does, in a few words."""
     if report.digest is None:
-        return "These files do not make a release"
+        return "These files do not make up a release"
     release = f"Release {code(report.digest[:12])}"
-    if not any(each.workers or each.databases for each in report.environments):
+    if not any(environment.workers or environment.databases for environment in report.environments):
         return release
-    migrations = {(database.name, one.name) for each in report.environments for database in each.databases for one in database.pending}
-    workers = {worker.name for each in report.environments for worker in each.workers if worker.changes or worker.standing != "kept"}
-    changing = f"{counted(len(workers), 'worker')} change{'s' if len(workers) == 1 else ''}" if workers else "no worker changes"
+    databases = [database for environment in report.environments for database in environment.databases]
+    migrations = {(database.name, pending.name) for database in databases for pending in database.pending}
+    workers = [worker for environment in report.environments for worker in environment.workers]
+    changed = {worker.name for worker in workers if worker.changes or worker.standing != "kept"}
+    changing = f"{counted(len(changed), 'worker')} change{'s' if len(changed) == 1 else ''}" if changed else "no worker changes"
     return f"{release}: {changing}, {counted(len(migrations), 'migration') if migrations else 'no migration'}"
 
 
 def gate(report: Report) -> Iterator[str]:
-    """The verdict, and whether it is what one expects here."""
+    """The verdict of the production gate, and whether it is to be expected here."""
     if report.gate is None:
-        yield "**Production gate:** no verdict, for want of a release or of staging's last outputs."
+        yield "**Production gate:** no verdict, because there is no release or staging's last outputs are unknown."
     elif report.gate.is_open:
         yield f"**Production gate:** open. {code(report.gate.said)}"
     elif report.gate.promotes:
@@ -43,59 +45,57 @@ def gate(report: Report) -> Iterator[str]:
         yield f"The gate says: {code(report.gate.said)}"
 
 
-def adopted(one: EnvironmentChanges) -> Iterator[str]:
-    """What will be taken over, where no preview has looked at it."""
-    for worker in one.workers:
+def adopted(environment: EnvironmentChanges) -> Iterator[str]:
+    """What will be adopted, in an environment that no preview has looked at."""
+    for worker in environment.workers:
         if worker.standing == "adopted":
-            yield f"worker {code(worker.script)}: its preview says what changes of it"
-    for database in one.databases:
+            yield f"worker {code(worker.script)}: its own preview shows what changes"
+    for database in environment.databases:
         if database.standing == "adopted":
-            yield f"database {code(database.shown)}: its data stays; its preview says which migrations are pending"
+            yield f"database {code(database.shown)}: its data stays; its own preview shows the pending migrations"
 
 
-def data(one: EnvironmentChanges, report: Report) -> str:
-    """What happens to the data of an environment, in one line; nothing where that is not known."""
-    when = f"- **{one.environment}**, {_WHEN[one.environment]}"
-    if one.losses:
-        return f"{when}: **{'; '.join(map(code, one.losses))}**."
-    told = [text for database in one.databases if (text := _database(database))]
-    if one.refusals and not told:
-        return f"{when}: nothing, since a run stops before it touches any data."
-    if not one.databases:
+def data(environment: EnvironmentChanges, report: Report) -> str:
+    """What happens to the data of an environment, in one line; empty where that is unknown."""
+    when = f"- **{environment.environment}**, {_WHEN[environment.environment]}"
+    if environment.losses:
+        return f"{when}: **{'; '.join(map(code, environment.losses))}**."
+    changes = [text for database in environment.databases if (text := _database(database))]
+    if environment.refusals and not changes:
+        return f"{when}: nothing, because a run stops before it touches any data."
+    if not environment.databases:
         return ""
-    still = [code(database.shown) for database in one.databases if not _database(database)]
-    if still and told:
-        told.append(f"{', '.join(still)} {'stays as it is' if len(still) == 1 else 'stay as they are'}")
-    elif still:
-        told.append("nothing: no migration is pending, and no database is made, replaced or deleted")
-    stopped = bool(one.refusals or one.lint_errors or report.failed)
-    return f"{when}{', once what fails is mended' if stopped else ''}: {'; '.join(told)}."
+    unchanged = [code(database.shown) for database in environment.databases if not _database(database)]
+    if unchanged and changes:
+        changes.append(f"{', '.join(unchanged)} {'does' if len(unchanged) == 1 else 'do'} not change")
+    elif unchanged:
+        changes.append("nothing: no migration is pending, and no database is created, replaced or deleted")
+    stopped = bool(environment.refusals or environment.lint_errors or report.failed)
+    return f"{when}{', once the failures are fixed' if stopped else ''}: {'; '.join(changes)}."
 
 
 def _database(database: DatabaseChanges) -> str:
     shown, count = code(database.shown), len(database.pending)
-    made = {"new": f"{shown} is made, empty", "adopted": f"{shown} is taken over with its data"}.get(database.standing, "")
+    beginning = {"new": f"{shown} is created empty", "adopted": f"{shown} is adopted with its data"}.get(database.standing, "")
     if not count:
-        return made
-    effects = "; ".join(dict.fromkeys(_effect(one) for one in database.pending))
-    return f"{made or shown}{', then' if made else ' gets'} {counted(count, 'migration')} ({effects})"
+        return beginning
+    effects = "; ".join(dict.fromkeys(map(_effect, database.pending)))
+    return f"{beginning or shown}{', then' if beginning else ' gets'} {counted(count, 'migration')} ({effects})"
 
 
-def _effect(one: Pending) -> str:
-    told = [f"**may delete rows of {listed(one.loses_rows)}**"] if one.loses_rows else []
-    own = listed(table for table in one.tables if table not in one.loses_rows) or "the schema"
-    if one.kind == "contract":
-        told.append(f"**takes away from {own}**")
-    if verbs := written(one):
-        told.append(_emphasized(f"{_does(verbs)} rows of {own}", verbs))
-    if told:
-        return ", ".join(told)
-    if one.kind != "expand":
+def _effect(pending: Pending) -> str:
+    effects = [f"**may delete rows of {listed(pending.loses_rows)}**"] if pending.loses_rows else []
+    others = listed(table for table in pending.tables if table not in pending.loses_rows) or "the schema"
+    if pending.kind == "contract":
+        effects.append(f"**removes from {others}**")
+    if verbs := written(pending):
+        effects.append(_emphasized(f"{_does(verbs)} rows of {others}", verbs))
+    if effects:
+        return ", ".join(effects)
+    if pending.kind != "expand":
         return "changes neither schema nor rows"
-    changes = (
-        "changes the schema and takes nothing from a table" if any(verb.startswith("DROP") for verb in one.verbs) else "adds to the schema"
-    )
-    return f"{changes}, rows stay as they are"
+    drops = any(verb.startswith("DROP") for verb in pending.verbs)
+    return f"{'changes the schema and removes nothing from a table' if drops else 'adds to the schema'}, rows stay as they are"
 
 
 def _does(verbs: tuple[str, ...]) -> str:
@@ -103,7 +103,7 @@ def _does(verbs: tuple[str, ...]) -> str:
 
 
 def _deletes(verbs: tuple[str, ...]) -> bool:
-    """WITH may begin any of them."""
+    """Whether any of the statements may delete rows. Any of them may begin with WITH."""
     return bool({"DELETE", "REPLACE", "WITH"}.intersection(verbs))
 
 
@@ -111,39 +111,39 @@ def _emphasized(text: str, verbs: tuple[str, ...]) -> str:
     return f"**{text}**" if _deletes(verbs) else text
 
 
-def rows(one: Pending) -> str:
-    """What happens to rows that are there."""
-    told = [f"**may be lost in {listed(one.loses_rows)}**"] if one.loses_rows else []
-    told += ["**what is taken away is gone**"] if one.kind == "contract" else []
-    verbs = written(one)
-    told += [_emphasized({"adds": "added", "changes": "changed"}.get(_does(verbs), "deleted or changed"), verbs)] if verbs else []
-    return "; ".join(told) or "stay as they are"
+def rows(pending: Pending) -> str:
+    """What happens to existing rows."""
+    effects = [f"**may be lost in {listed(pending.loses_rows)}**"] if pending.loses_rows else []
+    effects += ["**what is removed is lost**"] if pending.kind == "contract" else []
+    verbs = written(pending)
+    effects += [_emphasized({"adds": "added", "changes": "changed"}.get(_does(verbs), "deleted or changed"), verbs)] if verbs else []
+    return "; ".join(effects) or "stay as they are"
 
 
-def written(one: Pending) -> tuple[str, ...]:
+def written(pending: Pending) -> tuple[str, ...]:
     """The kinds of statements that write rows."""
-    return tuple(verb for verb in one.verbs if verb in _WRITES)
+    return tuple(verb for verb in pending.verbs if verb in _WRITES)
 
 
 def limits(report: Report) -> Iterator[str]:
     """What this report does not know, in whole sentences."""
-    for one in report.environments:
-        if not one.is_known:
-            yield f"{one.environment}: not compared, since nobody gave this report its last outputs."
+    for environment in report.environments:
+        if not environment.is_known:
+            yield f"{environment.environment}: not compared, because this report was not given its last outputs."
     if any(one.environment == "production" and one.is_known and not one.previewed for one in report.environments):
         yield (
-            "production: compared with the last release there, from plain outputs alone. Its secrets are compared by its own preview, "
-            "before the approval of a promotion."
+            "production: compared with its last release, using plain outputs only. Its own preview compares the secrets, before a promotion "
+            "is approved."
         )
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names as code, the first few."""
+    """The first few names, as code."""
     every = list(names)
     more = [f"{len(every) - _MOST_NAMES} more"] if len(every) > _MOST_NAMES else []
     return ", ".join([*map(code, every[:_MOST_NAMES]), *more])
 
 
-def counted(count: int, one: str) -> str:
-    """A number of things, in the plural where it takes one."""
-    return f"{count} {one}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str) -> str:
+    """A number of things, in the plural where needed."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

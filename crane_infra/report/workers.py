@@ -89,7 +89,7 @@ def _secrets(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> It
         was = before.get(secret.key) if known else "unknown" if secret.binding in bound else None
         now = _map(after).get(secret.key) if known else "unknown"
         if was != now:
-            yield Change("secret", secret.key, "set" if was else None, ("another value" if was else "set") if now else None)
+            yield Change("secret", secret.key, "set" if was else None, ("new value" if was else "set") if now else None)
     for binding in sorted(bound - {secret.binding for secret in declared.catalog.workers[name].secrets}):
         yield Change("secret", binding, "set", None)
 

@@ -38,7 +38,7 @@ def test_a_reply_may_hold_more(wanted: dict[str, JsonValue], got: JsonValue) -> 
         ({"a": True}, {"a": 1}, "a is different"),
         ({"a": 0}, {"a": False}, "a is different"),
         ({"a": {}}, {"a": []}, "a is different"),
-        ({"a": 1}, [{"a": 1}], "no JSON object"),
+        ({"a": 1}, [{"a": 1}], "not a JSON object"),
     ],
 )
 def test_a_reply_that_lacks_something_is_told(wanted: dict[str, JsonValue], got: JsonValue, why: str) -> None:
@@ -47,7 +47,7 @@ def test_a_reply_that_lacks_something_is_told(wanted: dict[str, JsonValue], got:
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"<html>", b"[" * 200_000])
 def test_no_json_is_no_answer(body: bytes) -> None:
-    assert fault(Check(name="x", path="/", json_includes={}), Answer(200, body), None) == "no JSON"
+    assert fault(Check(name="x", path="/", json_includes={}), Answer(200, body), None) == "not JSON"
 
 
 def test_the_body_does_not_matter_where_nothing_is_declared_of_it() -> None:
@@ -55,7 +55,7 @@ def test_the_body_does_not_matter_where_nothing_is_declared_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "why"), [({"id": "v1"}, "id is of another version"), ({}, "id is missing"), ({"id": None}, "id is of another version")]
+    ("reply", "why"), [({"id": "v1"}, "id names another version"), ({}, "id is missing"), ({"id": None}, "id names another version")]
 )
 def test_only_the_expected_version_passes(reply: dict[str, JsonValue], why: str) -> None:
     check = Check(name="x", path="/", version_at="id")

@@ -164,8 +164,8 @@ class TestFailsAtTheDeadlineAndSaysWhatCame:
         with pytest.raises(CheckError) as caught:
             await run_checks(server.target(), [check], pause=1)
         assert str(caught.value) == (
-            'crane-context-staging GET /health (check health): expected 200, JSON with {"status": "ok"} within 0.2 s; after 1 tries the last '
-            "answer was 503 upstream down (status 503). Look at the logs of crane-context-staging, mend it, and deploy again."
+            'crane-context-staging GET /health (check health): expected 200, JSON with {"status": "ok"} within 0.2 s; after 1 try the last '
+            "answer was 503 upstream down (status 503). Look at the logs of crane-context-staging, fix it, and deploy again."
         )
 
     async def test_it_asks_until_then(self, server: Server) -> None:
@@ -176,7 +176,7 @@ class TestFailsAtTheDeadlineAndSaysWhatCame:
 
     async def test_the_old_version_keeps_answering(self, server: Server) -> None:
         server.script("/version", reports("v1"))
-        with pytest.raises(CheckError, match=r'expected 200, id = v2 within .* was 200 \{"id":"v1"\} \(id is of another version\)\.'):
+        with pytest.raises(CheckError, match=r'expected 200, id = v2 within .* was 200 \{"id":"v1"\} \(id names another version\)\.'):
             await run_checks(server.target("v2"), [VERSION.model_copy(update={"deadline": SOON})])
 
     async def test_nothing_after_the_failed_check_is_asked(self, server: Server) -> None:
@@ -250,7 +250,7 @@ class TestCarriesSecretsAndNeverShowsThem:
         with pytest.raises(CheckError) as caught:
             await run_checks(server.target(OTHER=KEY), [HEALTH, keyed])
         assert str(caught.value) == (
-            "crane-context-staging GET /active (check keyed): the secret RELAY has no value. Set the secret RELAY, or take the check away."
+            "crane-context-staging GET /active (check keyed): the secret RELAY has no value. Set the secret RELAY, or remove the check."
         )
         assert server.seen == []
 
@@ -258,7 +258,7 @@ class TestCarriesSecretsAndNeverShowsThem:
     async def test_a_secret_that_no_header_can_carry_stops_before_any_request(self, server: Server, value: str) -> None:
         """The HTTP library would refuse it with the value in its text."""
         keyed = Check(name="keyed", path="/active", headers={"X-Relay-Key": SecretHeader(secret="RELAY")})
-        with pytest.raises(CheckError, match="the value of the secret RELAY cannot stand in a header") as caught:
+        with pytest.raises(CheckError, match="the value of the secret RELAY cannot be sent in a header") as caught:
             await run_checks(server.target(RELAY=value), [keyed])
         assert value.split(maxsplit=1)[0] not in str(caught.value)
         assert server.seen == []
@@ -275,7 +275,7 @@ class TestRefusesWhatItCannotJudge:
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://h:port", "http://", "127.0.0.1", "ftp://h"])
     async def test_an_address_that_is_none(self, url: str) -> None:
-        with pytest.raises(CheckError, match=f"{url} is no address"):
+        with pytest.raises(CheckError, match=f"{url} is not a valid address"):
             await run_checks(Target("w", url, None, {}), [HEALTH])
 
 

@@ -45,7 +45,7 @@ def test_another_release_is_refused(run: Run) -> None:
 @pytest.mark.parametrize("digest", ["a" * 12, "A" * 64, "../x"])
 def test_what_is_no_digest_is_refused(run: Run, digest: str) -> None:
     assert one_line(run(CRANE, "release", "require", digest, "--workers-dir", "workers")) == (
-        f"error: '{digest}': is no digest of a release. Give all 64 hex digits, as crane proof prints them."
+        f"error: '{digest}': is not the digest of a release. Give all 64 hex digits, as crane proof prints them."
     )
 
 

@@ -174,7 +174,8 @@ def test_a_database_that_was_set_back_is_refused_with_the_way_out(world: World, 
     for words in (("preview", "--stack", "staging"), ("up", "--stack", "staging", "--yes", "--skip-preview")):
         said = world.engine.run(*words).said
         assert (
-            f"database {SHOWN}: its ledger lacks {LAST}, which this stack has applied: it was set back, by Time Travel or by hand." in said
+            f"database {SHOWN}: its ledger lacks {LAST}, which this stack has applied: the database was restored to an earlier state."
+            in said
         )
         assert f"crane migrations apply -s staging -d {DATABASE}." in said
     applied = crane(world, "apply", "-d", DATABASE)

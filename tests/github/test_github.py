@@ -74,7 +74,7 @@ class TestTheComment:
         well("comment", written("long.md", "x" * 70_000), "--pull", "7")
         (comment,) = hub.comments[7]
         assert len(comment["body"]) < 65_536
-        assert comment["body"].endswith("… cut here; the run has the rest.")
+        assert comment["body"].endswith("… cut here. The log of the run has the rest.")
 
     def test_that_may_not_be_written_fails_with_the_permission_as_the_reason(self, hub: Hub) -> None:
         hub.refuses = 403
@@ -85,7 +85,7 @@ class TestTheComment:
 
     def test_without_its_file_is_refused(self) -> None:
         assert refused("comment", "absent.md", "--pull", "7") == (
-            "absent.md: cannot be read (No such file or directory). Give the file that the step before wrote."
+            "absent.md: cannot be read (No such file or directory). Name the file that the step before wrote."
         )
 
 
@@ -124,11 +124,11 @@ class TestTheIssue:
 
     def test_without_anything_printed_is_refused(self) -> None:
         assert refused("issue", "looked", "--title", self.TITLE) == (
-            "looked: cannot be read (No such file or directory). Give the file that the step before wrote."
+            "looked: cannot be read (No such file or directory). Name the file that the step before wrote."
         )
         written("looked/staging/verify.txt", " \n")
         assert refused("issue", "looked", "--title", self.TITLE) == (
-            "looked: no command printed anything there. Look at the log of the job that was to do it."
+            "looked: holds no output of any command. Look at the log of the job that should have run the commands."
         )
 
 
@@ -159,16 +159,16 @@ class TestAStoredRelease:
     def test_that_is_nowhere_is_refused(self, hub: Hub) -> None:
         hub.store(NAME, b"expired", COMMIT, expired=True)
         assert refused("fetch", DIGEST, "release.tar", "--commit", COMMIT) == (
-            "release-dddddddddddd: neither an artifact nor a file of a tagged release holds its archive. "
-            f"Run the staging workflow at commit {COMMIT} again, which stores it, or promote a newer release."
+            "release-dddddddddddd: no artifact and no tagged release holds its archive. "
+            f"Run the staging workflow at commit {COMMIT} again to store it, or promote a newer release."
         )
         assert not Path("release.tar").exists()
 
-    def test_whose_artifact_is_no_archive_is_refused(self, hub: Hub) -> None:
+    def test_whose_artifact_is_not_an_archive_is_refused(self, hub: Hub) -> None:
         hub.store(NAME, b"right", COMMIT)
         hub.files[1] = b"nonsense"
         assert refused("fetch", DIGEST, "release.tar", "--commit", COMMIT).startswith(
-            "release-dddddddddddd: the artifact is no archive of one file."
+            "release-dddddddddddd: the artifact is not a zip archive of one file."
         )
 
 
@@ -177,14 +177,14 @@ class TestWithoutAccess:
     def test_a_variable_that_is_missing_is_named(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         monkeypatch.delenv(name)
         assert refused("comment", written("one.md", "x"), "--pull", "7") == (
-            f"{name}: is not set. A workflow has it; on a laptop set it to owner/name, or to a token."
+            f"{name}: is not set. A workflow sets it. On a laptop, set it to owner/name, or to a token."
         )
 
     def test_a_token_that_is_not_valid_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GITHUB_TOKEN", "canary-wrong-token")
         said = refused("comment", written("one.md", "x"), "--pull", "7")
         assert said == (
-            f"GitHub GET /repos/{REPOSITORY}/issues/7/comments: answered 401 (Bad credentials). Set GITHUB_TOKEN to a token that is valid."
+            f"GitHub GET /repos/{REPOSITORY}/issues/7/comments: answered 401 (Bad credentials). Set GITHUB_TOKEN to a valid token."
         )
 
     def test_a_host_that_does_not_answer_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:

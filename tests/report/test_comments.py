@@ -74,7 +74,7 @@ def test_a_comment_stays_below_what_github_takes(stage: Stage) -> None:
         stage.write(f"crane-context/migrations/{number:04}_table.sql", f"CREATE TABLE table_{number} ({columns});\n")
     told = comment(stage.report(staging=stage.preview()))
     assert len(told.encode()) <= LONGEST < 65_536
-    assert "rows more" in told
+    assert "more rows" in told
     assert "left out here: the comment would be too long" in told
 
 
@@ -93,7 +93,7 @@ def test_what_is_too_long_all_the_same_is_cut_and_says_so() -> None:
         Report("a" * 64, None, (EnvironmentChanges("staging", databases=databases), EnvironmentChanges("production", notes=("x",))))
     )
     assert len(told.encode()) <= LONGEST
-    assert told.rstrip().endswith("`crane preview-report` prints for these files.*")
+    assert told.rstrip().endswith("run `crane preview-report` on these files.*")
 
 
 def test_a_proof_that_does_not_hold_is_not_called_normal(stage: Stage) -> None:

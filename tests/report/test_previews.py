@@ -105,8 +105,8 @@ class TestAUsualChange:
         told = usual.comment.splitlines()
         assert "`0005_create_notes.sql`" in usual.comment
         assert any("| `notes` | stay as they are | staging, production |" in line for line in told)
-        assert "| `crane-context` | variable `IDEMPOTENCY_TTL_SECONDS` | `3600` → `7200` | as it is |" in told
-        assert "| `crane-classifier` | secret `GEMINI_API_KEY` | `set` → `another value` | not compared here |" in told
+        assert "| `crane-context` | variable `IDEMPOTENCY_TTL_SECONDS` | `3600` → `7200` | unchanged |" in told
+        assert "| `crane-classifier` | secret `GEMINI_API_KEY` | `set` → `new value` | not compared here |" in told
         (module,) = (line for line in told if "module `index.js`" in line)
         assert module.count("bytes, sha256") == 4
 

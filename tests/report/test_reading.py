@@ -36,7 +36,7 @@ def test_a_preview_of_other_files_is_refused(stage: Stage) -> None:
 def test_an_environment_that_nobody_tells_of_is_said_to_be_unknown(stage: Stage) -> None:
     stage.deploy("staging", "production")
     told = comment(stage.report(staging=stage.preview(), outputs=()))
-    assert "production: not compared, since nobody gave this report its last outputs." in told
+    assert "production: not compared, because this report was not given its last outputs." in told
 
 
 def test_after_a_failed_preview_staging_is_compared_with_its_last_outputs(stage: Stage) -> None:
@@ -168,5 +168,5 @@ def test_the_committed_files_can_be_reported_on(tmp_path: Path, monkeypatch: pyt
 def test_the_command_refuses_to_report_from_nothing(stage: Stage) -> None:
     assert run(*clone(stage)) == (
         1,
-        "error: preview-report: was given no preview. Give it --preview or --production-preview, and --failed where there is none.",
+        "error: preview-report: there is no preview to report on. Add --preview or --production-preview, or --failed if the preview failed.",
     )

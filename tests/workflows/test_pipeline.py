@@ -148,7 +148,7 @@ class TestAPullRequestThatCannotBeBuilt:
         commit = hub.commit("unbuilt")
         assert hub.pull_request("preview", "unbuilt", 9).results == {"preview": "failure", "comment": "success"}
         assert comment(hub, 9) == (
-            f"<!-- crane preview-report -->\n**No preview of {commit}.** It ended before it could say anything; its log has why.\n"
+            f"<!-- crane preview-report -->\n**No preview of {commit}.** The job failed before it could report. Its log has the reason.\n"
         )
 
 
@@ -274,7 +274,7 @@ class TestAPromotion:
         ran = hub.promoted()
         hub.hub.artifacts, hub.hub.releases = artifacts, releases
         assert ran.results == {"choose": "success", "preview": "failure", "deploy": "skipped", "keep": "skipped"}
-        assert "neither an artifact nor a file of a tagged release holds its archive" in ran.said
+        assert "no artifact and no tagged release holds its archive" in ran.said
 
     def test_of_what_staging_has_not_proven_is_refused(self, hub: Place, shipped: Shipped) -> None:
         assert shipped.merged.jobs

@@ -1,4 +1,4 @@
-"""Says which migrations each database keeps in a rollback although the release's own files lack them.
+"""Finds the migrations that each database has to hold once the run is done: in a rollback, also newer ones than the release has.
 
 Reads the ledgers. Applies and undoes nothing: a rollback leaves the databases as they are.
 """
@@ -27,11 +27,13 @@ def expected_migrations(prepared: Prepared, verdict: Verdict | None) -> Expected
         return files
     ledgers = blocking(_ledgers(prepared))
     later = migrations_after(prepared.staging.raw, verdict.proof)
-    shown = {name: prepared.settings.databases[name].name for name in files}
-    expected = {name: expected_after_rollback(own, later.get(name, ()), ledgers[name], shown[name]) for name, own in files.items()}
-    for name, own in files.items():
-        for file in expected[name][len(own) :]:
-            pulumi.log.info(f"{shown[name]} keeps {file.name}, which this release does not have")
+    databases = {name: prepared.settings.databases[name].name for name in files}
+    expected = {
+        name: expected_after_rollback(released, later.get(name, ()), ledgers[name], databases[name]) for name, released in files.items()
+    }
+    for name, released in files.items():
+        for file in expected[name][len(released) :]:
+            pulumi.log.info(f"{databases[name]} keeps {file.name}, which this release does not have")
     return expected
 
 
@@ -39,10 +41,8 @@ async def _ledgers(prepared: Prepared) -> dict[str, Ledger]:
     settings, known = prepared.settings, prepared.last.databases
     names = list(prepared.release.migrations)
     if missing := sorted(set(names) - set(known)):
-        where = f"{settings.file} rollback-to"
-        raise SettingsError(
-            where, f"this stack has no database {missing[0]} yet, so there is nothing to go back from", "Remove rollback-to"
-        )
+        what = f"this stack has no database {missing[0]} yet, so there is nothing to roll back"
+        raise SettingsError(f"{settings.file} rollback-to", what, "Remove rollback-to")
     async with open_account(settings) as account:
         databases = [account.database(known[name].id, settings.databases[name].name) for name in names]
         return dict(zip(names, await asyncio.gather(*map(read_ledger, databases)), strict=True))

@@ -92,11 +92,11 @@ class TestAnnouncement:
 
     def test_it_says_what_becomes_of_each_database(self, preview: Ended) -> None:
         assert preview.line(f"adopts database {CONTEXT}").endswith(
-            f"adopts database {CONTEXT}-staging: its data stays; migrations taken over from wrangler: 3, pending: 0004_create_smoke_writes.sql"
+            f"adopts database {CONTEXT}-staging: its data stays; migrations imported from wrangler: 3, pending: 0004_create_smoke_writes.sql"
         )
         assert preview.line(f"adopts database {CLASSIFIER}").endswith(
             f"adopts database {CLASSIFIER}-staging: its data stays; "
-            "migrations taken over from wrangler: 2, pending: 0003_add_repository_to_deliveries.sql"
+            "migrations imported from wrangler: 2, pending: 0003_add_repository_to_deliveries.sql"
         )
 
     def test_nothing_is_replaced_or_deleted(self, preview: Ended) -> None:
@@ -123,7 +123,7 @@ class TestAnAdoptionThatCannotGoWell:
         with setting(existing.world, "databases", CONTEXT, adopt=NOWHERE):
             assert self.refusal(existing) == (
                 f"Pulumi.staging.yaml databases.{CONTEXT}.adopt: the account has no database {NOWHERE}. "
-                "Correct the id: wrangler d1 list names them."
+                "Correct the id: wrangler d1 list shows them."
             )
 
     def test_a_database_that_is_called_otherwise(self, existing: Existing) -> None:
@@ -145,7 +145,7 @@ class TestAnAdoptionThatCannotGoWell:
         preview = existing.world.engine.run("preview", "--stack", "production")
         assert (
             "Pulumi.production.yaml workers.crane-classifier.adopt: the account has no worker crane-classifier to adopt. "
-            "Remove adopt, and this stack makes it. An update would be refused."
+            "Remove adopt, and this stack creates it. An update would be refused."
         ) in preview.said
 
 

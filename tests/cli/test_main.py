@@ -1,0 +1,63 @@
+"""``crane`` starts fast: its help and the commands that read files only import no library that they do not use."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from crane_infra.cli.main import COMMANDS, make_app
+from tests.repository import ROOT
+
+HEAVY = {"cloudflare", "httpx", "pulumi", "pulumi_cloudflare", "rich", "stamina", "starlette", "uvicorn", "yaml"}
+RUN = """
+import sys
+sys.argv = ["crane", *sys.argv[1:]]
+from crane_infra.cli.main import main
+try:
+    main()
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def imported(*words: str) -> set[str]:
+    """The modules that a command imports."""
+    ended = subprocess.run([sys.executable, "-c", RUN, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, bool(ended.stdout)) == (0, True), ended.stderr
+    return set(ended.stderr.split())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("release", "--help"), ("release", "digest", "--workers-dir", "workers")], ids=" ".join)
+def test_a_command_that_reads_only_files_imports_no_heavy_library(words: tuple[str, ...]) -> None:
+    modules = imported(*words)
+    assert HEAVY & modules == set()
+    assert {name for name in modules if name.split(".")[0] == "local_cloud"} <= {"local_cloud", "local_cloud.errors"}
+
+
+def test_the_help_imports_no_command() -> None:
+    ours = {name for name in imported("--help") if name.startswith("crane_infra.")}
+    assert ours == {"crane_infra.cli", "crane_infra.cli.main", "crane_infra.errors"}
+
+
+def test_the_digest_imports_neither_the_settings_nor_the_stacks() -> None:
+    modules = imported("release", "digest", "--workers-dir", "workers")
+    assert {"crane_infra.commands.stack", "crane_infra.cli.report"} & modules == set()
+
+
+@pytest.mark.parametrize("name", ["release", "github", "verify", "proof", "preview-report"])
+def test_a_summary_is_how_the_help_of_its_command_begins(name: str) -> None:
+    shown = CliRunner().invoke(make_app(name), [name, "--help"])
+    assert shown.exit_code == 0, shown.output
+    assert COMMANDS[name].summary in " ".join(shown.output.split())
+
+
+def test_the_help_lists_every_command_with_its_summary_in_80_columns() -> None:
+    lines = [line.split() for line in CliRunner().invoke(make_app(), ["--help"], terminal_width=80).output.splitlines()]
+    assert [command.summary for name, command in COMMANDS.items() if [name, *command.summary.split()] not in lines] == []
+
+
+def test_a_command_that_does_not_exist_is_named() -> None:
+    shown = CliRunner().invoke(make_app("relase"), ["relase"])
+    assert shown.exit_code == 2
+    assert "No such command 'relase'" in shown.output
