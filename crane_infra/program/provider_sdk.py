@@ -1,6 +1,6 @@
-"""Imports of the provider's SDK what the program names, and not a module for every resource of Cloudflare.
+"""Imports only those modules of the provider's SDK that the program names, not one for every resource of Cloudflare.
 
-Those are more than half of what a run would import. Whoever asks the package itself for something still gets the whole of it, later.
+The others are more than half of what a run would import. An attribute of the package itself still works: it imports all of the SDK first.
 """
 
 import gc
@@ -15,10 +15,10 @@ SDK = "pulumi_cloudflare"
 
 @contextmanager
 def imported_in_part() -> Iterator[None]:
-    """For the imports of a program: from here on a module of the SDK comes without the others, and in the block without Python's collector.
+    """Wrap the imports of a program: a module of the SDK is imported without the others, and the block runs without Python's garbage collector.
 
-    What is imported lives until the end; looking through it again and again took two fifths of a run in which nothing changed.
-    ``pulumi_cloudflare.AnyResource`` imports all of the SDK then, as it always did. An SDK that is imported already stays as it is.
+    What is imported lives until the end of the run, and collecting it again and again took two fifths of a run without changes.
+    ``pulumi_cloudflare.AnyResource`` then imports all of the SDK, as usual. An SDK that was imported before stays as it is.
     """
     gc.disable()
     if SDK not in sys.modules:
@@ -33,7 +33,7 @@ def imported_in_part() -> Iterator[None]:
 def _put_in_place() -> None:
     spec = find_spec(SDK)
     if spec is None:
-        return  # its import will say so
+        return  # its import fails with the reason
     package = module_from_spec(spec)
     package.__getattr__ = lambda name: _from_the_whole(package, name)  # type: ignore[method-assign]
     sys.modules[SDK] = package

@@ -1,8 +1,10 @@
-"""What Pulumi says of stacks before anything is declared: the settings of the one that it runs, and the last outputs of any.
+"""What Pulumi knows about stacks before anything is declared: the settings of the one that it runs, and the last outputs of any.
 
-A file backend moves a stack's file away and writes a new one, and the engine saves our own while we read it: so "unknown" and
-"cannot be read" are believed only when they last. Not a StackReference: an exception in its ``apply`` stops only what depends on it, and an unknown stack aborts the engine
-(both measured). This call answers at once, takes no lock and works on every backend.
+A file backend replaces a stack's file by moving it away first, and the engine may save ours while we read it. So the answers "unknown" and
+"cannot be read" count only if they last.
+
+This is not a StackReference: an exception in its ``apply`` stops only what depends on it, and an unknown stack aborts the engine (both
+measured). This call answers at once, takes no lock and works on every backend.
 """
 
 import os
@@ -28,17 +30,17 @@ def own_settings() -> Settings:
     """
     stack = pulumi.get_stack()
     if stack not in ENVIRONMENTS:
-        raise SettingsError(f"stack {stack}", "it is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
+        raise SettingsError(f"stack {stack}", "is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
     if "cloudflare:apiToken" in pulumi_config.CONFIG.get() and not pulumi_config.is_config_secret("cloudflare:apiToken"):
         raise SettingsError(
-            f"Pulumi.{stack}.yaml cloudflare:apiToken", "is stored in the clear", "Set it again with --secret, and renew it"
+            f"Pulumi.{stack}.yaml cloudflare:apiToken", "is stored in the clear", "Replace the token, and store the new one with --secret"
         )
     return parse(
         {
             "environment": stack,
             "project": pulumi.get_project(),
             "organization": pulumi.get_organization(),
-            # A language host older than the engine does not say where the stack files are; the program runs beside them.
+            # A language host older than the engine does not know where the stack files are; the program runs beside them.
             "root": pulumi.get_root_directory() or str(Path.cwd()),
         },
         pulumi_config.CONFIG.get(),
@@ -47,22 +49,25 @@ def own_settings() -> Settings:
 
 
 def outputs_of(stack: str) -> dict[str, Any] | None:
-    """The outputs of the stack with this full name: None where there is no such stack, {} where it never had an update."""
-    own = stack.endswith(f"/{pulumi.get_stack()}")  # which exists, since it runs
+    """The outputs of the stack with this full name: None if there is no such stack, {} if it never had an update.
+
+    Raises SettingsError if they cannot be read.
+    """
+    is_ours = stack.endswith(f"/{pulumi.get_stack()}")  # which exists, since it runs
     for number, pause in enumerate(_PAUSES):
         try:
             result = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
         except Exception as error:  # noqa: BLE001 - the SDK raises a bare Exception for whatever the engine says
-            said = (str(error).splitlines() or [type(error).__name__])[0]
-            if UNKNOWN in said and not own and number == _UNKNOWN_PAUSES:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            if UNKNOWN in reason and not is_ours and number == _UNKNOWN_PAUSES:
                 return None
             if pause is None:
-                raise _unreadable(stack, said) from None
+                raise _unreadable(stack, reason) from None
             time.sleep(pause)
         else:
             return dict((result.value or {}).get("outputs") or {})
     raise _unreadable(stack, "no answer")
 
 
-def _unreadable(stack: str, said: str) -> SettingsError:
-    return SettingsError(f"stack {stack}", f"its outputs cannot be read ({said})", f"Look at them with pulumi stack output --stack {stack}")
+def _unreadable(stack: str, reason: str) -> SettingsError:
+    return SettingsError(f"stack {stack}", f"its outputs cannot be read ({reason})", f"Try pulumi stack output --stack {stack}")

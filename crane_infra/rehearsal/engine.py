@@ -1,6 +1,6 @@
-"""What ``pulumi`` runs with when it drives the local cloud: the engine on PATH, and an environment that leads only there.
+"""What ``pulumi`` runs with on the local cloud: the engine on PATH, and an environment without any credentials of a real account.
 
-Does not bring the engine (tools/engine.py does). Prevents credentials of a real account from being at hand in a rehearsal.
+tools/engine.py installs the engine; this module only finds it.
 """
 
 import os
@@ -15,7 +15,7 @@ from crane_infra.rehearsal.project import Project
 from local_cloud.daemon import Running
 
 PROVIDER_PLUGIN = "resource-cloudflare-v6.17.0"
-# Whatever says who one is at Cloudflare, where Pulumi keeps state or how it behaves: none of it may leak into a rehearsal.
+# Whatever identifies someone at Cloudflare, or tells Pulumi where its state is or how to behave: a rehearsal must not see any of it.
 FOREIGN = ("CLOUDFLARE_", "CF_", "PULUMI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -68,7 +68,7 @@ def find(root: Path, environ: Mapping[str, str]) -> str:
     path = os.pathsep.join([*folders, *(one for one in environ.get("PATH", "").split(os.pathsep) if one not in folders)])
     for program in ("pulumi", "pulumi-language-python"):
         if shutil.which(program, path=path) is None:
-            raise RehearsalError(program, "it is not on PATH nor in .crane/engine", "Run make engine")
+            raise RehearsalError(program, "is neither on PATH nor in .crane/engine", "Run make engine")
     return path
 
 

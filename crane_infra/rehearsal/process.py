@@ -1,7 +1,6 @@
-"""Starts the engine as a child, and ends it with everything that it started.
+"""Starts the engine as a child process, and ends it with everything that it started.
 
-The engine gives its language host a process group of its own, so the end of one group is not the end of all. Prevents processes that go on
-in the background after a rehearsal was interrupted.
+The engine gives its language host a process group of its own, so ending one group would leave the other running.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ _LAST_WORDS_SECONDS, _POLITE_SECONDS, _PAUSE_SECONDS = 10.0, 40.0, 0.02
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended, what it printed, and that with what it complained about."""
+    """How a run ended: its exit code, what it printed, and the same followed by its errors and warnings."""
 
     exit: int
     out: str
@@ -29,7 +28,7 @@ class Child:
     """A command that runs."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Start it in a session of its own: Ctrl-C is ours to handle."""
+        """Start the command in a session of its own, so that Ctrl-C reaches only this process."""
         self._process = subprocess.Popen(  # noqa: S603 (the words are ours)
             command,
             env=dict(environ),
@@ -42,11 +41,11 @@ class Child:
 
     @property
     def runs(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it is still running."""
         return self._process.poll() is None
 
     def wait(self, seconds: float | None = None) -> Ended:
-        """Wait for its end; whatever interrupts that ends it first."""
+        """Wait for its end; an interrupt or a time-out kills it first."""
         try:
             out, err = self._process.communicate(timeout=seconds)
         except BaseException:
@@ -60,7 +59,7 @@ class Child:
         return self.wait(_LAST_WORDS_SECONDS)
 
     def end(self) -> None:
-        """Ask it to end, as Ctrl-C would, and wait; nothing where it has ended already."""
+        """Ask it to end, as Ctrl-C would, and wait; do nothing if it has ended."""
         if not self.runs:
             return
         self._process.terminate()
@@ -79,7 +78,7 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> Ended:
 
 
 def happens(what: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something is true; tells whether it became so in time."""
+    """Wait until something is true, at most ``seconds``; returns whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not what():
         if time.monotonic() > deadline:
@@ -89,16 +88,16 @@ def happens(what: Callable[[], bool], seconds: float) -> bool:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that one started, and those that they started."""
+    """The ids of all processes that a process started, directly or not."""
     children: dict[int, list[int]] = {}
     for child, parent in _parents():
         children.setdefault(parent, []).append(child)
-    found, queue = [], [pid]
+    started, queue = list[int](), [pid]
     while queue:
-        own = children.get(queue.pop(), [])
-        found += own
-        queue += own
-    return found
+        started_by_this = children.get(queue.pop(), [])
+        started += started_by_this
+        queue += started_by_this
+    return started
 
 
 def _parents() -> Iterator[tuple[int, int]]:

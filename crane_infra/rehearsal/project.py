@@ -1,7 +1,7 @@
 """The local project folder: copies of the stack files that point at the local cloud, a backend of its own, and its secrets.
 
 The committed files are only read. The copies name the reference workers, an account that exists nowhere and addresses on
-this machine, so plain ``pulumi`` in that folder cannot reach a real account. Prevents a rehearsal from touching production.
+this machine, so plain ``pulumi`` in that folder cannot reach a real account.
 """
 
 import json

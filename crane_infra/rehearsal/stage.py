@@ -1,7 +1,6 @@
-"""The folder that a rehearsal plays in: a local cloud, a project with both stacks, a copy of workers/, and the engine's logs.
+"""The folder that a rehearsal runs in: a local cloud, a project with both stacks, a copy of workers/, and the engine's logs.
 
-Nothing of the clone is written to. What it starts ends with ``end``, also after Ctrl-C. Prevents a rehearsal that leaves something running or
-that a step before it has spoilt.
+It writes nothing to the clone. ``end`` ends what it starts, also after Ctrl-C, and each rehearsal begins in an empty folder.
 """
 
 import itertools
@@ -98,7 +97,7 @@ class Stage:
         local_project.end(self.project)
 
     def at_end(self, ending: Callable[[], None]) -> None:
-        """Let this happen at the end too, however it comes."""
+        """Call this at the end too, however the rehearsal ends."""
         self._endings.append(ending)
 
     def secrets(self, environment: Environment) -> dict[str, str]:
@@ -106,14 +105,14 @@ class Stage:
         return self.local.secrets(environment)
 
     def pulumi(self, *words: str) -> str:
-        """Run the engine and return all that it said; raises RehearsalError where it fails."""
+        """Run the engine and return everything it printed; raises RehearsalError if it fails."""
         return self._well(words).said
 
     def refused(self, *words: str) -> str:
-        """Run the engine, which has to refuse, and return all that it said; raises RehearsalError where it succeeds."""
+        """Run the engine, which must refuse, and return everything it printed; raises RehearsalError if it succeeds."""
         ended = self._run(words)
         if ended.exit == 0:
-            raise self.failed(f"pulumi {words[0]} succeeded, which it must not")
+            raise self.failed(f"pulumi {words[0]} succeeded, but should have been refused")
         return ended.said
 
     def up(self, environment: Environment, *words: str) -> str:
@@ -176,7 +175,7 @@ class Stage:
         """The first line with all these words, without the engine's marks; raises RehearsalError where there is none."""
         found = next((line.strip() for line in said.splitlines() if all(word in line for word in words)), None)
         if found is None:
-            raise self.failed(f"nobody said '{' … '.join(words)}', but: {first_error(said)}")
+            raise self.failed(f"expected '{' … '.join(words)}' in the output, got: {first_error(said)}")
         return re.sub(r"^.*?(error|warning|info): ", "", found)
 
     def failed(self, what: str) -> CraneError:

@@ -89,7 +89,7 @@ def test_the_passphrase_is_made_once_and_is_its_owners_alone(project: Project) -
 def test_a_missing_engine_is_said_with_the_way_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(RehearsalError) as caught:
         engine.environment(Project(tmp_path, tmp_path / "local"), RUNNING, {"PATH": ""})
-    assert str(caught.value) == "pulumi: it is not on PATH nor in .crane/engine. Run make engine."
+    assert str(caught.value) == "pulumi: is neither on PATH nor in .crane/engine. Run make engine."
 
 
 def test_a_value_with_quotes_and_spaces_survives_the_shell() -> None:

@@ -200,13 +200,13 @@ class Lie:
             "promotion.py",
             "        raise verdict.error()\n",
             "        return\n",
-            ("step 3, update production: refused, nothing created: ", "pulumi up succeeded, which it must not"),
+            ("step 3, update production: refused, nothing created: ", "pulumi up succeeded, but should have been refused"),
         ),
         Lie(
             "steps.py",
             "        await _check(step, name, proof)\n",
             "        step.log(name)\n",
-            ("a release whose checks fail in staging: production refuses it: ", "pulumi up succeeded, which it must not"),
+            ("a release whose checks fail in staging: production refuses it: ", "pulumi up succeeded, but should have been refused"),
         ),
         Lie(
             "components/worker.py",
@@ -240,4 +240,4 @@ def test_without_an_engine_the_way_to_get_one_is_said(run: Run, clone: Path, mis
     said = run(CRANE, "rehearse", PATH=path)
     (clone / ".crane" / "engine").symlink_to(ROOT / ".crane" / "engine")
     assert said.returncode == 1
-    assert said.stderr.endswith("pulumi: it is not on PATH nor in .crane/engine. Run make engine.\n")
+    assert said.stderr.endswith("pulumi: is neither on PATH nor in .crane/engine. Run make engine.\n")

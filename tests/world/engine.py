@@ -53,7 +53,9 @@ class Ended:
 
     def line(self, words: str) -> str:
         """The first line with these words."""
-        return next((line.strip() for line in self.said.splitlines() if words in line), f"nobody said: {words}\n{self.said}")
+        return next(
+            (line.strip() for line in self.said.splitlines() if words in line), f"expected '{words}' in the output, got:\n{self.said}"
+        )
 
 
 @dataclass

@@ -165,9 +165,12 @@ def test_a_token_in_the_clear_is_refused_and_an_encrypted_one_is_taken(read_sett
     assert read_settings("staging", encrypted=True).api_token.get_secret_value() == "canary-configured"
     with pytest.raises(CraneError) as caught:
         read_settings("staging", encrypted=False)
-    assert str(caught.value) == "Pulumi.staging.yaml cloudflare:apiToken: is stored in the clear. Set it again with --secret, and renew it."
+    assert (
+        str(caught.value)
+        == "Pulumi.staging.yaml cloudflare:apiToken: is stored in the clear. Replace the token, and store the new one with --secret."
+    )
 
 
 def test_a_stack_that_is_no_environment_is_refused_by_its_name(read_settings: Callable[..., Settings]) -> None:
-    with pytest.raises(CraneError, match=r"^stack sandbox: it is not an environment\. Use one of staging, production\.$"):
+    with pytest.raises(CraneError, match=r"^stack sandbox: is not an environment\. Use one of staging, production\.$"):
         read_settings("sandbox", encrypted=True)
