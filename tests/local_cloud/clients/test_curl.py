@@ -48,7 +48,7 @@ def test_a_success_has_the_whole_envelope(curl: Curl, api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "told"),
+    ("method", "path", "body", "expected"),
     [
         ("GET", f"/d1/database/{UNKNOWN}", None, (404, 7404, f"The database {UNKNOWN} could not be found")),
         ("POST", f"/d1/database/{UNKNOWN}/query", {"sql": "SELECT 1"}, (404, 7404, f"The database {UNKNOWN} could not be found")),
