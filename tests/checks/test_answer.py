@@ -9,8 +9,8 @@ from crane_infra.checks.answer import Answer, fault
 from crane_infra.checks.model import Check
 
 
-def judged(wanted: dict[str, JsonValue], got: JsonValue) -> str | None:
-    return fault(Check(name="x", path="/", json_includes=wanted), Answer(200, json.dumps(got).encode()), None)
+def judged(expected: dict[str, JsonValue], got: JsonValue) -> str | None:
+    return fault(Check(name="x", path="/", json_includes=expected), Answer(200, json.dumps(got).encode()), None)
 
 
 @pytest.mark.parametrize(
@@ -41,16 +41,16 @@ def test_a_reply_may_hold_more(wanted: dict[str, JsonValue], got: JsonValue) -> 
         ({"a": 1}, [{"a": 1}], "not a JSON object"),
     ],
 )
-def test_a_reply_that_lacks_something_is_told(wanted: dict[str, JsonValue], got: JsonValue, why: str) -> None:
+def test_a_reply_that_lacks_something_is_described(wanted: dict[str, JsonValue], got: JsonValue, why: str) -> None:
     assert judged(wanted, got) == why
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"<html>", b"[" * 200_000])
-def test_no_json_is_no_answer(body: bytes) -> None:
+def test_a_body_that_is_not_json_does_not_pass(body: bytes) -> None:
     assert fault(Check(name="x", path="/", json_includes={}), Answer(200, body), None) == "not JSON"
 
 
-def test_the_body_does_not_matter_where_nothing_is_declared_of_it() -> None:
+def test_the_body_does_not_matter_where_the_check_declares_none() -> None:
     assert fault(Check(name="x", path="/", status=204), Answer(204, b"\xff"), None) is None
 
 

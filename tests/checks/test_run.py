@@ -274,7 +274,7 @@ class TestRefusesWhatItCannotJudge:
         assert server.seen == []
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://h:port", "http://", "127.0.0.1", "ftp://h"])
-    async def test_an_address_that_is_none(self, url: str) -> None:
+    async def test_an_address_that_is_not_valid(self, url: str) -> None:
         with pytest.raises(CheckError, match=f"{url} is not a valid address"):
             await run_checks(Target("w", url, None, {}), [HEALTH])
 

@@ -1,4 +1,4 @@
-"""The command line's tests run in a clone of their own."""
+"""The tests of the command line run in their own clone."""
 
 from tests.clone import clone, run
 

@@ -1,4 +1,4 @@
-"""``crane release`` and ``crane proof``: what they print, and one line with exit code 1 for what they refuse."""
+"""``crane release`` and ``crane proof``: their output, and one line with exit code 1 for each refusal."""
 
 import shutil
 import subprocess
@@ -43,7 +43,7 @@ def test_another_release_is_refused(run: Run) -> None:
 
 
 @pytest.mark.parametrize("digest", ["a" * 12, "A" * 64, "../x"])
-def test_what_is_no_digest_is_refused(run: Run, digest: str) -> None:
+def test_a_text_that_is_not_a_digest_is_refused(run: Run, digest: str) -> None:
     assert one_line(run(CRANE, "release", "require", digest, "--workers-dir", "workers")) == (
         f"error: '{digest}': is not the digest of a release. Give all 64 hex digits, as crane proof prints them."
     )

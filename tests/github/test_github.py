@@ -1,4 +1,4 @@
-"""One comment, one issue, the right archive: whatever else is there, and however often a workflow runs."""
+"""One comment, one issue, the right archive: whatever else exists, and however often a workflow runs."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The cases whose comments are kept as files: each makes a stage, changes something and reports. ``python -m tests.report.cases`` writes them anew."""
+"""The cases whose comments are kept as files: each changes something and reports. ``python -m tests.report.cases`` writes the files again."""
 
 import re
 import tempfile
@@ -30,13 +30,13 @@ def usual_change(stage: Stage) -> Report:
 
 
 def nothing_changes(stage: Stage) -> Report:
-    """A change of documents alone: the release is the one that both run."""
+    """Only documents change: both environments run this release."""
     stage.deploy("staging", "production")
     return stage.report(staging=stage.preview())
 
 
 def proven_already(stage: Stage) -> Report:
-    """Staging has proven what production does not run yet."""
+    """Staging has proven a release that production does not run yet."""
     stage.deploy("production")
     _change_code(stage)
     stage.deploy("staging")
@@ -49,7 +49,7 @@ def first_release(stage: Stage) -> Report:
 
 
 def contract_migration(stage: Stage) -> Report:
-    """A column goes away, and says so."""
+    """A column is dropped, as the file declares."""
     stage.deploy("staging", "production")
     stage.write(f"{CONTEXT}/0003_drop_host.sql", "-- crane: contract\nALTER TABLE sessions DROP COLUMN host;\n")
     return stage.report(staging=stage.preview())
@@ -64,7 +64,7 @@ def data_migration(stage: Stage) -> Report:
 
 
 def adoption(stage: Stage) -> Report:
-    """Both environments exist, deployed by other means."""
+    """Both environments exist, deployed without this program."""
     for ahead, environment in enumerate(stage.config):
         config = stage.config[environment]
         databases = {
@@ -95,7 +95,7 @@ def secret_rotated(stage: Stage) -> Report:
 
 
 def database_replaced(stage: Stage) -> Report:
-    """The engine plans what it must not."""
+    """The engine plans to replace and delete databases."""
     stage.deploy("staging", "production")
     kind = "crane:infra:Database$cloudflare:index/d1Database:D1Database"
     inputs = {"inputs": {"name": "crane-context-db-staging"}}
@@ -108,7 +108,7 @@ def database_replaced(stage: Stage) -> Report:
 
 
 def number_taken(stage: Stage) -> Report:
-    """Two branches took the same number."""
+    """Two files have the same number."""
     stage.deploy("staging", "production")
     stage.write(f"{CONTEXT}/0002_create_labels.sql", NOTES)
     text = (
@@ -119,7 +119,7 @@ def number_taken(stage: Stage) -> Report:
 
 
 def migration_edited(stage: Stage) -> Report:
-    """An applied migration has another text."""
+    """An applied migration was edited."""
     stage.deploy("staging", "production")
     stage.write(f"{CONTEXT}/0001_create_sessions.sql", "CREATE TABLE sessions (id TEXT PRIMARY KEY, host TEXT, seen_at TEXT);\n")
     text = (
@@ -168,7 +168,7 @@ def worker_removed(stage: Stage) -> Report:
 
 
 def bundle_missing(stage: Stage) -> Report:
-    """Nobody built a worker."""
+    """A worker was not built."""
     stage.deploy("staging", "production")
     stage.remove("crane-context/dist")
     text = (
@@ -179,21 +179,21 @@ def bundle_missing(stage: Stage) -> Report:
 
 
 def preview_failed(stage: Stage) -> Report:
-    """The engine did not get as far as a preview."""
+    """The engine failed before the preview."""
     stage.deploy("staging", "production")
     stage.write(f"{CONTEXT}/0003_create_labels.sql", NOTES)
     return stage.report(failed="error: getting stack configuration: get stack secrets manager: incorrect passphrase\n")
 
 
 def promotion_unproven(stage: Stage) -> Report:
-    """Production is asked to take what staging has not proven."""
+    """A promotion of a release that staging has not proven."""
     stage.deploy("staging", "production")
     _change_code(stage)
     return stage.report(production=stage.preview("production"), outputs=("staging",))
 
 
 def promotion(stage: Stage) -> Report:
-    """Production takes what staging has proven."""
+    """A promotion of a release that staging has proven."""
     stage.deploy("production")
     _change_code(stage)
     stage.write(f"{CONTEXT}/0003_create_labels.sql", NOTES)
@@ -237,7 +237,7 @@ def _with_variable(config: Json, value: str) -> Json:
 
 
 def main() -> None:
-    """Write every comment anew, in the document too."""
+    """Write every comment again, in the document too."""
     GOLDEN.mkdir(exist_ok=True)
     for name, case in CASES.items():
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""A stage in a folder of its own."""
+"""A small clone for each test."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ from tests.report.stage import Stage
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
-    """A clone whose files nobody has deployed."""
+    """A clone whose files are not deployed yet."""
     return Stage(tmp_path)

@@ -1,4 +1,4 @@
-"""The comments as people read them, kept as files: ``python -m tests.report.cases`` writes them anew."""
+"""The comments as people read them, kept as files: ``python -m tests.report.cases`` writes them again."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Names and settings that somebody chose to break out of the comment: they stay text, as a Markdown parser sees it."""
+"""Names and settings that are meant to break out of the comment stay text, as a Markdown parser sees it."""
 
 import re
 from html import unescape
@@ -50,12 +50,12 @@ OURS = re.compile(r"<details><summary>[^<>]*</summary>|</details>|</?code>|<!-- 
 
 
 def inner(tokens: list[Token]) -> list[Token]:
-    """All tokens, those within lines too."""
+    """All tokens, including those within lines."""
     return [one for token in tokens for one in (token, *inner(token.children or []))]
 
 
 def active(told: str) -> list[str]:
-    """What a browser or GitHub would do something with, other than what we write on purpose."""
+    """Everything that a browser or GitHub would act on, except what the report writes itself."""
     tokens = inner(PARSER.parse(told))
     found = [token.type for token in tokens if token.type in {"image", "link_open", "link_close"}]
     found += [token.content for token in tokens if token.type in {"html_inline", "html_block"} and OURS.sub("", token.content).strip()]

@@ -1,4 +1,4 @@
-"""``crane preview-report`` from what the real engine prints: a pull request, which holds staging's passphrase and not production's."""
+"""``crane preview-report`` on previews of the real engine, in a pull request: with staging's passphrase, without production's."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ class Reported:
 
     @property
     def refusal(self) -> str:
-        """What the engine was told, of a preview that was refused."""
+        """The error of a refused preview."""
         return parse_preview(self.preview, "preview", str).errors[0]
 
 
@@ -110,7 +110,7 @@ class TestAUsualChange:
         (module,) = (line for line in told if "module `index.js`" in line)
         assert module.count("bytes, sha256") == 4
 
-    def test_is_not_proven_yet_and_that_is_said_to_be_normal(self, usual: Reported) -> None:
+    def test_is_not_proven_yet_which_the_comment_calls_normal(self, usual: Reported) -> None:
         assert "**Production gate:** not proven yet, which is normal in a pull request" in usual.comment
 
     def test_is_recorded_with_the_files_that_are_pending_by_the_ledgers(self, usual: Reported) -> None:
@@ -144,7 +144,7 @@ def a_taken_number(world: World) -> Iterator[None]:
 
 @contextmanager
 def no_bundle(world: World) -> Iterator[None]:
-    """A worker that nobody built."""
+    """A worker that was not built."""
     folder = world.workers / "crane-context" / "dist"
     folder.rename(folder.parent / "elsewhere")
     yield
@@ -164,7 +164,7 @@ def another_name(world: World) -> Iterator[None]:
 
 @contextmanager
 def one_worker_less(world: World) -> Iterator[None]:
-    """A worker that the settings have no more."""
+    """A worker that is missing from the settings."""
     was = world.stack_file("staging")
     content = world.stack_file("staging")
     del content["config"][f"{SETTINGS}:workers"]["crane-classifier"]
@@ -232,14 +232,14 @@ def test_a_record_that_cannot_be_written_stops_the_preview_in_one_line(world: Wo
     ]
 
 
-def test_a_preview_that_did_not_begin_is_reported_with_what_it_said(world: World) -> None:
+def test_a_preview_that_did_not_begin_is_reported_with_what_it_printed(world: World) -> None:
     found = report(world, PULUMI_CONFIG_PASSPHRASE="wrong-passphrase")
     assert (found.exit, found.preview) == (3, "")
     assert "incorrect passphrase" in found.comment
     assert "wrong-passphrase" not in found.comment
 
 
-def test_a_database_that_the_engine_would_replace_is_loud(tmp_path: Path) -> None:
+def test_a_database_that_the_engine_would_replace_fails_the_check(tmp_path: Path) -> None:
     with local_world(tmp_path) as world:
         ident = str(world.api("POST", "/d1/database", {"name": "crane-context-db-staging"})["result"]["uuid"])
         world.faults.fail("POST /accounts/{a}/workers/workers/{id}/versions", times=100, status=403)

@@ -1,4 +1,4 @@
-"""What the report is made from: what is malformed or of other files is one line, what is missing is said, and nothing secret passes."""
+"""What the report is made from: malformed input is refused in one line, missing input is named, and no secret passes."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.repository import ROOT
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", "1", "{}", '{"steps": [1]}', '{"steps": [{}]}', '{"steps": {}, "diagnostics": [1]}'])
-def test_what_is_no_preview_is_refused_in_one_line(text: str) -> None:
+def test_a_text_that_is_not_a_preview_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ReportError) as refused:
         parse_preview(text, "preview.json", str)
     assert str(refused.value).startswith("preview.json: is not ")
@@ -33,7 +33,7 @@ def test_a_preview_of_other_files_is_refused(stage: Stage) -> None:
         stage.report(staging=before)
 
 
-def test_an_environment_that_nobody_tells_of_is_said_to_be_unknown(stage: Stage) -> None:
+def test_an_environment_without_outputs_is_named_as_not_compared(stage: Stage) -> None:
     stage.deploy("staging", "production")
     told = comment(stage.report(staging=stage.preview(), outputs=()))
     assert "production: not compared, because this report was not given its last outputs." in told
@@ -47,11 +47,11 @@ def test_after_a_failed_preview_staging_is_compared_with_its_last_outputs(stage:
     assert report.objections == ("incorrect passphrase",)
 
 
-def test_a_failed_preview_that_said_nothing_still_fails_the_check(stage: Stage) -> None:
+def test_a_failed_preview_without_a_message_still_fails_the_check(stage: Stage) -> None:
     assert stage.report(failed="").objections == ("the preview failed without a message",)
 
 
-def test_a_failed_preview_that_said_it_all_in_its_json_is_told_once(stage: Stage) -> None:
+def test_an_error_that_the_json_names_is_listed_once(stage: Stage) -> None:
     assert stage.report(staging=stage.preview(logged=(("error", "a: b. c."),)), failed="").objections == ("a: b. c.",)
 
 
@@ -61,7 +61,7 @@ def test_warnings_beside_a_failed_preview_add_nothing_to_the_error_that_it_names
     assert len(stage.report(staging=preview, failed="error: another").objections) == 2
 
 
-def test_what_this_process_was_given_as_a_secret_is_taken_out_of_whatever_it_reads(stage: Stage) -> None:
+def test_the_secrets_of_this_process_are_redacted_in_everything_that_it_reads(stage: Stage) -> None:
     stage.deploy("staging", "production")
     environ = {"PULUMI_CONFIG_PASSPHRASE": "canary-passphrase", "CLOUDFLARE_API_TOKEN": "canary-token", "WEBHOOK_SECRET": "canary-value"}
     preview = stage.preview(logged=(("warning", "a note with canary-passphrase"),))
@@ -105,7 +105,7 @@ def _name(file: MigrationFile) -> str:
     return file.name
 
 
-def test_a_stack_file_that_is_refused_is_told_in_the_words_of_a_run(stage: Stage) -> None:
+def test_a_refused_stack_file_is_reported_in_the_words_of_a_run(stage: Stage) -> None:
     stage.deploy("staging", "production")
     stage.configure("staging", {**stage.config["staging"], "crane-infra:colour": "red"})
     with pytest.raises(CraneError) as refused:
