@@ -1,4 +1,4 @@
-"""Reads are repeated for passing faults and for nothing else; what is no answer is never taken for one."""
+"""Reads are repeated after temporary failures only, and an unusable reply never counts as an answer."""
 
 from datetime import UTC, datetime
 

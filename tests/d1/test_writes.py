@@ -1,4 +1,4 @@
-"""A write is sent once, whatever happens, and its error says what is known about its effect."""
+"""A write is sent once, whatever happens, and its error states what is known about its effect."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Migration files and ledgers for tests, in as few words as a sentence needs."""
+"""Short builders of migration files and ledgers for tests."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Fixtures of the migrations' tests: a database over HTTP, and a runner that waits for nothing."""
+"""Fixtures of the migrations' tests: a database over HTTP, and a runner that never waits."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ __all__ = ["db", "no_waiting", "server"]
 
 @dataclass
 class Runner:
-    """Runs migrations, and keeps what was said and how long it would have waited."""
+    """Runs migrations, and keeps what was logged and how long it would have waited."""
 
     db: D1
     log: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A run brings the database to its files, and the ledger tells the real schema, whatever it found there."""
+"""A run brings the database up to its files, and the ledger matches the real schema, whatever the database held before."""
 
 from pathlib import Path
 
@@ -170,7 +170,7 @@ async def test_comments_quotes_unicode_and_numbers_pass_through(run: Runner, ser
 
 
 async def test_without_a_bookmark_nothing_is_applied(run: Runner, server: D1Server, three: tuple[MigrationFile, ...]) -> None:
-    """The way back is taken before the first file, or there is no first file."""
+    """Without a way back no file is applied."""
     server.script("bookmark", say(403))
     with pytest.raises(ApiError, match="may not do this"):
         await run(three)

@@ -1,4 +1,4 @@
-"""A base schema stands under the migrations: an empty database gets it first, once, and is done with the files that it contains."""
+"""An empty database gets the base schema first, once, and the files that it contains count as applied."""
 
 from pathlib import Path
 

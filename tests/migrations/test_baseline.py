@@ -1,4 +1,4 @@
-"""A database with tables and no ledger is taken on only where its schema is what the files make, or each difference was named."""
+"""A database with tables and no ledger is baselined only if its schema matches the files or each difference is accepted."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A file that D1's query endpoint might cut goes through import, in one piece with its token and done mark; on the local cloud at its strictest."""
+"""A file that D1's query endpoint might cut runs through D1's import, in one piece with its token and done mark; on the local cloud at its strictest."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field

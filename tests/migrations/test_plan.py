@@ -172,7 +172,7 @@ def test_a_file_slipped_in_before_the_last_applied_is_always_refused(
 
 @pytest.mark.parametrize("change", [{"done_at": None}, {"listed": False}, {"sha256": None}, {"sha256": "other"}])
 def test_a_head_with_anything_unsettled_equals_no_files(change: dict[str, Any]) -> None:
-    """What a proof compares: half recorded is not applied."""
+    """A proof compares heads: a half-recorded file does not count as applied."""
     assert ledger(applied(A), applied(B)).head == head_of([B, A])
     assert ledger(applied(A), replace(applied(B), **change)).head != head_of([A, B])
     assert ledger(applied(A)).head != head_of([A, B])

@@ -1,4 +1,4 @@
-"""Several runners, wrangler among them: every file is applied once, and everybody ends well."""
+"""Several runs at once, wrangler among them: every file is applied once, and all succeed."""
 
 # ruff: noqa: S608 - SQL of the tests themselves
 
@@ -72,7 +72,7 @@ async def test_wrangler_applying_the_file_in_between_is_noticed_by_the_token(run
 
 
 async def test_wrangler_applying_another_file_in_between_stops_the_run(run: Runner, server: D1Server, three: Files) -> None:
-    """What was planned no longer holds, so nothing of the file may run, although its own name is free."""
+    """The plan is out of date, so the file must not run, although its own name is free."""
 
     def wrangler_first(execute: Execute) -> Reply:
         server.sql("INSERT INTO d1_migrations (name) VALUES ('0002_other.sql')")

@@ -1,4 +1,4 @@
-"""A migration says what it is in comments before its first statement, or the file is refused with the line that is wrong."""
+"""A migration declares what it is in comments before its first statement; a wrong one is refused with its line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the tests of lint share: tables that refer to each other, findings in short, and SQLite itself to ask what is true."""
+"""What the tests of lint share: tables that refer to each other, findings in short form, and SQLite to check against."""
 
 # ruff: noqa: S608 - SQL in memory, made by the tests themselves
 

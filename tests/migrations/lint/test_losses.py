@@ -1,4 +1,4 @@
-"""Lint finds what a migration would lose of rows, and lets pass what loses none."""
+"""Lint finds which rows a migration would lose, and accepts a migration that loses none."""
 
 # ruff: noqa: S608 - SQL in memory, made by the tests themselves
 

@@ -1,4 +1,4 @@
-"""docs/lint.md tells of every rule, and each of its examples is judged as it says."""
+"""docs/lint.md describes every rule, and lint judges each of its examples as the page says."""
 
 import re
 from itertools import pairwise

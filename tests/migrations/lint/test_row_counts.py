@@ -1,4 +1,4 @@
-"""Rows that a migration takes without saying so fail it, in the request itself, and nothing of it stays; on the local cloud's D1."""
+"""A migration that loses rows without declaring it fails within its request and is rolled back; on the local cloud's D1."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Lint finds what fails or hurts on a table full of rows, and what SQLite or D1 would refuse; and says of each file what it is."""
+"""Lint finds what fails or is slow on a table full of rows, and what SQLite or D1 would refuse, and classifies each file."""
 
 # ruff: noqa: S608 - SQL in memory, made by the tests themselves
 

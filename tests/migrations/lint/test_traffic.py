@@ -1,4 +1,4 @@
-"""Lint finds what a migration would take from the version in traffic, and lets pass what takes nothing."""
+"""Lint finds what a migration would take from the version in traffic, and accepts a migration that takes nothing."""
 
 # ruff: noqa: S608 - SQL in memory, made by the tests themselves
 
@@ -75,7 +75,7 @@ def test_a_default_that_goes_is_a_contract(judge: Lint) -> None:
     ],
 )
 def test_a_rebuild_that_takes_nothing_away_is_none(judge: Lint, made: str) -> None:
-    """The check is the old one, in other words of the same tokens."""
+    """The CHECK is the old one, written differently with the same tokens."""
     text = f"CREATE TABLE u ({made}); DROP TABLE users; ALTER TABLE u RENAME TO users;"
     before = USERS.replace("old TEXT", "old TEXT, CHECK( id>0 OR ')'=''''\n)") + "CREATE TABLE others (id INTEGER PRIMARY KEY);"
     assert rules(judge("-- crane: expand\n" + text, before=before)) == []
