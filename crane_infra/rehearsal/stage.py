@@ -38,6 +38,8 @@ class Stage:
     root: Path
     folder: Path
     catalog: Catalog
+    program: Path | None = None
+    """The folder of the program that the engine runs, where it is not the clone's."""
     _local: LocalProject | None = None
     _last_log: Path | None = None
     _outputs: dict[Environment, Json] = field(default_factory=dict)
@@ -48,7 +50,7 @@ class Stage:
     @property
     def project(self) -> project.Project:
         """The Pulumi project of this rehearsal."""
-        return project.Project(self.root, self.folder, workers=self.files.folder)
+        return project.Project(self.root, self.folder, workers=self.files.folder, program=self.program)
 
     @property
     def files(self) -> Files:

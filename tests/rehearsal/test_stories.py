@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from crane_infra.rehearsal.existing_account import deploy_manually
 from crane_infra.rehearsal.process import descendants, happens
 from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.step import StoryStep
-from crane_infra.rehearsal.stories import adoption, empty
+from crane_infra.rehearsal.stories import adoption, empty, releases
 from local_cloud import daemon
 from tests.clone import CRANE, Run
 from tests.repository import ROOT
@@ -182,55 +182,54 @@ def test_a_step_that_fails_is_named_and_nothing_is_left_running(run: Run, clone:
     assert daemon.status(clone / ".crane" / "rehearsal" / "cloud") is None
 
 
-@dataclass(frozen=True)
-class Lie:
-    """One line of the program that is another one, and what the rehearsal then says."""
+@pytest.fixture
+def spoil(tmp_path: Path) -> Iterator[Callable[[str, str, str], Stage]]:
+    """Give a stage whose engine runs a copy of the program with one line replaced; the rehearsal itself is this repository's."""
+    program = tmp_path / "program"
+    stage = Stage(ROOT, tmp_path / "rehearsal", catalog.crane(), program)
 
-    file: str
-    line: str
-    instead: str
-    said: tuple[str, ...]
-    words: tuple[str, ...] = ()
+    def spoilt(file: str, line: str, instead: str) -> Stage:
+        shutil.copytree(ROOT / "crane_infra", program / "crane_infra", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "__main__.py", program)
+        path = program / "crane_infra" / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(line) == 1
+        path.write_text(text.replace(line, instead), encoding="utf-8")
+        return stage
+
+    yield spoilt
+    stage.end()
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
-        Lie(
-            "promotion.py",
-            "        raise verdict.error()\n",
-            "        return\n",
-            ("step 3, update production: refused, nothing created: ", "pulumi up succeeded, but should have been refused"),
-        ),
-        Lie(
-            "steps.py",
-            "        await _check(step, name, proof)\n",
-            "        step.log(name)\n",
-            ("a release whose checks fail in staging: production refuses it: ", "pulumi up succeeded, but should have been refused"),
-        ),
-        Lie(
-            "components/worker.py",
-            "                ignore_changes=UNDECLARED,\n",
-            "",
-            ("no row was lost, no setting was reset: ", "its observability changed", "its tags changed", "its logpush changed"),
-            ("--existing",),
-        ),
-    ],
-    ids=["a gate that goes on", "a release that is not checked", "an adoption that resets what is not declared"],
-)
-def test_a_program_that_does_not_keep_its_word_is_found_out(run: Run, clone: Path, lie: Lie) -> None:
-    """The rehearsal is this repository's; the program that the engine runs is the clone's."""
-    text = (ROOT / "crane_infra" / lie.file).read_text(encoding="utf-8")
-    assert text.count(lie.line) == 1
-    program = clone / "crane_infra"
-    program.unlink()
-    shutil.copytree(ROOT / "crane_infra", program)
-    (program / lie.file).write_text(text.replace(lie.line, lie.instead), encoding="utf-8")
-    ended = run(CRANE, "rehearse", *lie.words, COLUMNS="200")
-    shutil.rmtree(program)
-    program.symlink_to(ROOT / "crane_infra")
-    assert ended.returncode == 1, ended.stdout
-    assert [words for words in lie.said if words not in ended.stderr] == [], ended.stderr
+class TestAProgramThatDoesNotKeepItsWord:
+    """Is found out by the step that looks at it."""
+
+    def test_a_gate_that_goes_on(self, spoil: Callable[[str, str, str], Stage]) -> None:
+        stage = spoil("live/promotion.py", "        raise verdict.error()\n", "        return\n")
+        story = empty.Empty(stage)
+        story.start()
+        with pytest.raises(RehearsalError, match="pulumi up succeeded, but should have been refused"):
+            story.refuse_production()
+
+    def test_a_release_that_is_not_checked(self, spoil: Callable[[str, str, str], Stage]) -> None:
+        stage = spoil("program/hooks/steps.py", "        await _check(step, name, proof)\n", "        step.log(name)\n")
+        stage.begin()
+        story = releases.Releases(stage)
+        story.next_release()
+        with pytest.raises(RehearsalError, match="pulumi up succeeded, but should have been refused"):
+            story.bad_in_staging()
+
+    def test_an_adoption_that_resets_what_is_not_declared(self, spoil: Callable[[str, str, str], Stage]) -> None:
+        stage = spoil("program/components/worker.py", "                ignore_changes=UNDECLARED,\n", "")
+        story = adoption.Adoption(stage)
+        story.start()
+        story.ask()
+        story.adopt("staging")
+        with pytest.raises(
+            RehearsalError, match=r"its observability changed.* its tags changed|its tags changed.* its observability changed"
+        ) as caught:
+            story.compare()
+        assert "its logpush changed" in str(caught.value)
 
 
 @pytest.mark.parametrize("missing", ["pulumi"])
