@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # For pytest: make quick ARGS="-k gate"
 ARGS ?=
-PYTEST := .venv/bin/pytest --numprocesses auto --dist loadfile --durations 20 $(ARGS)
+PYTEST := .venv/bin/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 20 $(ARGS)
 PURE := not engine and not cloud and not npm
 
 .DEFAULT_GOAL := help
