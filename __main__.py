@@ -1,8 +1,8 @@
 """What `pulumi` runs: one environment, from its settings and the catalog."""
 
-from crane_infra.program.provider_sdk import imported_in_part
+from crane_infra.program.imports import without_collector
 
-with imported_in_part():
+with without_collector():
     from crane_infra import catalog
     from crane_infra.program import environment, stacks
 

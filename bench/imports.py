@@ -12,19 +12,18 @@ from bench.rows import Row, median
 if TYPE_CHECKING:
     from pathlib import Path
 
-# As in __main__.py: without the garbage collector, and with part of the provider's SDK. A module counts where it is first imported.
+# As in __main__.py: without the garbage collector. A module counts where it is first imported.
 _PARTS = {
     "pulumi": "Pulumi's own SDK",
-    "crane_infra.program.components.worker": "what is used of the provider's SDK",
     "cloudflare": "Cloudflare's API client",
     "crane_infra.program.environment": "our own modules, and the rest",
 }
 _TIMES = 5
 _PROGRAM = """
 import importlib, json, sys, time
-from crane_infra.program.provider_sdk import imported_in_part
+from crane_infra.program.imports import without_collector
 took = []
-with imported_in_part():
+with without_collector():
     for name in sys.argv[1:]:
         began = time.process_time()
         importlib.import_module(name)

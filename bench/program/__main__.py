@@ -2,9 +2,9 @@
 
 import os
 
-from crane_infra.program.provider_sdk import imported_in_part
+from crane_infra.program.imports import without_collector
 
-with imported_in_part():
+with without_collector():
     from bench.catalog import catalog_of
     from crane_infra.program import environment, stacks
 

@@ -1,19 +1,18 @@
 """A D1 database, and the step that brings its schema up to date.
 
-Owns the database resource and the record of its migrations; does not know any SQL. Prevents a rename or a removal from
-replacing a database, which would lose its data.
+It knows no SQL. A rename or a removal never replaces a database, which would lose its data.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_cloudflare.d1_database import D1Database
 
 from crane_infra.config.settings import DatabaseSettings
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import head_of
 from crane_infra.migrations.lint.judge import classes
+from crane_infra.program.provider import CloudflareResource
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,15 @@ class Database(pulumi.ComponentResource):
         super().__init__("crane:infra:Database", name, None, opts)
         self.catalog_name = name
         adopt = config.settings.adopt
-        self.d1 = D1Database(
+        self.d1 = CloudflareResource(
+            "d1Database:D1Database",
             name,
-            account_id=config.account_id,
-            name=config.settings.name,
-            # Without it the provider shows a diff after every refresh.
-            read_replication={"mode": "disabled"},
+            {
+                "accountId": config.account_id,
+                "name": config.settings.name,
+                # Without it the provider shows a diff after every refresh.
+                "readReplication": {"mode": "disabled"},
+            },
             # The option stays for good: taken away and put back, it would plan a replacement.
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -1,27 +1,26 @@
 """What sends traffic to a version: the deployment, then the crons.
 
-Declared after every schema step, so that no version serves before its schema is there. Prevents a failed migration from
-taking the old version out of traffic.
+Declared after every schema step, so that no version serves before its schema is there.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_cloudflare.workers_cron_trigger import WorkersCronTrigger
-from pulumi_cloudflare.workers_deployment import WorkersDeployment
+
+from crane_infra.program.provider import CloudflareResource
 
 
 @dataclass(frozen=True)
 class RoutingConfig:
-    """Which version of a script gets all traffic. ``crons`` None: the script's schedules are none of ours."""
+    """Which version of a script gets all traffic. With ``crons`` None the schedules of the script are left alone."""
 
     account_id: str
     script: pulumi.Input[str]
     version: pulumi.Input[str]
     crons: tuple[str, ...] | None
     ready: pulumi.ResourceHookBinding
-    """Runs before the version gets traffic; where it fails, the version before keeps it."""
+    """Runs before the version gets traffic; if it fails, the version before keeps serving."""
 
 
 class Routing(pulumi.ComponentResource):
@@ -32,20 +31,26 @@ class Routing(pulumi.ComponentResource):
     ) -> None:
         """Declare the routing of the worker ``name``, once everything in ``after`` is done."""
         super().__init__("crane:infra:Routing", name, None, opts)
-        self.deployment = WorkersDeployment(
+        self.deployment = CloudflareResource(
+            "workersDeployment:WorkersDeployment",
             name,
-            account_id=config.account_id,
-            script_name=config.script,
-            strategy="percentage",
-            versions=[{"version_id": config.version, "percentage": 100}],
+            {
+                "accountId": config.account_id,
+                "scriptName": config.script,
+                "strategy": "percentage",
+                "versions": [{"versionId": config.version, "percentage": 100}],
+            },
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), hooks=config.ready),
         )
         if config.crons is not None:
-            self.crons = WorkersCronTrigger(
+            self.crons = CloudflareResource(
+                "workersCronTrigger:WorkersCronTrigger",
                 name,
-                account_id=config.account_id,
-                script_name=config.script,
-                schedules=[{"cron": cron} for cron in config.crons],
+                {
+                    "accountId": config.account_id,
+                    "scriptName": config.script,
+                    "schedules": [{"cron": cron} for cron in config.crons],
+                },
                 # The script has to be deployed before it can be scheduled.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[self.deployment]),
             )

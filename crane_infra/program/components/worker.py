@@ -6,13 +6,12 @@ component of its own, since schema steps stand between the two.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
-from pulumi_cloudflare._inputs import WorkerVersionBindingArgsDict
-from pulumi_cloudflare.worker import Worker as Script
-from pulumi_cloudflare.worker_version import WorkerVersion
 
 from crane_infra.config.catalog import CatalogWorker
+from crane_infra.program.provider import CloudflareResource
 from crane_infra.release.bundle import Bundle
 
 # From no trigger at all to one the engine would not upload again (measured). The value stands in state.
@@ -45,11 +44,14 @@ class Worker(pulumi.ComponentResource):
     def __init__(self, name: str, config: WorkerConfig, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the worker ``name`` of the catalog."""
         super().__init__("crane:infra:Worker", name, None, opts)
-        self.script = Script(
+        self.script = CloudflareResource(
+            "worker:Worker",
             name,
-            account_id=config.account_id,
-            name=config.script,
-            subdomain={"enabled": config.workers_dev, "previews_enabled": False},
+            {
+                "accountId": config.account_id,
+                "name": config.script,
+                "subdomain": {"enabled": config.workers_dev, "previewsEnabled": False},
+            },
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=True,
@@ -58,29 +60,32 @@ class Worker(pulumi.ComponentResource):
                 import_=f"{config.account_id}/{config.script}" if config.adopt else None,
             ),
         )
-        self.version = WorkerVersion(
+        self.version = CloudflareResource(
+            "workerVersion:WorkerVersion",
             name,
-            account_id=config.account_id,
-            worker_id=self.script.id,
-            main_module=config.bundle.main_module,
-            modules=[
-                {"name": module.name, "content_type": module.content_type, "content_base64": module.base64}
-                for module in config.bundle.modules
-            ],
-            compatibility_date=config.catalog.compatibility_date,
-            compatibility_flags=list(config.catalog.compatibility_flags),
-            bindings=bindings(config),
-            annotations={"workers_tag": config.tag},
+            {
+                "accountId": config.account_id,
+                "workerId": self.script.id,
+                "mainModule": config.bundle.main_module,
+                "modules": [
+                    {"name": module.name, "contentType": module.content_type, "contentBase64": module.base64}
+                    for module in config.bundle.modules
+                ],
+                "compatibilityDate": config.catalog.compatibility_date,
+                "compatibilityFlags": list(config.catalog.compatibility_flags),
+                "bindings": bindings(config),
+                "annotations": {"workersTag": config.tag},
+            },
             opts=pulumi.ResourceOptions(parent=self, replacement_trigger=config.reupload or NEVER_REUPLOADED),
         )
         self.register_outputs({"version": self.version.id})
 
 
-def bindings(config: WorkerConfig) -> list[WorkerVersionBindingArgsDict]:
+def bindings(config: WorkerConfig) -> list[dict[str, Any]]:
     """All bindings of a version, sorted by name: another order would show as a change."""
-    declared: list[WorkerVersionBindingArgsDict] = [{"name": config.catalog.version_metadata, "type": "version_metadata"}]
+    declared: list[dict[str, Any]] = [{"name": config.catalog.version_metadata, "type": "version_metadata"}]
     declared += [{"name": name, "type": "plain_text", "text": text} for name, text in config.variables.items()]
     declared += [{"name": name, "type": "secret_text", "text": pulumi.Output.secret(value)} for name, value in config.secrets.items()]
-    declared += [{"name": name, "type": "d1", "database_id": database} for name, database in config.databases.items()]
+    declared += [{"name": name, "type": "d1", "databaseId": database} for name, database in config.databases.items()]
     declared += [{"name": name, "type": "service", "service": script} for name, script in config.services.items()]
     return sorted(declared, key=lambda binding: str(binding["name"]))

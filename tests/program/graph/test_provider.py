@@ -1,0 +1,129 @@
+"""What this program registers is what the provider's own SDK registers: the same token, version and inputs, so that no diff comes from either."""
+
+import asyncio
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from typing import Any
+
+import pulumi
+import pulumi_cloudflare as sdk
+import pytest
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from pulumi.runtime import mocks
+
+from crane_infra.program.provider import VERSION, CloudflareResource
+from tests.program.graph.conftest import Declared, Monitor
+from tests.repository import ROOT
+
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+# Where in the code a resource was registered; and an older name of the cron trigger, which no stack of this project ever used.
+NOT_COMPARED = {"sourcePosition", "stackTrace", "packageRef", "aliases"}
+Declare = Callable[[str], pulumi.CustomResource]
+
+
+def database(name: str) -> pulumi.CustomResource:
+    return sdk.D1Database(name, account_id=ACCOUNT, name="db", read_replication={"mode": "disabled"})
+
+
+def worker(name: str) -> pulumi.CustomResource:
+    return sdk.Worker(name, account_id=ACCOUNT, name="w", subdomain={"enabled": True, "previews_enabled": False})
+
+
+def worker_version(name: str) -> pulumi.CustomResource:
+    return sdk.WorkerVersion(
+        name,
+        account_id=ACCOUNT,
+        worker_id="id",
+        main_module="index.js",
+        modules=[{"name": "index.js", "content_type": "application/javascript+module", "content_base64": "AAAA"}],
+        compatibility_date="2026-01-01",
+        compatibility_flags=["nodejs_compat"],
+        bindings=[
+            {"name": "DB", "type": "d1", "database_id": "uuid"},
+            {"name": "KEY", "type": "secret_text", "text": pulumi.Output.secret("canary")},
+            {"name": "NEXT", "type": "service", "service": "other"},
+        ],
+        annotations={"workers_tag": "tag"},
+    )
+
+
+def deployment(name: str) -> pulumi.CustomResource:
+    versions: list[sdk.WorkersDeploymentVersionArgsDict] = [{"version_id": "id", "percentage": 100}]
+    return sdk.WorkersDeployment(name, account_id=ACCOUNT, script_name="w", strategy="percentage", versions=versions)
+
+
+def crons(name: str) -> pulumi.CustomResource:
+    return sdk.WorkersCronTrigger(name, account_id=ACCOUNT, script_name="w", schedules=[{"cron": "* * * * *"}])
+
+
+OURS: dict[str, tuple[Declare, Callable[[], dict[str, Any]]]] = {
+    "d1Database:D1Database": (database, lambda: {"accountId": ACCOUNT, "name": "db", "readReplication": {"mode": "disabled"}}),
+    "worker:Worker": (worker, lambda: {"accountId": ACCOUNT, "name": "w", "subdomain": {"enabled": True, "previewsEnabled": False}}),
+    "workerVersion:WorkerVersion": (
+        worker_version,
+        lambda: {
+            "accountId": ACCOUNT,
+            "workerId": "id",
+            "mainModule": "index.js",
+            "modules": [{"name": "index.js", "contentType": "application/javascript+module", "contentBase64": "AAAA"}],
+            "compatibilityDate": "2026-01-01",
+            "compatibilityFlags": ["nodejs_compat"],
+            "bindings": [
+                {"name": "DB", "type": "d1", "databaseId": "uuid"},
+                {"name": "KEY", "type": "secret_text", "text": pulumi.Output.secret("canary")},
+                {"name": "NEXT", "type": "service", "service": "other"},
+            ],
+            "annotations": {"workersTag": "tag"},
+        },
+    ),
+    "workersDeployment:WorkersDeployment": (
+        deployment,
+        lambda: {"accountId": ACCOUNT, "scriptName": "w", "strategy": "percentage", "versions": [{"versionId": "id", "percentage": 100}]},
+    ),
+    "workersCronTrigger:WorkersCronTrigger": (
+        crons,
+        lambda: {"accountId": ACCOUNT, "scriptName": "w", "schedules": [{"cron": "* * * * *"}]},
+    ),
+}
+
+
+@pytest.fixture
+def registered(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[Declare], dict[str, Any]]]:
+    """Register a resource and give the request, as the engine gets it."""
+    asyncio.set_event_loop(loop)
+
+    def register(declare: Declare) -> dict[str, Any]:
+        declared = Declared()
+        mocks.set_mocks(declared, project="crane-infra", stack="staging", monitor=Monitor(declared))
+
+        @pulumi.runtime.test  # type: ignore[untyped-decorator]
+        def declaring() -> None:
+            declare("resource")
+
+        declaring()
+        request = MessageToDict(next(each for each in declared.requests if each.type.startswith("cloudflare:")))
+        return {key: value for key, value in request.items() if key not in NOT_COMPARED}
+
+    yield register
+    asyncio.set_event_loop(None)
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_a_resource_is_registered_as_the_sdk_registers_it(registered: Callable[[Declare], dict[str, Any]], kind: str) -> None:
+    by_the_sdk, inputs = OURS[kind]
+    ours = registered(lambda name: CloudflareResource(kind, name, inputs(), pulumi.ResourceOptions()))
+    assert ours == registered(by_the_sdk)
+    assert ours["type"] == f"cloudflare:index/{kind}"
+
+
+def test_the_program_declares_these_kinds_and_no_other() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "crane_infra" / "program" / "components").glob("*.py"))
+    assert code.count("CloudflareResource(") == len(OURS)
+    assert [kind for kind in OURS if f'"{kind}"' not in code] == []
+
+
+def test_the_version_is_the_one_that_this_project_pins() -> None:
+    pinned = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert f"pulumi-cloudflare=={VERSION}" in pinned
+    assert version("pulumi-cloudflare") == VERSION
