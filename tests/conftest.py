@@ -1,5 +1,6 @@
 """What all tests share: Hypothesis without timing verdicts, since a busy machine is no fault of the code; an API that knows nothing."""
 
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,11 @@ settings.load_profile("crane")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A test may start what its marker says, and nothing that a run started outlives the run."""
+    """A test may start what its marker says, and nothing that a run started outlives the run.
+
+    The engine is a Go program that ends within seconds: without a garbage collector and on one core it takes half of the processor time to start.
+    """
+    os.environ |= {"GOGC": "off", "GOMAXPROCS": "1"}
     hold_tests_to_their_markers(config)
     if not hasattr(config, "workerinput"):
         reaper.watch()

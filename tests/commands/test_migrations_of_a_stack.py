@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import command_line
 from tests.repository import ROOT
+from tests.world.copies import proven_world
 from tests.world.engine import clean_environment
-from tests.world.world import World, local_world
+from tests.world.world import World
 from tests.wrangler import Wrangler
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -36,23 +38,19 @@ def files_stay(world: World) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Staging deployed and proven."""
-    with local_world(tmp_path_factory.mktemp("commands")) as made:
-        run = made.up("staging")
-        assert run.exit == 0, run.said
+    with proven_world(tmp_path_factory) as made:
         yield made
 
 
 def crane(world: World, *words: str, stack: str = "staging") -> subprocess.CompletedProcess[str]:
     """Run ``crane migrations`` on a stack."""
     environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
-    command = [str(Path(sys.executable).parent / "crane"), "migrations", *words, "-s", stack]
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    return command_line.crane("migrations", *words, "-s", stack, environ=environ, cwd=ROOT)
 
 
 def lint(workers: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run ``crane migrations lint`` on a folder, with no stack and no credentials."""
-    command = [str(Path(sys.executable).parent / "crane"), "migrations", "lint", "--workers-dir", str(workers), *words]
-    return subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False)
+    return command_line.crane("migrations", "lint", "--workers-dir", str(workers), *words, environ=clean_environment(), cwd=ROOT)
 
 
 def new_file(world: World, name: str, text: str) -> Path:

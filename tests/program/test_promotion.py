@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from local_cloud.faults.model import Hold
+from tests.world.copies import promoted_world
 from tests.world.engine import Ended, Json
 from tests.world.started import started
-from tests.world.world import SETTINGS, World, edit, local_world
+from tests.world.world import SETTINGS, World, edit
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -29,13 +30,11 @@ APPLIES = "INSERT INTO crane_migrations"
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Staging proven and promoted."""
-    with local_world(tmp_path_factory.mktemp("promotion")) as made:
+    with promoted_world(tmp_path_factory) as made:
         settings = made.stack_file("production")
         settings["config"][f"{SETTINGS}:workers-dir"] = str(files(made))
         made.write_stack_file("production", settings)
-        well(made.up("staging"))
         check_out(made)
-        well(made.up("production"))
         yield made
 
 

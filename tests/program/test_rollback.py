@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.world.copies import promoted_world
 from tests.world.engine import Ended, Json
-from tests.world.world import World, edit, local_world
+from tests.world.world import World, edit
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -67,11 +68,9 @@ class Releases:
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
     """Two releases, proven and promoted one after the other; the newer one brings a migration."""
-    with local_world(tmp_path_factory.mktemp("rollback")) as world:
+    with promoted_world(tmp_path_factory) as world:
         old, new = world.project.folder / "old", world.project.folder / "new"
         shutil.copytree(world.workers, old)
-        well(world.up("staging"))
-        well(world.up("production"))
         edit(world.workers / "crane-context" / "dist" / "index.js", OLD_TEXT, OLD_TEXT.upper())
         (world.workers / "crane-context" / "migrations" / NEW).write_text("CREATE TABLE notes (text TEXT NOT NULL);\n", encoding="utf-8")
         shutil.copytree(world.workers, new)
@@ -115,7 +114,7 @@ class TestWhatIsNoRollback:
         )
 
     def test_staging_does_not_go_back(self, tried: Tried) -> None:
-        assert refused(tried.staging).startswith("Pulumi.staging.yaml rollback-to: staging proves releases, it does not go back to one.")
+        assert refused(tried.staging).startswith("Pulumi.staging.yaml rollback-to: only production rolls back; staging proves releases.")
 
     def test_nothing_was_undone(self, tried: Tried) -> None:
         assert NEW in tried.ledger
@@ -151,7 +150,7 @@ class TestARollback:
 
     def test_it_says_what_the_database_keeps(self, back: Back) -> None:
         for run in (back.preview, back.run):
-            assert f"{DATABASE} keeps {NEW}, which this release does not know" in run.said
+            assert f"{DATABASE} keeps {NEW}, which this release does not have" in run.said
 
     def test_nothing_is_applied_or_undone(self, back: Back) -> None:
         assert back.ledger[-1] == NEW

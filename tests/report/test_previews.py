@@ -12,6 +12,7 @@ import pytest
 from crane_infra.release.preview_record import VARIABLE, PreviewRecord, RecordedDatabase, parse_record
 from crane_infra.report.engine import parse_preview
 from tests.repository import ROOT
+from tests.world.copies import promoted_world
 from tests.world.engine import Ended
 from tests.world.world import SETTINGS, World, edited, local_world
 
@@ -41,10 +42,7 @@ class Reported:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Both environments run one release; production has a passphrase of its own."""
-    with local_world(tmp_path_factory.mktemp("report")) as made:
-        for stack in ("staging", "production"):
-            run = made.up(stack)
-            assert run.exit == 0, run.said
+    with promoted_world(tmp_path_factory) as made:
         changed = subprocess.run(
             ["pulumi", "stack", "change-secrets-provider", "passphrase", "--stack", "production"],
             cwd=made.project.folder,
@@ -209,7 +207,7 @@ def test_a_dropped_table_that_others_refer_to_fails_the_check(world: World) -> N
 
 def test_a_line_that_quotes_a_secret_is_recorded_without_it(world: World, usual: Reported, tmp_path: Path) -> None:
     assert usual.exit == 0
-    path, record = world.workers / "crane-context" / "migrations" / "0005_planted.sql", tmp_path / "record.json"
+    path, record = world.workers / "crane-context" / "migrations" / "0007_planted.sql", tmp_path / "record.json"
     path.write_text(f'CREATE TABLE "{PLANTED}" (id INTEGER PRIMARY KEY);\n', encoding="utf-8")
     ended = world.engine.run("preview", "--stack", "staging", **{VARIABLE: str(record)})
     path.unlink()

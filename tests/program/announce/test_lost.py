@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.world.copies import proven_world
 from tests.world.engine import Ended, Json
-from tests.world.world import SETTINGS, World, local_world
+from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -36,8 +37,7 @@ def there(world: World) -> Json:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Staging is deployed."""
-    with local_world(tmp_path_factory.mktemp("lost")) as made:
-        assert made.up("staging").exit == 0
+    with proven_world(tmp_path_factory) as made:
         yield made
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.repository import ROOT
+from tests.world.copies import promoted_world
 from tests.world.engine import Ended
-from tests.world.world import World, edit, local_world
+from tests.world.world import World, edit
 from tests.wrangler import Wrangler
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -78,9 +79,7 @@ def verify(world: World, stack: str) -> Verified:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Staging proven and promoted."""
-    with local_world(tmp_path_factory.mktemp("byhand")) as made:
-        well(made.up("staging"))
-        well(made.up("production"))
+    with promoted_world(tmp_path_factory) as made:
         yield made
 
 

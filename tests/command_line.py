@@ -1,0 +1,44 @@
+"""Runs ``crane`` in this process: the same entry point as on the command line, without a second in which a new process imports it again."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from unittest import mock
+
+from crane_infra.cli.main import main
+
+
+def crane(*words: str, environ: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command with this environment in this folder; what it prints and its exit code come back."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        _in(cwd),
+        mock.patch.dict(os.environ, environ, clear=True),
+        mock.patch.object(sys, "argv", ["crane", *words]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = _exit_code()
+    return subprocess.CompletedProcess(["crane", *words], code, out.getvalue(), err.getvalue())
+
+
+def _exit_code() -> int:
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+@contextlib.contextmanager
+def _in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

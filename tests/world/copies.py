@@ -1,0 +1,78 @@
+"""Worlds that are copied: a release is proven and promoted once in a run of the tests, and each story that begins there gets a copy.
+
+The copy has everything: the state of both stacks, the folder of the cloud, passphrase, stack files. Only addresses and paths differ.
+"""
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from crane_infra import catalog
+from crane_infra.rehearsal import local_project
+from crane_infra.rehearsal.project import Project
+from tests.repository import ROOT
+from tests.world.engine import Engine, clean_environment
+from tests.world.world import World, local_world
+
+BEGINNINGS = {"proven": ("staging",), "promoted": ("staging", "production")}
+"""The stacks that are updated once, by the name of the world that comes of it."""
+
+
+@contextmanager
+def proven_world(factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose staging has proven the release of the reference workers; production is empty."""
+    with _copy(factory, "proven") as world:
+        yield world
+
+
+@contextmanager
+def promoted_world(factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world in which both environments run the release of the reference workers."""
+    with _copy(factory, "promoted") as world:
+        yield world
+
+
+@contextmanager
+def _copy(factory: pytest.TempPathFactory, name: str) -> Iterator[World]:
+    source, folder = _made_once(factory, name), factory.mktemp(name)
+    shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("home"))
+    here = Project(ROOT, folder, workers=folder / "workers")
+    old = json.loads((source / "cloud" / "cloud.json").read_text(encoding="utf-8"))["port"]
+    try:
+        local = local_project.begin(here, catalog.crane(), clean_environment(), port=_free_port())
+        for path in here.backend.rglob("*.json"):
+            text = path.read_text(encoding="utf-8").replace(f"127.0.0.1:{old}", f"127.0.0.1:{local.cloud.port}")
+            path.write_text(text.replace(str(source), str(folder)), encoding="utf-8")
+        yield World(local, Engine(folder, local.environ))
+    finally:
+        local_project.end(here)
+
+
+def _made_once(factory: pytest.TempPathFactory, name: str) -> Path:
+    """The folder of a world whose cloud has stopped. All workers of xdist share it."""
+    base = factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "worlds"
+    shared.mkdir(exist_ok=True)
+    folder = shared / name
+    with FileLock(shared / f"{name}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            with local_world(folder) as world:
+                for stack in BEGINNINGS[name]:
+                    run = world.up(stack)
+                    assert run.exit == 0, run.said
+            (folder / "made").touch()
+    return folder
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
