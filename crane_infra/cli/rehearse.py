@@ -60,7 +60,7 @@ def _rehearse_both(clone: Path) -> None:
         result = other.wait()
     finally:
         other.end()
-    typer.echo(result.said, nl=False)
+    typer.echo(result.output, nl=False)
     if result.exit:
         raise typer.Exit(result.exit)
 

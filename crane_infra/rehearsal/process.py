@@ -16,12 +16,12 @@ _LAST_WORDS_SECONDS, _POLITE_SECONDS, _PAUSE_SECONDS = 10.0, 40.0, 0.02
 
 
 @dataclass(frozen=True)
-class Ended:
+class Result:
     """How a run ended: its exit code, what it printed, and the same followed by its errors and warnings."""
 
     exit: int
     out: str
-    said: str
+    output: str
 
 
 class Child:
@@ -44,16 +44,16 @@ class Child:
         """Whether it is still running."""
         return self._process.poll() is None
 
-    def wait(self, seconds: float | None = None) -> Ended:
+    def wait(self, seconds: float | None = None) -> Result:
         """Wait for its end; an interrupt or a time-out kills it first."""
         try:
             out, err = self._process.communicate(timeout=seconds)
         except BaseException:
             self._kill_all()
             raise
-        return Ended(self._process.returncode, out, out + err)
+        return Result(self._process.returncode, out, out + err)
 
-    def kill(self) -> Ended:
+    def kill(self) -> Result:
         """``kill -9`` of it and of all that it started."""
         self._kill_all()
         return self.wait(_LAST_WORDS_SECONDS)
@@ -72,7 +72,7 @@ class Child:
                 os.kill(pid, signal.SIGKILL)
 
 
-def run(command: Sequence[str], environ: Mapping[str, str]) -> Ended:
+def run(command: Sequence[str], environ: Mapping[str, str]) -> Result:
     """Run a command to its end."""
     return Child(command, environ).wait()
 

@@ -19,7 +19,7 @@ from crane_infra.config.settings import Environment
 from crane_infra.errors import CraneError, RehearsalError
 from crane_infra.rehearsal import engine, local_project, project
 from crane_infra.rehearsal.local_project import LocalProject
-from crane_infra.rehearsal.process import Child, Ended, run
+from crane_infra.rehearsal.process import Child, Result, run
 from crane_infra.rehearsal.worker_files import Files
 from local_cloud import daemon
 from local_cloud.client import Account
@@ -108,14 +108,14 @@ class Stage:
 
     def pulumi(self, *words: str) -> str:
         """Run the engine and return everything it printed; raises RehearsalError if it fails."""
-        return self._well(words).said
+        return self._well(words).output
 
     def refused(self, *words: str) -> str:
         """Run the engine, which must refuse, and return everything it printed; raises RehearsalError if it succeeds."""
         ended = self._run(words)
         if ended.exit == 0:
             raise self.failed(f"pulumi {words[0]} succeeded, but should have been refused")
-        return ended.said
+        return ended.output
 
     def up(self, environment: Environment, *words: str) -> str:
         """Update a stack."""
@@ -123,10 +123,10 @@ class Stage:
 
     def up_refused(self, environment: Environment) -> str:
         """Update a stack, which has to fail; its one error."""
-        said = self.refused("up", "--stack", environment, *SURE)
-        if "Traceback" in said:
+        output = self.refused("up", "--stack", environment, *SURE)
+        if "Traceback" in output:
             raise self.failed("the engine showed a traceback")
-        return first_error(said)
+        return first_error(output)
 
     def begin_up(self, environment: Environment) -> Child:
         """Begin to update a stack."""
@@ -135,7 +135,7 @@ class Stage:
     def killed(self, child: Child) -> None:
         """``kill -9`` of a run, then what the engine needs to let go of the stack."""
         ended = child.kill()
-        self._note(("up", "killed"), ended.said)
+        self._note(("up", "killed"), ended.output)
         self.pulumi("cancel", "--stack", "staging", "--yes")
 
     def preview(self, environment: Environment) -> Json:
@@ -152,11 +152,11 @@ class Stage:
         """What the engine prints for programs."""
         return dict(json.loads(self._well(words).out))
 
-    def crane(self, *words: str) -> Ended:
+    def crane(self, *words: str) -> Result:
         """Run a command of crane in the clone."""
         python = shutil.which("python", path=self.environ["PATH"]) or "python"
         ended = run([python, "-c", "from crane_infra.cli.main import main; main()", *words], self.environ)
-        self._note(("crane", *words), ended.said)
+        self._note(("crane", *words), ended.output)
         return ended
 
     @contextmanager
@@ -173,41 +173,41 @@ class Stage:
         if not condition:
             raise self.failed(otherwise)
 
-    def line(self, said: str, *words: str) -> str:
+    def line(self, output: str, *words: str) -> str:
         """The first line with all these words, without the engine's marks; raises RehearsalError where there is none."""
-        found = next((line.strip() for line in said.splitlines() if all(word in line for word in words)), None)
+        found = next((line.strip() for line in output.splitlines() if all(word in line for word in words)), None)
         if found is None:
-            raise self.failed(f"expected '{' … '.join(words)}' in the output, got: {first_error(said)}")
+            raise self.failed(f"expected '{' … '.join(words)}' in the output, got: {first_error(output)}")
         return re.sub(r"^.*?(error|warning|info): ", "", found)
 
     def failed(self, what: str) -> CraneError:
         """The error of a step that does not hold."""
         return RehearsalError("rehearsal", what, f"Read {self._last_log}" if self._last_log else "Run it again")
 
-    def _well(self, words: Sequence[str]) -> Ended:
+    def _well(self, words: Sequence[str]) -> Result:
         ended = self._run(words)
         if ended.exit != 0:
-            raise self.failed(f"pulumi {words[0]} failed: {first_error(ended.said)}")
+            raise self.failed(f"pulumi {words[0]} failed: {first_error(ended.output)}")
         return ended
 
-    def _run(self, words: Sequence[str]) -> Ended:
+    def _run(self, words: Sequence[str]) -> Result:
         ended = run(_command(words), self.environ)
-        self._note(words, ended.said)
+        self._note(words, ended.output)
         if words[0] != "stack":
             self._outputs.clear()
         return ended
 
-    def _note(self, words: Sequence[str], said: str) -> None:
+    def _note(self, words: Sequence[str], output: str) -> None:
         logs = self.folder / "log"
         logs.mkdir(parents=True, exist_ok=True)
         self._last_log = logs / f"{next(self._numbers):02}-{words[0]}.txt"
-        self._last_log.write_text(f"$ {' '.join(words)}\n{said}", encoding="utf-8")
+        self._last_log.write_text(f"$ {' '.join(words)}\n{output}", encoding="utf-8")
 
 
-def first_error(said: str) -> str:
+def first_error(output: str) -> str:
     """The first error that the engine listed, or its last line."""
-    first = next((line for line in said.splitlines() if "error: " in line), "")
-    return first.partition("error: ")[2] or (said.strip().splitlines() or ["no output"])[-1]
+    first = next((line for line in output.splitlines() if "error: " in line), "")
+    return first.partition("error: ")[2] or (output.strip().splitlines() or ["no output"])[-1]
 
 
 def _command(words: Sequence[str]) -> list[str]:

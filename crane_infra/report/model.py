@@ -85,14 +85,14 @@ class EnvironmentChanges:
 
 @dataclass(frozen=True)
 class Gate:
-    """The production gate's verdict on the release; ``said`` is its message.
+    """The production gate's verdict on the release; ``message`` is the reason in one line.
 
     ``promotes``: the report is about a promotion, which needs an open gate. ``proven``: staging has proven this release, even if the gate
     does not accept the proof.
     """
 
     is_open: bool
-    said: str
+    message: str
     promotes: bool
     proven: bool
 
@@ -110,7 +110,7 @@ class Report:
     def objections(self) -> tuple[str, ...]:
         """Everything that fails the check, each once; losses first."""
         texts = [loss for environment in self.environments for loss in environment.losses]
-        texts += [self.gate.said] if self.gate and self.gate.promotes and not self.gate.is_open else []
+        texts += [self.gate.message] if self.gate and self.gate.promotes and not self.gate.is_open else []
         texts += [text for environment in self.environments for text in (*environment.refusals, *environment.lint_errors)]
         # The same error ends with a full stop where a run raises it, and without one where lint reports it.
         once: dict[str, str] = {}

@@ -35,14 +35,14 @@ def gate(report: Report) -> Iterator[str]:
     if report.gate is None:
         yield "**Production gate:** no verdict, because there is no release or staging's last outputs are unknown."
     elif report.gate.is_open:
-        yield f"**Production gate:** open. {code(report.gate.said)}"
+        yield f"**Production gate:** open. {code(report.gate.message)}"
     elif report.gate.promotes:
         yield "**Production gate:** closed, so this release cannot be promoted."
     elif report.gate.proven:
-        yield f"**Production gate:** closed, although staging has proven this release. {code(report.gate.said)}"
+        yield f"**Production gate:** closed, although staging has proven this release. {code(report.gate.message)}"
     else:
         yield "**Production gate:** not proven yet, which is normal in a pull request: staging proves the release after the merge."
-        yield f"The gate says: {code(report.gate.said)}"
+        yield f"The gate says: {code(report.gate.message)}"
 
 
 def adopted(environment: EnvironmentChanges) -> Iterator[str]:

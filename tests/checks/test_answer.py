@@ -14,7 +14,7 @@ def judged(expected: dict[str, JsonValue], got: JsonValue) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "got"),
+    ("declared", "got"),
     [
         ({}, {"more": 1}),
         ({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}, "d": 3}),
@@ -23,12 +23,12 @@ def judged(expected: dict[str, JsonValue], got: JsonValue) -> str | None:
         ({"a": 1}, {"a": 1.0}),
     ],
 )
-def test_a_reply_may_hold_more(wanted: dict[str, JsonValue], got: JsonValue) -> None:
-    assert judged(wanted, got) is None
+def test_a_reply_may_hold_more(declared: dict[str, JsonValue], got: JsonValue) -> None:
+    assert judged(declared, got) is None
 
 
 @pytest.mark.parametrize(
-    ("wanted", "got", "why"),
+    ("declared", "got", "why"),
     [
         ({"a": 1}, {}, "a is missing"),
         ({"a": None}, {}, "a is missing"),
@@ -41,8 +41,8 @@ def test_a_reply_may_hold_more(wanted: dict[str, JsonValue], got: JsonValue) -> 
         ({"a": 1}, [{"a": 1}], "not a JSON object"),
     ],
 )
-def test_a_reply_that_lacks_something_is_described(wanted: dict[str, JsonValue], got: JsonValue, why: str) -> None:
-    assert judged(wanted, got) == why
+def test_a_reply_that_lacks_something_is_described(declared: dict[str, JsonValue], got: JsonValue, why: str) -> None:
+    assert judged(declared, got) == why
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"<html>", b"[" * 200_000])

@@ -45,11 +45,11 @@ def test_a_second_start_says_that_one_is_running_and_leaves_it_so(run: Run) -> N
 
 def test_the_shell_it_makes_forgets_the_real_account_and_plain_pulumi_works_in_it(run: Run) -> None:
     asked = f'eval "$({CRANE} local env)"; env; pulumi preview --stack staging --non-interactive --color never'
-    said = run("sh", "-c", asked, **REAL)
-    assert said.returncode == 0, said.stderr
-    assert "canary-real" not in said.stdout
-    assert f"CLOUDFLARE_ACCOUNT_ID={ACCOUNT_ID}" in said.stdout
-    assert "18 to create" in said.stdout
+    output = run("sh", "-c", asked, **REAL)
+    assert output.returncode == 0, output.stderr
+    assert "canary-real" not in output.stdout
+    assert f"CLOUDFLARE_ACCOUNT_ID={ACCOUNT_ID}" in output.stdout
+    assert "18 to create" in output.stdout
 
 
 def test_no_committed_file_was_written(run: Run, clone: Path) -> None:
@@ -70,6 +70,6 @@ def test_it_stops_and_a_later_start_finds_its_project_again(run: Run, clone: Pat
 
 
 def test_outside_of_a_clone_it_says_where_to_go(run: Run) -> None:
-    said = run("sh", "-c", f"cd / && {CRANE} local status")
-    assert said.returncode == 1
-    assert said.stderr == "error: /: is not in a clone of crane-infra. Change into the clone first.\n"
+    output = run("sh", "-c", f"cd / && {CRANE} local status")
+    assert output.returncode == 1
+    assert output.stderr == "error: /: is not in a clone of crane-infra. Change into the clone first.\n"

@@ -75,8 +75,8 @@ def pending_for_wrangler(world: World, tmp_path: Path) -> str:
 
 
 def test_all_is_settled_after_an_update_and_wrangler_agrees(world: World, tmp_path: Path) -> None:
-    said = crane(world, "status")
-    assert (said.returncode, said.stdout.count("; 0 pending")) == (0, 2), said.stderr
+    output = crane(world, "status")
+    assert (output.returncode, output.stdout.count("; 0 pending")) == (0, 2), output.stderr
     assert "No migrations to apply" in pending_for_wrangler(world, tmp_path)
     assert crane(world, "verify").returncode == 0
 
@@ -87,9 +87,9 @@ def test_a_new_file_takes_the_next_number_and_is_pending_for_both(world: World, 
     path = Path(made.stdout.strip())
     assert path.name == "0005_add_notes.sql"
     path.write_text("CREATE TABLE notes (text TEXT);\n", encoding="utf-8")
-    said = crane(world, "status", "--json")
-    (context, _) = json.loads(said.stdout)["databases"]
-    assert (said.returncode, context["pending"], context["refusal"]) == (3, ["0005_add_notes.sql"], None)
+    output = crane(world, "status", "--json")
+    (context, _) = json.loads(output.stdout)["databases"]
+    assert (output.returncode, context["pending"], context["refusal"]) == (3, ["0005_add_notes.sql"], None)
     assert "0005_add_notes.sql" in pending_for_wrangler(world, tmp_path)
     path.unlink()
 
@@ -107,7 +107,7 @@ def test_a_plan_says_of_each_pending_file_what_it_does_and_an_update_is_told_the
     preview = world.engine.run("preview", "--stack", "staging")
     assert preview.exit != 0
     assert world.up("staging").exit != 0
-    assert text in preview.said
+    assert text in preview.output
     bad.write_text("CREATE TABLE hosts (name TEXT);\n", encoding="utf-8")
     planned = crane(world, "plan", "-d", DATABASE, "--json")
     (database,) = json.loads(planned.stdout)["databases"]
@@ -116,7 +116,7 @@ def test_a_plan_says_of_each_pending_file_what_it_does_and_an_update_is_told_the
         ("0005_drop_hosts.sql", "expand", ["hosts"]),
         ("0006_notes.sql", "expand", ["notes"]),
     ]
-    shown = world.engine.run("preview", "--stack", "staging", "--diff").said
+    shown = world.engine.run("preview", "--stack", "staging", "--diff").output
     assert f"{SHOWN}: pending 0006_notes.sql (expand, {sha256(good)[:12]}, tables notes)" in shown
     assert all(word in shown for word in ('"0006_notes.sql"', '"expand"', sha256(good)))
 
@@ -147,14 +147,14 @@ def test_lint_judges_files_without_a_database_and_those_since_a_revision_alone(w
 def test_a_schema_that_was_changed_by_hand_is_shown_as_a_diff_stops_every_run_and_can_be_accepted(world: World) -> None:
     world.rows(SHOWN, "CREATE INDEX by_hand ON sessions (host)")
     path = new_file(world, "notes", "CREATE TABLE notes (text TEXT);\n")
-    said = crane(world, "verify", "-d", DATABASE)
-    assert (said.returncode, "+CREATE INDEX by_hand ON sessions (host);" in said.stdout.splitlines()) == (3, True)
+    output = crane(world, "verify", "-d", DATABASE)
+    assert (output.returncode, "+CREATE INDEX by_hand ON sessions (host);" in output.stdout.splitlines()) == (3, True)
     (found,) = json.loads(crane(world, "verify", "-d", DATABASE, "--json").stdout)["databases"]
     assert (found["as_expected"], found["differs"]) == (False, ["index by_hand"])
     text = f"{SHOWN}: its schema differs from the one that its migrations make (index by_hand), so nothing was applied"
     for run in (crane(world, "plan"), crane(world, "apply")):
         assert (run.returncode != 0, text in run.stdout + run.stderr) == (True, True)
-    assert text in world.up("staging").said
+    assert text in world.up("staging").output
     assert crane(world, "baseline", "-d", DATABASE, "--accept", "index by_hand").returncode == 0
     assert crane(world, "verify").returncode == 0
     assert crane(world, "apply").returncode == 0
@@ -170,17 +170,17 @@ def test_a_database_that_was_set_back_is_refused_with_the_way_out(world: World, 
     world.rows(SHOWN, f"DELETE FROM d1_migrations WHERE name = '{LAST}'; DELETE FROM crane_migrations WHERE name = '{LAST}'")  # noqa: S608
     assert LAST in pending_for_wrangler(world, tmp_path)
     for words in (("preview", "--stack", "staging"), ("up", "--stack", "staging", "--yes", "--skip-preview")):
-        said = world.engine.run(*words).said
+        output = world.engine.run(*words).output
         assert (
             f"database {SHOWN}: its ledger lacks {LAST}, which this stack has applied: the database was restored to an earlier state."
-            in said
+            in output
         )
-        assert f"crane migrations apply -s staging -d {DATABASE}." in said
+        assert f"crane migrations apply -s staging -d {DATABASE}." in output
     applied = crane(world, "apply", "-d", DATABASE)
     assert (applied.returncode, applied.stdout.splitlines()[-1]) == (0, f"{SHOWN}: 1 applied, ledger at {LAST}")
     assert "No migrations to apply" in pending_for_wrangler(world, tmp_path)
     again = world.up("staging")
-    assert (again.exit, again.line("unchanged")) == (0, "18 unchanged"), again.said
+    assert (again.exit, again.line("unchanged")) == (0, "18 unchanged"), again.output
 
 
 def test_production_gets_by_hand_only_what_staging_has_proven(world: World) -> None:
@@ -218,15 +218,15 @@ def test_what_is_wrong_is_one_line(world: World) -> None:
             f"error: {SHOWN}: table x does not differ. Accept only what differs: nothing does.\n",
         ),
     ):
-        said = crane(world, *words)
-        assert (said.returncode, said.stderr) == (1, line)
+        output = crane(world, *words)
+        assert (output.returncode, output.stderr) == (1, line)
 
 
 def test_without_pulumi_on_the_path_it_says_so(world: World) -> None:
     environ = {**clean_environment(), "PATH": str(world.project.folder)}
     command = [str(Path(sys.executable).parent / "crane"), "migrations", "status", "-s", "staging"]
-    said = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-    assert (said.returncode, said.stderr) == (
+    output = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (output.returncode, output.stderr) == (
         1,
         "error: pulumi: is not on PATH. Run make engine, or open the shell of crane local env.\n",
     )

@@ -161,12 +161,12 @@ def test_the_settings_page_names_the_defaults_that_the_program_has() -> None:
 
 def refusals() -> set[str]:
     """The refusals that the README quotes, as the program says them."""
-    wanted = RequiredProof(digest="d01dd561451d" + "0" * 52, project="crane-infra", account="10" * 16, proven_in="staging", manifest={})
+    expected = RequiredProof(digest="d01dd561451d" + "0" * 52, project="crane-infra", account="10" * 16, proven_in="staging", manifest={})
     proof = {
         "schema": PROOF_SCHEMA,
         "project": "crane-infra",
         "environment": "staging",
-        "account": wanted.account,
+        "account": expected.account,
         "digest": "4a8326e4d8ea" + "0" * 52,
         "manifest": {},
         "workers": {},
@@ -179,12 +179,12 @@ def refusals() -> set[str]:
     now = datetime(2026, 1, 2, tzinfo=UTC)
     secrets = catalog.crane().secrets
     source = ConfigSecrets("staging", {secret.key: "x" for secret in secrets if secret.key != "GEMINI_API_KEY"})
-    complete = {"workers-subdomain": "s", "databases": "{}", "workers": "{}", "account-id": wanted.account}
+    complete = {"workers-subdomain": "s", "databases": "{}", "workers": "{}", "account-id": expected.account}
     with pytest.raises(CraneError) as no_folder:
         parse(SETTINGS_FILE, {f"crane-infra:{key}": value for key, value in complete.items()}, {"CLOUDFLARE_API_TOKEN": "t"})
     with pytest.raises(CraneError) as no_secret:
         fetch(source, secrets)
-    errors = [judge({}, wanted, now).error(), judge({"proofs": [proof]}, wanted, now).error(), no_folder.value, no_secret.value]
+    errors = [judge({}, expected, now).error(), judge({"proofs": [proof]}, expected, now).error(), no_folder.value, no_secret.value]
     return {f"error: {error}" for error in errors}
 
 

@@ -182,8 +182,8 @@ class TestWithoutAccess:
 
     def test_a_token_that_is_not_valid_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GITHUB_TOKEN", "canary-wrong-token")
-        said = refused("comment", written("one.md", "x"), "--pull", "7")
-        assert said == (
+        printed = refused("comment", written("one.md", "x"), "--pull", "7")
+        assert printed == (
             f"GitHub GET /repos/{REPOSITORY}/issues/7/comments: answered 401 (Bad credentials). Set GITHUB_TOKEN to a valid token."
         )
 

@@ -50,8 +50,8 @@ def test_version_metadata_is_added_without_a_word() -> None:
 
 def test_settings_of_the_script_are_named_with_what_they_become() -> None:
     live = replace(LIVE, previews=True, compatibility_flags=("nodejs_compat",))
-    told = changes(live, replace(SAME, compatibility_date="2025-01-01", workers_dev=False, crons=("0 4 * * *",)))
-    assert told[1:] == [
+    shown = changes(live, replace(SAME, compatibility_date="2025-01-01", workers_dev=False, crons=("0 4 * * *",)))
+    assert shown[1:] == [
         "the compatibility date: 2024-01-01 becomes 2025-01-01",
         "the compatibility flags: nodejs_compat becomes none",
         "the workers.dev address: on becomes off",

@@ -12,7 +12,7 @@ import pytest
 
 from crane_infra.rehearsal import project
 from local_cloud.faults.model import Error, Hold
-from tests.world.engine import Ended, Json
+from tests.world.engine import Json, Result
 from tests.world.started import started
 from tests.world.world import SETTINGS, World, local_world
 
@@ -33,9 +33,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def well(run: Ended) -> Ended:
+def well(run: Result) -> Result:
     """A run that has to succeed."""
-    assert run.exit == 0, run.said
+    assert run.exit == 0, run.output
     return run
 
 
@@ -44,7 +44,7 @@ def refused(world: World, **variables: str) -> str:
     world.faults.reset()
     run = world.up("staging", **variables)
     assert run.exit != 0
-    assert "Traceback" not in run.said
+    assert "Traceback" not in run.output
     assert world.changes() == []
     assert world.resources("staging") == set()
     (line,) = run.errors
@@ -67,27 +67,27 @@ class TestASourceOfSecretsThatDoesNotGiveThem:
 
     def test_one_is_missing(self, world: World, environment: dict[str, str]) -> None:
         del environment["GEMINI_API_KEY"]
-        said = refused(world, **environment)
-        assert said == "environment variables: GEMINI_API_KEY (missing). Set the environment variable GEMINI_API_KEY."
+        output = refused(world, **environment)
+        assert output == "environment variables: GEMINI_API_KEY (missing). Set the environment variable GEMINI_API_KEY."
 
     def test_one_is_empty(self, world: World, environment: dict[str, str]) -> None:
-        said = refused(world, **{**environment, "CRANE_CONTEXT_KEY": " ", "GH_WEBHOOK_SECRET": ""})
-        assert said == (
+        output = refused(world, **{**environment, "CRANE_CONTEXT_KEY": " ", "GH_WEBHOOK_SECRET": ""})
+        assert output == (
             "environment variables: CRANE_CONTEXT_KEY (empty), GH_WEBHOOK_SECRET (empty). Set the environment variable CRANE_CONTEXT_KEY."
         )
 
     def test_the_source_gives_none(self, world: World, environment: dict[str, str]) -> None:
-        said = refused(world)
-        assert all(f"{name} (missing)" in said for name in environment)
+        output = refused(world)
+        assert all(f"{name} (missing)" in output for name in environment)
 
     def test_an_encrypted_one_is_empty(self, world: World) -> None:
         was = world.stack_file("staging")
         project.pulumi(
             world.project, world.engine.environ, "config", "set", "-s", "staging", "--path", "--secret", "secrets.GEMINI_API_KEY", ""
         )
-        said = refused(world)
+        output = refused(world)
         world.write_stack_file("staging", was)
-        assert said == (
+        assert output == (
             "Pulumi.staging.yaml secrets: GEMINI_API_KEY (empty). Run pulumi config set --stack staging --path --secret secrets.GEMINI_API_KEY."
         )
 
@@ -96,7 +96,7 @@ class TestASourceOfSecretsThatDoesNotGiveThem:
         world.faults.reset()
         run = world.up("staging", PULUMI_CONFIG_PASSPHRASE="another")
         assert run.exit != 0
-        assert "incorrect passphrase" in run.said
+        assert "incorrect passphrase" in run.output
         assert world.changes() == []
 
 
@@ -109,10 +109,10 @@ def values(world: World) -> dict[str, str]:
 class Echoed:
     """Runs that were refused with all that is secret: by the upload, by a hook's query, and by the looks at the start."""
 
-    upload: Ended
-    query: Ended
-    look: Ended
-    ledger: Ended
+    upload: Result
+    query: Result
+    look: Result
+    ledger: Result
 
 
 @pytest.fixture(scope="module")
@@ -137,18 +137,20 @@ class TestAnApiThatEchoesSecrets:
 
     def test_what_it_says_besides_is_shown(self, echoed: Echoed) -> None:
         """Else there would be nothing to take a secret out of."""
-        assert PLANTED in echoed.upload.said
-        assert PLANTED in echoed.query.said
-        assert PLANTED in echoed.ledger.said
+        assert PLANTED in echoed.upload.output
+        assert PLANTED in echoed.query.output
+        assert PLANTED in echoed.ledger.output
 
     def test_a_hook_says_which_secrets_it_has_taken_out(self, echoed: Echoed) -> None:
-        assert "[secret CRANE_CONTEXT_KEY]" in echoed.query.said
+        assert "[secret CRANE_CONTEXT_KEY]" in echoed.query.output
 
     def test_no_log_state_output_or_file_has_them(self, world: World, echoed: Echoed) -> None:
         assert echoed.upload.exit != 0
         planted = values(world)
         assert len(set(planted.values())) == 7
-        printed = "".join(world.engine.said) + world.state("staging") + world.engine.well("stack", "output", "--stack", "staging", "--json")
+        printed = (
+            "".join(world.engine.output) + world.state("staging") + world.engine.well("stack", "output", "--stack", "staging", "--json")
+        )
         assert [name for name, value in planted.items() if value in printed] == []
         for path in _files(world):
             text = path.read_text(encoding="utf-8", errors="replace")
@@ -166,11 +168,11 @@ def _files(world: World) -> list[Path]:
 class Meanwhile:
     """A promotion during which a bundle and a secret changed: how it and a preview after it ended, what was uploaded, what it says."""
 
-    run: Ended
+    run: Result
     was: bytes
     uploaded: bytes
     environment: Json
-    preview: Ended
+    preview: Result
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +207,7 @@ class TestWhatChangesDuringARun:
         fingerprints = meanwhile.environment["secrets"]
         assert fingerprints["GEMINI_API_KEY"] == world.outputs("staging")["environment"]["secrets"]["GEMINI_API_KEY"]
         assert fingerprints["GEMINI_API_KEY"] in meanwhile.preview.line("GEMINI_API_KEY")
-        assert "another value" not in meanwhile.run.said + meanwhile.preview.said
+        assert "another value" not in meanwhile.run.output + meanwhile.preview.output
 
 
 class TestABundleThatIsRebuiltToOtherBytes:

@@ -13,7 +13,7 @@ import pytest
 
 from local_cloud.faults.model import Hold
 from tests.world.copies import promoted_world
-from tests.world.engine import Ended, Json
+from tests.world.engine import Json, Result
 from tests.world.started import started
 from tests.world.world import SETTINGS, World, edit
 
@@ -56,9 +56,9 @@ def next_release(world: World, number: str, sql: str) -> None:
     (world.workers / "crane-context" / "migrations" / f"{number}_next.sql").write_text(f"{sql}\n")
 
 
-def well(run: Ended) -> Ended:
+def well(run: Result) -> Result:
     """A run that has to succeed."""
-    assert run.exit == 0, run.said
+    assert run.exit == 0, run.output
     return run
 
 
@@ -76,7 +76,7 @@ def ledger(world: World) -> list[str]:
 class Conflict:
     """A migration that fails in production alone: how the promotion ended, and what there was before and after."""
 
-    run: Ended
+    run: Result
     before: Json
     after: Json
 
@@ -100,9 +100,9 @@ def conflict(world: World) -> Conflict:
 class TestAMigrationThatFailsInProduction:
     def test_names_the_file_and_comes_after_the_gate(self, conflict: Conflict) -> None:
         assert conflict.run.exit != 0
-        assert "production gate open: " in conflict.run.said
-        assert f"0101_next.sql: not applied to {DATABASE}" in conflict.run.said
-        assert "UNIQUE constraint failed: sessions.agent" in conflict.run.said
+        assert "production gate open: " in conflict.run.output
+        assert f"0101_next.sql: not applied to {DATABASE}" in conflict.run.output
+        assert "UNIQUE constraint failed: sessions.agent" in conflict.run.output
 
     def test_leaves_the_version_before_in_traffic_and_the_ledger_and_the_proofs_as_they_were(
         self, world: World, conflict: Conflict
@@ -115,10 +115,10 @@ class TestAMigrationThatFailsInProduction:
 class MeanwhileStaging:
     """A promotion during which staging was on its way to a newer release."""
 
-    run: Ended
+    run: Result
     standing: Json
     proven: Json
-    staging: Ended
+    staging: Result
     newer: Json
 
 
@@ -158,11 +158,11 @@ class TestAPromotionWhileStagingIsOnItsWay:
 class Overtaken:
     """A promotion that staging overtook between the gate and the traffic."""
 
-    run: Ended
+    run: Result
     before: Json
     after: Json
-    staging: Ended
-    next: Ended
+    staging: Result
+    next: Result
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def overtaken(world: World, promoted: MeanwhileStaging) -> Overtaken:
 
 class TestAPromotionThatStagingOvertakes:
     def test_had_passed_the_gate(self, overtaken: Overtaken) -> None:
-        assert "production gate open: " in overtaken.run.said
+        assert "production gate open: " in overtaken.run.output
 
     def test_takes_exactly_what_was_proven(self, world: World, overtaken: Overtaken) -> None:
         """Staging's own later run does not undo a proof; see decision 15."""
@@ -210,12 +210,12 @@ class TestAPromotionThatStagingOvertakes:
 class WentOn:
     """Updates of staging that go on after an error, in which an upload, then a migration failed."""
 
-    upload: Ended
-    migration: Ended
+    upload: Result
+    migration: Result
     before: Json
     after_upload: Json
     after_migration: Json
-    production: Ended
+    production: Result
 
 
 @pytest.fixture(scope="module")
@@ -243,12 +243,12 @@ def staged(world: World) -> Json:
 class TestAnUpdateThatGoesOnAfterAnError:
     def test_deploys_and_proves_nothing_where_an_upload_fails(self, went_on: WentOn) -> None:
         assert went_on.upload.exit != 0
-        assert "injected: no upload" in went_on.upload.said
+        assert "injected: no upload" in went_on.upload.output
         assert went_on.after_upload == went_on.before
 
     def test_deploys_and_proves_nothing_where_a_migration_fails(self, went_on: WentOn) -> None:
         assert went_on.migration.exit != 0
-        assert "injected: no query" in went_on.migration.said
+        assert "injected: no query" in went_on.migration.output
         assert went_on.after_migration == went_on.before
 
     def test_leaves_production_closed(self, went_on: WentOn) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.world.copies import promoted_world
-from tests.world.engine import Ended, Json
+from tests.world.engine import Json, Result
 from tests.world.world import World, edit
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -20,16 +20,16 @@ DATABASE, NEW = "crane-context-db-prod", "0009_notes.sql"
 OLD_TEXT = "which agent sessions are alive"
 
 
-def well(run: Ended) -> Ended:
+def well(run: Result) -> Result:
     """A run that has to succeed."""
-    assert run.exit == 0, run.said
+    assert run.exit == 0, run.output
     return run
 
 
-def refused(run: Ended) -> str:
+def refused(run: Result) -> str:
     """The one line with which an update was refused."""
     assert run.exit != 0
-    assert "Traceback" not in run.said
+    assert "Traceback" not in run.output
     (line,) = run.errors
     return line
 
@@ -84,9 +84,9 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
 class Tried:
     """How the old files were taken before they were right."""
 
-    without: Ended
-    other: Ended
-    staging: Ended
+    without: Result
+    other: Result
+    staging: Result
     ledger: list[str]
 
 
@@ -124,9 +124,9 @@ class TestWhatIsNoRollback:
 class Back:
     """Production after the rollback."""
 
-    preview: Ended
-    run: Ended
-    again: Ended
+    preview: Result
+    run: Result
+    again: Result
     proof: Json
     ledger: list[str]
     served: str
@@ -150,7 +150,7 @@ class TestARollback:
 
     def test_it_says_what_the_database_keeps(self, back: Back) -> None:
         for run in (back.preview, back.run):
-            assert f"{DATABASE} keeps {NEW}, which this release does not have" in run.said
+            assert f"{DATABASE} keeps {NEW}, which this release does not have" in run.output
 
     def test_nothing_is_applied_or_undone(self, back: Back) -> None:
         assert back.ledger[-1] == NEW

@@ -61,11 +61,11 @@ def played(run: Run, clone: Path) -> Played:
 
 class TestBothAccounts:
     def test_every_step_holds_and_is_told(self, played: Played, clone: Path) -> None:
-        said = played.ended
-        assert said.returncode == 0, said.stdout + said.stderr
-        told, stage = said.stdout.splitlines(), stage_of(clone, "nowhere")
-        assert [title for title in [*titles(empty.story(stage)), *titles(adoption.story(stage))] if title not in told] == []
-        assert said.stdout.count("Rehearsal: every step held") == 2
+        output = played.ended
+        assert output.returncode == 0, output.stdout + output.stderr
+        shown, stage = output.stdout.splitlines(), stage_of(clone, "nowhere")
+        assert [title for title in [*titles(empty.story(stage)), *titles(adoption.story(stage))] if title not in shown] == []
+        assert output.stdout.count("Rehearsal: every step held") == 2
 
     @pytest.mark.parametrize(
         "words",
@@ -172,13 +172,13 @@ class TestAnAccountThatIsSpoilt:
 def test_a_step_that_fails_is_named_and_nothing_is_left_running(run: Run, clone: Path) -> None:
     broken = clone / "workers" / "crane-context" / "migrations" / "0005_broken.sql"
     broken.write_text("SELECT abs(-9223372036854775808);\n", encoding="utf-8")
-    said = run(CRANE, "rehearse", COLUMNS="200")
+    output = run(CRANE, "rehearse", COLUMNS="200")
     broken.unlink()
-    assert said.returncode == 1
-    assert said.stderr.startswith("error: step 4, update staging: deployed, migrated, checked, proven: ")
-    assert "0005_broken.sql" in said.stderr
-    assert "Read " in said.stderr
-    assert "Traceback" not in said.stderr
+    assert output.returncode == 1
+    assert output.stderr.startswith("error: step 4, update staging: deployed, migrated, checked, proven: ")
+    assert "0005_broken.sql" in output.stderr
+    assert "Read " in output.stderr
+    assert "Traceback" not in output.stderr
     assert daemon.status(clone / ".crane" / "rehearsal" / "cloud") is None
 
 
@@ -236,7 +236,7 @@ class TestAProgramThatDoesNotKeepItsWord:
 def test_without_an_engine_the_way_to_get_one_is_said(run: Run, clone: Path, missing: str) -> None:
     (clone / ".crane" / "engine").unlink()
     path = os.pathsep.join(one for one in os.environ["PATH"].split(os.pathsep) if not (Path(one) / missing).exists())
-    said = run(CRANE, "rehearse", PATH=path)
+    output = run(CRANE, "rehearse", PATH=path)
     (clone / ".crane" / "engine").symlink_to(ROOT / ".crane" / "engine")
-    assert said.returncode == 1
-    assert said.stderr.endswith("pulumi: is neither on PATH nor in .crane/engine. Run make engine.\n")
+    assert output.returncode == 1
+    assert output.stderr.endswith("pulumi: is neither on PATH nor in .crane/engine. Run make engine.\n")

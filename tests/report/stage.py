@@ -203,10 +203,10 @@ class Stage:
             return preview_json(environment, last, logged, steps)
         files, settings = self.now(environment)
         before = self.files.get(environment)
-        told = program_log(files, settings, before, adoptions, refusals)
-        self.records[environment] = told.record(files, settings)
+        shown = program_log(files, settings, before, adoptions, refusals)
+        self.records[environment] = shown.record(files, settings)
         planned = planned_steps(environment, files, before, last or {}, self._environment(settings))
-        return preview_json(environment, last, told.logged + logged, (*planned, *steps))
+        return preview_json(environment, last, shown.logged + logged, (*planned, *steps))
 
     def report(
         self,

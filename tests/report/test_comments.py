@@ -38,21 +38,21 @@ def test_the_check_fails_exactly_for_what_must_not_be_merged(name: str, stage: S
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_fails_stands_before_everything_else(name: str) -> None:
-    told = golden(name)
-    assert told.startswith(MARKER)
+    text = golden(name)
+    assert text.startswith(MARKER)
     if name in FAILING:
-        assert told.index("**This check fails.**") < told.index("**Production gate:**") < 4000
+        assert text.index("**This check fails.**") < text.index("**Production gate:**") < 4000
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_comment_holds_no_secret_and_no_fingerprint_key(name: str, stage: Stage) -> None:
-    told = comment(CASES[name](stage))
-    assert [value for value in (*SECRETS.values(), *stage.secrets.values(), KEY, "ciphertext") if value in told] == []
+    text = comment(CASES[name](stage))
+    assert [value for value in (*SECRETS.values(), *stage.secrets.values(), KEY, "ciphertext") if value in text] == []
 
 
 def test_a_usual_change_fits_one_screen() -> None:
-    told = golden("usual_change")
-    folded = re.sub(r"(?s)<details>.*?</details>", "folded", told)
+    text = golden("usual_change")
+    folded = re.sub(r"(?s)<details>.*?</details>", "folded", text)
     assert len(folded.splitlines()) < 40
 
 
@@ -72,33 +72,33 @@ def test_a_comment_stays_below_what_github_takes(stage: Stage) -> None:
     columns = ", ".join(f"column_{one} TEXT DEFAULT '{'x' * 300}'" for one in range(40))
     for number in range(80, 88):
         stage.write(f"crane-context/migrations/{number:04}_table.sql", f"CREATE TABLE table_{number} ({columns});\n")
-    told = comment(stage.report(staging=stage.preview()))
-    assert len(told.encode()) <= LONGEST < 65_536
-    assert "more rows" in told
-    assert "left out here: the comment would be too long" in told
+    text = comment(stage.report(staging=stage.preview()))
+    assert len(text.encode()) <= LONGEST < 65_536
+    assert "more rows" in text
+    assert "left out here: the comment would be too long" in text
 
 
 def test_no_list_of_a_comment_is_endless(stage: Stage) -> None:
     stage.deploy("staging", "production")
-    said = tuple(("error", f"refusal {number} {'x' * 690}") for number in range(400))
-    told = comment(stage.report(staging=stage.preview(logged=said), failed=f"{'y' * 90_000}\n" * 90))
-    assert len(told.encode()) <= LONGEST
-    assert "- … and 340 more" in told
-    assert "**Production gate:**" in told
+    output = tuple(("error", f"refusal {number} {'x' * 690}") for number in range(400))
+    text = comment(stage.report(staging=stage.preview(logged=output), failed=f"{'y' * 90_000}\n" * 90))
+    assert len(text.encode()) <= LONGEST
+    assert "- … and 340 more" in text
+    assert "**Production gate:**" in text
 
 
 def test_what_is_too_long_all_the_same_is_cut_and_says_so() -> None:
     databases = tuple(DatabaseChanges(f"db-{number}", f"{'ö' * 50}-{number}", "new") for number in range(1000))
-    told = render(
+    text = render(
         Report("a" * 64, None, (EnvironmentChanges("staging", databases=databases), EnvironmentChanges("production", notes=("x",))))
     )
-    assert len(told.encode()) <= LONGEST
-    assert told.rstrip().endswith("run `crane preview-report` on these files.*")
+    assert len(text.encode()) <= LONGEST
+    assert text.rstrip().endswith("run `crane preview-report` on these files.*")
 
 
 def test_a_proof_that_does_not_hold_is_not_called_normal(stage: Stage) -> None:
     stage.deploy("staging", "production")
     stage.configure("production", {**stage.config["production"], "crane-infra:proof-max-age-days": 1})
-    told = comment(stage.report(staging=stage.preview()))
-    assert "**Production gate:** closed, although staging has proven this release." in told
-    assert "is older than 1 day" in told
+    text = comment(stage.report(staging=stage.preview()))
+    assert "**Production gate:** closed, although staging has proven this release." in text
+    assert "is older than 1 day" in text

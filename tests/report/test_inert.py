@@ -54,9 +54,9 @@ def inner(tokens: list[Token]) -> list[Token]:
     return [one for token in tokens for one in (token, *inner(token.children or []))]
 
 
-def active(told: str) -> list[str]:
+def active(shown: str) -> list[str]:
     """Everything that a browser or GitHub would act on, except what the report writes itself."""
-    tokens = inner(PARSER.parse(told))
+    tokens = inner(PARSER.parse(shown))
     found = [token.type for token in tokens if token.type in {"image", "link_open", "link_close"}]
     found += [token.content for token in tokens if token.type in {"html_inline", "html_block"} and OURS.sub("", token.content).strip()]
     outside = re.sub(r"(?s)<code>.*?</code>", "", "".join(token.content for token in tokens if token.type in {"text", "html_inline"}))
@@ -65,19 +65,19 @@ def active(told: str) -> list[str]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_text_stays_one_cell_and_does_nothing(text: str) -> None:
-    told = table(("a", "b"), [(code(text), "end")])
-    tokens = PARSER.parse(told)
+    shown = table(("a", "b"), [(code(text), "end")])
+    tokens = PARSER.parse(shown)
     assert [token.type for token in tokens].count("td_open") == 2
     assert [token.content for token in tokens if token.type == "inline"][-1] == "end"
-    assert active(told) == []
+    assert active(shown) == []
 
 
 @given(st.text(max_size=60))
 def test_whatever_a_text_is_it_stays_one_cell_and_does_nothing(text: str) -> None:
-    told = table(("a", "b"), [(code(text), "end")])
-    tokens = PARSER.parse(told)
+    shown = table(("a", "b"), [(code(text), "end")])
+    tokens = PARSER.parse(shown)
     assert [token.content for token in tokens if token.type == "inline"][3:] == ["end"]
-    assert active(told) == []
+    assert active(shown) == []
 
 
 @given(st.text(alphabet="ab`|\\<>@! ", max_size=30).filter(str.strip))
@@ -108,14 +108,14 @@ def test_a_file_and_a_variable_with_such_a_name_stay_inert(text: str, stage: Sta
     config = stage.config["staging"]
     workers = {**config["crane-infra:workers"], "crane-context": {"variables": {"ENVIRONMENT": text}}}
     stage.configure("staging", {**config, "crane-infra:workers": workers})
-    told = comment(stage.report(staging=stage.preview(logged=(("warning", f"a note {text}"),)), failed=f"one {text}\ntwo {text} ```"))
-    assert active(told) == []
-    assert "This check fails" in told
+    shown = comment(stage.report(staging=stage.preview(logged=(("warning", f"a note {text}"),)), failed=f"one {text}\ntwo {text} ```"))
+    assert active(shown) == []
+    assert "This check fails" in shown
 
 
 def test_a_migration_whose_name_cannot_be_printed_is_refused_in_one_line(stage: Stage) -> None:
     stage.deploy("staging", "production")
     stage.write("crane-context/migrations/0003_a\u202eb.sql", "SELECT 1;\n")
-    told = comment(stage.report(staging=stage.preview()))
-    assert "0003_a\\u202eb.sql: the name is not of the form NNNN_name.sql" in told
-    assert active(told) == []
+    shown = comment(stage.report(staging=stage.preview()))
+    assert "0003_a\\u202eb.sql: the name is not of the form NNNN_name.sql" in shown
+    assert active(shown) == []

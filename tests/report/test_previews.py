@@ -13,7 +13,7 @@ from crane_infra.release.preview_record import VARIABLE, PreviewRecord, Recorded
 from crane_infra.report.engine import parse_preview
 from tests.repository import ROOT
 from tests.world.copies import promoted_world
-from tests.world.engine import Ended
+from tests.world.engine import Result
 from tests.world.world import SETTINGS, World, edited, local_world
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -29,7 +29,7 @@ class Reported:
 
     preview: str
     record: str
-    ended: Ended
+    ended: Result
     exit: int
     comment: str
 
@@ -63,19 +63,19 @@ def report(world: World, **variables: str) -> Reported:
     record.unlink(missing_ok=True)
     ended = world.engine.run("preview", "--json", "--stack", "staging", **{VARIABLE: str(record), **variables})
     (folder / "preview.json").write_text(ended.out, encoding="utf-8")
-    (folder / "said").write_text(ended.said.removeprefix(ended.out), encoding="utf-8")
+    (folder / "output").write_text(ended.output.removeprefix(ended.out), encoding="utf-8")
     (folder / "outputs.json").write_text(
         world.engine.well("stack", "output", "--json", "--stack", "production", **variables), encoding="utf-8"
     )
     words = ["preview-report", "--preview", "preview.json", "--record", "record.json", "--production-outputs", "outputs.json"]
-    words += [] if ended.out else ["--failed", "said"]
+    words += [] if ended.out else ["--failed", "output"]
     environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(folder), **variables}
-    said = subprocess.run(
+    output = subprocess.run(
         [CRANE, *(_there(folder, word) for word in words)], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
-    assert said.stderr == "", said.stderr
+    assert output.stderr == "", output.stderr
     written = record.read_text(encoding="utf-8") if record.exists() else ""
-    return Reported(ended.out, written, ended, said.returncode, said.stdout)
+    return Reported(ended.out, written, ended, output.returncode, output.stdout)
 
 
 def _there(folder: Path, word: str) -> str:
@@ -100,12 +100,12 @@ def usual(world: World) -> Reported:
 class TestAUsualChange:
     def test_passes_and_says_what_happens_to_data_code_and_secrets(self, usual: Reported) -> None:
         assert usual.exit == 0, usual.comment
-        told = usual.comment.splitlines()
+        shown = usual.comment.splitlines()
         assert "`0005_create_notes.sql`" in usual.comment
-        assert any("| `notes` | stay as they are | staging, production |" in line for line in told)
-        assert "| `crane-context` | variable `IDEMPOTENCY_TTL_SECONDS` | `3600` → `7200` | unchanged |" in told
-        assert "| `crane-classifier` | secret `GEMINI_API_KEY` | `set` → `new value` | not compared here |" in told
-        (module,) = (line for line in told if "module `index.js`" in line)
+        assert any("| `notes` | stay as they are | staging, production |" in line for line in shown)
+        assert "| `crane-context` | variable `IDEMPOTENCY_TTL_SECONDS` | `3600` → `7200` | unchanged |" in shown
+        assert "| `crane-classifier` | secret `GEMINI_API_KEY` | `set` → `new value` | not compared here |" in shown
+        (module,) = (line for line in shown if "module `index.js`" in line)
         assert module.count("bytes, sha256") == 4
 
     def test_is_not_proven_yet_which_the_comment_calls_normal(self, usual: Reported) -> None:
@@ -128,7 +128,7 @@ class TestAUsualChange:
 
 def test_no_pull_request_can_preview_production(world: World) -> None:
     ended = world.engine.run("preview", "--json", "--stack", "production")
-    assert (ended.exit != 0, "incorrect passphrase" in ended.said) == (True, True)
+    assert (ended.exit != 0, "incorrect passphrase" in ended.output) == (True, True)
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def test_an_edited_migration_fails_the_check_in_the_words_of_the_run(world: Worl
         refused = world.up("staging")
     assert (found.exit, refused.exit != 0) == (3, True)
     (line,) = (line for line in found.comment.splitlines() if "edited after it was applied to crane-context-db-staging" in line)
-    assert line.removeprefix("> - `").removesuffix("`") in refused.said
+    assert line.removeprefix("> - `").removesuffix("`") in refused.output
     assert "edited after it was applied to crane-context-db-prod " in found.comment
 
 
@@ -211,7 +211,7 @@ def test_a_line_that_quotes_a_secret_is_recorded_without_it(world: World, usual:
     path.write_text(f'CREATE TABLE "{PLANTED}" (id INTEGER PRIMARY KEY);\n', encoding="utf-8")
     ended = world.engine.run("preview", "--stack", "staging", **{VARIABLE: str(record)})
     path.unlink()
-    assert ended.exit == 0, ended.said
+    assert ended.exit == 0, ended.output
     text = record.read_text(encoding="utf-8")
     assert PLANTED not in text
     assert "tables [secret GEMINI_API_KEY])" in text
@@ -253,6 +253,6 @@ def test_a_database_that_the_engine_would_replace_fails_the_check(tmp_path: Path
         )
         environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
         command = [CRANE, "preview-report", "--preview", str(world.project.folder / "preview.json")]
-        said = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-    assert said.returncode == 3, said.stderr
-    assert "**Something would be replaced or deleted.**" in said.stdout
+        output = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert output.returncode == 3, output.stderr
+    assert "**Something would be replaced or deleted.**" in output.stdout

@@ -45,8 +45,8 @@ class TestBoth:
     @pytest.mark.parametrize("worker", BOTH)
     def test_version_is_that_of_the_deployed_version(self, deployed: Everywhere, worker: str) -> None:
         served = deployed[worker, "staging"]
-        told = {"id": served.version["id"], "tag": "tagged", "timestamp": served.version["created_on"]}
-        assert served.ask("GET", "/version") == (200, told)
+        shown = {"id": served.version["id"], "tag": "tagged", "timestamp": served.version["created_on"]}
+        assert served.ask("GET", "/version") == (200, shown)
 
     @pytest.mark.parametrize("path", ["/", "/nothing", "/health/", "/__proto__", "/constructor"])
     @pytest.mark.parametrize("worker", BOTH)
@@ -77,9 +77,9 @@ class TestContext:
 
     def test_a_session_is_active_from_its_heartbeat_until_it_is_stale(self, context_in_production: Deployed) -> None:
         context = context_in_production
-        status, told = context.ask("POST", "/sessions/heartbeat", KEYED, json.dumps({"session_id": "s1", "agent": "a", "host": "h"}))
+        status, shown = context.ask("POST", "/sessions/heartbeat", KEYED, json.dumps({"session_id": "s1", "agent": "a", "host": "h"}))
         assert status == 200
-        assert 480 <= told["next_heartbeat_seconds"] <= 720
+        assert 480 <= shown["next_heartbeat_seconds"] <= 720
         status, active = context.ask("GET", "/active", KEYED)
         assert (status, active["count"]) == (200, 1)
         assert active["sessions"][0].items() >= {"id": "s1", "agent": "a", "host": "h"}.items()

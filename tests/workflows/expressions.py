@@ -15,8 +15,8 @@ class _Reader:
     tokens: list[str]
     context: Mapping[str, Any]
 
-    def take(self, *wanted: str) -> str | None:
-        return self.tokens.pop(0) if self.tokens and self.tokens[0] in wanted else None
+    def take(self, *expected: str) -> str | None:
+        return self.tokens.pop(0) if self.tokens and self.tokens[0] in expected else None
 
     def either(self) -> Any:  # noqa: ANN401 (a value)
         value = self.both()

@@ -32,7 +32,7 @@ class Ran:
 
     folder: Path
     result: str = "success"
-    said: str = ""
+    output: str = ""
     summary: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
 
@@ -50,9 +50,9 @@ class Run:
         return {name: job.result for name, job in self.jobs.items()}
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """All that was said and shown."""
-        return "\n".join(job.said + job.summary for job in self.jobs.values())
+        return "\n".join(job.output + job.summary for job in self.jobs.values())
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Runner:
     variables: Mapping[str, str]
     secrets: Mapping[str, Mapping[str, str]]
     """By environment."""
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
     """All that any step printed or showed."""
     _numbers: "count[int]" = field(default_factory=count)
 
@@ -144,9 +144,9 @@ class Runner:
             check=False,
         )
         summary = files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")
-        ran.said += f"$ {script}\n{ended.stdout}{ended.stderr}"
+        ran.output += f"$ {script}\n{ended.stdout}{ended.stderr}"
         ran.summary += summary
-        self.said += [ended.stdout, ended.stderr, summary]
+        self.output += [ended.stdout, ended.stderr, summary]
         lines = files["GITHUB_OUTPUT"].read_text(encoding="utf-8").splitlines()
         outputs |= dict(line.split("=", 1) for line in lines)
         return ended.returncode == 0
@@ -159,8 +159,10 @@ def _checkout(runner: Runner, given: Mapping[str, str], ran: Ran, context: Json,
     assert given["persist-credentials"] == "false"
     if not (ran.folder / ".git").exists():
         git(ran.folder, "clone", "--quiet", str(runner.origin), ".")
-    wanted = given.get("ref") or context["github"]["sha"]
-    ended = subprocess.run(["git", "checkout", "--quiet", "--force", "--detach", wanted], cwd=ran.folder, capture_output=True, check=False)
+    expected = given.get("ref") or context["github"]["sha"]
+    ended = subprocess.run(
+        ["git", "checkout", "--quiet", "--force", "--detach", expected], cwd=ran.folder, capture_output=True, check=False
+    )
     if given.get("clean") != "false":
         git(ran.folder, "clean", "-ffdxq")
     return ended.returncode == 0

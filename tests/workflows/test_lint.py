@@ -54,22 +54,22 @@ def test_zizmor_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "shown"),
     [
         ("needs.build.outputs.digest", "needs.build.outputs.diggest", "diggest"),
         ("runs-on: ubuntu-24.04", "runs-on: ubuntu-99.04", "ubuntu-99.04"),
         ('--require "$DIGEST"', "--require $DIGEST", "SC2086"),
     ],
 )
-def test_actionlint_would_find_a_mistake(spoilt: Path, old: str, new: str, told: str) -> None:
+def test_actionlint_would_find_a_mistake(spoilt: Path, old: str, new: str, shown: str) -> None:
     replace(spoilt, old, new)
     ended = actionlint(spoilt)
     assert ended.returncode == 1
-    assert told in ended.stdout
+    assert shown in ended.stdout
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "shown"),
     [
         ("persist-credentials: false", "fetch-depth: 0", "artipacked"),
         ("@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7", "unpinned-uses"),
@@ -78,11 +78,11 @@ def test_actionlint_would_find_a_mistake(spoilt: Path, old: str, new: str, told:
         ('"$DIGEST"', '"${{ github.head_ref }}"', "template-injection"),
     ],
 )
-def test_zizmor_would_find_a_weakness(spoilt: Path, old: str, new: str, told: str) -> None:
+def test_zizmor_would_find_a_weakness(spoilt: Path, old: str, new: str, shown: str) -> None:
     replace(spoilt, old, new)
     ended = zizmor(spoilt)
     assert ended.returncode != 0
-    assert told in ended.stdout
+    assert shown in ended.stdout
 
 
 def test_nothing_is_waved_through_but_what_is_explained() -> None:

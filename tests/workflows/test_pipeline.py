@@ -16,7 +16,7 @@ import pytest
 
 from tests.workflows.place import Place, change_stack_file, own_program, place, stack_setting
 from tests.workflows.runner import Json, Run
-from tests.world.engine import SURE, Ended, Engine, search_path
+from tests.world.engine import SURE, Engine, Result, search_path
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -45,8 +45,8 @@ def add_migration(there: Place, name: str, sql: str) -> None:
 
 def well(run: Run, *jobs: str) -> Run:
     """A run in which these jobs succeeded and no other ran."""
-    assert {name for name, result in run.results.items() if result == "success"} == set(jobs), run.said
-    assert set(run.results.values()) <= {"success", "skipped"}, run.said
+    assert {name for name, result in run.results.items() if result == "success"} == set(jobs), run.output
+    assert set(run.results.values()) <= {"success", "skipped"}, run.output
     return run
 
 
@@ -58,17 +58,17 @@ def comment(there: Place, pull: int) -> str:
 
 def golden(name: str, text: str, there: Place) -> None:
     """Compare with a file, but for what is another at each run or with each change of the reference workers."""
-    told = text.replace(str(there.runner.folder), "")
-    told = re.sub(r"/\d\d-preview/preview/work", "<clone>", told)
-    told = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<id>", told)
-    told = re.sub(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{8,64}\b", "<digest>", told)
-    told = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "<time>", told)
-    told = re.sub(r"[\d,]+ bytes", "<n> bytes", told)
+    shown = text.replace(str(there.runner.folder), "")
+    shown = re.sub(r"/\d\d-preview/preview/work", "<clone>", shown)
+    shown = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<id>", shown)
+    shown = re.sub(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{8,64}\b", "<digest>", shown)
+    shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "<time>", shown)
+    shown = re.sub(r"[\d,]+ bytes", "<n> bytes", shown)
     path = GOLDEN / f"{name}.md"
     if os.environ.get("CRANE_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
-        path.write_text(told, encoding="utf-8")
-    assert told == path.read_text(encoding="utf-8")
+        path.write_text(shown, encoding="utf-8")
+    assert shown == path.read_text(encoding="utf-8")
 
 
 # From a pull request to production
@@ -212,7 +212,7 @@ class Refused:
 
     pull: int
     preview: Run
-    run: Ended
+    run: Result
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +238,7 @@ def bad(hub: Place, shipped: Shipped) -> dict[str, Refused]:
 @pytest.mark.parametrize("name", BAD)
 class TestABadPullRequest:
     def test_fails_its_check_and_is_told_in_its_comment(self, hub: Place, bad: dict[str, Refused], name: str) -> None:
-        assert bad[name].preview.results == {"preview": "failure", "comment": "success"}, bad[name].preview.said
+        assert bad[name].preview.results == {"preview": "failure", "comment": "success"}, bad[name].preview.output
         assert BAD[name][1] in comment(hub, bad[name].pull)
 
     def test_is_told_with_the_words_of_the_run_itself(self, hub: Place, bad: dict[str, Refused], name: str) -> None:
@@ -253,7 +253,7 @@ class TestABadPullRequest:
 def test_a_table_that_others_refer_to_is_found_by_lint_without_any_credential(hub: Place, bad: dict[str, Refused]) -> None:
     ran = hub.pull_request("verify", "dropped-table", bad["dropped-table"].pull, only="migrations")
     assert ran.results == {"migrations": "failure"}
-    assert "0007_drop_sessions.sql" in ran.said
+    assert "0007_drop_sessions.sql" in ran.output
 
 
 class TestAPromotion:
@@ -265,7 +265,7 @@ class TestAPromotion:
         ran = hub.promoted()
         hub.hub.artifacts = was
         assert ran.results == {"choose": "success", "preview": "failure", "deploy": "skipped", "keep": "skipped"}
-        assert "error: release.tar: is release " in ran.said
+        assert "error: release.tar: is release " in ran.output
 
     def test_of_a_release_whose_archive_is_gone_is_refused(self, hub: Place, shipped: Shipped) -> None:
         assert shipped.merged.jobs
@@ -274,13 +274,13 @@ class TestAPromotion:
         ran = hub.promoted()
         hub.hub.artifacts, hub.hub.releases = artifacts, releases
         assert ran.results == {"choose": "success", "preview": "failure", "deploy": "skipped", "keep": "skipped"}
-        assert "no artifact and no tagged release holds its archive" in ran.said
+        assert "no artifact and no tagged release holds its archive" in ran.output
 
     def test_of_what_staging_has_not_proven_is_refused(self, hub: Place, shipped: Shipped) -> None:
         assert shipped.merged.jobs
         ran = hub.promoted(digest="a" * 64)
         assert ran.results == {"choose": "failure", "preview": "skipped", "deploy": "skipped", "keep": "skipped"}
-        assert "error: stack staging: has not proven release aaaaaaaaaaaa" in ran.said
+        assert "error: stack staging: has not proven release aaaaaaaaaaaa" in ran.output
 
 
 # At night
@@ -335,6 +335,6 @@ def test_no_secret_is_in_any_comment_issue_summary_log_or_artifact(hub: Place, n
     assert nights.mended.results
     texts = [one["body"] for there in hub.hub.comments.values() for one in there] + [one["body"] for one in hub.hub.issues]
     kept = (path for path in hub.runner.folder.rglob("*") if path.is_file() and ".git" not in path.parts and path.suffix != ".pyc")
-    seen = "\n".join([*texts, *hub.runner.said]).encode() + b"\n".join(path.read_bytes() for path in kept)
+    seen = "\n".join([*texts, *hub.runner.output]).encode() + b"\n".join(path.read_bytes() for path in kept)
     assert len(hub.hidden) > 10
     assert [value for value in hub.hidden if value.encode() in seen] == []

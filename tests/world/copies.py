@@ -67,7 +67,7 @@ def _made_once(factory: pytest.TempPathFactory, name: str) -> Path:
             with local_world(folder) as world:
                 for stack in BEGINNINGS[name]:
                     run = world.up(stack)
-                    assert run.exit == 0, run.said
+                    assert run.exit == 0, run.output
             (folder / "made").touch()
     return folder
 

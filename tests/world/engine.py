@@ -37,24 +37,24 @@ def clean_environment() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Result:
     """How a run of the engine ended, and all that it said."""
 
     exit: int
-    said: str
+    output: str
     out: str
 
     @property
     def errors(self) -> list[str]:
         """What it listed as errors, each once, without the engine's own last word."""
-        lines = (line.strip() for line in self.said.splitlines())
+        lines = (line.strip() for line in self.output.splitlines())
         found = dict.fromkeys(line.removeprefix("error: ") for line in lines if line.startswith("error: "))
         return [line for line in found if line not in LAST_WORDS]
 
     def line(self, words: str) -> str:
         """The first line with these words."""
         return next(
-            (line.strip() for line in self.said.splitlines() if words in line), f"expected '{words}' in the output, got:\n{self.said}"
+            (line.strip() for line in self.output.splitlines() if words in line), f"expected '{words}' in the output, got:\n{self.output}"
         )
 
 
@@ -64,10 +64,10 @@ class Engine:
 
     folder: Path
     environ: Mapping[str, str]
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
     seconds: float = 300
 
-    def run(self, *words: str, **variables: str) -> Ended:
+    def run(self, *words: str, **variables: str) -> Result:
         """Run the engine with these variables besides its own; one that hangs fails the test."""
         ended = subprocess.run(
             ["pulumi", *words, "--non-interactive", "--color", "never"],
@@ -78,11 +78,11 @@ class Engine:
             timeout=self.seconds,
             check=False,
         )
-        self.said.append(ended.stdout + ended.stderr)
-        return Ended(ended.returncode, ended.stdout + ended.stderr, ended.stdout)
+        self.output.append(ended.stdout + ended.stderr)
+        return Result(ended.returncode, ended.stdout + ended.stderr, ended.stdout)
 
     def well(self, *words: str, **variables: str) -> str:
         """Run the engine, which has to succeed, and give what it printed."""
         ended = self.run(*words, **variables)
-        assert ended.exit == 0, ended.said
+        assert ended.exit == 0, ended.output
         return ended.out

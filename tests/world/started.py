@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from local_cloud.faults.client import Fault
-from tests.world.engine import SURE, Ended
+from tests.world.engine import SURE, Result
 from tests.world.world import World
 
 PATIENCE = 180.0
@@ -37,12 +37,12 @@ class Started:
     """A run of the engine that goes on."""
 
     engine: subprocess.Popen[bytes]
-    output: Path
+    file: Path
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """What it has said so far."""
-        return self.output.read_text(encoding="utf-8", errors="replace")
+        return self.file.read_text(encoding="utf-8", errors="replace")
 
     def processes(self, words: str = "") -> list[int]:
         """The engine and all that it started, with these words in the command line; the dead that nobody has buried do not count."""
@@ -54,7 +54,7 @@ class Started:
     def reaches(self, fault: Fault) -> None:
         """Wait until the run meets the fault, which is to hold it."""
         until(lambda: fault.fired or self.engine.poll() is not None, "the call that is to be held")
-        assert fault.fired, f"the run ended without the call that is to be held\n{self.said}"
+        assert fault.fired, f"the run ended without the call that is to be held\n{self.output}"
 
     def freeze(self) -> None:
         """Stop it, all of it, as it is."""
@@ -76,7 +76,7 @@ class Started:
 
     def hears(self, *signals: signal.Signals) -> None:
         """Wait until the engine has answered to these signals."""
-        until(lambda: self.said.count("cancelling.") >= len(signals), "an answer to the signal")
+        until(lambda: self.output.count("cancelling.") >= len(signals), "an answer to the signal")
 
     def kill_engine(self) -> None:
         """``kill -9`` of the engine alone."""
@@ -90,10 +90,10 @@ class Started:
             self.engine.wait()
         assert self.processes() == []
 
-    def end(self) -> Ended:
+    def end(self) -> Result:
         """Wait for its end."""
         code = self.engine.wait(PATIENCE)
-        return Ended(code, self.said, self.said)
+        return Result(code, self.output, self.output)
 
     def _signal(self, processes: list[int], sent: signal.Signals) -> None:
         for pid in processes:
@@ -104,22 +104,22 @@ class Started:
 @contextmanager
 def started(world: World, stack: str, *words: str) -> Iterator[Started]:
     """Start an update of a stack; nothing of it is left at the end of the block."""
-    output = world.project.folder / f"{stack}.said"
-    with output.open("wb") as said:
+    file = world.project.folder / f"{stack}.output"
+    with file.open("wb") as output:
         engine = subprocess.Popen(
             ["pulumi", "up", "--stack", stack, *SURE, "--suppress-progress", *words, "--non-interactive", "--color", "never"],
             cwd=world.project.folder,
             env=dict(world.engine.environ),
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    run = Started(engine, output)
+    run = Started(engine, file)
     try:
         yield run
     finally:
         run.kill()
-        world.engine.said.append(run.said)
+        world.engine.output.append(run.output)
 
 
 def _session(pid: int) -> int | None:

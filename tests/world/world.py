@@ -18,7 +18,7 @@ from crane_infra.rehearsal.project import Project
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from tests.repository import ROOT
-from tests.world.engine import SURE, Ended, Engine, Json, clean_environment, require_engine
+from tests.world.engine import SURE, Engine, Json, Result, clean_environment, require_engine
 
 SETTINGS = "crane-infra"
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP")
@@ -52,7 +52,7 @@ class World:
         """The injector of the local cloud."""
         return self.local.faults
 
-    def up(self, stack: str, *words: str, **variables: str) -> Ended:
+    def up(self, stack: str, *words: str, **variables: str) -> Result:
         """Update a stack."""
         return self.engine.run("up", "--stack", stack, *SURE, "--suppress-progress", *words, **variables)
 

@@ -87,7 +87,7 @@ class Killed:
 
     def _verified(self, environment: Environment) -> str:
         result = self._stage.crane("verify", "--stack", environment, "--json")
-        self._stage.require(result.out.startswith("{"), f"crane verify failed in {environment}: {result.said.strip()}")
+        self._stage.require(result.out.startswith("{"), f"crane verify failed in {environment}: {result.output.strip()}")
         report = json.loads(result.out)
         differences = ", ".join(f"{finding['where']}: {finding['what']}" for finding in report["findings"])
         self._stage.require(result.exit == 0 and report["as_expected"], f"crane verify finds differences in {environment}: {differences}")

@@ -35,7 +35,7 @@ class Migrator:
 
     process: BaseProcess
     line: Connection
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
     def begin(self, database: str, name: str) -> None:
         """Let it migrate a database."""
@@ -49,12 +49,12 @@ class Migrator:
         """Listen until it says one of these words; a process that ends before fails the test."""
         while self.line.poll(PATIENCE):
             try:
-                self.said.append(self.line.recv())
+                self.output.append(self.line.recv())
             except EOFError:
                 break
-            if any(word in self.said[-1] for word in words):
-                return self.said[-1]
-        return pytest.fail(f"it did not say {' or '.join(words)}:\n" + "\n".join(self.said))
+            if any(word in self.output[-1] for word in words):
+                return self.output[-1]
+        return pytest.fail(f"it did not say {' or '.join(words)}:\n" + "\n".join(self.output))
 
     def ends(self) -> str:
         """Listen until it is done with a database, and give its last word."""
@@ -74,7 +74,7 @@ class Migrator:
     def applied(self, name: str) -> list[str]:
         """Which files of a database it says it has applied."""
         start = f"{name}: applied "
-        return [line.removeprefix(start) for line in self.said if line.startswith(start)]
+        return [line.removeprefix(start) for line in self.output if line.startswith(start)]
 
 
 @contextmanager

@@ -26,9 +26,9 @@ def serve(line: Connection, environ: Mapping[str, str], folder: Path, words: str
     Whenever the step says something with ``words`` in it, wait for leave: so a test holds a run where it wants, and no clock is involved.
     """
 
-    def log(said: str) -> None:
-        line.send(said)
-        if words and words in said:
+    def log(output: str) -> None:
+        line.send(output)
+        if words and words in output:
             line.recv()
 
     while True:
@@ -40,9 +40,9 @@ def serve(line: Connection, environ: Mapping[str, str], folder: Path, words: str
 
 
 def _migrate(given: Settings, database: str, name: str, folder: Path, log: Log) -> str:
-    wanted = SchemaFiles(read_migrations(folder, "migrations"), None)
+    expected = SchemaFiles(read_migrations(folder, "migrations"), None)
     try:
-        asyncio.run(migrate_database(given, name, database, wanted, release="release-1", log=log))
+        asyncio.run(migrate_database(given, name, database, expected, release="release-1", log=log))
     except CraneError as error:
         return f"error: {error}"
     return WELL

@@ -126,10 +126,10 @@ class Target:
 
     def pending_for_wrangler(self) -> tuple[str, ...]:
         """Ask wrangler what is pending."""
-        said = self.by_wrangler("list").stdout
-        rows = (line.strip().strip("│").strip() for line in said.splitlines() if line.lstrip().startswith("│"))
+        output = self.by_wrangler("list").stdout
+        rows = (line.strip().strip("│").strip() for line in output.splitlines() if line.lstrip().startswith("│"))
         names = tuple(row for row in rows if row.endswith(".sql"))
-        assert bool(names) != ("No migrations to apply" in said), said
+        assert bool(names) != ("No migrations to apply" in output), output
         return names
 
     def by_wrangler(self, verb: str, *, check: bool = True) -> Any:  # noqa: ANN401 (what a process did)

@@ -148,7 +148,7 @@ async def test_while_d1_still_imports_the_next_run_is_told_so_and_the_one_after_
     with migrators(cloud, target.folder) as (busy,):
         busy.begin(target.id, target.name)
         assert "the database is busy, Currently processing a long-running import" in busy.ends()
-    (began,) = {found[1] for line in one.said if (found := re.search(r"--bookmark=(\S+)", line))}
+    (began,) = {found[1] for line in one.output if (found := re.search(r"--bookmark=(\S+)", line))}
     target.api.call("POST", f"/d1/database/{target.id}/import", {"action": "poll", "current_bookmark": began})
     assert next_run(cloud, target) == list(NAMES[2:])
     await imported(target, files)

@@ -83,7 +83,7 @@ async def test_a_file_that_is_applied_between_our_read_and_our_write_is_not_appl
         held.go_on()
         assert held.ends() == "ended well"
         assert held.applied(target.name) == []
-        assert f"{target.name}: another run applied {NAMES[0]} in the meantime" in held.said
+        assert f"{target.name}: another run applied {NAMES[0]} in the meantime" in held.output
     await target.holds(files, NAMES)
 
 

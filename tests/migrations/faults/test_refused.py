@@ -187,13 +187,13 @@ async def test_what_is_refused_for_good_is_not_repeated_and_shows_no_token(targe
     }[kind]
     client, db = by(token, target, database)
     target.faults.reset()
-    said: list[str] = []
+    output: list[str] = []
     async with client:
         with pytest.raises(ApiError) as caught:
-            await migrate(db, SchemaFiles(three), release="release-1", log=said.append)
+            await migrate(db, SchemaFiles(three), release="release-1", log=output.append)
     assert words in str(caught.value)
     assert [call["status"] for call in target.faults.calls()][-2:] == [*([200] if reads else []), status]
-    assert token not in f"{caught.value!s} {caught.value!r} {said}"
+    assert token not in f"{caught.value!s} {caught.value!r} {output}"
     await target.holds(three, ())
 
 

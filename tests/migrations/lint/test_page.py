@@ -16,7 +16,7 @@ PAGE = ROOT / "docs" / "lint.md"
 SOURCES = sorted((ROOT / "crane_infra" / "migrations" / "lint").glob("*.py"))
 
 
-def told() -> dict[str, str]:
+def shown() -> dict[str, str]:
     """The rules that the table of docs/lint.md names, with their levels."""
     return {row[0].strip("`"): row[1] for row in markdown.rows(PAGE)}
 
@@ -48,12 +48,12 @@ def test_an_example_of_the_page_breaks_the_rule_and_what_to_write_instead_does_n
         assert rule not in dict(rules(found))
     else:
         levels = {finding.level for finding in found if finding.rule == rule}
-        assert levels == {told()[rule]}
+        assert levels == {shown()[rule]}
         assert set(dict(errors(found))) <= {rule}
 
 
 def test_the_page_has_an_example_of_each_rule_that_the_code_has() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
     broken = [rule for rule, text in examples() if not text.startswith("-- instead")]
-    assert sorted(broken) == sorted(told())
-    assert set(told()) == set(re.findall(r'"((?!loses-rows)[a-z]+(?:-[a-z]+)+)"', source))
+    assert sorted(broken) == sorted(shown())
+    assert set(shown()) == set(re.findall(r'"((?!loses-rows)[a-z]+(?:-[a-z]+)+)"', source))

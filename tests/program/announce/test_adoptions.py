@@ -13,7 +13,7 @@ from crane_infra import catalog
 from crane_infra.rehearsal.existing_account import SCHEDULE, UNDECLARED, make_existing
 from crane_infra.rehearsal.snapshot import Snapshot, lost, take
 from local_cloud.client import Account
-from tests.world.engine import Ended
+from tests.world.engine import Result
 from tests.world.world import World, edited, local_world
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -22,16 +22,16 @@ CONTEXT, CLASSIFIER = "crane-context-db", "crane-classifier-db"
 NOWHERE = "10ca1000-0000-4000-8000-000000000000"
 
 
-def well(run: Ended) -> Ended:
+def well(run: Result) -> Result:
     """A run that has to succeed."""
-    assert run.exit == 0, run.said
+    assert run.exit == 0, run.output
     return run
 
 
-def refused(run: Ended) -> str:
+def refused(run: Result) -> str:
     """The one line with which an update was refused."""
     assert run.exit != 0
-    assert "Traceback" not in run.said
+    assert "Traceback" not in run.output
     (line,) = run.errors
     return line
 
@@ -74,13 +74,13 @@ def existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Existing]:
 
 
 @pytest.fixture(scope="module")
-def preview(existing: Existing) -> Ended:
+def preview(existing: Existing) -> Result:
     """A preview before anything is adopted."""
     return well(existing.world.engine.run("preview", "--stack", "staging"))
 
 
 class TestAnnouncement:
-    def test_it_says_what_becomes_of_each_worker(self, preview: Ended) -> None:
+    def test_it_says_what_becomes_of_each_worker(self, preview: Result) -> None:
         common = "its code is replaced by this release; the plain_text binding SET_BY_HAND goes away; the secrets"
         previews = "are set from this stack; the addresses of single versions: on becomes off"
         assert preview.line("adopts worker crane-context-staging").endswith(
@@ -90,7 +90,7 @@ class TestAnnouncement:
             f"adopts worker crane-classifier-staging: {common} GEMINI_API_KEY, GH_PRIVATE_KEY_PEM, GH_WEBHOOK_SECRET {previews}"
         )
 
-    def test_it_says_what_becomes_of_each_database(self, preview: Ended) -> None:
+    def test_it_says_what_becomes_of_each_database(self, preview: Result) -> None:
         assert preview.line(f"adopts database {CONTEXT}").endswith(
             f"adopts database {CONTEXT}-staging: its data stays; migrations imported from wrangler: 3, pending: 0004_create_smoke_writes.sql"
         )
@@ -99,13 +99,13 @@ class TestAnnouncement:
             "migrations imported from wrangler: 2, pending: 0003_add_repository_to_deliveries.sql"
         )
 
-    def test_nothing_is_replaced_or_deleted(self, preview: Ended) -> None:
+    def test_nothing_is_replaced_or_deleted(self, preview: Result) -> None:
         assert preview.line("to import") == "= 4 to import"
         assert preview.line("to create") == "+ 14 to create"
-        assert "to replace" not in preview.said
-        assert "to delete" not in preview.said
+        assert "to replace" not in preview.output
+        assert "to delete" not in preview.output
 
-    def test_a_preview_changes_nothing(self, existing: Existing, preview: Ended) -> None:  # noqa: ARG002 - it has to come first
+    def test_a_preview_changes_nothing(self, existing: Existing, preview: Result) -> None:  # noqa: ARG002 - it has to come first
         assert lost(existing.before, take(Account(existing.world.cloud))) == []
         assert not [change for change in existing.world.changes() if "/query" not in change]
 
@@ -146,17 +146,17 @@ class TestAnAdoptionThatCannotGoWell:
         assert (
             "Pulumi.production.yaml workers.crane-classifier.adopt: the account has no worker crane-classifier to adopt. "
             "Remove adopt, and this stack creates it. An update would be refused."
-        ) in preview.said
+        ) in preview.output
 
 
 @pytest.fixture(scope="module")
-def adopted(existing: Existing) -> Ended:
+def adopted(existing: Existing) -> Result:
     """Staging adopts."""
     return existing.world.up("staging")
 
 
 class TestAdoption:
-    def test_databases_and_workers_are_the_same_with_every_row_and_undeclared_setting(self, existing: Existing, adopted: Ended) -> None:
+    def test_databases_and_workers_are_the_same_with_every_row_and_undeclared_setting(self, existing: Existing, adopted: Result) -> None:
         well(adopted)
         now = take(Account(existing.world.cloud))
         assert [one for one in lost(existing.before, now) if "crane-classifier is" not in one and "crane-classifier:" not in one] == []
@@ -166,43 +166,43 @@ class TestAdoption:
         assert settings["observability"]["head_sampling_rate"] == UNDECLARED["observability"]["head_sampling_rate"]
         assert settings["schedules"] == [SCHEDULE]
 
-    def test_what_serves_is_this_release(self, existing: Existing, adopted: Ended) -> None:
+    def test_what_serves_is_this_release(self, existing: Existing, adopted: Result) -> None:
         well(adopted)
         proof = existing.world.proofs("staging")[0]
         for worker in proof["workers"].values():
             assert existing.world.answering(worker["script"]) == worker["version"]
 
-    def test_the_rows_of_wrangler_are_taken_over_and_the_rest_is_applied_once(self, existing: Existing, adopted: Ended) -> None:
+    def test_the_rows_of_wrangler_are_taken_over_and_the_rest_is_applied_once(self, existing: Existing, adopted: Result) -> None:
         well(adopted)
         rows = existing.world.rows(f"{CONTEXT}-staging", "SELECT name, origin FROM crane_migrations ORDER BY name")
         assert [row["origin"] for row in rows] == ["adopted", "adopted", "adopted", "applied"]
         listed = existing.world.rows(f"{CONTEXT}-staging", "SELECT name FROM d1_migrations ORDER BY id")
         assert [row["name"] for row in listed] == [row["name"] for row in rows]
 
-    def test_the_announcement_is_made_once(self, existing: Existing, adopted: Ended) -> None:
-        assert "adopts database" in well(adopted).said
+    def test_the_announcement_is_made_once(self, existing: Existing, adopted: Result) -> None:
+        assert "adopts database" in well(adopted).output
         again = well(existing.world.up("staging", "--expect-no-changes"))
-        assert "adopts " not in again.said
+        assert "adopts " not in again.output
 
 
 class TestAfterTheAdoption:
     @pytest.mark.parametrize(
         ("kind", "name", "back"), [("databases", CONTEXT, "adopt: 10ca1"), ("workers", "crane-context", "adopt: true")]
     )
-    def test_an_adopt_that_was_taken_away_is_refused(self, existing: Existing, adopted: Ended, kind: str, name: str, back: str) -> None:
+    def test_an_adopt_that_was_taken_away_is_refused(self, existing: Existing, adopted: Result, kind: str, name: str, back: str) -> None:
         well(adopted)
         with setting(existing.world, kind, name, adopt=None):
-            said = refused(existing.world.up("staging"))
-        assert said.startswith(f"Pulumi.staging.yaml {kind}.{name}.adopt: was removed, but this stack adopted")
-        assert f"Restore {back}" in said
+            output = refused(existing.world.up("staging"))
+        assert output.startswith(f"Pulumi.staging.yaml {kind}.{name}.adopt: was removed, but this stack adopted")
+        assert f"Restore {back}" in output
 
-    def test_put_back_it_changes_nothing(self, existing: Existing, adopted: Ended) -> None:
+    def test_put_back_it_changes_nothing(self, existing: Existing, adopted: Result) -> None:
         well(adopted)
         well(existing.world.engine.run("preview", "--stack", "staging", "--expect-no-changes"))
 
-    def test_a_file_that_wrangler_applied_cannot_be_edited_any_more(self, existing: Existing, adopted: Ended) -> None:
+    def test_a_file_that_wrangler_applied_cannot_be_edited_any_more(self, existing: Existing, adopted: Result) -> None:
         well(adopted)
         path = existing.world.workers / "crane-context" / "migrations" / "0001_create_sessions.sql"
         with edited(path, "CREATE TABLE sessions", "CREATE  TABLE sessions"):
-            said = refused(existing.world.up("staging"))
-        assert f"edited after it was applied to {CONTEXT}-staging (recorded " in said
+            output = refused(existing.world.up("staging"))
+        assert f"edited after it was applied to {CONTEXT}-staging (recorded " in output

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.world.engine import Ended, Json
+from tests.world.engine import Json, Result
 from tests.world.world import World, edited, local_world
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -23,10 +23,10 @@ NEVER_PROVEN = "production gate closed: staging has not proven any release. Run 
 NO_STACK = "production gate closed: there is no stack staging. Run pulumi up -s staging with the same files, then try again."
 
 
-def refused(run: Ended) -> str:
+def refused(run: Result) -> str:
     """The one line with which an update was refused."""
     assert run.exit != 0
-    assert "Traceback" not in run.said
+    assert "Traceback" not in run.output
     (line,) = run.errors
     return line
 
@@ -66,8 +66,8 @@ class TestWithoutAnyProof:
         empty.faults.reset()
         preview = empty.engine.run("preview", "--stack", "production")
         assert (preview.exit, preview.errors) == (0, [])
-        assert f"    warning: {NEVER_PROVEN} An update would be refused.\n" in preview.said
-        created = re.findall(r"^ \+ +(\S+) (\S+) create *$", preview.said, re.MULTILINE)
+        assert f"    warning: {NEVER_PROVEN} An update would be refused.\n" in preview.output
+        created = re.findall(r"^ \+ +(\S+) (\S+) create *$", preview.output, re.MULTILINE)
         assert {name for kind, name in created if kind == "pulumi:index:Stash"} == {
             "crane-context-db-schema",
             "crane-classifier-db-schema",
@@ -92,8 +92,8 @@ class ByHand:
 
     proven: str
     deployed: str
-    production: Ended
-    put_back: Ended
+    production: Result
+    put_back: Result
     answered: str
 
 
@@ -131,9 +131,9 @@ class Changed:
 
     before: list[Json]
     served: str
-    target: Ended
-    exclude: Ended
-    production: Ended
+    target: Result
+    exclude: Result
+    production: Result
 
 
 @pytest.fixture(scope="module")
@@ -158,38 +158,38 @@ class TestWithAProofOfAnotherRelease:
 
     def test_a_release_step_alone_does_not_prove_what_was_not_uploaded(self, proven: World, changed: Changed) -> None:
         tag = changed.before[0]["workers"]["crane-classifier"]["tag"]
-        said = f"worker crane-classifier-staging: version {changed.served} has the tag {tag}, not "
-        assert said in refused(changed.target)
+        output = f"worker crane-classifier-staging: version {changed.served} has the tag {tag}, not "
+        assert output in refused(changed.target)
         assert proven.proofs("staging") == changed.before
 
     def test_a_release_step_does_not_prove_what_does_not_serve(self, proven: World, changed: Changed) -> None:
         uploaded = proven.versions("crane-classifier-staging")[0]
-        said = f"worker crane-classifier-staging: serves {changed.served} at 100% instead of {uploaded} at 100%."
-        assert said in refused(changed.exclude)
+        output = f"worker crane-classifier-staging: serves {changed.served} at 100% instead of {uploaded} at 100%."
+        assert output in refused(changed.exclude)
         assert proven.proofs("staging") == changed.before
         assert proven.answering("crane-classifier-staging") == changed.served
 
     def test_an_update_is_refused_by_digest(self, proven: World, changed: Changed) -> None:
-        said = refused(changed.production)
-        assert said.startswith("production gate closed: release ")
-        assert f" is not proven by staging, whose newest proof is {changed.before[0]['digest'][:12]}. " in said
+        output = refused(changed.production)
+        assert output.startswith("production gate closed: release ")
+        assert f" is not proven by staging, whose newest proof is {changed.before[0]['digest'][:12]}. " in output
         assert proven.resources("production") == set()
 
 
 @pytest.fixture(scope="module")
-def promoted(proven: World, changed: Changed) -> Ended:  # noqa: ARG001 - it has to come first
+def promoted(proven: World, changed: Changed) -> Result:  # noqa: ARG001 - it has to come first
     """The proven files again: production takes them."""
     return proven.up("production")
 
 
 class TestWithAProofOfThisRelease:
-    def test_the_proven_release_is_accepted(self, proven: World, promoted: Ended) -> None:
+    def test_the_proven_release_is_accepted(self, proven: World, promoted: Result) -> None:
         assert promoted.exit == 0, promoted.errors
         staging, production = proven.proofs("staging"), proven.proofs("production")
         assert [proof["digest"] for proof in production] == [staging[0]["digest"]]
         assert promoted.line("production gate open: ").endswith(" UTC")
 
-    def test_production_serves_versions_and_databases_of_its_own(self, proven: World, promoted: Ended) -> None:  # noqa: ARG002
+    def test_production_serves_versions_and_databases_of_its_own(self, proven: World, promoted: Result) -> None:  # noqa: ARG002
         staging, production = proven.proofs("staging")[0], proven.proofs("production")[0]
         for name, worker in production["workers"].items():
             assert worker["script"] == name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.world.copies import proven_world
-from tests.world.engine import Ended, Json
+from tests.world.engine import Json, Result
 from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -19,8 +19,8 @@ class Lost:
     """What there was, how the first run without a state ended, and the one after the ids were named."""
 
     before: Json
-    refused: Ended
-    adopted: Ended
+    refused: Result
+    adopted: Result
     after: Json
 
 
@@ -61,10 +61,10 @@ def lost(world: World) -> Lost:
 class TestALostState:
     def test_makes_no_second_database_or_worker(self, lost: Lost) -> None:
         assert lost.refused.exit != 0
-        assert "already exists" in lost.refused.said
+        assert "already exists" in lost.refused.output
 
     def test_is_made_anew_from_what_is_there(self, lost: Lost) -> None:
-        assert lost.adopted.exit == 0, lost.adopted.said
+        assert lost.adopted.exit == 0, lost.adopted.output
         assert lost.after == lost.before
 
     def test_leaves_the_secrets_of_the_stack_file_as_they_were_and_ends_with_a_proof(self, world: World, lost: Lost) -> None:

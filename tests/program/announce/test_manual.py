@@ -14,7 +14,7 @@ import pytest
 
 from tests.repository import ROOT
 from tests.world.copies import promoted_world
-from tests.world.engine import Ended
+from tests.world.engine import Result
 from tests.world.world import World, edit
 from tests.wrangler import Wrangler
 
@@ -24,16 +24,16 @@ BY_HAND = "export default { fetch: () => new Response('by hand') };"
 SCRIPT, DATABASE = "crane-classifier", "crane-context-db-staging"
 
 
-def well(run: Ended) -> Ended:
+def well(run: Result) -> Result:
     """A run that has to succeed."""
-    assert run.exit == 0, run.said
+    assert run.exit == 0, run.output
     return run
 
 
-def refused(run: Ended) -> str:
+def refused(run: Result) -> str:
     """The one line with which an update was refused."""
     assert run.exit != 0
-    assert "Traceback" not in run.said
+    assert "Traceback" not in run.output
     (line,) = run.errors
     return line
 
@@ -54,7 +54,7 @@ class Verified:
     """What crane verify said."""
 
     exit: int
-    said: str
+    output: str
     findings: list[str]
 
 
@@ -87,8 +87,8 @@ class TestNothingByHand:
     def test_verify_finds_nothing_in_either_stack(self, world: World) -> None:
         for stack in ("staging", "production"):
             found = verify(world, stack)
-            assert (found.exit, found.findings) == (0, []), found.said
-            assert "all as the stack says" in found.said
+            assert (found.exit, found.findings) == (0, []), found.output
+            assert "all as the stack says" in found.output
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Staging:
     """A staging that somebody deployed to."""
 
     verified: Verified
-    preview: Ended
-    run: Ended
-    again: Ended
+    preview: Result
+    run: Result
+    again: Result
     answered: str
 
 
@@ -119,8 +119,8 @@ class TestADeploymentByHandInStaging:
         assert any(finding.startswith(f"worker {SCRIPT}-staging: serves ") for finding in staging.verified.findings)
 
     def test_a_preview_shows_that_version_and_deployment_are_made_anew(self, staging: Staging) -> None:
-        assert "manual deployment" in staging.preview.said
-        assert "+-2 to replace" in staging.preview.said
+        assert "manual deployment" in staging.preview.output
+        assert "+-2 to replace" in staging.preview.output
 
     def test_an_update_returns_it_to_the_release_and_says_so(self, world: World, staging: Staging) -> None:
         well(staging.run)
@@ -136,12 +136,12 @@ class Production:
     """A production that somebody deployed to: how it was taken, with and without consent."""
 
     deployment: str
-    preview: Ended
-    run: Ended
+    preview: Result
+    run: Result
     still: str
-    consented: Ended
-    again: Ended
-    withdrawn: Ended
+    consented: Result
+    again: Result
+    withdrawn: Result
     answered: str
 
 
@@ -162,14 +162,14 @@ def production(world: World, staging: Staging) -> Production:  # noqa: ARG001 - 
 
 class TestADeploymentByHandInProduction:
     def test_an_update_that_would_leave_it_is_refused_and_changes_nothing(self, production: Production) -> None:
-        said = refused(production.run)
-        assert said.startswith(f"worker {SCRIPT}: serves ")
-        assert f"pulumi config set -s production --path workers.{SCRIPT}.replace-deployment {production.deployment}" in said
+        output = refused(production.run)
+        assert output.startswith(f"worker {SCRIPT}: serves ")
+        assert f"pulumi config set -s production --path workers.{SCRIPT}.replace-deployment {production.deployment}" in output
         assert production.still == production.deployment
 
     def test_a_preview_warns_and_goes_on(self, production: Production) -> None:
         assert production.preview.exit == 0
-        assert "warning: worker crane-classifier: serves " in production.preview.said
+        assert "warning: worker crane-classifier: serves " in production.preview.output
 
     def test_with_consent_the_release_is_deployed_anew(self, world: World, production: Production) -> None:
         well(production.consented)
@@ -181,7 +181,7 @@ class TestADeploymentByHandInProduction:
 
 
 @pytest.fixture(scope="module")
-def fixed(world: World, production: Production) -> Ended:  # noqa: ARG001 - it has to come first
+def fixed(world: World, production: Production) -> Result:  # noqa: ARG001 - it has to come first
     """After a rollback by hand, the next release changes the worker: it is promoted without further ado."""
     deploy_by_hand(world, SCRIPT)
     edit(world.workers / SCRIPT / "dist" / "index.js", "takes GitHub's deliveries", "takes deliveries")
@@ -190,7 +190,7 @@ def fixed(world: World, production: Production) -> Ended:  # noqa: ARG001 - it h
 
 
 class TestTheNextReleaseAfterARollbackByHand:
-    def test_it_replaces_the_deployment_by_hand(self, world: World, fixed: Ended) -> None:
+    def test_it_replaces_the_deployment_by_hand(self, world: World, fixed: Result) -> None:
         well(fixed)
         assert "this release replaces it" in fixed.line("manual deployment")
         assert world.answering(SCRIPT) == world.proofs("production")[0]["workers"][SCRIPT]["version"]
@@ -208,7 +208,7 @@ class Spoilt:
 
 
 @pytest.fixture(scope="module")
-def spoilt(world: World, fixed: Ended, tmp_path_factory: pytest.TempPathFactory) -> Spoilt:  # noqa: ARG001 - it has to come last
+def spoilt(world: World, fixed: Result, tmp_path_factory: pytest.TempPathFactory) -> Spoilt:  # noqa: ARG001 - it has to come last
     """Wrangler rolls a worker back and applies a migration that no release has; a table is dropped; a worker is deleted."""
     script, folder = f"{SCRIPT}-staging", tmp_path_factory.mktemp("wrangler")
     wrangler, before = Wrangler(world.cloud, folder), world.versions(script)[1]
@@ -264,10 +264,10 @@ class TestVerifyFinds:
 
 
 class TestVerifyThatCannotLook:
-    def test_a_token_that_may_not_look_is_exit_code_1_and_one_line_without_the_token(self, world: World, fixed: Ended) -> None:
+    def test_a_token_that_may_not_look_is_exit_code_1_and_one_line_without_the_token(self, world: World, fixed: Result) -> None:
         assert fixed.exit == 0
-        said = crane_verify(world, "production", "--json", CLOUDFLARE_API_TOKEN="canary-token-6c1d")
-        assert (said.returncode, said.stdout) == (1, "")
-        assert said.stderr.startswith("error: ")
-        assert said.stderr.count("\n") == 1
-        assert "canary-token" not in said.stderr
+        output = crane_verify(world, "production", "--json", CLOUDFLARE_API_TOKEN="canary-token-6c1d")
+        assert (output.returncode, output.stdout) == (1, "")
+        assert output.stderr.startswith("error: ")
+        assert output.stderr.count("\n") == 1
+        assert "canary-token" not in output.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.world.engine import SURE, Ended, Json
+from tests.world.engine import SURE, Json, Result
 from tests.world.world import SETTINGS, World, local_world
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -39,8 +39,8 @@ class TestAnEngineThatIsTooOld:
         file.write_bytes(was)
         empty.write_stack_file("staging", settings)
         assert refused.exit != 0
-        assert "99.0.0" in refused.said
-        assert "unknown" not in refused.said
+        assert "99.0.0" in refused.output
+        assert "unknown" not in refused.output
         assert empty.resources("staging") == set()
         assert empty.changes() == []
 
@@ -67,7 +67,7 @@ def there(world: World) -> Json:
 class Tried:
     """Something that would take something away: how it ended, what it asked the API to change, what there was before and after."""
 
-    run: Ended
+    run: Result
     changes: list[str]
     before: Json
     after: Json
@@ -76,7 +76,7 @@ class Tried:
         """It failed with these words, and the account is as it was."""
         assert self.run.exit != 0
         for each in words:
-            assert each in self.run.said
+            assert each in self.run.output
         assert self.changes == []
         self.nothing_lost()
 
@@ -109,7 +109,7 @@ class TestDestroy:
 
     def test_of_what_is_not_protected_loses_nothing_and_the_next_update_goes_on(self, world: World) -> None:
         found = tried(world, "destroy", "--exclude-protected")
-        assert found.run.exit == 0, found.run.said
+        assert found.run.exit == 0, found.run.output
         found.nothing_lost()
         assert found.changes == []
         assert {"cloudflare:index/d1Database:D1Database", "cloudflare:index/worker:Worker"} < world.resources("staging")

@@ -22,7 +22,7 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Hooks:
     return found
 
 
-def said(hook: pulumi.ResourceHook, inputs: dict[str, Any], loop: asyncio.AbstractEventLoop) -> str:
+def output(hook: pulumi.ResourceHook, inputs: dict[str, Any], loop: asyncio.AbstractEventLoop) -> str:
     """What the engine gets to hear of a hook that fails."""
     callback: Any = hook.callback
     with pytest.raises(HookError) as caught:
@@ -41,7 +41,7 @@ class Unreadable:
 @pytest.mark.parametrize("name", ["release", "crane-context-db-schema"])
 def test_a_hook_that_fails_tells_no_secret_and_no_token(declare: Declare, hooks: Hooks, loop: asyncio.AbstractEventLoop, name: str) -> None:
     declare("staging")
-    text = said(hooks[name], {"input": Unreadable()}, loop)
+    text = output(hooks[name], {"input": Unreadable()}, loop)
     assert "failed unexpectedly with ValueError" in text
     assert "canary" not in text
 
@@ -52,4 +52,4 @@ def test_a_version_gets_no_traffic_where_a_ledger_cannot_be_seen(
 ) -> None:
     declare("staging")
     account.answers_queries = False
-    assert "crane-context-db-staging" in said(hooks[f"{name}-traffic"], {}, loop)
+    assert "crane-context-db-staging" in output(hooks[f"{name}-traffic"], {}, loop)

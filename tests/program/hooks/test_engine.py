@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world.engine import SURE, Ended, Engine, clean_environment, require_engine, search_path
+from tests.world.engine import SURE, Engine, Result, clean_environment, require_engine, search_path
 
 pytestmark = pytest.mark.engine
 
@@ -23,10 +23,10 @@ AGAIN = "run the same command again."
 class Hooked(Engine):
     """A stack of the fixture program."""
 
-    def up(self, behaviour: str, value: str, **variables: str) -> Ended:
+    def up(self, behaviour: str, value: str, **variables: str) -> Result:
         """Update the record to ``value`` behind a hook of this behaviour."""
-        told = {"HOOKED_BEHAVIOUR": behaviour, "HOOKED_VALUE": value, **variables}
-        return self.run("up", *SURE, "--suppress-progress", **told)
+        shown = {"HOOKED_BEHAVIOUR": behaviour, "HOOKED_VALUE": value, **variables}
+        return self.run("up", *SURE, "--suppress-progress", **shown)
 
     def value(self, **variables: str) -> object:
         """The value that the stack exports; None where it exports nothing."""
@@ -71,7 +71,7 @@ def stack(template: Path, tmp_path: Path) -> Hooked:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "said"),
+    ("behaviour", "output"),
     [
         ("time_out", f"record: failed unexpectedly with TimeoutError. This is a bug in crane-infra; {AGAIN}"),
         ("assert_barely", f"record: failed unexpectedly with AssertionError. This is a bug in crane-infra; {AGAIN}"),
@@ -85,12 +85,12 @@ def stack(template: Path, tmp_path: Path) -> Hooked:
     ],
     ids=["time_out", "assert_barely", "leave", "hang", "hang_on", "tell_a_secret"],
 )
-def test_a_hook_that_does_not_end_well_fails_the_update_and_is_asked_again(stack: Hooked, behaviour: str, said: str) -> None:
+def test_a_hook_that_does_not_end_well_fails_the_update_and_is_asked_again(stack: Hooked, behaviour: str, output: str) -> None:
     failed = stack.up(behaviour, "new")
     assert failed.exit != 0
-    assert failed.errors == [f'before hook "record" failed: {said}']
-    assert "Traceback" not in failed.said
-    assert PLANTED not in failed.said
+    assert failed.errors == [f'before hook "record" failed: {output}']
+    assert "Traceback" not in failed.output
+    assert PLANTED not in failed.output
     assert stack.value() == "old"
 
     assert stack.up("passes", "new").exit == 0
@@ -120,5 +120,5 @@ def test_without_the_adapter_an_exception_with_a_text_fails(stack: Hooked) -> No
     """The fixture without the adapter does ask its hook."""
     failed = stack.up("tell_a_secret", "new", HOOKED_BARE="1")
     assert failed.exit != 0
-    assert PLANTED in failed.said
+    assert PLANTED in failed.output
     assert stack.value() == "old"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crane_infra.rehearsal import project
-from tests.world.engine import Ended, Json
+from tests.world.engine import Json, Result
 from tests.world.world import World, edit, edited, local_world
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -41,17 +41,17 @@ def source(world: World) -> Path:
     return world.workers / "crane-context" / "dist" / "index.js"
 
 
-def one_error(run: Ended) -> str:
+def one_error(run: Result) -> str:
     """The one line that says why an update failed."""
     assert run.exit != 0
-    assert "Traceback" not in run.said
+    assert "Traceback" not in run.output
     (line,) = run.errors
     return line
 
 
-def is_closed(run: Ended) -> bool:
+def is_closed(run: Result) -> bool:
     """Whether production refused a release that is not proven."""
-    return run.exit != 0 and "production gate closed: release " in run.said and " is not proven by staging" in run.said
+    return run.exit != 0 and "production gate closed: release " in run.output and " is not proven by staging" in run.output
 
 
 class TestBadInput:
@@ -82,8 +82,8 @@ class TestBadInput:
 
     def test_an_unknown_setting(self, world: World, settings: Json) -> None:
         settings["config"]["crane-infra:worker-dir"] = "."
-        said = self.refused(world, settings)
-        assert said.startswith("Pulumi.staging.yaml crane-infra:worker-dir: is not known. Remove it, or correct its name. Known names: ")
+        output = self.refused(world, settings)
+        assert output.startswith("Pulumi.staging.yaml crane-infra:worker-dir: is not known. Remove it, or correct its name. Known names: ")
 
     def test_a_missing_secret(self, world: World, settings: Json) -> None:
         del settings["config"]["crane-infra:secrets"]["GEMINI_API_KEY"]
@@ -100,7 +100,7 @@ class TestBadInput:
 
 
 @pytest.fixture(scope="module")
-def upload_refused(world: World) -> Ended:
+def upload_refused(world: World) -> Result:
     """The first update ever, in which one upload is forbidden."""
     world.faults.reset()
     world.faults.fail(UPLOAD, status=403, message="injected: no upload")
@@ -111,13 +111,13 @@ def upload_refused(world: World) -> Ended:
 class Interrupted:
     """An update whose migrations were interrupted, and what served after it."""
 
-    run: Ended
+    run: Result
     outputs: Json
     served: list[Json]
 
 
 @pytest.fixture(scope="module")
-def query_refused(world: World, upload_refused: Ended) -> Interrupted:  # noqa: ARG001 - it has to come first
+def query_refused(world: World, upload_refused: Result) -> Interrupted:  # noqa: ARG001 - it has to come first
     """The next update, in which one request to a database is forbidden while migrations run."""
     world.faults.reset()
     world.faults.fail(QUERY, nth=3, saying="INSERT INTO crane_migrations", status=403, message="injected: no query")
@@ -137,9 +137,9 @@ def proven(world: World, query_refused: Interrupted) -> Json:  # noqa: ARG001 - 
 
 
 class TestAnApiThatFails:
-    def test_an_upload_that_is_refused_fails_the_update(self, upload_refused: Ended) -> None:
+    def test_an_upload_that_is_refused_fails_the_update(self, upload_refused: Result) -> None:
         assert upload_refused.exit != 0
-        assert "injected: no upload" in upload_refused.said
+        assert "injected: no upload" in upload_refused.output
 
     def test_a_query_that_is_refused_fails_the_update_and_nothing_is_deployed(self, query_refused: Interrupted) -> None:
         assert "injected: no query" in one_error(query_refused.run)
@@ -160,8 +160,8 @@ class TestAnApiThatFails:
 class Broken:
     """An update that failed, how production answered to it, and what staging served and had proven afterwards."""
 
-    staging: Ended
-    production: Ended
+    staging: Result
+    production: Result
     answered: str
     proofs: list[Json]
 
@@ -183,7 +183,7 @@ def bad_migration(world: World, proven: Json) -> Broken:  # noqa: ARG001 - it ha
 
 
 @pytest.fixture(scope="module")
-def mended(world: World, bad_migration: Broken) -> Ended:  # noqa: ARG001 - it has to come first
+def mended(world: World, bad_migration: Broken) -> Result:  # noqa: ARG001 - it has to come first
     """The file is mended."""
     edit(migration(world, "0008_bad.sql"), "abs(-9223372036854775808)", "1")
     return world.up("staging")
@@ -191,11 +191,11 @@ def mended(world: World, bad_migration: Broken) -> Ended:  # noqa: ARG001 - it h
 
 class TestAMigrationThatFails:
     def test_the_error_names_the_file_and_what_was_applied_and_is_pending(self, world: World, bad_migration: Broken) -> None:
-        said = one_error(bad_migration.staging)
-        assert f"{migration(world, '0008_bad.sql')}: not applied to {DATABASE} at statement 2 of 2 " in said
-        assert "integer overflow" in said
-        assert "Applied in this run: 0007_fine.sql. Pending: 0008_bad.sql, 0009_later.sql." in said
-        assert said.endswith("then run the same `pulumi up` again, which continues with this file.")
+        output = one_error(bad_migration.staging)
+        assert f"{migration(world, '0008_bad.sql')}: not applied to {DATABASE} at statement 2 of 2 " in output
+        assert "integer overflow" in output
+        assert "Applied in this run: 0007_fine.sql. Pending: 0008_bad.sql, 0009_later.sql." in output
+        assert output.endswith("then run the same `pulumi up` again, which continues with this file.")
 
     def test_the_old_version_still_serves(self, world: World, proven: Json, bad_migration: Broken) -> None:
         assert bad_migration.answered == proven["workers"]["crane-context"]["version"]
@@ -205,7 +205,7 @@ class TestAMigrationThatFails:
         assert bad_migration.proofs == [proven]
         assert is_closed(bad_migration.production)
 
-    def test_the_next_update_with_a_mended_file_goes_on_and_proves(self, world: World, proven: Json, mended: Ended) -> None:
+    def test_the_next_update_with_a_mended_file_goes_on_and_proves(self, world: World, proven: Json, mended: Result) -> None:
         assert mended.exit == 0, mended.errors
         newest, older = world.proofs("staging")
         assert older == proven
@@ -214,7 +214,7 @@ class TestAMigrationThatFails:
 
 
 @pytest.fixture(scope="module")
-def bad_check(world: World, mended: Ended) -> Broken:  # noqa: ARG001 - it has to come first
+def bad_check(world: World, mended: Result) -> Broken:  # noqa: ARG001 - it has to come first
     """For a while, a worker that answers a check with 500 and its key."""
     spoilt = "return json(500, { key: env.CONTEXT_RELAY_KEY, sessions: results"
     with world.impatient("staging"), edited(source(world), "return json(200, { sessions: results", spoilt):
@@ -223,14 +223,14 @@ def bad_check(world: World, mended: Ended) -> Broken:  # noqa: ARG001 - it has t
 
 class TestACheckThatFails:
     def test_the_error_names_the_check_and_the_answer_without_the_key(self, world: World, bad_check: Broken) -> None:
-        said = one_error(bad_check.staging)
-        assert said.startswith(f'before hook "release" failed: {SCRIPT}')
-        assert "reads D1 with its key" in said
-        assert ": expected 200 within 3 s; after " in said
-        assert "[secret CONTEXT_RELAY_KEY]" in said
-        assert world.secrets("staging")["CRANE_CONTEXT_KEY"] not in bad_check.staging.said
+        output = one_error(bad_check.staging)
+        assert output.startswith(f'before hook "release" failed: {SCRIPT}')
+        assert "reads D1 with its key" in output
+        assert ": expected 200 within 3 s; after " in output
+        assert "[secret CONTEXT_RELAY_KEY]" in output
+        assert world.secrets("staging")["CRANE_CONTEXT_KEY"] not in bad_check.staging.output
 
-    def test_nothing_is_proven_and_production_is_closed(self, world: World, mended: Ended, bad_check: Broken) -> None:
+    def test_nothing_is_proven_and_production_is_closed(self, world: World, mended: Result, bad_check: Broken) -> None:
         assert mended.exit == 0, mended.errors
         assert len(bad_check.proofs) == 2
         assert bad_check.proofs == world.proofs("staging")
@@ -258,9 +258,9 @@ class TestSecrets:
         return {**values, "token": world.cloud.token}
 
     def test_not_in_what_the_engine_printed(self, world: World, planted: dict[str, str]) -> None:
-        said = "".join(world.engine.said)
-        assert "[secret CONTEXT_RELAY_KEY]" in said
-        assert shown(planted, said) == []
+        output = "".join(world.engine.output)
+        assert "[secret CONTEXT_RELAY_KEY]" in output
+        assert shown(planted, output) == []
 
     def test_not_in_the_state_nor_in_the_outputs(self, world: World, planted: dict[str, str]) -> None:
         printed = world.state("staging") + world.engine.well("stack", "output", "--stack", "staging", "--json")

@@ -15,7 +15,7 @@ import pytest
 
 from local_cloud.faults.client import Fault
 from local_cloud.faults.model import CommitThenHold, Hold
-from tests.world.engine import Ended, Json
+from tests.world.engine import Json, Result
 from tests.world.started import PROGRAM, Started, started, until
 from tests.world.world import SETTINGS, World, edit, local_world
 
@@ -49,9 +49,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def well(run: Ended) -> Ended:
+def well(run: Result) -> Result:
     """A run that has to succeed."""
-    assert run.exit == 0, run.said
+    assert run.exit == 0, run.output
     return run
 
 
@@ -113,13 +113,13 @@ class Killed:
 
     release: Release
     before_send: Seen
-    locked: Ended
+    locked: Result
     after_send: Seen
     after_commit: Seen
     late: Json
-    production: Ended
+    production: Result
     checked: Seen
-    last: Ended
+    last: Result
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def killed_before_saving(release: Release) -> Seen:
     """Killed when the last check has had its answer; the engine is stopped before, so that it cannot have saved anything."""
     world = release.world
     with started(world, "staging") as run:
-        until(lambda: f"{SCRIPT}: 5 checks passed" in run.said, "the checks of the first worker")
+        until(lambda: f"{SCRIPT}: 5 checks passed" in run.output, "the checks of the first worker")
         run.freeze_engine()
         world.rows(CHECKED, "INSERT INTO deliveries (id, event, received_at) VALUES ('leave', 'test', '')")
         until(lambda: len(world.rows(CHECKED, "SELECT id FROM deliveries")) > 1, "the last check")
@@ -255,7 +255,7 @@ def cut_off(run: Started, fault: Fault, *signals: signal.Signals) -> None:
         fault.end()
     ended = run.end()
     assert ended.exit != 0
-    assert "update cancel" in ended.said
+    assert "update cancel" in ended.output
     until(lambda: not run.processes(PROGRAM), "the end of the program")
 
 
@@ -285,10 +285,10 @@ class Pending:
     """A first run that was killed while it created a database and a worker: what was pending, and how the runs after it ended."""
 
     pending: list[str]
-    refused: Ended
-    cleared: Ended
+    refused: Result
+    cleared: Result
     pending_after: list[str]
-    adopted: Ended
+    adopted: Result
     made: Json
     made_after: Json
 
@@ -347,8 +347,8 @@ class TestARunThatIsKilledWhileItCreates:
 
     def test_is_followed_by_one_that_makes_no_second_one_and_says_what_is_pending(self, pending: Pending) -> None:
         assert pending.refused.exit != 0
-        assert "already exists" in pending.refused.said
-        assert pending.refused.said.count("interrupted while creating") >= len(pending.pending)
+        assert "already exists" in pending.refused.output
+        assert pending.refused.output.count("interrupted while creating") >= len(pending.pending)
 
     def test_is_cleared_by_a_refresh(self, pending: Pending) -> None:
         well(pending.cleared)

@@ -11,7 +11,7 @@ import pytest
 
 from local_cloud.faults.model import Error, FewerResults, Reply, Then
 from tests.migrations.faults.target import QUERY
-from tests.world.engine import Ended
+from tests.world.engine import Result
 from tests.world.world import World, edited, local_world
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -53,9 +53,9 @@ def write(world: World, number: str, sql: str) -> None:
     folder(world).joinpath(f"{number}_tally.sql").write_text(f"{sql};\n", encoding="utf-8")
 
 
-def well(run: Ended) -> None:
+def well(run: Result) -> None:
     """A run that has to succeed."""
-    assert run.exit == 0, run.said
+    assert run.exit == 0, run.output
 
 
 def folder(world: World) -> Path:
@@ -68,8 +68,8 @@ def refused(world: World, words: str) -> None:
     proofs, answering = world.proofs("staging"), world.answering(SCRIPT)
     run = world.up("staging")
     assert run.exit != 0
-    assert any(words in line for line in run.errors), run.said
-    assert "Traceback" not in run.said
+    assert any(words in line for line in run.errors), run.output
+    assert "Traceback" not in run.output
     assert (world.proofs("staging"), world.answering(SCRIPT)) == (proofs, answering)
     production = world.up("production")
     assert production.exit != 0

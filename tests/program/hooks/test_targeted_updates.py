@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.world.engine import Ended, Json
+from tests.world.engine import Json, Result
 from tests.world.world import SETTINGS, World, edited, local_world
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -27,9 +27,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 class LeftOut:
     """Staging deployed without its release step: what it exports then, and how production took it."""
 
-    staging: Ended
+    staging: Result
     proofs: list[Json]
-    production: Ended
+    production: Result
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def proven(world: World, left_out: LeftOut) -> list[Json]:
 class PastTheSchema:
     """A new version that was sent past its schema step: how the run ended, and which version answered before and after."""
 
-    run: Ended
+    run: Result
     before: str
     after: str
     tables: list[Json]
@@ -92,18 +92,18 @@ class TestAVersionThatIsSentPastItsSchema:
         assert past_the_schema.after == past_the_schema.before
 
     def test_is_refused_with_the_database_that_lags(self, past_the_schema: PastTheSchema) -> None:
-        said = "\n".join(past_the_schema.run.errors)
-        assert "database crane-context-db-staging: its ledger stands at 0004_create_smoke_writes.sql (4 migrations)" in said
-        assert "the files at 0009_escapes.sql (5)" in said
+        output = "\n".join(past_the_schema.run.errors)
+        assert "database crane-context-db-staging: its ledger stands at 0004_create_smoke_writes.sql (4 migrations)" in output
+        assert "the files at 0009_escapes.sql (5)" in output
 
 
 @dataclass(frozen=True)
 class LookedTwice:
     """A promotion whose second look at staging found no answer, and the one after it."""
 
-    refused: Ended
+    refused: Result
     served: int
-    promoted: Ended
+    promoted: Result
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def looked_twice(world: World, past_the_schema: PastTheSchema) -> LookedTwice:
 class TestAStagingThatMovesOnDuringAPromotion:
     def test_keeps_the_new_version_out_of_traffic(self, looked_twice: LookedTwice) -> None:
         assert looked_twice.refused.exit != 0
-        assert "production gate closed: staging has changed since its proof: deployments of crane-" in looked_twice.refused.said
+        assert "production gate closed: staging has changed since its proof: deployments of crane-" in looked_twice.refused.output
         assert looked_twice.served == 0
 
     def test_and_the_promotion_goes_on_once_staging_is_as_proven(self, looked_twice: LookedTwice) -> None:
@@ -133,11 +133,11 @@ class NeverLooked:
     """Another release, deployed to staging around its release step: what staging exports after each run, and how production took it."""
 
     before: list[Json]
-    left_out: Ended
+    left_out: Result
     after_left_out: list[Json]
-    refreshed: Ended
+    refreshed: Result
     after_refresh: list[Json]
-    production: Ended
+    production: Result
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ class TestAReleaseThatServesInStagingAndThatNoHookHasSeen:
 
 
 @pytest.fixture(scope="module")
-def undecided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str, list[Ended]]]:
+def undecided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str, list[Result]]]:
     """A database that was there before is adopted, let go and adopted again, while no release passes; then one does."""
     with local_world(tmp_path_factory.mktemp("undecided")) as world:
         ident = str(world.api("POST", "/d1/database", {"name": "crane-context-db-staging"})["result"]["uuid"])
@@ -187,7 +187,7 @@ def undecided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
 
 
 class TestAnAdoptionThatChangesItsMind:
-    def test_never_deletes_the_database(self, undecided: tuple[World, str, list[Ended]]) -> None:
+    def test_never_deletes_the_database(self, undecided: tuple[World, str, list[Result]]) -> None:
         world, ident, runs = undecided
         assert [run.exit == 0 for run in runs] == [False, False, False, True], runs[-1].errors
         assert ident in [one["uuid"] for one in world.api("GET", "/d1/database")["result"]]
