@@ -1,6 +1,6 @@
-# What a clone needs, and the commands we run in it. `make help` lists them.
+# Sets up a clone and runs its checks. `make help` lists the commands.
 
-# Any Python >= 3.11 and any uv will do; `make PYTHON=python3.13 UV=/path/to/uv ...` names others.
+# Any Python >= 3.11 and any uv work; `make PYTHON=python3.13 UV=/path/to/uv ...` chooses others.
 ifndef PYTHON
 PYTHON := $(shell command -v python3 2>/dev/null || echo python3)
 endif
@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # For pytest: make quick ARGS="-k gate"
 ARGS ?=
-# Two runs of pytest for each core: the engine's tests wait for half of their time.
+# Two workers of pytest for each core: a test of the engine waits for much of its time.
 WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(2 * (os.cpu_count() or 1))' 2>/dev/null)
 PYTEST := .venv/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 $(ARGS)
 PURE := not engine and not cloud and not npm
@@ -32,13 +32,13 @@ setup: .venv/.set-up ## Install the Python packages of uv.lock into .venv
 engine: | python ## Find, install or build the Pulumi engine (the first time up to 6 minutes)
 	@"$(PYTHON)" tools/engine.py --into .crane/engine $(if $(PINNED),--pinned)
 
-rehearse: setup engine ## See the whole flow on the local cloud, no account needed
+rehearse: setup engine ## Run the whole flow on the local cloud, no account needed
 	@.venv/bin/crane rehearse --all
 
-quick: lint types ## Check style, types and contracts, run the pure tests: a minute, no engine, no network
+quick: lint types ## Check style, types and imports, and run the pure tests: a minute, no engine, no network
 	$(PYTEST) -m "$(PURE)"
 
-test: lint types engine .crane/bin/actionlint ## Check everything and run all tests (about 10 minutes)
+test: lint types engine .crane/bin/actionlint ## Check style, types and imports, and run all tests
 	$(PYTEST)
 
 lint: setup ## Check the style, and who imports whom
@@ -56,27 +56,27 @@ workflows: setup .crane/bin/actionlint ## Check the GitHub workflows only
 unit: setup engine .crane/bin/actionlint ## Run all tests, without the checks before them
 	$(PYTEST)
 
-soak: setup engine ## Let processes and random faults fight over migrations for long (about 10 minutes)
+soak: setup engine ## Run the randomised fault tests for longer (about 10 minutes)
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/migrations/faults/test_processes.py tests/migrations/faults/test_random.py
 
 bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 10 minutes)
 	@.venv/bin/python -m bench
 
-format: setup ## Mend the style where that can be done by rule
+format: setup ## Fix the style where a tool can
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-clean: ## Remove .venv and .crane, the local cloud's state included
+clean: ## Remove .venv and .crane, including the local cloud's state
 	rm -rf .venv .crane
 
 python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "$(PYTHON): Python 3.11 or newer is needed. Install it, or name one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
 
-# uv keeps a .venv only if it is told the real path of the Python behind it, not that of a shim or of another .venv.
+# uv keeps a .venv only if it gets the real path of the Python behind it, not that of a shim or of another .venv.
 REAL_PYTHON = import os, sys; print(os.path.realpath(sys._base_executable))
 
-# Packages without bytecode cost every Pulumi run four seconds, so it is made here, whatever the environment says.
+# Packages without bytecode cost every Pulumi run four seconds, so it is compiled here, whatever the environment says.
 .venv/.set-up: uv.lock pyproject.toml | python $(UV)
 	@echo "setup: installing the packages of uv.lock into .venv (half a minute, or as long as the downloads take)"
 	@UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=.venv \

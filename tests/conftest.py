@@ -30,9 +30,19 @@ def pytest_configure(config: pytest.Config) -> None:
         reaper.watch()
 
 
+LONGEST = ("test_pipeline.py", "test_both_accounts.py")
+"""Files that are one long story."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that no worker waits for another at the end: the engine's files, then those of the local cloud."""
-    items.sort(key=lambda item: 0 if item.get_closest_marker("engine") else 1 if item.get_closest_marker("cloud") else 2)
+    """The longest first, so that no worker waits for another at the end: long stories, the engine's files, those of the local cloud, the rest."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if item.path.name in LONGEST:
+        return 0
+    return next((place for place, marker in enumerate(("engine", "cloud"), 1) if item.get_closest_marker(marker)), 3)
 
 
 class Nothing(BaseHTTPRequestHandler):

@@ -1,6 +1,6 @@
-"""Ways around the order of an environment lead nowhere: a step that was left out proves nothing, and no database is lost.
+"""Ways around the order of an environment lead nowhere: a step that was left out proves nothing.
 
-One story on one local cloud for the proofs, another for an adoption that changes its mind before anything was proven.
+One story on one local cloud: each fixture goes on from the one that it names.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.world.engine import Json, Result
-from tests.world.world import SETTINGS, World, edited, local_world
+from tests.world.world import World, edited, local_world
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -164,31 +164,3 @@ class TestAReleaseThatServesInStagingAndThatNoHookHasSeen:
     def test_is_refused_by_production(self, never_looked: NeverLooked) -> None:
         assert never_looked.production.exit != 0
         assert never_looked.production.errors[0].startswith("production gate closed: release ")
-
-
-@pytest.fixture(scope="module")
-def undecided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str, list[Result]]]:
-    """A database that was there before is adopted, let go and adopted again, while no release passes; then one does."""
-    with local_world(tmp_path_factory.mktemp("undecided")) as world:
-        ident = str(world.api("POST", "/d1/database", {"name": "crane-context-db-staging"})["result"]["uuid"])
-        runs = []
-        for adopt in (True, False, True):
-            content = world.stack_file("staging")
-            database = {"name": "crane-context-db-staging"} | ({"adopt": ident} if adopt else {})
-            content["config"][f"{SETTINGS}:databases"]["crane-context-db"] = database
-            world.write_stack_file("staging", content)
-            world.faults.reset()
-            world.faults.fail("POST /accounts/{a}/workers/workers/{id}/versions", times=100, status=403)
-            runs.append(world.up("staging"))
-        world.faults.reset()
-        # Only an update that passes deletes what it replaced.
-        runs.append(world.up("staging"))
-        yield world, ident, runs
-
-
-class TestAnAdoptionThatChangesItsMind:
-    def test_never_deletes_the_database(self, undecided: tuple[World, str, list[Result]]) -> None:
-        world, ident, runs = undecided
-        assert [run.exit == 0 for run in runs] == [False, False, False, True], runs[-1].errors
-        assert ident in [one["uuid"] for one in world.api("GET", "/d1/database")["result"]]
-        assert not [change for change in world.changes() if change.startswith("DELETE")]
