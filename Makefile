@@ -15,8 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # For pytest: make quick ARGS="-k gate"
 ARGS ?=
-# Two workers of pytest for each core: a test of the engine waits for much of its time.
-WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(2 * (os.cpu_count() or 1))' 2>/dev/null)
+# One worker of pytest more than there are cores: a test of the engine waits for much of its time.
+WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(1 + (os.cpu_count() or 1))' 2>/dev/null)
 PYTEST := .venv/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 $(ARGS)
 PURE := not engine and not cloud and not npm
 

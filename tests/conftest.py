@@ -1,6 +1,7 @@
 """What all tests share: Hypothesis without timing verdicts, since a busy machine is no fault of the code; an API that knows nothing."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     The engine is a Go program that ends within seconds: without a garbage collector and on one core it takes half of the processor time to start.
     """
     os.environ |= {"GOGC": "off", "GOMAXPROCS": "1"}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with Ctrl-C ignored
     hold_tests_to_their_markers(config)
     if not hasattr(config, "workerinput"):
         reaper.watch()

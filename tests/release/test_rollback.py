@@ -58,7 +58,7 @@ class TestWhatALedgerMayList:
         assert expected_after_rollback([ONE], [ONE, TWO], ledger(ONE), "db-prod") == (ONE,)
 
     def test_a_migration_that_no_newer_proof_lists_is_refused(self) -> None:
-        with pytest.raises(MigrationError, match=r"0003_m.sql: unknown here, but the ledger of db-prod has it"):
+        with pytest.raises(MigrationError, match=r"0003_m.sql: in the ledger of db-prod but not among these files"):
             expected_after_rollback([ONE], [ONE, TWO], ledger(ONE, TWO, THREE), "db-prod")
 
     def test_the_same_name_with_other_content_is_refused(self) -> None:

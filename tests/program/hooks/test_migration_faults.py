@@ -21,7 +21,7 @@ FIRST, SQL = "INSERT INTO tally VALUES ('0101')", "INSERT INTO tally VALUES ('01
 FAULTS: dict[str, tuple[Then, int, str]] = {
     "a rate limit of ten minutes": (Error(429, 971, "slow down", {"retry-after": "600"}), 1, "and asks to wait 600 s"),
     "pages in place of answers": (Reply(502, "<html></html>", {"content-type": "text/html"}), 99, "status 502"),
-    "a statement that is not answered for": (FewerResults(1), 1, "the reply says success, yet"),
+    "a statement that is not answered for": (FewerResults(1), 1, "the reply says success, but"),
 }
 
 
