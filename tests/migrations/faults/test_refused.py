@@ -104,7 +104,7 @@ async def test_the_second_way_out_lets_the_file_run_again_once_nothing_of_it_is_
 
 async def test_the_third_way_out_takes_what_was_finished_by_hand(target: Target, places: Places) -> None:
     error = await half_done(target, places)
-    named = re.search(r"then (INSERT INTO d1_migrations .*?) unless that row exists, and (UPDATE crane_migrations .*)", error.todo)
+    named = re.search(r"then run (INSERT INTO d1_migrations .*?) unless that row exists, and (UPDATE crane_migrations .*)", error.todo)
     assert named is not None
     for statement in ("INSERT INTO t VALUES ('c')", *named.groups()):
         target.rows(statement)
