@@ -21,6 +21,7 @@ NEEDS = {
     "npm": "npm",
     "npx": "npm",
     "wrangler": "npm",
+    "wrangler.js": "npm",
 }
 """By the name of a program, a module or a command of crane, the marker of a test that starts it."""
 

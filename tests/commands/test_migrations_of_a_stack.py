@@ -17,7 +17,7 @@ from tests.world.engine import clean_environment
 from tests.world.world import World
 from tests.wrangler import Wrangler
 
-pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+pytestmark = [pytest.mark.engine, pytest.mark.cloud, pytest.mark.npm]
 
 DATABASE, SHOWN = "crane-context-db", "crane-context-db-staging"
 LAST = "0004_create_smoke_writes.sql"

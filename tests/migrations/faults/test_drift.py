@@ -11,7 +11,7 @@ from crane_infra.migrations.drift import SchemaDiffersError
 from crane_infra.migrations.files.read import SchemaFiles
 from tests.migrations.faults.target import BOOKMARK, NAMES, Target
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from crane_infra.errors import MigrationError
 from tests.migrations.builders import SHOWN
 from tests.migrations.faults.target import BOOKMARK, NAMES, QUERY, THREE, Files, Target
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 
 FIRST, SECOND, LAST = NAMES
 MAKE = THREE[FIRST]

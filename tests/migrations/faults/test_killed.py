@@ -18,7 +18,7 @@ from local_cloud.faults.model import CommitThenDelay, Delay, Then
 from tests.migrations.faults.processes import Migrator, migrators, until
 from tests.migrations.faults.target import BOOKMARK, IMPORT, NAMES, QUERY, UPLOAD, Files, Places, Target
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 
 # Longer than any test: a call is held until its process is dead, and long after.
 HELD, LATE = 600.0, 2.0

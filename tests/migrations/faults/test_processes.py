@@ -14,7 +14,7 @@ from tests.migrations.faults.conftest import Make
 from tests.migrations.faults.processes import migrators, until
 from tests.migrations.faults.target import NAMES, QUERY, ROUNDS, THREE, Files, Target
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 
 RUNNERS = 5
 TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO seen VALUES (new.x || ';'); END;"

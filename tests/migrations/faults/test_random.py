@@ -26,7 +26,7 @@ from tests.migrations.faults.random_migrations import migrations
 from tests.migrations.faults.target import BOOKMARK, IMPORT, NAME, QUERY, ROUNDS, UPLOAD, Files, Target
 from tests.wrangler import Wrangler
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 
 Rows = dict[str, list[tuple[object, ...]]]
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)  # a smaller example takes minutes, and the schedule tells enough

@@ -19,7 +19,7 @@ from local_cloud.faults.model import Behave, FailStatement, FewerResults, Reply
 from tests.migrations.builders import SHOWN
 from tests.migrations.faults.target import BOOKMARK, NAMES, QUERY, THREE, Files, Places, Target
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 
 OVERFLOW = "SELECT abs(-9223372036854775808)"  # lint compiles it, only D1 finds out
 BROKEN = {**THREE, NAMES[1]: f"INSERT INTO t VALUES ('a-b'); {OVERFLOW}; INSERT INTO t VALUES ('c');"}

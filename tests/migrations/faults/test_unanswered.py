@@ -13,7 +13,7 @@ from local_cloud.faults.model import Behave, Drop, Error, Reply, Then
 from tests.migrations.builders import SHOWN
 from tests.migrations.faults.target import BOOKMARK, NAMES, QUERY, Files, Places, Target
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.npm]
 
 HTML = {"content-type": "text/html"}
 STATUSES = [*range(500, 505), *range(520, 527)]

@@ -18,7 +18,7 @@ from tests.world.engine import Result
 from tests.world.world import World, edit
 from tests.wrangler import Wrangler
 
-pytestmark = [pytest.mark.engine, pytest.mark.cloud]
+pytestmark = [pytest.mark.engine, pytest.mark.cloud, pytest.mark.npm]
 
 BY_HAND = "export default { fetch: () => new Response('by hand') };"
 SCRIPT, DATABASE = "crane-classifier", "crane-context-db-staging"
