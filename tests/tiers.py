@@ -47,7 +47,7 @@ def leads_away(address: object) -> bool:
 def _watch(event: str, details: tuple[object, ...]) -> None:
     if _markers is None:
         return
-    if event == "subprocess.Popen":
+    if event in ("subprocess.Popen", "os.posix_spawn"):  # the local cloud is started by the latter
         words = details[1] if isinstance(details[1], (list, tuple)) else [details[1]]
         if missing := needed(words) - _markers:
             pytest.fail(f"this test starts {' '.join(map(str, words))[:100]}: give it the marker {', '.join(sorted(missing))}")

@@ -38,8 +38,9 @@ class Side:
     @property
     def recorded(self) -> PreviewRecord | None:
         """The record of this preview; None where it wrote none, and for one of other files, which an earlier preview left."""
-        is_ours = self.preview is not None and isinstance(self.record, PreviewRecord) and self._is_of_these_files(self.record)
-        return self.record if is_ours and isinstance(self.record, PreviewRecord) else None
+        if self.preview is None or not isinstance(self.record, PreviewRecord):
+            return None
+        return self.record if self._is_of_these_files(self.record) else None
 
     @property
     def record_gap(self) -> str | None:
