@@ -9,6 +9,7 @@ from typing import Any
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
+from crane_infra.config.services import called_first
 from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
 from crane_infra.program.stacks import outputs_of
 from crane_infra.redact import Redactor
@@ -34,6 +35,8 @@ class Prepared:
     last: StackOutputs
     staging: StackOutputs
     redact: Redactor
+    calls: Mapping[str, tuple[str, ...]]
+    """The workers in the order of their deployment, each with the workers that it calls as services and waits for."""
 
     def secrets_of(self, worker: str) -> dict[str, str]:
         """The secret values of a worker by binding; an optional one that is not set is left out."""
@@ -59,6 +62,8 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     last = outputs[settings.environment]
     require_consistent(catalog, settings, neighbours(settings, raw))
     require_nothing_lost(last.declared, settings)
+    existing = {name for name, worker in settings.workers.items() if worker.adopt or name in last.workers}
+    calls = called_first(settings, existing)
     release = read_release(catalog, settings.workers_dir)
     require_meant(settings, release, outputs["staging"].raw)
     key = fingerprint_key(settings)
@@ -66,7 +71,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
     _require_distinct(settings, catalog, fingerprints, outputs)
     redact = Redactor({**secrets, KEY_NAME: key, "CLOUDFLARE_API_TOKEN": settings.api_token.get_secret_value()})
-    return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact)
+    return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact, calls)
 
 
 def _require_distinct(

@@ -23,8 +23,11 @@ def declare_databases(run: Prepared) -> dict[str, Database]:
 
 
 def declare_workers(run: Prepared, plan: Plan, databases: Mapping[str, Database]) -> dict[str, Worker]:
-    """The workers by catalog name, each with its newest version, which gets no traffic yet."""
-    return {name: Worker(name, _worker_config(run, plan, name, databases)) for name in run.catalog.workers}
+    """The workers by catalog name, each with its newest version, which gets no traffic yet. A worker waits for those that it calls."""
+    workers: dict[str, Worker] = {}
+    for name, called in run.calls.items():
+        workers[name] = Worker(name, _worker_config(run, plan, name, databases), after=[workers[other].version for other in called])
+    return workers
 
 
 def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database], after: Mapping[str, Worker]) -> list[pulumi.Stash]:
@@ -42,7 +45,7 @@ def declare_routes(
     databases: Mapping[str, Database],
     after: Sequence[pulumi.Resource],
 ) -> list[pulumi.Resource]:
-    """The deployment and the schedules of each worker, once every schema is up to date."""
+    """The deployment and the schedules of each worker, once every schema is up to date. A worker waits for those that it calls."""
     checked = check_before_traffic(run, plan, verdict, databases)
     configs = {
         name: RoutingConfig(
@@ -54,7 +57,10 @@ def declare_routes(
         )
         for name, worker in workers.items()
     }
-    return [Routing(name, config, after).deployment for name, config in configs.items()]
+    routes: dict[str, pulumi.Resource] = {}
+    for name, called in run.calls.items():
+        routes[name] = Routing(name, configs[name], [*after, *(routes[other] for other in called)]).deployment
+    return list(routes.values())
 
 
 def declare_release(

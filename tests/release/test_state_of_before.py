@@ -203,6 +203,7 @@ def prepared(environment: Environment, release: Release, root: Path) -> Prepared
         read_outputs(before.outputs(environment)),
         read_outputs(before.outputs("staging")),
         Redactor({}),
+        {},
     )
 
 

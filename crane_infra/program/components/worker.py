@@ -4,7 +4,7 @@ Script settings that we do not declare (observability, tags, logpush, tail consu
 component of its own, since schema steps stand between the two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,8 +41,10 @@ class WorkerConfig:
 class Worker(pulumi.ComponentResource):
     """The script and its newest version, tagged with the worker digest so that only changed workers get a new one."""
 
-    def __init__(self, name: str, config: WorkerConfig, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the worker ``name`` of the catalog."""
+    def __init__(
+        self, name: str, config: WorkerConfig, after: Sequence[pulumi.Resource] = (), opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the worker ``name`` of the catalog; its version is uploaded once everything in ``after`` is done."""
         super().__init__("crane:infra:Worker", name, None, opts)
         self.script = CloudflareResource(
             "worker:Worker",
@@ -76,7 +78,7 @@ class Worker(pulumi.ComponentResource):
                 "bindings": bindings(config),
                 "annotations": {"workersTag": config.tag},
             },
-            opts=pulumi.ResourceOptions(parent=self, replacement_trigger=config.reupload or NEVER_REUPLOADED),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), replacement_trigger=config.reupload or NEVER_REUPLOADED),
         )
         self.register_outputs({"version": self.version.id})
 

@@ -25,7 +25,7 @@ def prepared(settings: Settings, *proofs: Proof, of: Proof) -> Prepared:
     """A run that brings the release of one proof, beside a staging that exports all of them."""
     release = Release({}, {}, {}, of.manifest, of.digest)
     staging = read_outputs({"proofs": [as_json(proof) for proof in proofs]})
-    return Prepared(settings, Catalog(workers={}, databases={}), release, {}, {}, StackOutputs(), staging, Redactor({}))
+    return Prepared(settings, Catalog(workers={}, databases={}), release, {}, {}, StackOutputs(), staging, Redactor({}), {})
 
 
 def passed(run: Prepared) -> tuple[Proof | None, bool]:

@@ -173,3 +173,12 @@ def test_a_proof_names_the_checks_that_run_in_its_environment_and_no_other(stagi
 
 def test_read_replication_is_declared_off_since_without_it_every_refresh_shows_a_diff(staging: Declared) -> None:
     assert [inputs["readReplication"] for inputs in staging.of("D1Database").values()] == [{"mode": "disabled"}] * 2
+
+
+def test_a_worker_waits_for_the_worker_that_it_calls_with_its_upload_and_with_its_traffic(declare: Declare) -> None:
+    workers = {name: {"variables": {"ENVIRONMENT": "staging"}} for name in STAGING}
+    workers["crane-classifier"]["services"] = {"CONTEXT": "crane-context"}
+    declared = declare("staging", workers=workers)
+    for kind in (":WorkerVersion", ":WorkersDeployment"):
+        waits_for = declared.request(kind, "crane-classifier").dependencies
+        assert any(urn.endswith(f"{kind}::crane-context") for urn in waits_for), waits_for
