@@ -10,7 +10,7 @@ import typer
 from crane_infra import catalog
 from crane_infra.cli import migrations_text
 from crane_infra.cli.clone import root
-from crane_infra.commands.migration_files import accepted_by_all, lint_folders, new_migration
+from crane_infra.commands.migration_files import accepted_by_all, left_out, lint_folders, new_migration
 from crane_infra.commands.stack import outputs_of, settings_and_outputs, settings_of
 from crane_infra.config.stackfile import project_name
 from crane_infra.migrations.baseline import record_baseline
@@ -68,6 +68,8 @@ def lint(
     else:
         workers_dir = folder or settings_of(stack or "staging", root()).workers_dir
         examined = lint_folders(catalog.crane(), workers_dir, since, accepted_by_all(root(), project_name(root())))
+        for database, names in left_out(catalog.crane(), workers_dir).items():
+            typer.echo(f"{database}: left out, because they are no migrations: {', '.join(names)}", err=True)
     typer.echo(
         json.dumps({"files": [migrations_text.examined_as_json(file) for file in examined]}, indent=2)
         if as_json

@@ -12,9 +12,11 @@ from crane_infra.config.settings import ENVIRONMENTS, DatabaseSettings
 from crane_infra.config.stackfile import stack_config
 from crane_infra.errors import MigrationError, SettingsError
 from crane_infra.frozen import first_fault
-from crane_infra.migrations.files.read import from_empty, read_migrations
-from crane_infra.migrations.lint.judge import Accepted, Examined, accepting, examine, examine_each
-from crane_infra.release.schemas import read_schema_files
+from crane_infra.migrations.files.names import order_of
+from crane_infra.migrations.files.read import from_empty
+from crane_infra.migrations.files.strict import faults_of_pending
+from crane_infra.migrations.lint.judge import Accepted, Examined, accepting, examine, examine_each, with_faults
+from crane_infra.release.schemas import left_out_of, read_schema_files
 
 _DATABASES = TypeAdapter(dict[str, DatabaseSettings])
 _TEXT = "-- Describe what this migration does. Declare its kind with `-- crane: expand` or `-- crane: contract` on a line of its own.\n"
@@ -23,7 +25,7 @@ _TEXT = "-- Describe what this migration does. Declare its kind with `-- crane: 
 def new_migration(catalog: Catalog, workers_dir: Path, database: str, name: str) -> Path:
     """Create an empty migration with the next free number, and return its path.
 
-    Raises MigrationError for an invalid name, an unknown database, and a folder that cannot be read.
+    Raises MigrationError for an invalid name, an unknown database, a folder that cannot be read, and one whose last file has no number.
     """
     if (declared := catalog.databases.get(database)) is None:
         known = ", ".join(catalog.databases)
@@ -31,8 +33,12 @@ def new_migration(catalog: Catalog, workers_dir: Path, database: str, name: str)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise MigrationError(name, "is not a valid name of a migration", "Use letters, digits, - and _")
     folder = workers_dir / declared.migrations
-    number = max((file.number for file in read_migrations(folder, str(folder))), default=declared.baseline) + 1
+    files, _ = read_schema_files(declared, workers_dir)
+    number = max((file.number for file in files if file.number is not None), default=declared.baseline) + 1
     path = folder / f"{number:04}_{name}.sql"
+    if files and order_of(path.name) < files[-1].order:
+        todo = "Write the file yourself, with a name that sorts after it"
+        raise MigrationError(str(path), f"it would come before {files[-1].name}, which has no number", todo)
     path.write_text(_TEXT, encoding="utf-8")
     return path
 
@@ -47,12 +53,20 @@ def lint_folders(catalog: Catalog, workers_dir: Path, since: str | None, accepte
         files, base = read_schema_files(declared, workers_dir)
         ordered = from_empty(files, base)
         if since is None:
-            examined = examine_each(ordered)
+            # Any of them may be applied somewhere, where its faults do not matter.
+            examined = with_faults(examine_each(ordered), faults_of_pending(files, files), "warning")
         else:
             known = _names_at(since, workers_dir / declared.migrations)
-            examined = examine(ordered, [file for file in files if file.name not in known])
+            new = [file for file in files if file.name not in known]
+            examined = with_faults(examine(ordered, new), faults_of_pending(new, files), "error")
         results += accepting(examined, accepted.get(name, {}))
     return results
+
+
+def left_out(catalog: Catalog, workers_dir: Path) -> dict[str, tuple[str, ...]]:
+    """What lies in the folder of each database's migrations and is none, by database; raises as ``lint_folders`` does."""
+    every = {name: left_out_of(declared, workers_dir) for name, declared in catalog.databases.items()}
+    return {name: names for name, names in every.items() if names}
 
 
 def accepted_by_all(root: Path, project: str) -> dict[str, Accepted]:
@@ -81,7 +95,7 @@ def _accepted(root: Path, project: str, environment: str) -> dict[str, dict[str,
 
 def _names_at(revision: str, folder: Path) -> set[str]:
     """The names of the files in a folder at a git revision; empty if the revision lacks the folder."""
-    command = ["git", "-C", str(folder), "ls-tree", "--name-only", "-z", "--end-of-options", revision, "./"]
+    command = ["git", "-C", str(folder), "ls-tree", "-r", "--name-only", "-z", "--end-of-options", revision, "./"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if result.returncode:
         message = (result.stderr.strip() or "no output").splitlines()[0]

@@ -6,6 +6,7 @@ A finding is something that somebody did around the stack. ``crane verify`` and 
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks
@@ -127,21 +128,24 @@ class _Comparison:
         """What the ledger's head was made of, migrations and base schema, if all of it is here, byte by byte."""
         if name not in self.catalog.databases:
             return None
-        folder = self.settings.workers_dir / self.catalog.databases[name].migrations
+        folder, base_path = self.settings.workers_dir / self.catalog.databases[name].migrations, self._base_path(name)
         if not folder.is_dir():
             return None
         manifest = self.proof.manifest["databases"].get(name, {})
         listed = {(migration["name"], migration["sha256"]) for migration in manifest.get("migrations", [])}
-        files = tuple(file for file in read_migrations(folder, shown_as=str(folder)) if (file.name, file.sha256) in listed)
+        files = tuple(file for file in read_migrations(folder, str(folder), base_path) if (file.name, file.sha256) in listed)
         if not len(files) == len(listed) == self.proof.databases[name].head.count:
             return None
         base = self._base(name)
         return (files, base) if (base.sha256 if base else None) == manifest.get("base", {}).get("sha256") else None
 
     def _base(self, name: str) -> MigrationFile | None:
-        database = self.catalog.databases[name]
-        path = None if database.base is None else self.settings.workers_dir / database.base
-        return read_base(path, str(path), database.baseline) if path and path.is_file() else None
+        path = self._base_path(name)
+        return read_base(path, str(path), self.catalog.databases[name].baseline) if path and path.is_file() else None
+
+    def _base_path(self, name: str) -> Path | None:
+        base = self.catalog.databases[name].base
+        return None if base is None else self.settings.workers_dir / base
 
 
 async def _fault(look: Awaitable[LiveError | None]) -> CraneError | None:

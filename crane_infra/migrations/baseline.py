@@ -28,8 +28,8 @@ async def record_baseline(db: DatabaseClient, schema: SchemaFiles, up_to: int | 
 
 async def _record(db: DatabaseClient, schema: SchemaFiles, up_to: int | None, accept: Collection[str]) -> tuple[str, ...]:
     files, base = schema.files, schema.base
-    recorded = tuple(file for file in files if up_to is None or file.number <= up_to)
-    expected = expected_schema(from_empty(recorded, base if base and base.number <= (up_to or base.number) else None))
+    recorded = tuple(file for file in files if up_to is None or not file.is_after(up_to))
+    expected = expected_schema(from_empty(recorded, base if base and (up_to is None or not base.is_after(up_to)) else None))
     drift = Drift(db.name, expected, await live_schema(db))
     _require_accepted(drift, accept, "Choose the files with --up-to, fix the schema, or name each difference with --accept")
     await _write(db, drift, recorded, accept, recorded[-1].name if recorded else None)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty, number_of
+from crane_infra.migrations.files.names import BEFORE_ALL, Order, order_of
+from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.own_tables import ACCEPTED
 from crane_infra.migrations.sqlite.schema import Schema, as_schema, difference, differing, schema_after
 
-AcceptedObjects = Mapping[int, Mapping[str, str | None]]
-"""Accepted objects by the number of the migration after which they were accepted: the SQL of each, None for one that is gone."""
-_BEFORE_ALL = -1
+AcceptedObjects = Mapping[Order, Mapping[str, str | None]]
+"""Accepted objects by the place of the migration after which they were accepted: the SQL of each, None for one that is gone."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,9 @@ async def read_accepted(db: DatabaseClient, ledger: Ledger) -> AcceptedObjects:
     """Read which differences were accepted; none where the ledger's tables do not exist yet. Raises ApiError."""
     if not ledger.ready:
         return {}
-    accepted: dict[int, dict[str, str | None]] = {}
+    accepted: dict[Order, dict[str, str | None]] = {}
     for row in await db.read(f'SELECT object, sql, "after" FROM {ACCEPTED} ORDER BY object'):  # noqa: S608 - a name of ours
-        number = number_of(str(row["after"])) if row["after"] is not None else None
-        after = _BEFORE_ALL if number is None else number
+        after = BEFORE_ALL if row["after"] is None else order_of(str(row["after"]))
         accepted.setdefault(after, {})[str(row["object"])] = None if row["sql"] is None else str(row["sql"])
     return accepted
 
@@ -91,8 +90,8 @@ def _expected(ledger: Ledger, files: Sequence[MigrationFile], base: MigrationFil
     ordered = from_empty(applied, base) if ledger.entries or ledger.base else ()
     schema: Schema = {}
     done = 0
-    for number, objects in sorted(accepted.items()):
-        part = [file for file in ordered[done:] if file.number <= number]
+    for after, objects in sorted(accepted.items()):
+        part = [file for file in ordered[done:] if file.order <= after]
         schema, done = _overlaid(schema_after(schema, part), objects), done + len(part)
     return schema_after(schema, ordered[done:])
 

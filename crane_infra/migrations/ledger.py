@@ -12,7 +12,8 @@ from typing import Literal
 from crane_infra.d1.database import DatabaseClient, Row
 from crane_infra.d1.errors import RateLimitedError, RefusedError
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.files.read import MigrationFile, number_of
+from crane_infra.migrations.files.names import order_of
+from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.own_tables import OURS, TABLES, WRANGLER, is_users
 
 Origin = Literal["applied", "adopted", "base", "baseline"]
@@ -161,7 +162,7 @@ def _text(row: Row, key: str) -> str:
 
 
 def _head(pairs: Iterable[tuple[str, str]]) -> LedgerHead:
-    # By number, not by row: files may have been applied out of order, by wrangler or with out-of-order.
-    ordered = sorted(pairs, key=lambda pair: (number_of(pair[0]) is None, number_of(pair[0]) or 0, pair[0]))
+    # By name, not by row: files may have been applied out of order, by wrangler or with out-of-order.
+    ordered = sorted(pairs, key=lambda pair: order_of(pair[0]))
     digest = hashlib.sha256("".join(f"{name}\0{sha256}\n" for name, sha256 in ordered).encode()).hexdigest()
     return LedgerHead(ordered[-1][0] if ordered else None, len(ordered), digest)

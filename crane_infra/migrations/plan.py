@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.files.read import MigrationFile, number_of, refuse_duplicates
+from crane_infra.migrations.files.names import BEFORE_ALL, order_of
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.files.strict import faults_of_pending
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
 from crane_infra.migrations.own_tables import OURS, WRANGLER
 
@@ -46,28 +48,34 @@ def make_plan(
 ) -> Plan:
     """Compare the files, and the base schema before them, with the ledger of the database called ``where``.
 
-    Raises MigrationError for: a duplicate number; a file that was edited, renamed, is missing or unknown, was started but never done, was
+    Raises MigrationError for: a pending file with a fault or with the number of another; a file that was edited, renamed, is missing or unknown, was started but never done, was
     removed from wrangler's table, or sorts before an applied one (unless ``out_of_order``); and an empty ledger in a populated database.
     """
-    ordered = sorted(files, key=lambda file: (file.number, file.name))
-    refuse_duplicates(ordered)
+    ordered = sorted(files, key=lambda file: file.order)
     entries = {entry.name: entry for entry in ledger.entries}
     pending = [file for file in ordered if file.name not in entries]
     _refuse_empty_ledger(ordered, ledger, where)
     if ledger.base:
         _refuse_base(base, ledger.base, where)
     if base and not ledger.entries and not ledger.base and not ledger.populated:
-        contains = tuple(file for file in ordered if file.number <= base.number)
-        return Plan(apply=tuple(file for file in ordered if file.number > base.number), base=base, contains=contains)
+        after = [file for file in ordered if file.is_after(base.number or 0)]
+        _refuse_faults(after, ordered)
+        return Plan(apply=tuple(after), base=base, contains=tuple(file for file in ordered if file not in after))
     for file in ordered:
         if entry := entries.get(file.name):
             _refuse_entry(file, entry, where)
     _refuse_unknown(ordered, pending, ledger, where)
+    _refuse_faults(pending, ordered)
     late = _late(pending, ledger)
     if late and not out_of_order:
         raise _order_error(late[0], ledger, where)
     adopt = tuple(file for file in ordered if file.name in entries and entries[file.name].sha256 is None)
     return Plan(adopt, tuple(pending), late)
+
+
+def _refuse_faults(pending: Sequence[MigrationFile], files: Sequence[MigrationFile]) -> None:
+    for fault in faults_of_pending(pending, files).values():
+        raise MigrationError(*fault)
 
 
 def _refuse_empty_ledger(files: Sequence[MigrationFile], ledger: Ledger, where: str) -> None:
@@ -111,8 +119,7 @@ def _unknown(entry: LedgerEntry, files: Sequence[MigrationFile], pending: Sequen
     same = next((file for file in pending if file.sha256 == entry.sha256), None)
     if same:
         return MigrationError(same.path, f"applied to {where} under the name {entry.name}", f"Rename it back to {entry.name}")
-    number, last = number_of(entry.name), max((file.number for file in files), default=0)
-    if number is None or number > last:
+    if order_of(entry.name) > max((file.order for file in files), default=BEFORE_ALL):
         todo = "Use the files of the release that applied it, or newer ones"
         return MigrationError(entry.name, f"in the ledger of {where} but not among these files, so the database is ahead of them", todo)
     return MigrationError(
@@ -121,8 +128,8 @@ def _unknown(entry: LedgerEntry, files: Sequence[MigrationFile], pending: Sequen
 
 
 def _late(pending: Sequence[MigrationFile], ledger: Ledger) -> tuple[MigrationFile, ...]:
-    last = max((number_of(entry.name) or 0 for entry in ledger.entries), default=-1)
-    return tuple(file for file in pending if file.number <= last)
+    last = max((order_of(entry.name) for entry in ledger.entries), default=BEFORE_ALL)
+    return tuple(file for file in pending if file.order <= last)
 
 
 def _order_error(file: MigrationFile, ledger: Ledger, where: str) -> MigrationError:

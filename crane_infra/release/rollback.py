@@ -5,7 +5,8 @@ from typing import Any
 
 from crane_infra.config.settings import Settings
 from crane_infra.errors import MigrationError, SettingsError
-from crane_infra.migrations.files.read import MigrationFile, number_of
+from crane_infra.migrations.files.names import number_of
+from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.plan import make_plan
 from crane_infra.release.manifest import Release
@@ -43,7 +44,7 @@ def migrations_after(outputs: Mapping[str, Any], proof: Proof) -> dict[str, tupl
         for name, database in (newer.manifest.get("databases") or {}).items() if newer else ():
             files = later.setdefault(name, {})
             for listed in database["migrations"]:
-                file = MigrationFile(number_of(listed["name"]) or 0, listed["name"], listed["name"], listed["sha256"], ())
+                file = MigrationFile(number_of(listed["name"]), listed["name"], listed["name"], listed["sha256"], ())
                 files.setdefault(file.name, file)
     return {name: tuple(files.values()) for name, files in later.items()}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from crane_infra.config.catalog import CatalogDatabase
 from crane_infra.config.settings import Settings
+from crane_infra.migrations.files.folder import find_migrations
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_base, read_migrations
 
 
@@ -15,7 +16,14 @@ def read_schema_files(database: CatalogDatabase, workers_dir: Path) -> tuple[tup
     """
     folder = workers_dir / database.migrations
     base = None if database.base is None else workers_dir / database.base
-    return read_migrations(folder, shown_as=str(folder)), None if base is None else read_base(base, str(base), database.baseline)
+    files = read_migrations(folder, str(folder), base)
+    return files, None if base is None else read_base(base, str(base), database.baseline)
+
+
+def left_out_of(database: CatalogDatabase, workers_dir: Path) -> tuple[str, ...]:
+    """What lies in the folder of a database's migrations and is none. Raises MigrationError as ``read_schema_files`` does."""
+    folder, base = workers_dir / database.migrations, None if database.base is None else workers_dir / database.base
+    return find_migrations(folder, str(folder), base).left_out
 
 
 def schema_files_of(settings: Settings, name: str, files: Sequence[MigrationFile], base: MigrationFile | None) -> SchemaFiles:

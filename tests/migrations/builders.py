@@ -1,8 +1,10 @@
 """Short builders of migration files and ledgers for tests."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from crane_infra.migrations.files.names import number_of
 from crane_infra.migrations.files.read import MigrationFile, read_migrations
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
 
@@ -11,17 +13,17 @@ SHOWN = "workers/x/migrations"
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> tuple[MigrationFile, ...]:
     """Make ``folder`` hold exactly these files, and read them."""
-    folder.mkdir(exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_migrations(folder, SHOWN)
 
 
 def file(name: str, sha256: str = "", statements: tuple[str, ...] = ("SELECT 1",)) -> MigrationFile:
     """One file; its digest is made from its name where none is given."""
-    return MigrationFile(int(name.partition("_")[0]), name, f"{SHOWN}/{name}", sha256 or f"sha-of-{name}", statements)
+    return MigrationFile(number_of(name), name, f"{SHOWN}/{name}", sha256 or f"sha-of-{name}", statements)
 
 
 def applied(one: MigrationFile, *, by_wrangler: bool = False) -> LedgerEntry:

@@ -154,7 +154,7 @@ def test_no_tampering_with_an_applied_file_goes_unseen(history: tuple[list[Migra
         "edited": [file(victim.name, "other")],
         "deleted": [],
         "renamed": [file(f"{victim.number:04}_zz.sql", victim.sha256)],
-        "renumbered": [file(f"{victim.number + 500:04}_0.sql", victim.sha256)],
+        "renumbered": [file(f"{(victim.number or 0) + 500:04}_0.sql", victim.sha256)],
     }[data.draw(st.sampled_from(["edited", "deleted", "renamed", "renumbered"]))]
     assert victim.name in refusal([*files[:index], *changed, *files[index + 1 :]], state)
 

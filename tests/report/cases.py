@@ -112,7 +112,7 @@ def number_taken(stage: Stage) -> Report:
     stage.deploy("staging", "production")
     stage.write(f"{CONTEXT}/0002_create_labels.sql", NOTES)
     text = (
-        "workers/crane-context/migrations/0002_create_notes.sql: the number 2 is taken by 0002_create_labels.sql. "
+        "workers/crane-context/migrations/0002_create_labels.sql: the number 2 is taken by 0002_create_notes.sql. "
         "Give the newer file the next free number."
     )
     return stage.report(staging=stage.preview(logged=(("error", text),)))

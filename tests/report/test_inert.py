@@ -117,5 +117,5 @@ def test_a_migration_whose_name_cannot_be_printed_is_refused_in_one_line(stage: 
     stage.deploy("staging", "production")
     stage.write("crane-context/migrations/0003_a\u202eb.sql", "SELECT 1;\n")
     shown = comment(stage.report(staging=stage.preview()))
-    assert "0003_a\\u202eb.sql: the name is not of the form NNNN_name.sql" in shown
+    assert "0003_a\\u202eb.sql: the name has characters that cannot be printed" in shown
     assert active(shown) == []

@@ -1,39 +1,52 @@
-"""Reads the migration files of a folder: ``NNNN_name.sql``, in the order of their numbers.
+"""Reads the migration files of a folder, in wrangler's order.
 
-Reads files only, never a database. Numbers may start anywhere and have gaps. The digest covers the exact bytes, so a changed space or line
-ending is a change. A last statement without its ``;`` is refused, because a file cut short looks the same (``DELETE FROM t`` of
-``DELETE FROM t WHERE …``).
+Reads files only, never a database. The digest covers the exact bytes, so a changed space or line ending is a change. A fault in a file is
+kept with it: it matters where the file is pending, while a database may have got such a file from wrangler long ago.
 """
 
 import hashlib
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crane_infra.errors import MigrationError
+from crane_infra.migrations.files.faults import Fault, content_fault, statements_in
+from crane_infra.migrations.files.folder import find_migrations
 from crane_infra.migrations.files.header import Header, parse_header
-from crane_infra.migrations.files.split import fault_of, may_be_cut, shorten, split_statements
-
-_NAME = re.compile(r"([0-9]+)_.+\.sql", re.DOTALL)
-_BOM = b"\xef\xbb\xbf"
+from crane_infra.migrations.files.names import Order, number_of, order_at, order_of
+from crane_infra.migrations.files.split import may_be_cut
 
 
 @dataclass(frozen=True)
 class MigrationFile:
-    """One migration. ``name`` is the file's name, as the ledger records it; ``path`` is how errors show it."""
+    """One migration. ``name`` is its path in the folder, as the ledger records it; ``path`` is how errors show it.
 
-    number: int
+    ``number`` is the one that its name begins with, if it does, and that of the baseline for a base schema. ``fault`` is why it could not be
+    applied: where, what and what to do.
+    """
+
+    number: int | None
     name: str
     path: str
     sha256: str
     statements: tuple[str, ...] = field(repr=False)
     header: Header = field(default_factory=Header)
+    fault: Fault | None = None
 
     @property
     def needs_import(self) -> bool:
         """Whether D1's query endpoint may cut a statement at a ``;`` inside it, so that the file has to run through D1's import."""
         return any(map(may_be_cut, self.statements))
+
+    @property
+    def order(self) -> Order:
+        """The place of the file among the others."""
+        number = number_of(self.name)
+        return order_of(self.name) if number == self.number or self.number is None else order_at(self.number, self.name)
+
+    def is_after(self, number: int) -> bool:
+        """Whether the file comes after the migrations up to ``number``; one without a number comes after all that have one."""
+        return self.number is None or self.number > number
 
 
 @dataclass(frozen=True)
@@ -50,96 +63,51 @@ class SchemaFiles:
     out_of_order: bool = False
 
 
-def read_migrations(folder: Path, shown_as: str) -> tuple[MigrationFile, ...]:
-    """Read the migrations in ``folder``, which errors call ``shown_as``. Files other than ``.sql`` are ignored.
+def read_migrations(folder: Path, shown_as: str, base: Path | None = None) -> tuple[MigrationFile, ...]:
+    """Read the migrations in ``folder``, which errors call ``shown_as``; ``base`` is the base schema, which may lie there too.
 
-    Raises MigrationError that names the file where they are not one ordered list of complete statements, and for a missing folder.
+    Raises MigrationError as ``find_migrations`` does, and for a name that cannot be printed or a link that leads out of the folder.
     """
-    if not folder.is_dir():
-        raise MigrationError(shown_as, "the folder does not exist", "Create it, or correct the path of the migrations in the catalog")
-    paths = [path for path in folder.iterdir() if path.suffix.lower() == ".sql" or path.name.lower() == ".sql"]
-    files = sorted((_read(path, f"{shown_as}/{path.name}") for path in paths), key=lambda file: (file.number, file.name))
-    refuse_duplicates(files)
-    return tuple(files)
+    names = find_migrations(folder, shown_as, base).migrations
+    return tuple(sorted((_read(folder, name, f"{shown_as}/{name}") for name in names), key=lambda file: file.order))
 
 
 def read_base(path: Path, shown_as: str, baseline: int) -> MigrationFile:
     """Read a base schema: an empty database gets it instead of the migrations up to number ``baseline``.
 
-    Raises MigrationError as ``read_migrations`` does.
+    Raises MigrationError where it does not exist or could not be applied.
     """
     if not path.is_file():
         raise MigrationError(shown_as, "the file does not exist", "Create it, or correct the path of the schema in the catalog")
-    content = _content(path, shown_as)
-    return MigrationFile(
-        baseline, path.name, shown_as, hashlib.sha256(content).hexdigest(), _statements(_text(content, shown_as), shown_as)
-    )
+    content = path.read_bytes()
+    if fault := content_fault(content, shown_as):
+        raise MigrationError(*fault)
+    return MigrationFile(baseline, path.name, shown_as, hashlib.sha256(content).hexdigest(), statements_in(content))
 
 
 def from_empty(files: Sequence[MigrationFile], base: MigrationFile | None) -> tuple[MigrationFile, ...]:
     """Return the files that an empty database gets, in order: the base and the files after it, or all files."""
-    return (base, *(file for file in files if file.number > base.number)) if base else tuple(files)
+    if base is None:
+        return tuple(files)
+    return (base, *(file for file in files if file.is_after(base.number or 0)))
 
 
-def number_of(name: str) -> int | None:
-    """Return the number in a migration's name; None where there is none."""
-    match = _NAME.fullmatch(name)
-    return int(match[1]) if match else None
-
-
-def refuse_duplicates(files: Iterable[MigrationFile]) -> None:
-    """Raise MigrationError where two files have the same number."""
-    seen: dict[int, MigrationFile] = {}
-    for file in files:
-        other = seen.setdefault(file.number, file)
-        if other is not file:
-            raise MigrationError(
-                file.path, f"the number {file.number} is taken by {other.name}", "Give the newer file the next free number"
-            )
-
-
-def _read(path: Path, shown: str) -> MigrationFile:
-    number = _number(path, shown)
-    content = _content(path, shown)
-    text = _text(content, shown)
-    statements = _statements(text, shown)
-    return MigrationFile(number, path.name, shown, hashlib.sha256(content).hexdigest(), statements, parse_header(text, shown))
-
-
-def _number(path: Path, shown: str) -> int:
-    number = number_of(path.name)
-    if number is None or not path.name.isprintable():
-        raise MigrationError(shown, "the name is not of the form NNNN_name.sql", "Rename it, for example to 0001_create_users.sql")
-    return number
-
-
-def _content(path: Path, shown: str) -> bytes:
-    if not path.resolve().is_relative_to(path.parent.resolve()):
+def _read(folder: Path, name: str, shown: str) -> MigrationFile:
+    path = folder / name
+    if not name.isprintable():
+        raise MigrationError(shown, "the name has characters that cannot be printed", "Rename it, for example to 0001_create_users.sql")
+    if not path.resolve().is_relative_to(folder.resolve()):
         raise MigrationError(shown, "it is a link to a file outside the folder", "Put the file itself here")
     if not path.is_file():
-        raise MigrationError(shown, "it is not a file", "Rename it: only migration files may have names that end in .sql here")
+        raise MigrationError(shown, "it is not a file", "Remove it, or put the migration itself here")
     content = path.read_bytes()
-    if not content.strip():
-        raise MigrationError(shown, "the file is empty", "Write the migration, or delete the file; a comment alone is enough")
-    return content
+    header, fault = _header(content, shown)
+    fault = content_fault(content, shown) or fault
+    return MigrationFile(number_of(name), name, shown, hashlib.sha256(content).hexdigest(), statements_in(content), header, fault)
 
 
-def _text(content: bytes, shown: str) -> str:
-    if content.startswith(_BOM):
-        raise MigrationError(shown, "the file starts with a byte order mark", "Save it as UTF-8 without a byte order mark")
-    if b"\0" in content:
-        raise MigrationError(shown, f"it has a NUL byte at offset {content.index(0)}", "Save it as plain UTF-8 text")
+def _header(content: bytes, shown: str) -> tuple[Header, Fault | None]:
     try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise MigrationError(shown, f"it is not valid UTF-8 at offset {error.start}", "Save it as UTF-8") from None
-
-
-def _statements(text: str, shown: str) -> tuple[str, ...]:
-    statements, rest = split_statements(text)
-    for statement in (*statements, rest):
-        if fault := fault_of(statement):
-            raise MigrationError(shown, *fault)
-    if rest:
-        raise MigrationError(shown, f"the last statement is incomplete ({shorten(rest)})", "Complete it and end it with a semicolon")
-    return statements
+        return parse_header(content.decode("utf-8-sig", "replace"), shown), None
+    except MigrationError as error:
+        return Header(), (error.where, error.what, error.todo)

@@ -60,15 +60,17 @@ def fault_of(statement: str) -> tuple[str, str] | None:
         return f"{head[0]} is not allowed in a migration", "Remove it: a file already runs as one transaction"
     if head[0] in DATABASES:
         return f"{head[0]} is not allowed in a migration", "Remove it: D1 has only one database"
-    if head[0] == "PRAGMA" and "FOREIGN_KEYS" in head:
-        todo = "Remove it: D1 ignores it, so rebuilding a table would empty the tables that refer to it"
-        return "PRAGMA foreign_keys is not allowed in a migration", todo
     if (size := len(statement.encode())) > LONGEST_STATEMENT:
         return (
             f"a statement has {size} bytes, more than D1's limit of {LONGEST_STATEMENT} ({shorten(statement)})",
             "Split it into smaller statements",
         )
     return None
+
+
+def is_transaction(statement: str) -> bool:
+    """Tell whether a statement begins or ends a transaction."""
+    return _head(statement)[0] in TRANSACTION
 
 
 def creates_trigger(statement: str) -> bool:
@@ -88,7 +90,7 @@ def sql_literal(value: str) -> str:
 
 
 def _head(statement: str) -> list[str]:
-    # Eight words reach past quotes and a schema: PRAGMA "main" . "foreign_keys".
+    # Eight words reach past quotes and a schema.
     return [word for word, _ in zip(words(statement), range(8), strict=False)] or [""]
 
 

@@ -28,6 +28,8 @@ RULES = (
 )
 LOSES_ROWS = "loses-rows"
 """What only the run itself can find: rows were lost that the file does not declare. A stack can accept it like a rule of lint."""
+CANNOT_RUN = "cannot-run"
+"""A file that could not be applied as it is written. A stack cannot accept it."""
 Level = Literal["error", "warning"]
 """An error stops a run, a warning is only reported."""
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from crane_infra.errors import MigrationError
+from crane_infra.migrations.files.faults import Fault
 from crane_infra.migrations.files.read import MigrationFile, from_empty
 from crane_infra.migrations.lint.breaking import takings
-from crane_infra.migrations.lint.finding import LOSES_ROWS, Finding
+from crane_infra.migrations.lint.finding import CANNOT_RUN, LOSES_ROWS, Finding, Level
 from crane_infra.migrations.lint.row_counts import Counted, counts_of
 from crane_infra.migrations.lint.rules import findings_in
 from crane_infra.migrations.lint.traffic_rules import findings_together
@@ -80,6 +81,16 @@ def classes(files: Sequence[MigrationFile], base: MigrationFile | None) -> dict[
 def accepting(examined: Iterable[Examined], accepted: Accepted) -> tuple[Examined, ...]:
     """Turn the errors that a stack accepts into warnings, and allow lost rows where it accepts those."""
     return tuple(_accepting(file, accepted.get(file.file.name, ())) for file in examined)
+
+
+def with_faults(examined: Iterable[Examined], faults: Mapping[str, Fault], level: Level) -> tuple[Examined, ...]:
+    """Add to each file why it could not be applied, if anything; ``faults`` are by name."""
+    return tuple(
+        replace(file, findings=(Finding(fault[0], None, CANNOT_RUN, level, *fault[1:]), *file.findings))
+        if (fault := faults.get(file.file.name))
+        else file
+        for file in examined
+    )
 
 
 def first_error(examined: Iterable[Examined]) -> MigrationError | None:

@@ -23,7 +23,16 @@ def not_understood(trace: FileTrace) -> Iterator[Finding]:
             what = f"SQLite refuses it ({reason}), so its effect is unknown: {shorten(statement.effect.sql)}"
             # D1 may run a newer SQLite than this machine, with more functions.
             level: Level = "warning" if reason.startswith("no such function") else "error"
-            yield finding(trace, statement.number, "not-understood", level, what, "Fix it, unless D1's SQLite is newer and accepts it")
+            yield finding(trace, statement.number, "not-understood", level, what, _way_on(trace, reason))
+
+
+def _way_on(trace: FileTrace, reason: str) -> str:
+    if reason.startswith("no such table") and not trace.start:
+        return (
+            "If the folder takes tables for granted that were created before its first file, put their schema into a file, and name it as "
+            "base in the catalog, with the number of the last migration that it contains as baseline"
+        )
+    return "Fix it, unless D1's SQLite is newer and accepts it"
 
 
 def changes_of_whole_tables(trace: FileTrace) -> Iterator[Finding]:
@@ -46,8 +55,8 @@ def ignored_pragmas(trace: FileTrace) -> Iterator[Finding]:
     for statement in trace.statements:
         pragma = statement.effect.pragma
         if pragma == "foreign_keys":
-            todo = "Remove it: deleting a parent row deletes its children anyway"
-            yield finding(trace, statement.number, "ignored-pragma", "error", "D1 ignores PRAGMA foreign_keys", todo)
+            what = "D1 ignores PRAGMA foreign_keys, so foreign keys stay on, and the file is judged by what it does then"
+            yield finding(trace, statement.number, "ignored-pragma", "warning", what, "Remove it when you next write such a file")
         elif pragma and pragma not in _SUPPORTED:
             yield finding(trace, statement.number, "ignored-pragma", "warning", f"D1 does not support PRAGMA {pragma}", "Remove it")
 

@@ -19,7 +19,7 @@ def find_statement(files: Sequence[MigrationFile], file: MigrationFile, message:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
         memory.set_progress_handler(lambda: True, _STEPS)
         for earlier in files:
-            if earlier.number < file.number:
+            if earlier.order < file.order:
                 _failures(memory, earlier)
         failures = _failures(memory, file)
     return next((index for index, failure in enumerate(failures) if failure and failure in message), None)

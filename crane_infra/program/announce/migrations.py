@@ -19,7 +19,7 @@ from crane_infra.migrations.lint.judge import Examined
 from crane_infra.migrations.status import status_of
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.preparation import Prepared
-from crane_infra.release.schemas import schema_files_of
+from crane_infra.release.schemas import left_out_of, schema_files_of
 
 Judgements = Mapping[str, Judgement]
 """By the databases' names in the catalog."""
@@ -31,6 +31,8 @@ def announce_migrations(prepared: Prepared, ledgers: Future[Judgements]) -> Judg
     Returns where each database stands; None where a preview could not read the ledgers, which it logs. Raises MigrationError; in an update
     ApiError where a database does not answer.
     """
+    if pulumi.runtime.is_dry_run():
+        log(_left_out(prepared))
     try:
         statuses = ledgers.result()
     except ApiError as error:
@@ -55,6 +57,12 @@ def migration_lines(status: Judgement) -> Iterator[Line]:
         yield Line(_pending(status.database, examined))
         for finding in examined.findings:
             yield Line(f"{status.database}: {finding}", is_warning=True)
+
+
+def _left_out(prepared: Prepared) -> Iterator[Line]:
+    for database in prepared.catalog.databases.values():
+        if left_out := left_out_of(database, prepared.settings.workers_dir):
+            yield Line(f"{database.migrations}: left out, because they are no migrations: {', '.join(left_out)}")
 
 
 async def look_at_ledgers(prepared: Prepared) -> Judgements:

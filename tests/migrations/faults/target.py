@@ -134,7 +134,9 @@ class Target:
 
     def by_wrangler(self, verb: str, *, check: bool = True) -> Any:  # noqa: ANN401 (what a process did)
         """Let wrangler list or apply the migrations of the folder."""
-        bound = {"binding": "DB", "database_name": self.name, "database_id": self.id, "migrations_dir": str(self.folder)}
+        bound = {"binding": "DB", "database_name": self.name, "database_id": self.id, "migrations_dir": "migrations"}
+        if any(path.is_dir() for path in self.folder.iterdir()):
+            bound["migrations_pattern"] = "migrations/{*.sql,*/migration.sql}"
         home = self.folder.parent
         (home / "wrangler.json").write_text(json.dumps({"name": "w", "compatibility_date": "2026-01-01", "d1_databases": [bound]}))
         return self.wrangler("d1", "migrations", verb, "DB", "--remote", cwd=home, check=check)

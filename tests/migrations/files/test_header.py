@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.header import Header, parse_header
+from crane_infra.migrations.ledger import Ledger
+from crane_infra.migrations.plan import make_plan
 from tests.migrations.builders import SHOWN, write_files
 
 FORMS = "Write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"
@@ -105,9 +107,10 @@ def test_a_line_after_the_first_statement_is_refused(text: str) -> None:
     assert refusal(text) == (f"0001_a.sql:{number}: -- crane: expand comes after the first statement. Move it above the first statement.")
 
 
-def test_a_folder_with_a_malformed_header_is_refused_before_anything_else_is_done(tmp_path: Path) -> None:
+def test_a_pending_file_with_a_malformed_header_is_refused_before_anything_else_is_done(tmp_path: Path) -> None:
+    files = write_files(tmp_path / "migrations", {"0001_a.sql": "SELECT 1;", "0002_b.sql": "-- crane: contrakt\nDROP TABLE t;"})
     with pytest.raises(MigrationError, match=rf"^{SHOWN}/0002_b.sql:1: "):
-        write_files(tmp_path, {"0001_a.sql": "SELECT 1;", "0002_b.sql": "-- crane: contrakt\nDROP TABLE t;"})
+        make_plan(files, Ledger(), "db")
 
 
 @given(st.text(alphabet=st.sampled_from("-/*'\"`[]; \n\rcrane:expandloses-rows t,"), max_size=60))

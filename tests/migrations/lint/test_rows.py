@@ -13,7 +13,7 @@ from crane_infra.migrations.judgement import compare_schema
 from crane_infra.migrations.judgement import judge as judge_database
 from crane_infra.migrations.lint.judge import examine
 from tests.migrations.builders import applied, file, ledger
-from tests.migrations.lint.linting import REBUILD, USERS, Lint, cascading, errors, findings, rows_of, rules, run
+from tests.migrations.lint.linting import REBUILD, USERS, Lint, cascading, errors, rows_of, rules, run
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,15 @@ def test_what_is_bounded_or_new_is_fine(judge: Lint, text: str) -> None:
 def test_pragmas_that_d1_does_not_take_are_told(judge: Lint) -> None:
     text = "PRAGMA defer_foreign_keys = ON; PRAGMA legacy_alter_table(1); PRAGMA table_info(users); PRAGMA main.user_version = 3; PRAGMA journal_mode = WAL;"
     assert rules(judge(text)) == [("ignored-pragma", 4), ("ignored-pragma", 5)]
-    assert errors(findings([file("2_a.sql", statements=("PRAGMA foreign_keys = OFF",))], [file("2_a.sql")])) == [("ignored-pragma", 1)]
+
+
+def test_switching_foreign_keys_off_is_told_and_the_file_is_judged_by_what_it_does_with_them_on(judge: Lint) -> None:
+    """Older versions of drizzle-kit and prisma write it around every rebuild."""
+    copy = "CREATE TABLE u (id INTEGER PRIMARY KEY, name TEXT, old TEXT); INSERT INTO u SELECT id, name, old FROM users;"
+    text = f"PRAGMA foreign_keys=OFF; {copy} DROP TABLE users; ALTER TABLE u RENAME TO users; PRAGMA main.'foreign_keys' = 1;"
+    found = judge(text, before=USERS)
+    assert (errors(found), rules(found, level="warning")[:2]) == ([], [("ignored-pragma", 1), ("long-data-change", 3)])
+    assert errors(judge(text, before=cascading())) == [("rebuilds-referenced-table", 4)]
 
 
 def test_a_pragma_changes_nothing_but_the_meaning_of_a_rename_and_ends_with_its_file(judge: Lint) -> None:
