@@ -17,6 +17,8 @@ The text of an error never holds a secret: code that raises one passes names, no
 (``program/environment.py``) print an error as one line and choose the exit code.
 """
 
+from collections.abc import Sequence
+
 WOULD_REFUSE = "An update would be refused."
 """A preview adds this to the text of an error that would stop an update, and goes on with the diff."""
 
@@ -31,6 +33,11 @@ class CraneError(Exception):
     def __init__(self, where: str, what: str, todo: str) -> None:
         self.where, self.what, self.todo = (" ".join(part.split()) for part in (where, what, todo))
         super().__init__(f"{self.where}: {_sentence(self.what)} {_sentence(self.todo)}".strip())
+
+    @property
+    def errors(self) -> "Sequence[CraneError]":
+        """The single errors that make up this one: itself, unless it stands for several."""
+        return (self,)
 
 
 class SettingsError(CraneError):
@@ -51,6 +58,28 @@ class ApiError(CraneError):
 
 class MigrationError(CraneError):
     """Migration files and ledger do not match, or a file failed."""
+
+
+class SeveralMigrationsError(MigrationError):
+    """Several files that do not match or failed, found at once: its text has a line for each, up to ``SHOWN``."""
+
+    SHOWN = 20
+
+    def __init__(self, errors: Sequence[MigrationError]) -> None:
+        first, self._errors = errors[0], tuple(errors)
+        super().__init__(first.where, first.what, first.todo)
+        more = [f"{len(errors) - self.SHOWN} more files or statements are refused."] if len(errors) > self.SHOWN else []
+        self.args = ("\n".join([*map(str, errors[: self.SHOWN]), *more]),)
+
+    @property
+    def errors(self) -> "Sequence[CraneError]":
+        """The single errors, in order."""
+        return self._errors
+
+
+def together(errors: Sequence[MigrationError]) -> MigrationError | None:
+    """One error for all of these; None where there is none."""
+    return None if not errors else errors[0] if len(errors) == 1 else SeveralMigrationsError(errors)
 
 
 class CheckError(CraneError):

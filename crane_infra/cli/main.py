@@ -69,5 +69,5 @@ def main() -> None:
     try:
         make_app(next(iter(sys.argv[1:]), ""))()
     except (CraneError, LocalCloudError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
         sys.exit(1)

@@ -16,7 +16,7 @@ from crane_infra.migrations.files.names import order_of
 from crane_infra.migrations.files.read import from_empty
 from crane_infra.migrations.files.strict import faults_of_pending
 from crane_infra.migrations.lint.judge import Accepted, Examined, accepting, examine, examine_each, with_faults
-from crane_infra.release.schemas import left_out_of, read_schema_files
+from crane_infra.release.schemas import left_out_of, read_schema_files, shown_as
 
 _DATABASES = TypeAdapter(dict[str, DatabaseSettings])
 _TEXT = "-- Describe what this migration does. Declare its kind with `-- crane: expand` or `-- crane: contract` on a line of its own.\n"
@@ -38,7 +38,7 @@ def new_migration(catalog: Catalog, workers_dir: Path, database: str, name: str)
     path = folder / f"{number:04}_{name}.sql"
     if files and order_of(path.name) < files[-1].order:
         todo = "Write the file yourself, with a name that sorts after it"
-        raise MigrationError(str(path), f"it would come before {files[-1].name}, which has no number", todo)
+        raise MigrationError(shown_as(path, workers_dir), f"it would come before {files[-1].name}, which has no number", todo)
     path.write_text(_TEXT, encoding="utf-8")
     return path
 
@@ -56,7 +56,7 @@ def lint_folders(catalog: Catalog, workers_dir: Path, since: str | None, accepte
             # Any of them may be applied somewhere, where its faults do not matter.
             examined = with_faults(examine_each(ordered), faults_of_pending(files, files), "warning")
         else:
-            known = _names_at(since, workers_dir / declared.migrations)
+            known = _names_at(since, workers_dir / declared.migrations, shown_as(workers_dir / declared.migrations, workers_dir))
             new = [file for file in files if file.name not in known]
             examined = with_faults(examine(ordered, new), faults_of_pending(new, files), "error")
         results += accepting(examined, accepted.get(name, {}))
@@ -93,12 +93,12 @@ def _accepted(root: Path, project: str, environment: str) -> dict[str, dict[str,
     return {name: database.accept_findings for name, database in databases.items()}
 
 
-def _names_at(revision: str, folder: Path) -> set[str]:
+def _names_at(revision: str, folder: Path, shown: str) -> set[str]:
     """The names of the files in a folder at a git revision; empty if the revision lacks the folder."""
     command = ["git", "-C", str(folder), "ls-tree", "-r", "--name-only", "-z", "--end-of-options", revision, "./"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if result.returncode:
         message = (result.stderr.strip() or "no output").splitlines()[0]
         what = f"git cannot list its files at {revision} ({message})"
-        raise MigrationError(str(folder), what, "Name a revision of the repository that contains it")
+        raise MigrationError(shown, what, "Name a revision of the repository that contains it")
     return set(filter(None, result.stdout.split("\0")))

@@ -21,6 +21,7 @@ from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.sqlite.schema import differences, live_schema
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.proof import Proof
+from crane_infra.release.schemas import shown_as
 
 _CHECK_SECONDS = 10.0
 
@@ -133,7 +134,11 @@ class _Comparison:
             return None
         manifest = self.proof.manifest["databases"].get(name, {})
         listed = {(migration["name"], migration["sha256"]) for migration in manifest.get("migrations", [])}
-        files = tuple(file for file in read_migrations(folder, str(folder), base_path) if (file.name, file.sha256) in listed)
+        files = tuple(
+            file
+            for file in read_migrations(folder, shown_as(folder, self.settings.workers_dir), base_path)
+            if (file.name, file.sha256) in listed
+        )
         if not len(files) == len(listed) == self.proof.databases[name].head.count:
             return None
         base = self._base(name)
@@ -141,7 +146,11 @@ class _Comparison:
 
     def _base(self, name: str) -> MigrationFile | None:
         path = self._base_path(name)
-        return read_base(path, str(path), self.catalog.databases[name].baseline) if path and path.is_file() else None
+        return (
+            read_base(path, shown_as(path, self.settings.workers_dir), self.catalog.databases[name].baseline)
+            if path and path.is_file()
+            else None
+        )
 
     def _base_path(self, name: str) -> Path | None:
         base = self.catalog.databases[name].base

@@ -11,7 +11,7 @@ from crane_infra.migrations.drift import AcceptedObjects, drift_of
 from crane_infra.migrations.files.read import SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint.finding import Finding
-from crane_infra.migrations.lint.judge import Examined, accepting, examine, first_error
+from crane_infra.migrations.lint.judge import Examined, accepting, examine, refusal_of
 from crane_infra.migrations.plan import Plan, make_plan
 
 
@@ -58,7 +58,7 @@ def judge(database: str, schema: SchemaFiles, ledger: Ledger) -> Judgement:
     except MigrationError as refusal:
         return Judgement(database, ledger, Plan(), refusal=refusal)
     examined = accepting(examine(from_empty(schema.files, schema.base), plan.pending), schema.accepted)
-    return Judgement(database, ledger, plan, examined, first_error(examined))
+    return Judgement(database, ledger, plan, examined, refusal_of(examined))
 
 
 def compare_schema(judgement: Judgement, schema: SchemaFiles, accepted: AcceptedObjects) -> Judgement:

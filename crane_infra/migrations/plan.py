@@ -4,15 +4,16 @@ It refuses what wrangler accepts: a file edited, deleted, renamed or inserted af
 that already has its tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from crane_infra.errors import MigrationError
-from crane_infra.migrations.files.names import BEFORE_ALL, order_of
+from crane_infra.errors import MigrationError, together
+from crane_infra.migrations.files.names import BEFORE_ALL, Order, order_of
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.strict import faults_of_pending
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
-from crane_infra.migrations.own_tables import OURS, WRANGLER
+from crane_infra.migrations.own_tables import WRANGLER
+from crane_infra.migrations.unfinished import StartedNotDoneError, listing
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,6 @@ class Plan:
         return (self.base, *self.apply) if self.base else self.apply
 
 
-class StartedNotDoneError(MigrationError):
-    """A run started a file and never marked it as done; ``entry`` is its record in the ledger."""
-
-    def __init__(self, path: str, entry: LedgerEntry, database: str, cause: str = "") -> None:
-        self.path, self.entry = path, entry
-        what = f"started in {database} at {entry.started_at} but never marked as done, so parts of it may have been applied"
-        super().__init__(path, f"{what}{cause and f' ({cause})'}", _ways_out(entry, database))
-
-
 def make_plan(
     files: Sequence[MigrationFile], ledger: Ledger, where: str, *, base: MigrationFile | None = None, out_of_order: bool = False
 ) -> Plan:
@@ -59,23 +51,26 @@ def make_plan(
         _refuse_base(base, ledger.base, where)
     if base and not ledger.entries and not ledger.base and not ledger.populated:
         after = [file for file in ordered if file.is_after(base.number or 0)]
-        _refuse_faults(after, ordered)
+        _refuse(list(_not_ready(after, ordered, (), ledger, where)))
         return Plan(apply=tuple(after), base=base, contains=tuple(file for file in ordered if file not in after))
-    for file in ordered:
-        if entry := entries.get(file.name):
-            _refuse_entry(file, entry, where)
-    _refuse_unknown(ordered, pending, ledger, where)
-    _refuse_faults(pending, ordered)
-    late = _late(pending, ledger)
-    if late and not out_of_order:
-        raise _order_error(late[0], ledger, where)
+    late = () if out_of_order else _late(pending, ledger)
+    _refuse(
+        [
+            *_tampered(ordered, entries, where),
+            *_unknown(ordered, pending, ledger, where),
+            *_not_ready(pending, ordered, late, ledger, where),
+        ]
+    )
     adopt = tuple(file for file in ordered if file.name in entries and entries[file.name].sha256 is None)
-    return Plan(adopt, tuple(pending), late)
+    return Plan(adopt, tuple(pending), _late(pending, ledger))
 
 
-def _refuse_faults(pending: Sequence[MigrationFile], files: Sequence[MigrationFile]) -> None:
-    for fault in faults_of_pending(pending, files).values():
-        raise MigrationError(*fault)
+def _refuse(refusals: Sequence[tuple[Order, MigrationError]]) -> None:
+    """Raise all refusals in the order of their files; only the first unfinished file if there is one, since the ledger is unsettled then."""
+    errors = [error for _, error in sorted(refusals, key=lambda refusal: refusal[0])]
+    unfinished = [error for error in errors if isinstance(error, StartedNotDoneError)][:1]
+    if refusal := together(unfinished or errors):
+        raise refusal
 
 
 def _refuse_empty_ledger(files: Sequence[MigrationFile], ledger: Ledger, where: str) -> None:
@@ -95,58 +90,62 @@ def _refuse_base(base: MigrationFile | None, entry: LedgerEntry, where: str) -> 
         raise MigrationError(base.path, what, "Restore the file, including its line endings, and put the change into a new migration")
 
 
-def _refuse_entry(file: MigrationFile, entry: LedgerEntry, where: str) -> None:
+def _tampered(files: Sequence[MigrationFile], entries: Mapping[str, LedgerEntry], where: str) -> Iterator[tuple[Order, MigrationError]]:
+    """The applied files that are not as they were applied."""
+    for file in files:
+        if (entry := entries.get(file.name)) and (error := _tampered_one(file, entry, where)):
+            yield file.order, error
+
+
+def _tampered_one(file: MigrationFile, entry: LedgerEntry, where: str) -> MigrationError | None:
     if entry.started_only:
-        raise StartedNotDoneError(file.path, entry, where)
+        return StartedNotDoneError(file.path, entry, where)
     if entry.sha256 is not None and entry.sha256 != file.sha256:
         what = f"edited after it was applied to {where} (recorded {entry.sha256[:8]}, file {file.sha256[:8]})"
-        raise MigrationError(file.path, what, "Restore the file, including its line endings, or add a new migration")
+        return MigrationError(file.path, what, "Restore the file, including its line endings, or add a new migration")
     if not entry.listed:
-        todo = f"Restore the row: {_listing(file.name)}; to run its statements again, add a new migration"
-        raise MigrationError(file.path, f"recorded as done in {where}, but removed from {WRANGLER}", todo)
+        todo = f"Restore the row: {listing(file.name)}; to run its statements again, add a new migration"
+        return MigrationError(file.path, f"recorded as done in {where}, but removed from {WRANGLER}", todo)
+    return None
 
 
-def _refuse_unknown(files: Sequence[MigrationFile], pending: Sequence[MigrationFile], ledger: Ledger, where: str) -> None:
-    known = {file.name for file in files}
+def _unknown(
+    files: Sequence[MigrationFile], pending: Sequence[MigrationFile], ledger: Ledger, where: str
+) -> Iterator[tuple[Order, MigrationError]]:
+    """The entries of the ledger that have no file."""
+    known, last = {file.name for file in files}, max((file.order for file in files), default=BEFORE_ALL)
     for entry in ledger.entries:
-        if entry.name not in known and entry.started_only:
-            raise StartedNotDoneError(entry.name, entry, where)
-        if entry.name not in known:
-            raise _unknown(entry, files, pending, where)
+        if entry.name in known:
+            continue
+        order = order_of(entry.name)
+        if entry.started_only:
+            yield order, StartedNotDoneError(entry.name, entry, where)
+        elif same := next((file for file in pending if file.sha256 == entry.sha256), None):
+            yield order, MigrationError(same.path, f"applied to {where} under the name {entry.name}", f"Rename it back to {entry.name}")
+        elif order > last:
+            what = f"in the ledger of {where} but not among these files, so the database is ahead of them"
+            yield order, MigrationError(entry.name, what, "Use the files of the release that applied it, or newer ones")
+        else:
+            todo = "Restore the file: applied migrations stay in the folder"
+            yield order, MigrationError(entry.name, f"applied to {where}, but the file is missing", todo)
 
 
-def _unknown(entry: LedgerEntry, files: Sequence[MigrationFile], pending: Sequence[MigrationFile], where: str) -> MigrationError:
-    same = next((file for file in pending if file.sha256 == entry.sha256), None)
-    if same:
-        return MigrationError(same.path, f"applied to {where} under the name {entry.name}", f"Rename it back to {entry.name}")
-    if order_of(entry.name) > max((file.order for file in files), default=BEFORE_ALL):
-        todo = "Use the files of the release that applied it, or newer ones"
-        return MigrationError(entry.name, f"in the ledger of {where} but not among these files, so the database is ahead of them", todo)
-    return MigrationError(
-        entry.name, f"applied to {where}, but the file is missing", "Restore the file: applied migrations stay in the folder"
-    )
+def _not_ready(
+    pending: Sequence[MigrationFile], files: Sequence[MigrationFile], late: Sequence[MigrationFile], ledger: Ledger, where: str
+) -> Iterator[tuple[Order, MigrationError]]:
+    """The pending files that have a fault, or that come too late."""
+    faults, names = faults_of_pending(pending, files), {file.name for file in files}
+    # Where the ledger has other files than these, the order of these says nothing.
+    all_known = all(entry.name in names for entry in ledger.entries)
+    for file in pending:
+        if fault := faults.get(file.name):
+            yield file.order, MigrationError(*fault)
+        elif file in late and all_known:
+            what = f"pending, but sorts before {ledger.head.name}, which {where} already has"
+            todo = "Give it the next free number, or set out-of-order for this database in the stack file"
+            yield file.order, MigrationError(file.path, what, todo)
 
 
 def _late(pending: Sequence[MigrationFile], ledger: Ledger) -> tuple[MigrationFile, ...]:
     last = max((order_of(entry.name) for entry in ledger.entries), default=BEFORE_ALL)
     return tuple(file for file in pending if file.order <= last)
-
-
-def _order_error(file: MigrationFile, ledger: Ledger, where: str) -> MigrationError:
-    what = f"pending, but sorts before {ledger.head.name}, which {where} already has"
-    return MigrationError(file.path, what, "Give it the next free number, or set out-of-order for this database in the stack file")
-
-
-def _ways_out(entry: LedgerEntry, database: str) -> str:
-    name = entry.name.replace("'", "''")
-    back = f"wrangler d1 time-travel restore {database} --bookmark={entry.bookmark}" if entry.bookmark else "no bookmark was recorded"
-    return (
-        f"Look at the schema, then do one of these: return to the state before it ({back}); or, if none of it was applied, run "  # noqa: S608 - for a person
-        f"DELETE FROM {OURS} WHERE name = '{name}'; or finish it by hand, then run {_listing(entry.name)} unless that row exists, "
-        f"and UPDATE {OURS} SET done_at = CURRENT_TIMESTAMP WHERE name = '{name}'"
-    )
-
-
-def _listing(name: str) -> str:
-    quoted = name.replace("'", "''")
-    return f"INSERT INTO {WRANGLER} (name) VALUES ('{quoted}')"  # noqa: S608 - for a person

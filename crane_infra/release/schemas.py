@@ -14,16 +14,24 @@ def read_schema_files(database: CatalogDatabase, workers_dir: Path) -> tuple[tup
 
     Raises MigrationError with the path of the file.
     """
-    folder = workers_dir / database.migrations
-    base = None if database.base is None else workers_dir / database.base
-    files = read_migrations(folder, str(folder), base)
-    return files, None if base is None else read_base(base, str(base), database.baseline)
+    folder, base = workers_dir / database.migrations, None if database.base is None else workers_dir / database.base
+    files = read_migrations(folder, shown_as(folder, workers_dir), base)
+    return files, None if base is None else read_base(base, shown_as(base, workers_dir), database.baseline)
+
+
+def shown_as(path: Path, workers_dir: Path) -> str:
+    """How messages show a path below the workers folder: relative to the working folder, or else to the parent of the workers folder."""
+    full = path.absolute()
+    try:
+        return full.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return full.relative_to(workers_dir.absolute().parent).as_posix()
 
 
 def left_out_of(database: CatalogDatabase, workers_dir: Path) -> tuple[str, ...]:
     """What lies in the folder of a database's migrations and is none. Raises MigrationError as ``read_schema_files`` does."""
     folder, base = workers_dir / database.migrations, None if database.base is None else workers_dir / database.base
-    return find_migrations(folder, str(folder), base).left_out
+    return find_migrations(folder, shown_as(folder, workers_dir), base).left_out
 
 
 def schema_files_of(settings: Settings, name: str, files: Sequence[MigrationFile], base: MigrationFile | None) -> SchemaFiles:

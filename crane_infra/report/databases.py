@@ -32,7 +32,7 @@ def database_changes(
         try:
             changes.append(_database(name, database.name, standing, schemas[name], ledgers.get(name)))
         except MigrationError as error:
-            refusals.append(str(error))
+            refusals += map(str, error.errors)
             changes.append(DatabaseChanges(name, database.name, standing))
     return tuple(changes), tuple(refusals)
 

@@ -7,7 +7,7 @@ import pytest
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import head_of
-from crane_infra.migrations.plan import StartedNotDoneError
+from crane_infra.migrations.unfinished import StartedNotDoneError
 from tests.d1.server import NAME, Action, D1Server, Execute, Reply, done, drop_after_commit, drop_unread, failed, say, serve
 from tests.migrations.builders import SHOWN
 from tests.migrations.conftest import Runner

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import Ledger, LedgerEntry, head_of
-from crane_infra.migrations.plan import Plan, StartedNotDoneError, make_plan
+from crane_infra.migrations.plan import Plan, make_plan
+from crane_infra.migrations.unfinished import StartedNotDoneError
 from tests.migrations.builders import SHOWN, applied, file, ledger
 
 DB = "crane-test-db-staging"
@@ -82,6 +83,25 @@ def test_a_file_that_sorts_before_the_last_applied_is_refused_unless_allowed() -
         "Give it the next free number, or set out-of-order for this database in the stack file."
     )
     assert make_plan([A, B, C], state, DB, out_of_order=True) == Plan(apply=(B,), out_of_order=(B,))
+
+
+def test_everything_that_is_refused_is_named_at_once_in_the_order_of_the_files() -> None:
+    late, edited = file("0001_late.sql"), file("0002_b.sql", "edited")
+    bad = replace(file("0011_d.sql"), fault=(f"{SHOWN}/0011_d.sql", "the file is empty", "Write it"))
+    text = refusal([bad, C, edited, late], ledger(applied(B), applied(C)))
+    assert [line.partition(": ")[0].removeprefix(f"{SHOWN}/") for line in text.splitlines()] == [
+        "0001_late.sql",
+        "0002_b.sql",
+        "0011_d.sql",
+    ]
+    gone = [line.partition(": ")[0] for line in refusal([C], ledger(applied(A), applied(B))).splitlines()]
+    assert gone == ["0001_a.sql", "0002_b.sql"]
+
+
+def test_many_refusals_fill_no_more_than_a_screen() -> None:
+    files = [file(f"{number:04}_x.sql", "edited") for number in range(1, 61)]
+    lines = refusal(files, ledger(*(applied(replace(one, sha256="was")) for one in files))).splitlines()
+    assert (len(lines), lines[-1]) == (21, "40 more files or statements are refused.")
 
 
 STUCK = LedgerEntry("0002_o'b.sql", listed=False, sha256="sha", origin="applied", bookmark="bookmark-7", started_at="2026-01-01T00:00:00Z")

@@ -11,7 +11,7 @@ import pytest
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import head_of
-from crane_infra.migrations.plan import StartedNotDoneError
+from crane_infra.migrations.unfinished import StartedNotDoneError
 from tests.d1.server import NAME, D1Server, Execute, Reply, connected, drop_after_commit, drop_unread, serve
 from tests.migrations.builders import SHOWN, write_files
 from tests.migrations.conftest import Runner

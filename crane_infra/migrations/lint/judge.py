@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from crane_infra.errors import MigrationError
+from crane_infra.errors import MigrationError, together
 from crane_infra.migrations.files.faults import Fault
 from crane_infra.migrations.files.read import MigrationFile, from_empty
 from crane_infra.migrations.lint.breaking import takings
@@ -93,9 +93,9 @@ def with_faults(examined: Iterable[Examined], faults: Mapping[str, Fault], level
     )
 
 
-def first_error(examined: Iterable[Examined]) -> MigrationError | None:
-    """The first finding that stops a run, as its refusal."""
-    return next((finding.error() for file in examined for finding in file.errors), None)
+def refusal_of(examined: Iterable[Examined]) -> MigrationError | None:
+    """The findings that stop a run, as one refusal."""
+    return together([finding.error() for file in examined for finding in file.errors])
 
 
 def _examined(trace: FileTrace, together: Sequence[Finding]) -> Examined:

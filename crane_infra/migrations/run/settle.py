@@ -7,12 +7,12 @@ working on the file; this waits for it.
 from crane_infra.d1.errors import BusyError, NoAnswerError, PartialWriteError, RefusedError
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.plan import StartedNotDoneError
 from crane_infra.migrations.requests import as_file, reopen_request
 from crane_infra.migrations.run.failure import RUN_AGAIN
 from crane_infra.migrations.run.prepare import prepare
 from crane_infra.migrations.run.send import send_repeatable
 from crane_infra.migrations.run.state import Run
+from crane_infra.migrations.unfinished import StartedNotDoneError
 
 POLLS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds between looks at a file that another run seems to be applying: 31 s in all, since D1 ends a request after 30 s."""

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import pulumi
 
 from crane_infra.config.variables import variables_of
-from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, SettingsError
+from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, MigrationError, SettingsError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.adoption import Bindings, DeclaredWorker, changes
-from crane_infra.migrations.ledger import read_ledger
-from crane_infra.migrations.plan import make_plan
+from crane_infra.migrations.judgement import plan_for
+from crane_infra.migrations.ledger import Ledger, read_ledger
+from crane_infra.migrations.own_tables import TABLES
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.preview_record import RecordedAdoption
+from crane_infra.release.schemas import schema_files_of
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,20 @@ async def _database(account: Account, prepared: Prepared, name: str) -> Recorded
         what = f"the database {database_id} is called {live_name}, not {database.name}"
         raise SettingsError(f"{where}.name", what, f"Write name: {live_name}")
     ledger = await read_ledger(account.database(database_id, database.name))
-    plan = make_plan(prepared.release.migrations[name], ledger, database.name, base=prepared.release.bases.get(name))
-    pending = ", ".join(file.name for file in plan.apply) or "none"
-    changes = ("its data stays", f"migrations imported from wrangler: {len(plan.adopt)}, pending: {pending}")
+    changes = ("its data stays", *_own_tables(ledger), *_migrations(prepared, name, ledger))
     return RecordedAdoption(kind="database", name=database.name, changes=changes)
+
+
+def _own_tables(ledger: Ledger) -> Iterator[str]:
+    """Teams that compare the schema of a database with a digest have to know them."""
+    if missing := sorted(TABLES - {name for kind, name, _ in ledger.objects if kind == "table"}):
+        yield f"tables of crane are added: {', '.join(missing)}"
+
+
+def _migrations(prepared: Prepared, name: str, ledger: Ledger) -> Iterator[str]:
+    schema = schema_files_of(prepared.settings, name, prepared.release.migrations[name], prepared.release.bases.get(name))
+    try:
+        plan = plan_for(prepared.settings.databases[name].name, schema, ledger)
+    except MigrationError:  # announce/migrations.py refuses it, with those of the other databases
+        return
+    yield f"migrations imported from wrangler: {len(plan.adopt)}, pending: {', '.join(file.name for file in plan.apply) or 'none'}"

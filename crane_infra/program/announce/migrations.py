@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import pulumi
 
-from crane_infra.errors import ApiError, MigrationError
+from crane_infra.errors import ApiError, MigrationError, together
 from crane_infra.live.account import Account, open_account
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.judgement import Judgement, judge
@@ -41,12 +41,16 @@ def announce_migrations(prepared: Prepared, ledgers: Future[Judgements]) -> Judg
             raise shown from None
         pulumi.log.warn(f"This preview cannot read the ledgers, so it shows the pending migrations that Pulumi recorded: {shown}")
         return None
-    for status in statuses.values():
-        if status.refusal:
-            raise status.refusal
-        if pulumi.runtime.is_dry_run():
+    if refusal := together([error for status in statuses.values() if status.refusal for error in _single(status.refusal)]):
+        raise refusal
+    if pulumi.runtime.is_dry_run():
+        for status in statuses.values():
             log(migration_lines(status))
     return statuses
+
+
+def _single(refusal: MigrationError) -> list[MigrationError]:
+    return [error for error in refusal.errors if isinstance(error, MigrationError)]
 
 
 def migration_lines(status: Judgement) -> Iterator[Line]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from crane_infra.d1.client import D1
 from crane_infra.errors import CraneError
-from crane_infra.migrations.plan import StartedNotDoneError
+from crane_infra.migrations.unfinished import StartedNotDoneError
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop, Error, FailStatement, FewerResults, Reply, Rule, Then

@@ -14,7 +14,7 @@ from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files.read import SchemaFiles
-from crane_infra.migrations.plan import StartedNotDoneError
+from crane_infra.migrations.unfinished import StartedNotDoneError
 from local_cloud.faults.model import Behave, FailStatement, FewerResults, Reply
 from tests.migrations.builders import SHOWN
 from tests.migrations.faults.target import BOOKMARK, NAMES, QUERY, THREE, Files, Places, Target

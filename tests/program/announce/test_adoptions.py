@@ -19,6 +19,7 @@ from tests.world.world import World, edited, local_world
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 CONTEXT, CLASSIFIER = "crane-context-db", "crane-classifier-db"
+OWN = "tables of crane are added: crane_accepted, crane_migrations, crane_rows"
 NOWHERE = "10ca1000-0000-4000-8000-000000000000"
 
 
@@ -92,10 +93,11 @@ class TestAnnouncement:
 
     def test_it_says_what_becomes_of_each_database(self, preview: Result) -> None:
         assert preview.line(f"adopts database {CONTEXT}").endswith(
-            f"adopts database {CONTEXT}-staging: its data stays; migrations imported from wrangler: 3, pending: 0004_create_smoke_writes.sql"
+            f"adopts database {CONTEXT}-staging: its data stays; {OWN}; "
+            "migrations imported from wrangler: 3, pending: 0004_create_smoke_writes.sql"
         )
         assert preview.line(f"adopts database {CLASSIFIER}").endswith(
-            f"adopts database {CLASSIFIER}-staging: its data stays; "
+            f"adopts database {CLASSIFIER}-staging: its data stays; {OWN}; "
             "migrations imported from wrangler: 2, pending: 0003_add_repository_to_deliveries.sql"
         )
 

@@ -121,13 +121,19 @@ def test_secrets_can_come_from_the_environment_instead(declare: Declare, monkeyp
     assert bindings["CONTEXT_RELAY_KEY"]["text"] == "canary-relay-staging-from-env"
 
 
-def test_a_migration_that_cannot_be_read_is_refused(declare: Declare, nothing_registered: list[str], tmp_path: Path) -> None:
+def test_the_migrations_that_cannot_be_applied_are_refused_at_once_by_relative_paths(
+    declare: Declare, nothing_registered: list[str], tmp_path: Path
+) -> None:
     for worker in ("crane-context", "crane-classifier"):
         (tmp_path / worker / "dist").mkdir(parents=True)
         (tmp_path / worker / "dist" / "index.js").write_text("export default {}", encoding="utf-8")
         (tmp_path / worker / "migrations").mkdir()
-    (tmp_path / "crane-context" / "migrations" / "first.sql").write_text("SELECT 1;", encoding="utf-8")
-    assert "first.sql" in refusal(declare, workers_dir=str(tmp_path))
+        (tmp_path / worker / "migrations" / "0001_first.sql").write_text("", encoding="utf-8")
+    with pytest.raises(CraneError) as caught:
+        declare("staging", workers_dir=str(tmp_path))
+    lines = str(caught.value).splitlines()
+    shown = [f"{tmp_path.name}/{worker}/migrations/0001_first.sql: the file is empty" for worker in ("crane-context", "crane-classifier")]
+    assert [line.partition(". ")[0] for line in lines] == shown
     assert nothing_registered == []
 
 
