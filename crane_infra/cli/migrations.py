@@ -13,7 +13,7 @@ from crane_infra.cli.clone import root
 from crane_infra.commands.migration_files import accepted_by_all, left_out, lint_folders, new_migration
 from crane_infra.commands.stack import outputs_of, settings_and_outputs, settings_of
 from crane_infra.config.stackfile import project_name
-from crane_infra.migrations.baseline import record_baseline
+from crane_infra.migrations.baseline import Claim, record_baseline
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
 from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.ledger import read_ledger
@@ -102,13 +102,18 @@ def apply(stack: StackOption, database: DatabaseOption = None) -> None:
 def baseline(
     stack: StackOption,
     database: DatabaseArgument,
-    up_to: Annotated[int | None, typer.Option(help="The number of the last migration that the database contains. Default: all.")] = None,
+    up_to: Annotated[
+        str | None, typer.Option(help="The last migration that the database contains, by number or name. Default: all.")
+    ] = None,
     accept: Annotated[list[str] | None, typer.Option(help="A difference to accept, such as 'table sessions'; can be repeated.")] = None,
+    pending: Annotated[
+        list[str] | None, typer.Option(help="A later file that only changes data and has yet to run; can be repeated.")
+    ] = None,
 ) -> None:
     """Baseline an existing database: compare its schema with the files, then record them and each accepted difference. Runs no migration."""
 
     async def work(target: "ManagedDatabase") -> tuple[str, ...]:
-        return await record_baseline(target.db, target.schema, up_to, accept or [])
+        return await record_baseline(target.db, target.schema, Claim(up_to, accept or (), pending or ()))
 
     try:
         (names,) = _each(stack, database, work)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.migrations.baseline import record_baseline
+from crane_infra.migrations.baseline import Claim, record_baseline
 from crane_infra.migrations.drift import SchemaDiffersError, look_for_drift
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.ledger import read_ledger
@@ -72,7 +72,7 @@ async def test_what_was_accepted_is_expected_from_then_on_and_changed_by_later_f
 ) -> None:
     await run(files[:1])
     server.sqlite.executescript("ALTER TABLE t ADD COLUMN by_hand TEXT; CREATE INDEX extra ON t (by_hand)")
-    assert await record_baseline(run.db, SchemaFiles(files), None, ["table t", "index extra"]) == ("index extra", "table t")
+    assert await record_baseline(run.db, SchemaFiles(files), Claim(accept=["table t", "index extra"])) == ("index extra", "table t")
     assert (await run(files)).applied == ("0002_widen.sql", "0003_u.sql")
     drift = await look_for_drift(run.db, SchemaFiles(files), await read_ledger(run.db))
     assert drift.objects == []
@@ -86,7 +86,7 @@ async def test_what_was_accepted_is_expected_from_then_on_and_changed_by_later_f
 async def test_an_object_that_is_gone_can_be_accepted_too(run: Runner, server: D1Server, files: tuple[MigrationFile, ...]) -> None:
     await run(files[:2])
     server.sqlite.executescript("DROP TABLE t")
-    await record_baseline(run.db, SchemaFiles(files), None, ["table t"])
+    await record_baseline(run.db, SchemaFiles(files), Claim(accept=["table t"]))
     assert (await run(files)).applied == ("0003_u.sql",)
 
 
@@ -94,7 +94,7 @@ async def test_what_a_baseline_accepted_does_not_stop_the_next_migration(
     run: Runner, server: D1Server, files: tuple[MigrationFile, ...]
 ) -> None:
     server.sqlite.executescript("CREATE TABLE t (x TEXT, legacy TEXT)")
-    await record_baseline(run.db, SchemaFiles(files), 1, ["table t"])
+    await record_baseline(run.db, SchemaFiles(files), Claim("1", accept=["table t"]))
     assert (await run(files)).applied == ("0002_widen.sql", "0003_u.sql")
     assert (await look_for_drift(run.db, SchemaFiles(files), await read_ledger(run.db))).objects == []
 

@@ -6,7 +6,7 @@ Cases 18 and 19.
 import pytest
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.baseline import record_baseline
+from crane_infra.migrations.baseline import Claim, record_baseline
 from crane_infra.migrations.drift import SchemaDiffersError
 from crane_infra.migrations.files.read import SchemaFiles
 from tests.migrations.faults.target import BOOKMARK, NAMES, Target
@@ -37,7 +37,7 @@ async def test_a_baseline_compares_the_schema_first_and_writes_nothing_where_it_
     """Case 18: the third file widens the table, and it is not widened."""
     files = populated.files()
     with pytest.raises(SchemaDiffersError, match=r"\(table t\)") as caught:
-        await record_baseline(populated.db, SchemaFiles(files), None)
+        await record_baseline(populated.db, SchemaFiles(files), Claim())
     assert "-CREATE TABLE t (x TEXT, y TEXT);" in caught.value.diff
     assert "+CREATE TABLE t (x TEXT);" in caught.value.diff
     assert populated.rows("SELECT name FROM sqlite_master WHERE name LIKE '%migrations'") == []
@@ -46,7 +46,7 @@ async def test_a_baseline_compares_the_schema_first_and_writes_nothing_where_it_
 async def test_a_baseline_that_agrees_is_recorded_without_running_anything_and_the_rest_is_applied(populated: Target) -> None:
     """Case 18."""
     files = populated.files()
-    assert await record_baseline(populated.db, SchemaFiles(files), 2) == NAMES[:2]
+    assert await record_baseline(populated.db, SchemaFiles(files), Claim("2")) == NAMES[:2]
     await populated.agrees(files)
     assert (await populated.run(files)).applied == NAMES[2:]
     assert populated.listed == NAMES
@@ -92,7 +92,7 @@ async def test_what_was_accepted_is_no_difference_any_more(target: Target) -> No
     files = target.files()
     await target.run(files[:2])
     target.rows("CREATE INDEX by_hand ON t (x)")
-    await record_baseline(target.db, SchemaFiles(files), None, ["index by_hand"])
+    await record_baseline(target.db, SchemaFiles(files), Claim(accept=["index by_hand"]))
     assert (await target.run(files)).applied == NAMES[2:]
     target.ran_once(files, NAMES)
     await target.agrees(files)
