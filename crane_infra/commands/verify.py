@@ -19,6 +19,7 @@ from crane_infra.migrations.drift import expected_of
 from crane_infra.migrations.files.read import MigrationFile, read_base, read_migrations
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.sqlite.schema import differences, live_schema
+from crane_infra.release.manifest import definitions_digest
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.proof import Proof
 from crane_infra.release.schemas import shown_as
@@ -78,6 +79,11 @@ class _Comparison:
 
     async def _health(self, expected: ExpectedVersion, *, as_expected: bool) -> None:
         worker = self.catalog.workers[expected.worker]
+        if self.proof.manifest.get("checks", {}).get(expected.worker) != definitions_digest(worker.checks):
+            self.report.notes.append(
+                f"the checks of {expected.script} did not run: these files have other checks than its release{self._commit}"
+            )
+            return
         checks = [self._brief(check) for check in worker.checks if not check.mutating and (as_expected or check.version_at is None)]
         without_secrets = [check for check in checks if not check.secrets]
         version = expected.version if as_expected and worker.reports_version else None
@@ -113,9 +119,8 @@ class _Comparison:
     async def _schema(self, name: str, expected: ExpectedHead) -> None:
         files = self._files_of_release(name)
         if files is None:
-            commit = f" (commit {self.proof.commit})" if self.proof.commit else ""
             self.report.notes.append(
-                f"the schema of {expected.database} was not compared: these files are not those of its release{commit}"
+                f"the schema of {expected.database} was not compared: these files are not those of its release{self._commit}"
             )
             return
         db = self.account.database(expected.id, expected.database)
@@ -143,6 +148,10 @@ class _Comparison:
             return None
         base = self._base(name)
         return (files, base) if (base.sha256 if base else None) == manifest.get("base", {}).get("sha256") else None
+
+    @property
+    def _commit(self) -> str:
+        return f" (commit {self.proof.commit})" if self.proof.commit else ""
 
     def _base(self, name: str) -> MigrationFile | None:
         path = self._base_path(name)

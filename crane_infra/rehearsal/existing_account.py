@@ -11,9 +11,10 @@ from typing import Any
 from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import ENVIRONMENTS, Environment
 from crane_infra.errors import RehearsalError
-from crane_infra.migrations.files.read import read_migrations
+from crane_infra.migrations.files.read import from_empty
 from crane_infra.rehearsal.project import PROJECT, Project, adopt, config, secrets_of
 from crane_infra.release.bundle import Bundle, read_bundle
+from crane_infra.release.schemas import read_schema_files
 from local_cloud.client import Account
 
 ROWS = 300
@@ -80,11 +81,15 @@ class _Setup:
     def database(self, name: str) -> str:
         """A database as ``wrangler d1 migrations apply`` leaves it, before the last file was added."""
         database_id = str(self.account.ask("POST", "/d1/database", {"name": self.stack[f"{PROJECT}:databases"][name]["name"]})["uuid"])
-        folder = self.project.workers_dir / self.catalog.databases[name].migrations
+        files, base = read_schema_files(self.catalog.databases[name], self.project.workers_dir)
         self._query(database_id, _LEDGER)
-        for file in read_migrations(folder, shown_as=str(folder))[:-1]:
+        if base is not None:  # somebody ran it by hand, and the migrations that it contains count as applied
+            self._query(database_id, "\n".join(f"{statement}\n;" for statement in base.statements))
+        later = from_empty(files[:-1], base)
+        for file in files[:-1]:
+            statements = file.statements if file in later else ()
             record = "INSERT INTO d1_migrations (name) VALUES ('{}');".format(file.name.replace("'", "''"))  # noqa: S608 (as wrangler does)
-            self._query(database_id, "\n".join([*(f"{statement.rstrip(';')};" for statement in file.statements), record]))
+            self._query(database_id, "\n".join([*(f"{statement.rstrip(';')};" for statement in statements), record]))
         tables = {row["name"] for row in self._query(database_id, "SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table in _DATA.keys() & tables:
             self._query(database_id, _DATA[table])

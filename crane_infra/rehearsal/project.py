@@ -25,6 +25,8 @@ from local_cloud.daemon import Running
 PROJECT = "crane-infra"
 # All that a stack file may hand on. Whatever names a real account, a token or a secret stays where it is.
 TAKEN_OVER = (f"{PROJECT}:workers-subdomain",)
+OF_DATABASES = ("name", "accept-findings", "out-of-order")
+OF_WORKERS = ("variables", "crons", "services")
 ENCRYPTED = ("encryptionsalt", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key")
 
 
@@ -170,13 +172,13 @@ def _stack_file(project: Project, environment: str, running: Running) -> dict[st
     path = _stack_path(project, environment)
     was = _load(path) if path.exists() else {}
     databases = {
-        name: {"name": one["name"], **_adoption(was, "databases", name)} for name, one in committed[f"{PROJECT}:databases"].items()
+        name: {**_only(one, OF_DATABASES), **_adoption(was, "databases", name)} for name, one in committed[f"{PROJECT}:databases"].items()
     }
-    kept = {key: value for key, value in committed.items() if key in TAKEN_OVER}
+    kept = _only(committed, TAKEN_OVER)
     suffix = "" if environment == "production" else f"-{environment}"
     workers = {
         name: {
-            **{key: value for key, value in one.items() if key in ("variables", "crons", "services")},
+            **_only(one, OF_WORKERS),
             **_adoption(was, "workers", name),
             "url": f"{running.edge_url}/{name}{suffix}",
         }
@@ -192,6 +194,10 @@ def _stack_file(project: Project, environment: str, running: Running) -> dict[st
     }
     encrypted = {key: value for key, value in (was.get("config") or {}).items() if key in ENCRYPTED}
     return {**{key: value for key, value in was.items() if key in ENCRYPTED}, "config": {**settings, **encrypted}}
+
+
+def _only(settings: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name in names}
 
 
 def _adoption(was: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:

@@ -5,11 +5,12 @@ Names, ids, secret values and the variables that one environment sets are not pa
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crane_infra.checks.model import Check
 from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.release.bundle import Bundle, read_bundle
@@ -64,8 +65,13 @@ def make_manifest(
             }
             for name, files in migrations.items()
         },
-        "checks": {name: digest_of([check.definition() for check in worker.checks]) for name, worker in catalog.workers.items()},
+        "checks": {name: definitions_digest(worker.checks) for name, worker in catalog.workers.items()},
     }
+
+
+def definitions_digest(checks: Sequence[Check]) -> str:
+    """The digest by which a manifest names the checks of a worker."""
+    return digest_of([check.definition() for check in checks])
 
 
 def digest_of(value: object) -> str:

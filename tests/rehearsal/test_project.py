@@ -1,0 +1,48 @@
+"""The local copies of the stack files keep what a stack decides, and nothing that names what is real."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crane_infra.rehearsal import project
+from tests.rehearsal.test_engine import RUNNING
+
+REAL = "b2182c5b-6f83-47e8-87ee-3dc62511c24e"
+DATABASE = {
+    "name": "notes-staging",
+    "adopt": REAL,
+    "accept-findings": {"0002_drop.sql": ["contract-not-declared"]},
+    "out-of-order": True,
+}
+WORKER = {"adopt": True, "url": "https://real.example", "variables": {"A": "b"}, "crons": ["* * * * *"], "replace-deployment": REAL}
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> dict[str, object]:
+    """The copy of a stack file with every kind of setting."""
+    (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "crane-infra", "runtime": "python"}))
+    config = {
+        "crane-infra:account-id": "f" * 32,
+        "crane-infra:workers-subdomain": "sub",
+        "crane-infra:databases": {"notes": DATABASE},
+        "crane-infra:workers": {"web": WORKER},
+    }
+    for environment in ("staging", "production"):
+        (tmp_path / f"Pulumi.{environment}.yaml").write_text(yaml.safe_dump({"config": config}))
+    here = project.Project(tmp_path, tmp_path / ".crane" / "local")
+    project.write(here, RUNNING)
+    loaded: dict[str, object] = yaml.safe_load((here.folder / "Pulumi.staging.yaml").read_text())["config"]
+    return loaded
+
+
+def test_what_a_stack_accepts_is_accepted_locally_too(copied: dict[str, object]) -> None:
+    assert copied["crane-infra:databases"] == {"notes": {name: value for name, value in DATABASE.items() if name != "adopt"}}
+
+
+def test_nothing_that_names_a_real_resource_is_copied(copied: dict[str, object]) -> None:
+    assert REAL not in str(copied)
+    assert "real.example" not in str(copied)
+    assert copied["crane-infra:workers"] == {
+        "web": {"variables": {"A": "b"}, "crons": ["* * * * *"], "url": f"{RUNNING.edge_url}/web-staging"}
+    }
