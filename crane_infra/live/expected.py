@@ -27,8 +27,9 @@ class ExpectedVersion:
 
 @dataclass(frozen=True)
 class ExpectedHead:
-    """Where the ledger of a database should stand."""
+    """Where the ledger of a database of a stack should stand."""
 
+    stack: str
     database: str
     id: str
     head: LedgerHead
@@ -42,7 +43,9 @@ def expected_versions(proof: Proof) -> list[ExpectedVersion]:
 def expected_heads(proof: Proof) -> list[ExpectedHead]:
     """Where each ledger has to stand for a proof to be true."""
     return [
-        ExpectedHead(database.name, database.id, LedgerHead(database.head.name, database.head.count, database.head.digest))
+        ExpectedHead(
+            proof.environment, database.name, database.id, LedgerHead(database.head.name, database.head.count, database.head.digest)
+        )
         for database in proof.databases.values()
     ]
 
@@ -136,8 +139,8 @@ def _head_error(head: LedgerHead, expected: ExpectedHead) -> LiveError:
     what = f"its ledger stands at {head.name} ({head.count} migrations), the files at {expected.head.name} ({expected.head.count})"
     if (head.name, head.count) == (expected.head.name, expected.head.count):
         what = f"its ledger has the same names as the files up to {head.name}, but it recorded different contents or one migration is unfinished"
-    return LiveError(
-        f"database {expected.database}",
-        what,
-        "Run pulumi up for its stack again; if that reports no change, compare the table d1_migrations with the files",
-    )
+    todo = f"Run pulumi up -s {expected.stack} again"
+    if head.count < expected.head.count:
+        what += ": this run left its schema step out, or the database was restored to an earlier state"
+        todo = f"{todo} without --target; if it was restored, run crane migrations apply -s {expected.stack} first"
+    return LiveError(f"database {expected.database}", what, todo)

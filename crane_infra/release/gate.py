@@ -15,10 +15,8 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import GateError
 from crane_infra.frozen import first_fault
 from crane_infra.release.manifest import Release
-from crane_infra.release.proof import PROOF_SCHEMA, Proof
+from crane_infra.release.proof import CLOCK_SKEW, PROOF_SCHEMA, Proof
 
-# How far the clock of the machine that proved may be ahead of this one.
-CLOCK_SKEW = timedelta(minutes=5)
 PROVE = "Run pulumi up -s staging with the same files, then try again"
 
 
@@ -98,7 +96,10 @@ def _objection(proof: Proof, required: RequiredProof, now: datetime) -> str | No
         f"is for account {proof.account}, not {required.account}": proof.account != required.account,
         "is for a different manifest": proof.manifest != required.manifest,
         "does not list every worker with its digest, and every database": not _is_complete(proof),
-        f"is dated in the future ({proof.proven_at:%Y-%m-%d %H:%M} UTC)": proof.proven_at > now + CLOCK_SKEW,
+        (
+            f"is dated in the future: it says {proof.proven_at:%Y-%m-%d %H:%M} UTC and the clock here {now:%Y-%m-%d %H:%M} UTC, so either the "
+            "clock of the machine that proved it was ahead or this one is behind"
+        ): proof.proven_at > now + CLOCK_SKEW,
         f"is older than {_in_days(required.max_age)}": required.max_age is not None and proof.proven_at < now - required.max_age,
     }
     return next((text for text, holds in objections.items() if holds), None)

@@ -10,6 +10,8 @@ from crane_infra.frozen import Frozen
 
 PROOF_SCHEMA = 1
 KEPT = 20
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clock of the machine that proves may be ahead of that of a machine that reads the proof."""
 
 
 class ProvenHead(Frozen):
@@ -84,7 +86,9 @@ def extended(history: Sequence[object], seen: Proof, renew_after: timedelta | No
 
 
 def _is_old(newest: dict[str, Any], seen: Proof, renew_after: timedelta | None) -> bool:
-    return renew_after is not None and seen.proven_at - datetime.fromisoformat(newest["proven_at"]) > renew_after
+    age = seen.proven_at - datetime.fromisoformat(newest["proven_at"])
+    # A clock that was ahead dated it in the future, so that no gate takes it.
+    return age < -CLOCK_SKEW or (renew_after is not None and age > renew_after)
 
 
 def _essence(proof: dict[str, Any]) -> dict[str, Any]:

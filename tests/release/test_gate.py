@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crane_infra.release.gate import CLOCK_SKEW, RequiredProof, judge
-from crane_infra.release.proof import Proof, as_json
+from crane_infra.release.gate import RequiredProof, judge
+from crane_infra.release.proof import CLOCK_SKEW, Proof, as_json
 from tests.samples import ACCOUNT, MANIFEST, NOW
 
 REQUIRED = RequiredProof(digest="a" * 64, project="crane-infra", account=ACCOUNT, proven_in="staging", manifest=MANIFEST)
@@ -77,7 +77,11 @@ def test_a_release_that_was_not_proven_is_refused_by_its_digest(make_proof: Make
         ({"project": "other"}, "is for project other, not crane-infra"),
         ({"environment": "production"}, "is for environment production, not staging"),
         ({"account": "f" * 32}, f"is for account {'f' * 32}, not {ACCOUNT}"),
-        ({"proven_at": NOW + timedelta(hours=1)}, "is dated in the future (2026-11-24 13:00 UTC)"),
+        (
+            {"proven_at": NOW + timedelta(hours=1)},
+            "is dated in the future: it says 2026-11-24 13:00 UTC and the clock here 2026-11-24 12:00 UTC, "
+            "so either the clock of the machine that proved it was ahead or this one is behind",
+        ),
     ],
 )
 def test_a_proof_of_something_else_is_no_proof(make_proof: MakeProof, changes: dict[str, Any], objection: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from crane_infra.release.proof import KEPT, Proof, as_json, extended
+from crane_infra.release.proof import CLOCK_SKEW, KEPT, Proof, as_json, extended
 from tests.samples import NOW
 
 MakeProof = Callable[..., Proof]
@@ -52,6 +52,12 @@ def test_if_proofs_expire_another_run_renews_an_old_one_and_keeps_a_recent_one(m
     later = make_proof(proven_at=NOW + timedelta(days=4))
     assert extended(history, later, timedelta(days=5)) == history
     assert extended(history, later, timedelta(days=3)) == [as_json(later), *history]
+
+
+def test_a_proof_from_a_clock_that_was_ahead_is_renewed_by_the_next_run(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof(proven_at=NOW + timedelta(hours=1)))]
+    assert extended(history, make_proof()) == [as_json(make_proof()), *history]
+    assert extended(history, make_proof(proven_at=NOW + timedelta(hours=1) - CLOCK_SKEW / 2)) == history
 
 
 def test_an_entry_that_cannot_be_read_is_dropped(make_proof: MakeProof) -> None:

@@ -23,7 +23,7 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
     async def migrate(args: pulumi.ResourceHookArgs) -> None:
         database_id = (args.new_inputs or {})["input"]["id"]
         if settings.rollback_to:
-            await require_schemas(settings, [ExpectedHead(shown, database_id, head_of(files))])
+            await require_schemas(settings, [ExpectedHead(settings.environment, shown, database_id, head_of(files))])
         else:
             schema = schema_files_of(settings, name, files, run.release.bases.get(name))
             await migrate_database(settings, shown, database_id, schema, release=run.release.digest, log=_log(run))
@@ -58,7 +58,9 @@ def prove_before(run: Prepared) -> pulumi.ResourceHookBinding:
 
 
 async def _expected_head(run: Prepared, plan: Plan, name: str, database: Database) -> ExpectedHead:
-    return ExpectedHead(run.settings.databases[name].name, str(await database.d1.id.future()), head_of(plan.migrations[name]))
+    return ExpectedHead(
+        run.settings.environment, run.settings.databases[name].name, str(await database.d1.id.future()), head_of(plan.migrations[name])
+    )
 
 
 def _log(run: Prepared) -> Log:

@@ -178,7 +178,11 @@ async def test_a_version_with_another_tag_is_no_proof(live: Live) -> None:
 
 async def test_a_ledger_that_stands_elsewhere_is_no_proof(make_live: MakeLive) -> None:
     text = await fault(make_live(), LiveError)
-    assert text.startswith("database db: its ledger stands at None (0 migrations), the files at 0001_a.sql (1).")
+    assert text == (
+        "database db: its ledger stands at None (0 migrations), the files at 0001_a.sql (1): this run left its schema step out, or the database "
+        "was restored to an earlier state. Run pulumi up -s staging again without --target; if it was restored, run "
+        "crane migrations apply -s staging first."
+    )
 
 
 async def test_a_check_that_fails_on_staging_says_what_came(live: Live) -> None:
