@@ -106,7 +106,7 @@ def whole_release(folder: Path) -> list[Row]:
 
 def _release(folder: Path, count: int) -> Row:
     ours, theirs = [], []
-    with _deployed(folder, count) as bench, Faults(bench.running.admin_url).latency(None, _LINK_SECONDS):
+    with _deployed(folder, count) as bench, Faults(bench.running).latency(None, _LINK_SECONDS):
         for release in range(2, 2 + _RELEASES):
             write_release(bench.workers, count, release)
             ours.append(bench.pulumi("up", "--yes", "--skip-preview").waited)

@@ -34,7 +34,7 @@ _PAUSE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Running:
-    """A running local cloud: its addresses and its token."""
+    """A running local cloud: its addresses, the token of its API, and the token of its admin port, which is another one after each start."""
 
     folder: Path
     pid: int
@@ -45,10 +45,11 @@ class Running:
     admin_url: str
     account_id: str
     token: str
+    admin_token: str
     provider_port: int
 
     def __repr__(self) -> str:
-        """Describe it without its token."""
+        """Describe it without its tokens."""
         return f"Running(folder={str(self.folder)!r}, pid={self.pid}, api_url={self.api_url!r})"
 
 
@@ -88,7 +89,8 @@ def status(folder: Path) -> Running | None:
     if announced is None:
         return None
     try:
-        health = httpx.get(f"{announced.admin_url}/health", timeout=_HEALTH_SECONDS, trust_env=False).json()
+        headers = {"authorization": f"Bearer {announced.admin_token}"}
+        health = httpx.get(f"{announced.admin_url}/health", headers=headers, timeout=_HEALTH_SECONDS, trust_env=False).json()
         is_answering = health["instance_id"] == announced.instance_id
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None

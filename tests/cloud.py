@@ -123,7 +123,7 @@ def api(cloud: Running) -> Iterator[Api]:
 @pytest.fixture
 def faults(cloud: Running) -> Iterator[Faults]:
     """The faults of the session's cloud, reset afterwards."""
-    injected = Faults(cloud.admin_url)
+    injected = Faults(cloud)
     injected.reset()
     yield injected
     injected.reset()

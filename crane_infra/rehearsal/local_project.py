@@ -29,7 +29,7 @@ class LocalProject:
     @property
     def faults(self) -> Faults:
         """What makes calls to the local cloud fail or wait."""
-        return Faults(self.cloud.admin_url)
+        return Faults(self.cloud)
 
     def secrets(self, environment: str) -> dict[str, str]:
         """The generated secrets of a stack, by key."""
@@ -45,6 +45,7 @@ def begin(
     stack uses the project's own. Raises RehearsalError where the engine is missing or fails, LocalCloudError where the cloud does not start.
     """
     engine.find(here.root, inherited)
+    project.make_folders(here)
     cloud = daemon.status(here.cloud) or daemon.start(here.cloud, port=port, runtime_cache=here.root / ".crane" / "runtime")
     environ = engine.environment(here, cloud, inherited)
     project.write(here, cloud)

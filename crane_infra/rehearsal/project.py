@@ -64,13 +64,19 @@ class Project:
         return self.own / "state"
 
 
+def make_folders(project: Project) -> None:
+    """Make the project's folders. Other users cannot enter: the engine and plugins write there too, with modes of their own."""
+    project.own.mkdir(parents=True, exist_ok=True)
+    project.own.chmod(0o700)
+    for folder in (project.folder, project.backend):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def write(project: Project, running: Running) -> None:
     """Write the local project's files.
 
     Raises RehearsalError where a committed stack file cannot be read.
     """
-    for folder in (project.folder, project.backend):
-        folder.mkdir(parents=True, exist_ok=True)
     (project.folder / "Pulumi.yaml").write_text(_dump(_project_file(project)), encoding="utf-8")
     for environment in ENVIRONMENTS:
         path = _stack_path(project, environment)

@@ -19,6 +19,7 @@ from local_cloud.faults.model import RULE, Error, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from local_cloud.daemon import Running
     from local_cloud.faults.model import Then
     from local_cloud.tokens import Permission
 
@@ -61,9 +62,10 @@ class Fault:
 class Faults:
     """Faults of one running local cloud, and its log."""
 
-    def __init__(self, admin_url: str) -> None:
-        """Talk to this admin port."""
-        self._url = admin_url
+    def __init__(self, running: Running) -> None:
+        """Talk to the admin port of this cloud."""
+        self._url = running.admin_url
+        self._headers = {"authorization": f"Bearer {running.admin_token}"}
 
     @contextmanager
     def fault(self, route: str, then: Then, *, nth: int = 1, times: int = 1, saying: str = "") -> Iterator[Fault]:
@@ -146,11 +148,16 @@ class Faults:
         return [Sighting(call["number"], call["method"], call["path"], call["part"], call["form"]) for call in calls]
 
     def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Call the admin port; raises ValueError when it refuses, LocalCloudError when its log has overflowed."""
+        """Call the admin port.
+
+        Raises ValueError when it refuses what was asked, LocalCloudError when it refuses the token or its log has overflowed.
+        """
         content = RULE.dump_json(body) if isinstance(body, Rule) else None
         given = {"content": content} if content else {"json": body}
-        reply = httpx.request(method, self._url + path, trust_env=False, verify=_tls(), timeout=_SECONDS, **given)
+        reply = httpx.request(method, self._url + path, headers=self._headers, trust_env=False, verify=_tls(), timeout=_SECONDS, **given)
         answer: dict[str, Any] = reply.json()
+        if reply.status_code == httpx.codes.UNAUTHORIZED:
+            raise LocalCloudError(self._url, answer["error"], "Read cloud.json again: each start of the cloud makes another token")
         if reply.status_code == httpx.codes.CONFLICT:
             raise LocalCloudError("the log of the local cloud", answer["error"], "")
         if reply.status_code != httpx.codes.OK:

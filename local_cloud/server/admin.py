@@ -1,13 +1,15 @@
 """The admin port: health, faults, switches, tokens and the call log. It is not part of Cloudflare's API and listens on its own port.
 
-It needs no token, because it listens on 127.0.0.1 only. It refuses what a web page could send: a Host other than this machine (a rebound
-DNS name), and any Origin. Its error messages do not repeat the values that were sent.
+It listens on 127.0.0.1 only, which other users of the machine reach too, so it needs a token of its own: who can read ``cloud.json`` has
+it. It refuses what a web page could send: a Host other than this machine (a rebound DNS name), and any Origin. Its error messages do not
+repeat the values that were sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     Admin: TypeAlias = Callable[[Cloud, Request], Awaitable[dict[str, Any]]]
 
 _HOSTS = {"127.0.0.1", "localhost"}
+_UNKNOWN_CALLER = "the admin port needs the header 'Authorization: Bearer' with the admin_token of cloud.json"
 
 
 class _Body(BaseModel):
@@ -140,7 +143,7 @@ async def reset(cloud: Cloud, _: Request) -> dict[str, Any]:
     return {}
 
 
-_ROUTES: dict[str, Admin] = {
+ROUTES: dict[str, Admin] = {
     "GET /health": health,
     "POST /faults": add_fault,
     "GET /faults/{id:int}": fired,
@@ -157,15 +160,17 @@ _ROUTES: dict[str, Admin] = {
 }
 
 
-def admin_app(cloud: Cloud) -> Starlette:
-    """Build the admin application of a cloud."""
-    return Starlette(routes=[_route(cloud, route, answer) for route, answer in _ROUTES.items()])
+def admin_app(cloud: Cloud, token: str) -> Starlette:
+    """Build the admin application of a cloud, for callers with this token."""
+    return Starlette(routes=[_route(cloud, token, route, answer) for route, answer in ROUTES.items()])
 
 
-def _route(cloud: Cloud, route: str, answer: Admin) -> Route:
+def _route(cloud: Cloud, token: str, route: str, answer: Admin) -> Route:
     async def endpoint(request: Request) -> Response:
         if not _is_from_here(request):
             return JSONResponse({"error": "this port answers programs on this machine only"}, status_code=403)
+        if not _has_token(request, token):
+            return JSONResponse({"error": _UNKNOWN_CALLER}, status_code=401)
         try:
             return JSONResponse(await answer(cloud, request))
         except ValidationError as error:
@@ -179,3 +184,7 @@ def _route(cloud: Cloud, route: str, answer: Admin) -> Route:
 
 def _is_from_here(request: Request) -> bool:
     return request.headers.get("host", "").partition(":")[0] in _HOSTS and "origin" not in request.headers
+
+
+def _has_token(request: Request, token: str) -> bool:
+    return secrets.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode())

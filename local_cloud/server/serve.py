@@ -29,6 +29,7 @@ from local_cloud.faults.injector import Injector
 from local_cloud.faults.log import CallLog
 from local_cloud.ids import ACCOUNT_ID
 from local_cloud.lock import hold
+from local_cloud.private import keep_private
 from local_cloud.server.admin import admin_app
 from local_cloud.server.app import API, public_app, routes
 from local_cloud.store import Store
@@ -73,6 +74,7 @@ async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain
     stopping = _stop_signal()
     async with contextlib.AsyncExitStack() as stack:
         lock = stack.enter_context(hold(folder, _LOCK_SECONDS))
+        keep_private(folder)
         store = Store(folder / "state.sqlite")
         stack.callback(store.close)
         listener, admin = stack.enter_context(_listen(port or int(store.fact("port") or 0))), stack.enter_context(_listen(0))
@@ -83,12 +85,14 @@ async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain
         await workerd.start()
         token = store.fact("token") or store.remember("token", secrets.token_hex(20))
         cloud = Cloud(instance, token, subdomain, store, workerd, Injector(routes()), CallLog())
+        admin_token = secrets.token_hex(20)
         await stack.enter_async_context(_serving(public_app(cloud), listener))
-        await stack.enter_async_context(_serving(admin_app(cloud), admin))
+        await stack.enter_async_context(_serving(admin_app(cloud, admin_token), admin))
         base = f"http://{HOST}:{_port(listener)}"
         provider_port = await stack.enter_async_context(_serving_provider(await provider, base + API, token))
         store.remember("port", str(_port(listener)))
-        _announce(folder, cloud, base, f"http://{HOST}:{_port(admin)}", provider_port)
+        admin_url = f"http://{HOST}:{_port(admin)}"
+        _announce(folder, cloud, base, admin_url=admin_url, admin_token=admin_token, provider_port=provider_port)
         await _stopped(stopping, lock)
 
 
@@ -174,17 +178,16 @@ def _stop_signal() -> asyncio.Event:
     return stopping
 
 
-def _announce(folder: Path, cloud: Cloud, base: str, admin_url: str, provider_port: int) -> None:
+def _announce(folder: Path, cloud: Cloud, base: str, **served: str | int) -> None:
     facts: dict[str, Any] = {
         "pid": os.getpid(),
         "instance_id": cloud.instance,
         "port": int(base.rpartition(":")[2]),
         "api_url": base + API,
         "edge_url": f"{base}/edge",
-        "admin_url": admin_url,
         "account_id": ACCOUNT_ID,
         "token": cloud.token,
-        "provider_port": provider_port,
+        **served,
     }
     temporary = folder / "cloud.json.new"
     with os.fdopen(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:

@@ -31,6 +31,7 @@ def test_it_starts_and_makes_a_project_that_leads_only_to_this_machine(run: Run,
         assert config["cloudflare:baseUrl"].startswith("http://127.0.0.1:")
         assert "adopt" not in written
         assert all(set(secret) == {"secure"} for secret in config["crane-infra:secrets"].values())
+    assert (clone / ".crane" / "local").stat().st_mode & 0o077 == 0
     project = yaml.safe_load((clone / ".crane" / "local" / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert project["backend"]["url"].startswith("file://")
 

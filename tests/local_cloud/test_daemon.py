@@ -7,7 +7,6 @@ import select
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import pytest
 from local_cloud import daemon
 from local_cloud.daemon import Running
 from local_cloud.errors import LocalCloudError
+from local_cloud.faults.client import Faults
 from local_cloud.lock import is_free_within
 from local_cloud.workerd.install import ensure_modules
 from tests.cloud import CACHE, Api, api_of
@@ -163,11 +163,14 @@ def test_a_stale_file_never_ends_a_foreign_process(cloud: Running, tmp_path: Pat
     assert daemon.status(cloud.folder) == cloud
 
 
-def test_state_and_token_are_readable_by_their_owner_alone(cloud: Running) -> None:
-    assert stat.S_IMODE(cloud.folder.stat().st_mode) == 0o700
-    for name in ("cloud.json", "state.sqlite", "cloud.log"):
-        assert stat.S_IMODE((cloud.folder / name).stat().st_mode) == 0o600
-    assert cloud.token not in repr(cloud)
+def test_its_tokens_are_not_shown_and_that_of_the_admin_port_is_in_one_file_and_new_after_each_start(begin: Begin, tmp_path: Path) -> None:
+    running = begin(tmp_path / "cloud")
+    Faults(running).reset()
+    assert [token for token in (running.token, running.admin_token) if token in repr(running)] == []
+    files = [path for path in running.folder.rglob("*") if path.is_file()]
+    assert [path.name for path in files if running.admin_token.encode() in path.read_bytes()] == ["cloud.json"]
+    daemon.stop(running.folder)
+    assert begin(running.folder).admin_token != running.admin_token
 
 
 def test_a_failed_install_leaves_nothing_and_names_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

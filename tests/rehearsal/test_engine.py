@@ -19,6 +19,7 @@ RUNNING = Running(
     admin_url="http://127.0.0.1:8788",
     account_id="10ca" * 8,
     token="local-token",
+    admin_token="local-admin-token",
     provider_port=8789,
 )
 

@@ -1,5 +1,6 @@
 """Each kind of fault does what real failures do to a client, happens at exactly the chosen call, and ends with its block."""
 
+import dataclasses
 import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,8 @@ import httpx
 import pytest
 
 from crane_infra.rehearsal.process import happens
+from local_cloud.daemon import Running
+from local_cloud.errors import LocalCloudError
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import (
     Behave,
@@ -23,6 +26,7 @@ from local_cloud.faults.model import (
     Reply,
     Then,
 )
+from local_cloud.server.admin import ROUTES
 from tests.cloud import Api
 
 pytestmark = pytest.mark.cloud
@@ -293,7 +297,32 @@ def test_the_client_raises_a_value_error(faults: Faults, route: str, nth: int, t
         pass
 
 
+# Who may use the admin port
+
+
 @pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"host": "evil.example:80"}, {"origin": "https://evil.example"}])
 def test_the_admin_port_refuses_requests_from_web_pages(api: Api, headers: dict[str, str]) -> None:
-    reply = httpx.post(f"{api.running.admin_url}/reset", headers=headers, trust_env=False)
+    own = {"authorization": f"Bearer {api.running.admin_token}"}
+    reply = httpx.post(f"{api.running.admin_url}/reset", headers=headers | own, trust_env=False)
     assert (reply.status_code, reply.json()) == (403, {"error": "this port answers programs on this machine only"})
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_call_to_the_admin_port_needs_its_token(api: Api, route: str) -> None:
+    method, _, path = route.partition(" ")
+    for given in (None, "", api.running.admin_token, "Bearer", "Bearer other", "Bearer ä", f"Bearer {api.running.token}"):
+        headers = {} if given is None else {b"authorization": given.encode()}
+        reply = httpx.request(method, api.running.admin_url + path.replace("{id:int}", "1"), headers=headers, trust_env=False)
+        assert (reply.status_code, reply.json()) == (
+            401,
+            {"error": "the admin port needs the header 'Authorization: Bearer' with the admin_token of cloud.json"},
+        )
+
+
+def test_the_client_says_in_one_line_that_its_token_is_of_an_earlier_start(cloud: Running) -> None:
+    with pytest.raises(LocalCloudError) as refused:
+        Faults(dataclasses.replace(cloud, admin_token="earlier")).reset()
+    assert str(refused.value) == (
+        f"{cloud.admin_url}: the admin port needs the header 'Authorization: Bearer' with the admin_token of cloud.json. "
+        "Read cloud.json again: each start of the cloud makes another token."
+    )

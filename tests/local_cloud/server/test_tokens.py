@@ -217,9 +217,9 @@ def test_a_revoked_token_is_unknown_and_the_clouds_own_cannot_be_revoked(with_to
 
 def test_tokens_outlive_a_restart_and_only_their_digests_are_written(begin: Callable[..., Running], tmp_path: Path) -> None:
     first = begin(tmp_path)
-    token = Faults(first.admin_url).token(Permission.D1_READ)
-    revoked = Faults(first.admin_url).token(Permission.D1_READ)
-    Faults(first.admin_url).revoke(revoked)
+    token = Faults(first).token(Permission.D1_READ)
+    revoked = Faults(first).token(Permission.D1_READ)
+    Faults(first).revoke(revoked)
     daemon.stop(tmp_path)
     again = start(tmp_path)
     url = f"{again.api_url}/accounts/{again.account_id}/d1/database"

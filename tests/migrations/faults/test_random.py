@@ -58,7 +58,7 @@ async def test_whatever_goes_wrong_the_end_is_that_of_a_run_without_a_fault(
     """Each run that fails has met a fault; a file that is started and not done is looked at, and finished by hand as the error says."""
     content = migrations(data)
     note(f"{content}\n{schedule}")
-    faults = Faults(cloud.admin_url)
+    faults = Faults(cloud)
     faults.reset()
     api = api_of(cloud)
     with api.http, tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

@@ -217,7 +217,7 @@ async def test_an_answer_about_deployments_that_cannot_be_read_is_none_and_said(
     page = Reply(200, f'{{"success": true, "result": {result}}}', {"content-type": "application/json"})
     route = "GET /accounts/{a}/workers/scripts/{name}/deployments"
     with (
-        Faults(cloud.admin_url).fault(route, page) as fault,
+        Faults(cloud).fault(route, page) as fault,
         pytest.raises(ApiError, match=r"^deployments of .*: Cloudflare's API failed"),
     ):
         async with open_account(live.step.settings) as account:
