@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crane_infra.errors import RehearsalError
+from crane_infra.rehearsal import plugin
 from crane_infra.rehearsal.project import Project
 from local_cloud.daemon import Running
 
-PROVIDER_PLUGIN = "resource-cloudflare-v6.17.0"
 # Whatever identifies someone at Cloudflare, or tells Pulumi where its state is or how to behave: a rehearsal must not see any of it.
 FOREIGN = ("CLOUDFLARE_", "CF_", "PULUMI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -44,14 +44,9 @@ def exports(project: Project, running: Running, environ: Mapping[str, str]) -> d
         "CLOUDFLARE_API_TOKEN": running.token,
         "CLOUDFLARE_ACCOUNT_ID": running.account_id,
     }
-    official = _official_plugin(environ)
-    if official is None:
-        return {**variables, "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{running.provider_port}"}
-    (home / "plugins").mkdir(parents=True, exist_ok=True)
-    link = home / "plugins" / PROVIDER_PLUGIN
-    if not link.is_symlink():
-        link.symlink_to(official)
-    return variables
+    if plugin.use_installed(home, environ):
+        return variables
+    return {**variables, "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{running.provider_port}"}
 
 
 def environment(project: Project, running: Running, environ: Mapping[str, str]) -> dict[str, str]:
@@ -79,9 +74,3 @@ def _passphrase(path: Path) -> str:
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(24), encoding="ascii")
     return path.read_text(encoding="ascii")
-
-
-def _official_plugin(environ: Mapping[str, str]) -> Path | None:
-    home = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    plugin = home / "plugins" / PROVIDER_PLUGIN
-    return plugin.resolve() if plugin.is_dir() else None

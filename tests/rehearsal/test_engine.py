@@ -8,6 +8,7 @@ from crane_infra.errors import RehearsalError
 from crane_infra.rehearsal import engine
 from crane_infra.rehearsal.project import Project, shell
 from local_cloud.daemon import Running
+from tests.rehearsal import official_plugin
 
 RUNNING = Running(
     folder=Path("cloud"),
@@ -72,13 +73,11 @@ def test_without_the_official_plugin_the_engine_attaches_to_the_stand_in(project
     assert seen["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 
-def test_an_installed_official_plugin_is_used_instead(project: Project, tmp_path: Path) -> None:
-    plugin = tmp_path / "home" / "plugins" / engine.PROVIDER_PLUGIN
-    plugin.mkdir(parents=True)
-    for _ in range(2):
-        seen = engine.environment(project, RUNNING, {"PULUMI_HOME": str(tmp_path / "home")})
-        assert "PULUMI_DEBUG_PROVIDERS" not in seen
-        assert (Path(seen["PULUMI_HOME"]) / "plugins" / engine.PROVIDER_PLUGIN).resolve() == plugin.resolve()
+def test_with_the_official_plugin_the_engine_attaches_to_nothing(project: Project, tmp_path: Path) -> None:
+    official_plugin.install(tmp_path / "home")
+    seen = engine.environment(project, RUNNING, {"PULUMI_HOME": str(tmp_path / "home")})
+    assert "PULUMI_DEBUG_PROVIDERS" not in seen
+    assert seen["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 
 def test_the_passphrase_is_made_once_and_is_its_owners_alone(project: Project) -> None:
