@@ -73,7 +73,7 @@ def make_proof() -> Callable[..., Proof]:
             "checks": {"crane-context": ["health"]},
             "commit": "c0ffee",
             "proven_at": NOW,
-            "versions": {"pulumi": "3.259.0"},
+            "versions": {"pulumi": "3.1.0"},
         }
         return Proof.model_validate(valid | changes)
 

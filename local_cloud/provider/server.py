@@ -7,6 +7,7 @@ values in a traceback may be secret. It does not start an engine.
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from typing import Any, NoReturn, Protocol
 
 import grpc  # type: ignore[import-untyped]
@@ -18,8 +19,8 @@ from local_cloud.errors import LocalCloudError
 from local_cloud.provider.api import connected, is_loopback
 from local_cloud.provider.standin import StandIn
 
-# The version of the official provider that the contract was recorded with.
-VERSION = "6.17.0"
+VERSION = version("pulumi-cloudflare")
+"""The stand-in stands in for the plugin that belongs to the installed SDK."""
 _LARGEST_MESSAGE_BYTES = 256 * 1024 * 1024
 
 

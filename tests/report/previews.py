@@ -1,6 +1,6 @@
 """What a preview leaves: the engine's JSON, and the record and the log of the program.
 
-The JSON has the shape that pulumi 3.259 prints (tests/report/test_previews.py reports from the real one), cut to what a report may read.
+The JSON has the shape that the pinned engine prints (tests/report/test_previews.py reports from the real one), cut to what a report may read.
 """
 
 from collections.abc import Iterator, Mapping

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.pins import PINNED
 from tests.repository import ROOT
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ calls = pathlib.Path({folder!r})
 with (calls / "go-calls").open("a") as log:
     print(*sys.argv[1:], os.environ["GOTOOLCHAIN"], os.getcwd(), file=log)
 if sys.argv[1] == "list":
-    print("v3.259.0", calls / "sdk")
+    print("v{version}", calls / "sdk")
     sys.exit()
 target = pathlib.Path(sys.argv[sys.argv.index("-o") + 1])
 target.parent.mkdir(exist_ok=True)
-target.write_text("#!/bin/sh\\necho v3.259.0\\n")
+target.write_text("#!/bin/sh\\necho v{version}\\n")
 target.chmod(0o755)
 {then}
 """
@@ -69,7 +70,7 @@ class Machine:
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text("#!/usr/bin/env python\n", encoding="utf-8")
         script.chmod(0o444)
-        self.program("go", GO.format(python=sys.executable, folder=str(self.programs.parent), then=then))
+        self.program("go", GO.format(version=PINNED["pulumi"], python=sys.executable, folder=str(self.programs.parent), then=then))
 
     def go_calls(self) -> list[str]:
         """Return what Go was asked to do, a line a call."""

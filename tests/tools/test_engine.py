@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.pins import PINNED
+
 if TYPE_CHECKING:
     from tests.tools.conftest import Gate, Machine, Site
 
+ENGINE = PINNED["pulumi"]
 WHOLE = ["bin/pulumi", "bin/pulumi-language-python", "bin/pulumi-language-python-exec", "brought-by-crane-infra"]
 BROUGHT = [f"engine/{name}" for name in WHOLE]
 
@@ -33,7 +36,7 @@ done
 # An engine that is there already
 
 
-@pytest.mark.parametrize("version", ["v3.238.0", "v3.259.0", "v3.1000.2", "v4.0.0"])
+@pytest.mark.parametrize("version", ["v3.238.0", f"v{ENGINE}", "v3.1000.2", "v4.0.0"])
 def test_a_new_enough_pulumi_on_path_is_taken(machine: Machine, version: str) -> None:
     machine.pulumi(version)
     result = machine.run()
@@ -41,17 +44,17 @@ def test_a_new_enough_pulumi_on_path_is_taken(machine: Machine, version: str) ->
     assert machine.brought() == []
 
 
-@pytest.mark.parametrize("version", ["v3.238.0", "v3.260.0"])
+@pytest.mark.parametrize("version", ["v3.238.0", "v3.1000.2"])
 def test_a_pulumi_on_path_of_another_version_is_passed_over_where_the_pinned_one_is_asked_for(machine: Machine, version: str) -> None:
     machine.pulumi(version)
     machine.go()
     result = machine.run("--pinned")
     assert (result.returncode, result.stdout) == (0, f"{machine.into}/bin\n")
-    assert f"{machine.programs}/pulumi is {version[1:]}, but 3.259.0 is needed" in result.stderr
+    assert f"{machine.programs}/pulumi is {version[1:]}, but {ENGINE} is needed" in result.stderr
 
 
 def test_a_pulumi_on_path_of_the_pinned_version_is_taken_where_that_is_asked_for(machine: Machine) -> None:
-    machine.pulumi("v3.259.0")
+    machine.pulumi(f"v{ENGINE}")
     assert machine.run("--pinned").stdout == f"{machine.programs}\n"
 
 
@@ -67,7 +70,7 @@ def test_a_too_old_pulumi_on_path_is_named_and_passed_over(machine: Machine, ver
 
 @pytest.mark.parametrize("part", ["pulumi-language-python", "pulumi-language-python-exec"])
 def test_a_pulumi_without_its_python_language_host_is_passed_over(machine: Machine, part: str) -> None:
-    machine.pulumi("v3.259.0")
+    machine.pulumi(f"v{ENGINE}")
     (machine.programs / part).unlink()
     result = machine.run()
     assert result.returncode == 1
@@ -75,7 +78,7 @@ def test_a_pulumi_without_its_python_language_host_is_passed_over(machine: Machi
 
 
 def test_a_pulumi_that_is_a_link_may_have_its_language_host_beside_the_real_one(machine: Machine, tmp_path: Path) -> None:
-    machine.pulumi("v3.259.0")
+    machine.pulumi(f"v{ENGINE}")
     linked = tmp_path / "linked"
     linked.mkdir()
     (linked / "pulumi").symlink_to(machine.programs / "pulumi")
@@ -84,7 +87,7 @@ def test_a_pulumi_that_is_a_link_may_have_its_language_host_beside_the_real_one(
 
 
 def test_a_pulumi_that_does_not_run_is_passed_over(machine: Machine) -> None:
-    machine.pulumi("v3.259.0")
+    machine.pulumi(f"v{ENGINE}")
     machine.program("pulumi", "#!/no/such/interpreter\n")
     result = machine.run()
     assert result.returncode == 1
@@ -105,7 +108,7 @@ def test_an_engine_of_another_version_brought_before_is_replaced(machine: Machin
     machine.run()
     (machine.into / "bin/pulumi").write_text("#!/bin/sh\necho v3.250.0\n", encoding="utf-8")
     assert machine.run().returncode == 0
-    assert "3.259.0" in (machine.into / "bin/pulumi").read_text(encoding="utf-8")
+    assert ENGINE in (machine.into / "bin/pulumi").read_text(encoding="utf-8")
     assert machine.brought() == BROUGHT
 
 
@@ -122,7 +125,7 @@ def test_an_outdated_engine_gives_way_to_a_good_one_on_path(machine: Machine) ->
     machine.go()
     machine.run()
     (machine.into / "bin/pulumi").write_text("#!/bin/sh\necho v3.100.0\n", encoding="utf-8")
-    machine.pulumi("v3.260.0")
+    machine.pulumi("v3.1000.2")
     assert machine.run().stdout == f"{machine.programs}\n"
     assert machine.brought() == []
 
@@ -151,7 +154,7 @@ def test_the_installer_is_run_before_anything_is_built(machine: Machine, site: S
     assert machine.go_calls() == []
     assert set(BROUGHT) <= set(machine.brought())
     log = machine.into.with_name("engine.log").read_text(encoding="utf-8")
-    assert log.startswith("arguments: --version 3.259.0 --install-root ")
+    assert log.startswith(f"arguments: --version {ENGINE} --install-root ")
     assert log.endswith(" --no-edit-path\n")
 
 
@@ -160,7 +163,7 @@ def test_the_installer_is_run_before_anything_is_built(machine: Machine, site: S
     [
         (b"#!/bin/sh\necho this platform is not supported\nexit 1\n", "this platform is not supported"),
         (b"#!/bin/sh\n", "the result has no pulumi"),
-        (INSTALLER.replace(b'"$2"', b"3.200.0"), "the result is a pulumi 3.200.0, but 3.259.0 is needed"),
+        (INSTALLER.replace(b'"$2"', b"3.200.0"), f"the result is a pulumi 3.200.0, but {ENGINE} is needed"),
         (b"<html>Please log in</html>", "its answer is not a script"),
     ],
 )
@@ -181,7 +184,7 @@ def test_the_go_modules_are_built_as_they_are_pinned(machine: Machine) -> None:
     assert machine.run().returncode == 0
     engine, host, sdk = machine.go_calls()
     assert "build -mod=readonly -trimpath" in engine
-    assert "sdk/v3/go/common/version.Version=v3.259.0" in engine
+    assert f"sdk/v3/go/common/version.Version=v{ENGINE}" in engine
     assert "pkg/v3/cmd/pulumi auto " in engine
     assert "build -mod=readonly -trimpath" in host
     assert "sdk/v3/python/cmd/pulumi-language-python auto " in host

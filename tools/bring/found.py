@@ -9,11 +9,11 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 Version = tuple[int, int, int]
 
-PINNED: Version = (3, 259, 0)
 FLOOR: Version = (3, 238, 0)
 HOST_PARTS = ("pulumi-language-python", "pulumi-language-python-exec")
 PARTS = ("pulumi", *HOST_PARTS)
@@ -30,7 +30,7 @@ def text(version: Version) -> str:
 
 
 def parse(answer: str) -> Version | None:
-    """Read what ``pulumi version`` prints, such as ``v3.259.0``; None if it is not a version."""
+    """Read what ``pulumi version`` prints, such as ``v3.1.0``; None if it is not a version."""
     match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", answer.strip())
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
@@ -52,6 +52,19 @@ def version_of(program: Path) -> Version | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return parse(answer.stdout)
+
+
+def pinned(project: Path) -> Version:
+    """Read which engine a pyproject.toml pins: that of the version of its SDK. Raises ValueError if it does not pin one."""
+    dependencies: list[str] = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    pin = next((dependency.removeprefix("pulumi==") for dependency in dependencies if dependency.startswith("pulumi==")), "")
+    version = parse(pin)
+    if version is None:
+        raise ValueError(f"{project}: it has no dependency pulumi==x.y.z. Write one: its version is that of the engine.")
+    return version
+
+
+PINNED = pinned(Path(__file__).parents[2] / "pyproject.toml")
 
 
 def check(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Turns a tested function into a Pulumi hook that cannot pass by accident.
 
 Every hook has a deadline, and whatever it raises reaches the engine as a plain exception with a text. The engine takes an exception
-without a text (``TimeoutError()``, a bare ``assert``) for success, and ``SystemExit`` in a hook hangs it for good (both measured on
-3.259). Without this adapter a release could look proven because a check died.
+without a text (``TimeoutError()``, a bare ``assert``) for success, and ``SystemExit`` in a hook hangs it for good (both
+measured on the pinned engine). Without this adapter a release could look proven because a check died.
 """
 
 import asyncio

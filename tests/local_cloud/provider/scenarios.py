@@ -13,7 +13,10 @@ from typing import Any
 from tests.local_cloud.provider.replay import ANY_BODY, Exchange, recorded, success
 
 Scenario = dict[str, Any]
-CONTRACT: list[Scenario] = json.loads((Path(__file__).parent / "cloudflare-provider-6.17.json").read_text())
+(_RECORDING,) = Path(__file__).parent.glob("cloudflare-provider-*.json")
+RECORDED_WITH = _RECORDING.stem.rpartition("-")[2]
+"""The version of the official provider that was recorded, without its last part."""
+CONTRACT: list[Scenario] = json.loads(_RECORDING.read_text())
 BY_NAME = {scenario["scenario"]: scenario for scenario in CONTRACT}
 ADOPTION = "import worker by name, undeclared settings differ"
 PUT_BACK = "import option put back (preview only)"

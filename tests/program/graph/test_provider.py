@@ -1,9 +1,7 @@
 """What this program registers is what the provider's own SDK registers: the same token, version and inputs, so that no diff comes from either."""
 
 import asyncio
-import tomllib
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from typing import Any
 
 import pulumi
@@ -12,7 +10,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from pulumi.runtime import mocks
 
-from crane_infra.program.provider import VERSION, CloudflareResource
+from crane_infra.program.provider import CloudflareResource
 from tests.program.graph.conftest import Declared, Monitor
 from tests.repository import ROOT
 
@@ -121,9 +119,3 @@ def test_the_program_declares_these_kinds_and_no_other() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "crane_infra" / "program" / "components").glob("*.py"))
     assert code.count("CloudflareResource(") == len(OURS)
     assert [kind for kind in OURS if f'"{kind}"' not in code] == []
-
-
-def test_the_version_is_the_one_that_this_project_pins() -> None:
-    pinned = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    assert f"pulumi-cloudflare=={VERSION}" in pinned
-    assert version("pulumi-cloudflare") == VERSION
