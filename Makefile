@@ -17,12 +17,18 @@ unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 # One worker of pytest more than there are cores: a test of the engine waits for much of its time.
 WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(1 + (os.cpu_count() or 1))' 2>/dev/null)
-PYTEST := .venv/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 $(ARGS)
+PYTEST_OPTIONS = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 $(ARGS)
+PYTEST := .venv/bin/pytest $(PYTEST_OPTIONS)
 PURE := not engine and not cloud and not npm
+
+# An environment of its own: neither .venv nor uv.lock changes. The tests are those in which the SDKs run.
+NEWEST := .crane/newest
+NEWEST_SDKS := pulumi pulumi-cloudflare
+NEWEST_TESTS ?= tests/program tests/rehearsal tests/local_cloud/provider tests/report/test_previews.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup engine rehearse quick test lint types workflows unit soak bench format clean python
+.PHONY: help setup engine rehearse quick test lint types workflows unit newest soak bench format clean python
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +61,14 @@ workflows: setup .crane/bin/actionlint ## Check the GitHub workflows only
 
 unit: setup engine .crane/bin/actionlint ## Run all tests, without the checks before them
 	$(PYTEST)
+
+newest: engine | python $(UV) ## Run the tests of the program with the newest SDKs of Pulumi and of the provider
+	@echo "newest: installing the packages of uv.lock, and the newest pulumi and pulumi-cloudflare, into $(NEWEST)"
+	@UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=$(NEWEST) \
+		"$(UV)" sync --quiet --locked --python "$$("$(PYTHON)" -c '$(REAL_PYTHON)')"
+	@"$(UV)" pip install --quiet --compile-bytecode --python $(NEWEST)/bin/python $(NEWEST_SDKS:%=--upgrade-package %) $(NEWEST_SDKS)
+	@$(NEWEST)/bin/python tools/newest.py
+	@PATH="$(CURDIR)/$(NEWEST)/bin:$$PATH" $(NEWEST)/bin/pytest $(PYTEST_OPTIONS) $(NEWEST_TESTS)
 
 soak: setup engine ## Run the randomised fault tests for longer (about 10 minutes)
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/migrations/faults/test_processes.py tests/migrations/faults/test_random.py

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests import reaper
 from tests.cloud import api, begin, cloud, faults
+from tests.repository import ROOT
 from tests.samples import make_proof, make_settings
 from tests.tiers import hold_tests_to_their_markers
 
@@ -24,8 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """A test may start what its marker says, and nothing that a run started outlives the run.
 
     The engine is a Go program that ends within seconds: without a garbage collector and on one core it takes half of the processor time to start.
+    Whoever runs the tests may have the official provider's plugin in the Pulumi home, and the engine would start that instead of the stand-in.
     """
-    os.environ |= {"GOGC": "off", "GOMAXPROCS": "1"}
+    os.environ |= {"GOGC": "off", "GOMAXPROCS": "1", "PULUMI_HOME": str(ROOT / ".crane" / "test-home")}
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with Ctrl-C ignored
     hold_tests_to_their_markers(config)
     if not hasattr(config, "workerinput"):

@@ -9,6 +9,7 @@ import os
 import secrets
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -164,13 +165,17 @@ def shell(environ: Mapping[str, str], unset: tuple[str, ...]) -> str:
 
 def _project_file(project: Project) -> dict[str, Any]:
     committed = _load(project.root / "Pulumi.yaml")
-    runtime = {"name": "python", "options": {"virtualenv": str(project.root / ".venv")}}
     return {
         **committed,
-        "runtime": runtime,
+        "runtime": _runtime(),
         "main": os.path.relpath(project.program or project.root, project.folder),
         "backend": {"url": project.backend.as_uri()},
     }
+
+
+def _runtime() -> dict[str, Any]:
+    """Run the program with the Python that runs this. Outside a virtual environment, the engine takes the first one on PATH, which is the same."""
+    return {"name": "python", "options": {"virtualenv": sys.prefix} if sys.prefix != sys.base_prefix else {}}
 
 
 def _stack_file(project: Project, environment: str, running: Running) -> dict[str, Any]:

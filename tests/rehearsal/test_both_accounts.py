@@ -81,6 +81,10 @@ class TestBothAccounts:
         assert [name for name in FOLDERS if daemon.status(clone / ".crane" / name / "cloud")] == []
         assert digest(clone / "workers") == played.workers
 
+    def test_other_users_of_the_machine_cannot_enter_its_folders(self, played: Played, clone: Path) -> None:
+        assert played.ended.returncode == 0
+        assert [name for name in FOLDERS if (clone / ".crane" / name).stat().st_mode & 0o077] == []
+
     def test_no_credential_of_the_environment_is_in_any_file(self, played: Played, clone: Path) -> None:
         assert played.ended.returncode == 0
         files = [path for name in FOLDERS for path in (clone / ".crane" / name).rglob("*") if path.is_file() and not path.is_symlink()]

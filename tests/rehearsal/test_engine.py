@@ -1,14 +1,18 @@
 """What ``pulumi`` gets to see in a rehearsal: our addresses and identities, nobody else's."""
 
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from crane_infra.errors import RehearsalError
 from crane_infra.rehearsal import engine
-from crane_infra.rehearsal.project import Project, shell
+from crane_infra.rehearsal.project import Project, shell, write
 from local_cloud.daemon import Running
 from tests.rehearsal import official_plugin
+from tests.repository import ROOT
+from tests.world.engine import clean_environment
 
 RUNNING = Running(
     folder=Path("cloud"),
@@ -67,10 +71,27 @@ def test_what_is_ours_replaces_what_was_there(project: Project) -> None:
     assert Path(seen["PULUMI_HOME"]).is_relative_to(project.folder)
 
 
+def test_the_program_runs_with_the_python_that_wrote_the_project(tmp_path: Path) -> None:
+    """So an environment with other packages than .venv is tried as a whole."""
+    here = Project(ROOT, tmp_path)
+    write(here, RUNNING)
+    runtime = yaml.safe_load((tmp_path / "Pulumi.yaml").read_text(encoding="utf-8"))["runtime"]
+    assert runtime == {"name": "python", "options": {"virtualenv": sys.prefix}}
+
+
 def test_without_the_official_plugin_the_engine_attaches_to_the_stand_in(project: Project, tmp_path: Path) -> None:
     seen = engine.environment(project, RUNNING, {"PULUMI_HOME": str(tmp_path / "none")})
     assert seen["PULUMI_DEBUG_PROVIDERS"] == "cloudflare:8789"
     assert seen["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+
+
+def test_the_worlds_of_the_tests_have_the_stand_in_whatever_is_installed_on_this_machine(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    official_plugin.install(tmp_path / ".pulumi")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "PULUMI_DEBUG_PROVIDERS" not in engine.environment(project, RUNNING, {})
+    assert "PULUMI_DEBUG_PROVIDERS" in engine.environment(project, RUNNING, clean_environment())
 
 
 def test_with_the_official_plugin_the_engine_attaches_to_nothing(project: Project, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """With the official plugin installed, the engine starts it on the local cloud, and staging and production work as without it."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ def test_the_engine_uses_the_installed_plugin_and_both_stacks_are_deployed(run: 
     session = run("sh", "-c", SESSION, PULUMI_HOME=str(tmp_path / "pulumi home"))
     assert session.returncode == 0, session.stdout + session.stderr
     assert "18 to create" in session.stdout
-    assert json.loads((clone / "production.json").read_text(encoding="utf-8"))["proofs"]
+    newest = json.loads((clone / "production.json").read_text(encoding="utf-8"))["proofs"][0]
+    assert newest["versions"] == {name: version(name) for name in ("pulumi", "pulumi-cloudflare")}
     runs = official_plugin.starts(tmp_path / "pulumi home")
     assert len(runs) >= len(("preview", "up", "up"))
     assert set(runs) == {ours / PROGRAM}

@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.pins import PINNED
 from tests.repository import ROOT
 
 MAKE = shutil.which("make")
@@ -61,6 +63,32 @@ def test_the_quick_check_runs_the_pure_tests_and_starts_no_engine() -> None:
 def test_what_pytest_is_to_do_can_be_given_to_make(target: str) -> None:
     (line,) = (line for line in make("-n", target, "ARGS=-k gate").stdout.splitlines() if "bin/pytest" in line)
     assert "-k gate" in line
+
+
+def test_the_newest_sdks_come_into_an_environment_of_their_own() -> None:
+    planned = make("-n", "newest").stdout
+    assert "UV_PROJECT_ENVIRONMENT=.crane/newest" in planned
+    assert "sync --quiet --locked" in planned
+    assert (
+        "--python .crane/newest/bin/python --upgrade-package pulumi --upgrade-package pulumi-cloudflare pulumi pulumi-cloudflare" in planned
+    )
+    assert [line for line in planned.splitlines() if "uv lock" in line or ".venv/bin/pytest" in line] == []
+    assert '/.crane/newest/bin:$PATH" .crane/newest/bin/pytest' in planned
+
+
+def test_a_run_with_the_newest_sdks_names_the_versions_and_what_is_not_tried(tmp_path: Path) -> None:
+    """Here these are the pinned ones."""
+    engine = tmp_path / "pulumi"
+    engine.write_text("#!/bin/sh\necho v3.1.0\n", encoding="utf-8")
+    engine.chmod(0o755)
+    command = [sys.executable, str(ROOT / "tools" / "newest.py")]
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}/usr/bin:/bin"}
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert shown == [
+        f"newest: pulumi {PINNED['pulumi']} (the pinned version)",
+        f"newest: pulumi-cloudflare {PINNED['pulumi-cloudflare']} (the pinned version)",
+        "newest: not tried: an engine other than the one here (3.1.0), and the official provider's plugin",
+    ]
 
 
 def test_the_ci_script_runs_the_test_command_from_anywhere(tmp_path: Path) -> None:

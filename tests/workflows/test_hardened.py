@@ -29,6 +29,7 @@ MORE = {
     "production.keep": {"contents": "write", "actions": "read"},
     "drift.look": {"actions": "read"},
     "drift.report": {"issues": "write"},
+    "verify.report": {"issues": "write"},
 }
 ENVIRONMENT_OF = {
     "preview.preview": "staging-preview",
@@ -180,6 +181,27 @@ def test_what_is_installed_is_what_the_lock_file_and_the_pins_say() -> None:
     assert {str(workflow["env"]) for workflow in LOADED.values()} == {"{'UV_LOCKED': '1'}"}
     assert "make engine PINNED=1" in str(ACTION)
     assert {job["runs-on"] for _, _, job in JOBS} == {"ubuntu-24.04"}
+
+
+# Once a week
+
+
+def test_the_newest_sdks_are_tried_once_a_week_and_a_pull_request_only_gets_the_checks() -> None:
+    verify = LOADED["verify"]
+    assert triggers(verify) == {"pull_request", "push", "schedule", "workflow_dispatch"}
+    conditions = {title: job["if"] for title, job in verify["jobs"].items()}
+    assert conditions.pop("report") == "${{ !cancelled() && needs.newest.result != 'skipped' }}"
+    assert conditions.pop("newest") == "github.event_name == 'schedule' || github.event_name == 'workflow_dispatch'"
+    assert set(conditions.values()) == {"github.event_name == 'pull_request' || github.event_name == 'push'"}
+
+
+def test_what_runs_the_newest_packages_can_write_nothing_and_the_issue_is_written_by_what_is_locked() -> None:
+    newest, report = (LOADED["verify"]["jobs"][title] for title in ("newest", "report"))
+    assert "make newest" in runs(newest)
+    assert newest["permissions"] == READ
+    assert not any(word in str(newest) for word in ("github.token", "secrets."))
+    assert not any(word in runs(report) for word in ("make newest", "pulumi"))
+    assert report["permissions"] == READ | {"issues": "write"}
 
 
 # Thin

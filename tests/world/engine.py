@@ -32,8 +32,9 @@ def require_engine() -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """This machine without accounts. Bytecode is wanted: without it the Cloudflare SDK takes seconds to import."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "CLOUDFLARE_", "PYTHON"))}
+    """This machine without accounts and plugins. Bytecode is wanted: without it the Cloudflare SDK takes seconds to import."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "CLOUDFLARE_", "PYTHON"))}
+    return {**kept, "PULUMI_HOME": os.environ["PULUMI_HOME"]}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 Version = tuple[int, int, int]
 
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 FLOOR: Version = (3, 238, 0)
 HOST_PARTS = ("pulumi-language-python", "pulumi-language-python-exec")
 PARTS = ("pulumi", *HOST_PARTS)
@@ -54,17 +55,14 @@ def version_of(program: Path) -> Version | None:
     return parse(answer.stdout)
 
 
-def pinned(project: Path) -> Version:
-    """Read which engine a pyproject.toml pins: that of the version of its SDK. Raises ValueError if it does not pin one."""
-    dependencies: list[str] = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
-    pin = next((dependency.removeprefix("pulumi==") for dependency in dependencies if dependency.startswith("pulumi==")), "")
-    version = parse(pin)
-    if version is None:
-        raise ValueError(f"{project}: it has no dependency pulumi==x.y.z. Write one: its version is that of the engine.")
-    return version
+def pins() -> dict[str, Version]:
+    """Read the versions that pyproject.toml pins, by package."""
+    dependencies: list[str] = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
+    pinned = {package: parse(version) for package, _, version in (dependency.partition("==") for dependency in dependencies)}
+    return {package: version for package, version in pinned.items() if version is not None}
 
 
-PINNED = pinned(Path(__file__).parents[2] / "pyproject.toml")
+PINNED = pins()["pulumi"]  # the engine has the version of its SDK
 
 
 def check(folder: Path) -> None:
