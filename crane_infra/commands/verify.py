@@ -19,7 +19,7 @@ from crane_infra.migrations.drift import expected_of
 from crane_infra.migrations.files.read import MigrationFile, read_base, read_migrations
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.sqlite.schema import differences, live_schema
-from crane_infra.release.manifest import definitions_digest
+from crane_infra.release.manifest import checks_digest
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.proof import Proof
 from crane_infra.release.schemas import shown_as
@@ -79,7 +79,7 @@ class _Comparison:
 
     async def _health(self, expected: ExpectedVersion, *, as_expected: bool) -> None:
         worker = self.catalog.workers[expected.worker]
-        if self.proof.manifest.get("checks", {}).get(expected.worker) != definitions_digest(worker.checks):
+        if self.proof.manifest.get("checks", {}).get(expected.worker) != checks_digest(worker):
             self.report.notes.append(
                 f"the checks of {expected.script} did not run: these files have other checks than its release{self._commit}"
             )

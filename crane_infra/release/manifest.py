@@ -5,12 +5,11 @@ Names, ids, secret values and the variables that one environment sets are not pa
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crane_infra.checks.model import Check
 from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.release.bundle import Bundle, read_bundle
@@ -65,13 +64,13 @@ def make_manifest(
             }
             for name, files in migrations.items()
         },
-        "checks": {name: definitions_digest(worker.checks) for name, worker in catalog.workers.items()},
+        "checks": {name: checks_digest(worker) for name, worker in catalog.workers.items()},
     }
 
 
-def definitions_digest(checks: Sequence[Check]) -> str:
+def checks_digest(worker: CatalogWorker) -> str:
     """The digest by which a manifest names the checks of a worker."""
-    return digest_of([check.definition() for check in checks])
+    return digest_of([check.definition() for check in worker.checks])
 
 
 def digest_of(value: object) -> str:

@@ -31,6 +31,7 @@ def copied(tmp_path: Path) -> dict[str, object]:
     for environment in ("staging", "production"):
         (tmp_path / f"Pulumi.{environment}.yaml").write_text(yaml.safe_dump({"config": config}))
     here = project.Project(tmp_path, tmp_path / ".crane" / "local")
+    here.folder.mkdir(parents=True)
     project.write(here, RUNNING)
     loaded: dict[str, object] = yaml.safe_load((here.folder / "Pulumi.staging.yaml").read_text())["config"]
     return loaded

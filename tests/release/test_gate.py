@@ -79,8 +79,10 @@ def test_a_release_that_was_not_proven_is_refused_by_its_digest(make_proof: Make
         ({"account": "f" * 32}, f"is for account {'f' * 32}, not {ACCOUNT}"),
         (
             {"proven_at": NOW + timedelta(hours=1)},
-            "is dated in the future: it says 2026-11-24 13:00 UTC and the clock here 2026-11-24 12:00 UTC, "
-            "so either the clock of the machine that proved it was ahead or this one is behind",
+            (
+                "is dated in the future: it says 2026-11-24 13:00 UTC and the clock here 2026-11-24 12:00 UTC, "
+                "so either the clock of the machine that proved it was ahead or this one is behind"
+            ),
         ),
     ],
 )
