@@ -17,6 +17,7 @@ from crane_infra.migrations.baseline import Claim, record_baseline
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
 from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.ledger import read_ledger
+from crane_infra.migrations.sqlite.engine import VERSION
 from crane_infra.migrations.status import status_of
 
 if TYPE_CHECKING:
@@ -52,17 +53,21 @@ def plan(stack: StackOption, database: DatabaseOption = None, as_json: JsonOptio
         raise typer.Exit(NOT_SETTLED)
 
 
-@app.command()
+@app.command(
+    help=f"""Judge migration files without a database: all of them, those that a revision lacks, or those pending in a stack.
+
+    SQLite {VERSION} judges them, within the limits of D1, on every machine alike.
+
+    Exits 0 without an error, 3 with one, 1 if the files cannot be read.
+    """
+)
 def lint(
     folder: FolderOption = None,
     stack: Annotated[str | None, typer.Option("--stack", "-s", help="Judge only what is pending in this stack.")] = None,
     since: Annotated[str | None, typer.Option(help="Judge the files that this git revision lacks, as one release.")] = None,
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
-    """Judge migration files without a database: all of them, those that a revision lacks, or those pending in a stack.
-
-    Exits 0 without an error, 3 with one, 1 if the files cannot be read.
-    """
+    """Judge migration files without a database."""
     if stack and folder is None and since is None:
         examined = [file for judgement in _each(stack, None, _status) for file in judgement.examined]
     else:

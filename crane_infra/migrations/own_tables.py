@@ -10,6 +10,19 @@ ACCEPTED = "crane_accepted"
 """Accepted differences between the schema and the files."""
 TABLES = frozenset({WRANGLER, OURS, ROWS, ACCEPTED})
 
+CREATE = (
+    f"""CREATE TABLE IF NOT EXISTS {WRANGLER} (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)""",
+    f"""CREATE TABLE IF NOT EXISTS {OURS} (
+    name TEXT PRIMARY KEY NOT NULL, sha256 TEXT NOT NULL, origin TEXT NOT NULL, token TEXT NOT NULL, "release" TEXT NOT NULL,
+    bookmark TEXT, started_at TEXT NOT NULL, done_at TEXT)""",
+    f"""CREATE TABLE IF NOT EXISTS {ROWS} (
+    migration TEXT NOT NULL, counted TEXT NOT NULL, before INTEGER NOT NULL, after INTEGER, PRIMARY KEY (migration, counted))""",
+    f"""CREATE TABLE IF NOT EXISTS {ACCEPTED} (
+    object TEXT PRIMARY KEY NOT NULL, sql TEXT, after TEXT, accepted_at TEXT NOT NULL)""",
+)
+"""The statements that create these tables where they do not exist."""
+
 
 def is_users(name: str) -> bool:
     """Tell whether a table belongs to the user, not to SQLite, D1 or this record."""

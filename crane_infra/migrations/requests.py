@@ -12,22 +12,11 @@ from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.split import sql_literal
 from crane_infra.migrations.ledger import COLUMNS, Origin
 from crane_infra.migrations.lint.row_counts import Counted
-from crane_infra.migrations.own_tables import ACCEPTED, OURS, ROWS, WRANGLER
+from crane_infra.migrations.own_tables import ACCEPTED, CREATE, OURS, ROWS, WRANGLER
 
 LOST = "crane: lost"
 _LOSS = re.compile(re.escape(LOST) + r" (?P<lost>\d+ of \d+ rows of .+?)\|")
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-_CREATE = (
-    f"""CREATE TABLE IF NOT EXISTS {WRANGLER} (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)""",
-    f"""CREATE TABLE IF NOT EXISTS {OURS} (
-    name TEXT PRIMARY KEY NOT NULL, sha256 TEXT NOT NULL, origin TEXT NOT NULL, token TEXT NOT NULL, "release" TEXT NOT NULL,
-    bookmark TEXT, started_at TEXT NOT NULL, done_at TEXT)""",
-    f"""CREATE TABLE IF NOT EXISTS {ROWS} (
-    migration TEXT NOT NULL, counted TEXT NOT NULL, before INTEGER NOT NULL, after INTEGER, PRIMARY KEY (migration, counted))""",
-    f"""CREATE TABLE IF NOT EXISTS {ACCEPTED} (
-    object TEXT PRIMARY KEY NOT NULL, sql TEXT, after TEXT, accepted_at TEXT NOT NULL)""",
-)
 
 
 def prepare_request(adopt: Sequence[MigrationFile], token: str, release: str) -> list[BoundStatement]:
@@ -36,7 +25,7 @@ def prepare_request(adopt: Sequence[MigrationFile], token: str, release: str) ->
         f"INSERT OR IGNORE INTO {OURS} (name, {COLUMNS}) "  # noqa: S608 - names of ours, values are bound
         f"SELECT name, ?, 'adopted', ?, ?, NULL, applied_at, applied_at FROM {WRANGLER} WHERE name = ?"
     )
-    return [*map(BoundStatement, _CREATE), *(BoundStatement(import_row, (file.sha256, token, release, file.name)) for file in adopt)]
+    return [*map(BoundStatement, CREATE), *(BoundStatement(import_row, (file.sha256, token, release, file.name)) for file in adopt)]
 
 
 def apply_request(

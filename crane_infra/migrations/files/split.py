@@ -1,12 +1,13 @@
 """Splits a migration into statements and tells which of them cannot be sent to D1 (pure).
 
-SQLite's own ``complete_statement`` decides where a statement ends, so ``;`` in strings, comments, CASE…END and trigger bodies cause no
+SQLite's own ``sqlite3_complete`` decides where a statement ends, so ``;`` in strings, comments, CASE…END and trigger bodies cause no
 error. The splitter behind D1's query endpoint is never relied on.
 """
 
 import re
-import sqlite3
 from collections.abc import Iterator
+
+import apsw
 
 LONGEST_STATEMENT = 100_000
 """Bytes (developers.cloudflare.com/d1/platform/limits)."""
@@ -24,7 +25,7 @@ def split_statements(text: str) -> tuple[tuple[str, ...], str]:
         pending += piece
         if len(pending.encode()) > LONGEST_STATEMENT * 2:
             break
-        if sqlite3.complete_statement(pending):
+        if apsw.complete(pending):
             statements.append(strip_comments(pending).removesuffix(";").rstrip())
             pending = ""
     return tuple(filter(None, statements)), strip_comments(pending).rstrip()

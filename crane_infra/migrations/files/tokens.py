@@ -4,7 +4,7 @@ It knows no grammar. It tells a real WHERE or ``-- crane:`` comment from one wit
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -20,6 +20,7 @@ _TOKEN = re.compile(
 )
 _CLAUSES = {"GROUP", "ORDER", "LIMIT", "RETURNING", "ON", "WINDOW", "UNION", "INTERSECT", "EXCEPT"}
 _CONSTANT = re.compile(r"TRUE|FALSE|NULL|NOT|AND|OR|IS|\d.*")
+_QUOTES = ('"', "`", "[", "'")
 _KINDS: tuple[Kind, ...] = ("comment", "text", "name", "word", "sign")
 
 
@@ -51,6 +52,24 @@ def tokens(sql: str) -> Iterator[Token]:
 def code(sql: str) -> list[Token]:
     """All tokens except comments."""
     return [token for token in tokens(sql) if token.kind != "comment"]
+
+
+def normal(all_tokens: Iterable[Token]) -> list[str]:
+    """The tokens in one form, however they are written: words and names in lower case, names without quotes."""
+    return [unquoted(token.text).lower() if token.kind == "name" else token.keyword.lower() or token.text for token in all_tokens]
+
+
+def unquoted(name: str) -> str:
+    """A name without its quotes, if it has some."""
+    if name[:1] not in _QUOTES:
+        return name
+    end = "]" if name[0] == "[" else name[0]
+    return name[1:].removesuffix(end).replace(end * 2, end)
+
+
+def quoted(name: str) -> str:
+    """A name in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def where_of(sql: str) -> list[Token] | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from crane_infra.migrations.sqlite.effects import FileTrace
+from crane_infra.migrations.sqlite.keys import UniqueKey, keeps_apart
 from crane_infra.migrations.sqlite.tables import Column, Table, Tables, affinity
 
 _LATER = "Do it in a release of its own, once no version in traffic needs the old schema"
@@ -26,8 +27,8 @@ class Change:
 
 def takings(trace: FileTrace) -> tuple[Change, ...]:
     """Everything that a file takes away, in the order of its statements."""
-    known = [(name, table) for name, table in trace.start.items() if name in trace.live]
-    changes = [change for name, table in known for change in _of_table(trace, name, table)]
+    known = [name for name in trace.changed if name in trace.start and name in trace.live]
+    changes = [change for name in known for change in _of_table(trace, name, trace.start[name])]
     return tuple(sorted(changes, key=lambda change: change.statement))
 
 
@@ -60,8 +61,7 @@ def _of_table(trace: FileTrace, name: str, old: Table) -> Iterator[Change]:
 
 def _gone(trace: FileTrace, name: str, old: Table) -> Change:
     at = trace.when(lambda tables: name not in tables)
-    now = next((new for new, origin in trace.origin.items() if origin == name), None)
-    if now is not None:
+    if now := trace.renamed_to(name):
         what = f"renames {old.name}, which the version in traffic uses, to {trace.named(now)}"
         return Change(
             "renames-table", at, name, what, "Create the new table beside it, write to both, and drop the old one in a later release"
@@ -108,20 +108,21 @@ def _types(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Chan
 def _tightened(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Change]:
     for key in _new_keys(trace, name, old, new):
         at = trace.when(lambda tables, key=key: name not in tables or key in tables[name].unique)  # type: ignore[misc]
-        columns = ", ".join(sorted(key))
         todo = "First look for rows with equal values, and release code that no longer writes them"
         rule = "tightens-constraint" if trace.rebuilt(name) else "adds-unique-index"
-        yield Change(rule, at, name, f"makes {columns} of {old.name} unique, which fails if existing rows have equal values", todo)
+        yield Change(rule, at, name, f"makes {key.text} of {old.name} unique, which fails if existing rows have equal values", todo)
     at = trace.when(lambda tables: name not in tables)
     for what in _stricter(old, new) if trace.rebuilt(name) else ():
         yield Change("tightens-constraint", at, name, f"{what} in {old.name}")
 
 
-def _new_keys(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[frozenset[str]]:
-    # Existing rows have NULL in a new column without a default, and NULLs are never equal.
-    apart = {key for key, column in additions(trace, name).items() if column.default is None}
-    for key in sorted(new.unique - old.unique, key=sorted):
-        if not key & apart and not any(before <= key for before in old.unique) and not key & set(_renamed(trace, name).values()):
+def _new_keys(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[UniqueKey]:
+    """The unique keys that existing rows may break."""
+    added = frozenset(key for key, column in additions(trace, name).items() if column.default is None)
+    renamed = set(_renamed(trace, name).values())
+    for key in sorted(new.unique - old.unique, key=lambda key: key.text):
+        known = key.columns & renamed or any(key.follows_from(before) for before in old.unique)
+        if not known and not keeps_apart(key, added):
             yield key
 
 

@@ -56,7 +56,7 @@ def examine(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) ->
     """
     names = {file.name for file in pending}
     with trial() as database:
-        earlier = Tracer(database)
+        earlier = Tracer(database, judged=False)
         for file in files:
             if file.name not in names:
                 earlier.trace(file)

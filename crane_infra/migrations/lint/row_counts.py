@@ -6,6 +6,7 @@ These are the tables that refer to one which the file drops or deletes from, and
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from crane_infra.migrations.files.tokens import quoted
 from crane_infra.migrations.sqlite.effects import FileTrace
 from crane_infra.migrations.sqlite.tables import Table
 
@@ -26,7 +27,7 @@ class Counted:
     @property
     def query(self) -> str:
         """The SELECT that counts."""
-        return f"SELECT COUNT({'*' if self.column is None else _quoted(self.column)}) FROM {_quoted(self.table)}"  # noqa: S608
+        return f"SELECT COUNT({'*' if self.column is None else quoted(self.column)}) FROM {quoted(self.table)}"  # noqa: S608
 
 
 def counts_of(trace: FileTrace) -> tuple[Counted, ...]:
@@ -36,8 +37,15 @@ def counts_of(trace: FileTrace) -> tuple[Counted, ...]:
     deleted = {table for statement in trace.statements if statement.effect.verb == "delete" for table in statement.effect.targets}
     declared = trace.file.header.loses_rows | deleted
     counts = []
-    for name, table in sorted(trace.start.items()):
-        if name in trace.end and table.kind == trace.end[name].kind == "table" and _at_risk(trace, name, table, parents, cascades):
+    children = frozenset[str]().union(*(statement.effect.children for statement in trace.statements))
+    for name in sorted(children | cascades | set(trace.changed)):
+        table = trace.start.get(name)
+        if (
+            table
+            and name in trace.end
+            and table.kind == trace.end[name].kind == "table"
+            and _at_risk(trace, name, table, parents, cascades)
+        ):
             counts += [Counted(table.name, column, name in declared) for column in dict.fromkeys((None, *_cleared(trace, table, parents)))]
     return tuple(counts)
 
@@ -58,7 +66,3 @@ def _cleared(trace: FileTrace, table: Table, parents: frozenset[str]) -> Iterato
             for key in reference.columns:
                 if key in trace.end[table.name.lower()].columns and key in table.columns:
                     yield table.columns[key].name
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

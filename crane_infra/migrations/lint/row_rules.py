@@ -25,8 +25,10 @@ def drops_of_referenced_tables(trace: FileTrace) -> Iterator[Finding]:
 
 def broken_references(trace: FileTrace) -> Iterator[Finding]:
     """References that a drop leaves without a table, or that a rename moves to another table."""
-    for name, table in trace.end.items():
-        before = trace.start[trace.origin[name]].references if name in trace.origin else ()
+    referring = frozenset(trace.changed).union(*(statement.effect.children for statement in trace.statements))
+    for name in sorted(referring & trace.end.keys()):
+        table, origin = trace.end[name], trace.origin(name)
+        before = trace.start[origin].references if origin else ()
         for reference in table.references:
             drop = next((statement for statement in trace.statements if reference.table in statement.effect.drops), None)
             if drop and reference.table not in trace.end:
@@ -34,7 +36,7 @@ def broken_references(trace: FileTrace) -> Iterator[Finding]:
                 todo = f"Rebuild {table.name} without that reference first"
                 yield finding(trace, drop.number, _drop_rule(trace, drop), "error", what, todo)
             was = next((old.table for old in before if old.columns == reference.columns), reference.table)
-            if was != reference.table and trace.rebuilt(was) and trace.origin.get(reference.table) == was:
+            if was != reference.table and trace.rebuilt(was) and trace.origin(reference.table) == was:
                 at = trace.when(lambda tables, new=reference.table: new in tables)  # type: ignore[misc]
                 what = f"the rename makes {table.name} refer to {trace.named(reference.table)} instead of {trace.named(was)}"
                 todo = f"Do not rename a table that others refer to: create the new one under another name; {DOCUMENTED}"

@@ -1,6 +1,6 @@
 """The rules about new columns that existing rows cannot have (pure)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from crane_infra.migrations.lint.breaking import additions
 from crane_infra.migrations.lint.finding import Finding
@@ -11,7 +11,7 @@ from crane_infra.migrations.sqlite.trial import refusal_with_a_row
 
 def not_null_without_default(trace: FileTrace) -> Iterator[Finding]:
     """New NOT NULL columns without a default, in tables that traffic uses."""
-    for name in trace.live:
+    for name in _live(trace, trace.changed):
         for key, column in additions(trace, name).items():
             if column.not_null and column.default is None and not column.automatic:
                 at = trace.when(lambda tables, name=name, key=key: name in tables and key in tables[name].columns)  # type: ignore[misc]
@@ -25,12 +25,16 @@ def not_null_without_default(trace: FileTrace) -> Iterator[Finding]:
 def fails_on_rows(trace: FileTrace) -> Iterator[Finding]:
     """New columns that SQLite accepts only while the table is empty."""
     for statement in trace.statements:
-        for name in trace.live:
+        for name in _live(trace, sorted(statement.effect.changed)):
             before = statement.effect.before.get(name)
             if before and _grows(statement, name) and (refusal := refusal_with_a_row(statement.effect.sql, before)):
                 what = f"SQLite refuses it once {before.name} has rows: {refusal}"
                 todo = "Add the column with a constant default or without one, and fill it in a later statement"
                 yield finding(trace, statement.number, "fails-on-rows", "error", what, todo)
+
+
+def _live(trace: FileTrace, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name in trace.live]
 
 
 def _grows(statement: TracedStatement, name: str) -> bool:

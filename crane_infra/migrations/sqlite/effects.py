@@ -5,9 +5,11 @@ It judges nothing. It recognises a rebuild (create new, copy, drop old, rename) 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.tokens import where_of
+from crane_infra.migrations.sqlite.dependents import Unsound
 from crane_infra.migrations.sqlite.statement_effect import Effect
 from crane_infra.migrations.sqlite.tables import Tables
 from crane_infra.migrations.sqlite.trial import Trial
@@ -29,11 +31,19 @@ class TracedStatement:
 
 
 @dataclass(frozen=True)
+class LeftUnsound:
+    """What a file leaves not sound. ``is_live``: it was there before any pending file, so traffic may use it."""
+
+    unsound: Unsound
+    is_live: bool
+
+
+@dataclass(frozen=True)
 class FileTrace:
     """What a file does, from its ``start`` to its ``end``.
 
-    ``live`` is what the database holds before any pending file: the only tables that traffic can use. ``origin`` maps the name of a table at
-    the end to its name at the start; it lacks tables that the file creates.
+    ``live`` is what the database holds before any pending file: the only tables that traffic can use. ``moved`` maps the names of tables that
+    the file creates or renames to their names at the start, empty for a new one.
     """
 
     file: MigrationFile
@@ -41,16 +51,30 @@ class FileTrace:
     start: Tables
     end: Tables
     statements: tuple[TracedStatement, ...]
-    origin: Mapping[str, str]
+    moved: Mapping[str, str]
+    unsound: tuple[LeftUnsound, ...] = ()
 
     def when(self, holds: Callable[[Tables], bool]) -> int:
         """The number of the last statement that made something true of the tables."""
         changes = (each.number for each in reversed(self.statements) if holds(each.effect.after) and not holds(each.effect.before))
         return next(changes, 1)
 
+    def origin(self, table: str) -> str:
+        """The name at the start of the table that has this name at the end; empty for one that the file creates."""
+        return self.moved.get(table, table if table in self.start else "")
+
+    def renamed_to(self, table: str) -> str:
+        """The name at the end to which the file renames the table that has this name at the start; empty where it does not."""
+        return next((new for new, old in self.moved.items() if old == table), "")
+
     def rebuilt(self, table: str) -> bool:
         """Whether the table of this name is another one at the end than at the start."""
-        return table in self.start and table in self.end and self.origin.get(table) != table
+        return table in self.start and table in self.end and self.origin(table) != table
+
+    @cached_property
+    def changed(self) -> tuple[str, ...]:
+        """The tables and views that statements of the file change, create or drop, sorted."""
+        return tuple(sorted(frozenset[str]().union(*(statement.effect.changed for statement in self.statements))))
 
     @property
     def touched(self) -> frozenset[str]:
@@ -69,35 +93,47 @@ class FileTrace:
 
 
 class Tracer:
-    """Traces files in order on one trial database, and remembers across them which tables have no rows."""
+    """Traces files in order on one trial database, and remembers across them which tables have no rows.
 
-    def __init__(self, trial: Trial) -> None:
-        self._trial, self._live = trial, trial.tables
-        self._empty, self._origin = set[str](), dict[str, str]()
+    ``judged`` False is for files that the database already has: they run as SQLite takes them.
+    """
+
+    def __init__(self, trial: Trial, *, judged: bool = True) -> None:
+        self._trial, self._live, self._judged = trial, trial.tables, judged
+        self._live_dependents = trial.dependents
+        self._empty, self._moved = set[str](), dict[str, str]()
 
     def trace(self, file: MigrationFile) -> FileTrace:
         """Run the statements of a file on the trial database."""
-        self._trial.begin_file()
+        self._trial.begin_file(judged=self._judged)
         start = self._trial.tables
-        self._origin = {name: name for name in start}
+        self._moved = {}
         statements = tuple(self._statement(number, sql) for number, sql in enumerate(file.statements, 1))
-        return FileTrace(file, self._live, start, self._trial.tables, statements, dict(self._origin))
+        left = self._trial.end_file() if self._judged else ()
+        unsound = tuple(LeftUnsound(each, each.since < self._live_dependents) for each in left)
+        return FileTrace(file, self._live, start, self._trial.tables, statements, self._moved, unsound)
 
     def _statement(self, number: int, sql: str) -> TracedStatement:
         effect = self._trial.run(sql)
         dropped = next(iter(sorted(effect.drops)), "")
-        blocking = _blocking(effect.before, dropped) - self._empty
-        statement = TracedStatement(number, effect, effect.cascades - self._empty, blocking, self._origin.get(dropped, dropped))
+        statement = TracedStatement(
+            number, effect, effect.cascades - self._empty, _blocking(effect, dropped) - self._empty, self._origin(dropped)
+        )
         self._follow(effect)
         return statement
+
+    def _origin(self, name: str) -> str:
+        return self._moved.get(name) or name
 
     def _follow(self, effect: Effect) -> None:
         if effect.renames:
             self._rename(*effect.renames)
         else:
-            gone, new = effect.before.keys() - effect.after.keys(), effect.after.keys() - effect.before.keys()
-            self._empty = (self._empty - gone) | new
-            self._origin = {name: origin for name, origin in self._origin.items() if name not in gone}
+            gone = {name for name in effect.changed if name not in effect.after}
+            new = {name for name in effect.changed if name not in effect.before}
+            self._empty -= gone
+            self._empty |= new
+            self._moved |= dict.fromkeys(gone | new, "")
         self._empty -= effect.fills
         if effect.verb == "delete" and _affects_all_rows(effect.sql):
             self._empty |= effect.targets
@@ -105,13 +141,15 @@ class Tracer:
     def _rename(self, old: str, new: str) -> None:
         if old in self._empty:
             self._empty = (self._empty - {old}) | {new}
-        if old in self._origin:
-            self._origin[new] = self._origin.pop(old)
+        self._moved[new] = self._moved.get(old, old)
+        self._moved[old] = ""
 
 
-def _blocking(tables: Tables, dropped: str) -> frozenset[str]:
+def _blocking(effect: Effect, dropped: str) -> frozenset[str]:
     """The tables that refer to a dropped one without an ON DELETE action that settles it."""
-    referring = {name: [ref for ref in table.references if ref.table == dropped] for name, table in tables.items() if name != dropped}
+    referring = {
+        name: [ref for ref in effect.before[name].references if ref.table == dropped] for name in effect.children if name != dropped
+    }
     return frozenset(name for name, references in referring.items() if any(not reference.loses for reference in references))
 
 

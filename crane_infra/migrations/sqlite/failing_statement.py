@@ -4,20 +4,18 @@ D1 does not say which statement of a batch failed. The files are tried on an emp
 same message is the one. A failure that depends on rows (a UNIQUE constraint) or on a base schema is not found.
 """
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+
+import apsw
 
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.split import shorten
-
-_STEPS = 200_000  # of SQLite's virtual machine, after which a statement that never ends is stopped
+from crane_infra.migrations.sqlite.engine import FAILURES, empty_database, execute
 
 
 def find_statement(files: Sequence[MigrationFile], file: MigrationFile, message: str) -> int | None:
     """Return the index (from 0) of the statement of ``file`` that fails with ``message``; the files before it are tried first."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
-        memory.set_progress_handler(lambda: True, _STEPS)
+    with empty_database() as memory:
         for earlier in files:
             if earlier.order < file.order:
                 _failures(memory, earlier)
@@ -32,13 +30,13 @@ def describe(file: MigrationFile, index: int | None) -> str:
     return f"statement {index + 1} of {len(file.statements)} ({shorten(file.statements[index])})"
 
 
-def _failures(memory: sqlite3.Connection, file: MigrationFile) -> list[str | None]:
+def _failures(memory: apsw.Connection, file: MigrationFile) -> list[str | None]:
     return [_failure(memory, statement) for statement in file.statements]
 
 
-def _failure(memory: sqlite3.Connection, statement: str) -> str | None:
+def _failure(memory: apsw.Connection, statement: str) -> str | None:
     try:
-        memory.execute(statement)
-    except sqlite3.Error as error:
+        execute(memory, statement)
+    except FAILURES as error:
         return str(error)
     return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.files.tokens import code
+from crane_infra.migrations.files.tokens import code, normal
 from crane_infra.migrations.own_tables import is_users
 from crane_infra.migrations.sqlite.trial import Trial, trial
 
@@ -34,10 +34,11 @@ def schema_after(before: Schema, files: Iterable[MigrationFile]) -> Schema:
     Raises MigrationError that names the file which SQLite refuses, or the object of ``before``.
     """
     with trial() as database:
+        database.begin_file(judged=False)
         for name in sorted(before, key=lambda name: (_ORDER.index(name.partition(" ")[0]), name)):
             _run(database, name, before[name])
         for file in files:
-            database.begin_file()
+            database.begin_file(judged=False)
             for statement in file.statements:
                 _run(database, file.path, statement)
         return as_schema(database.objects())
@@ -60,7 +61,7 @@ def differing(expected: Schema, live: Schema) -> list[str]:
 
 def is_same(one: str, other: str) -> bool:
     """Tell whether two CREATE statements are equal apart from white space, comments and quotes of names."""
-    return one == other or _plain(one) == _plain(other)
+    return one == other or normal(code(one)) == normal(code(other))
 
 
 def differences(expected: Schema, live: Schema) -> list[str]:
@@ -83,15 +84,6 @@ def _run(database: Trial, where: str, statement: str) -> None:
 
 def _lines(schema: Schema) -> list[str]:
     return [line for name in sorted(schema) for line in (f"-- {name}", *(schema[name] + ";").splitlines())]
-
-
-def _plain(sql: str) -> list[str]:
-    return [_name(token.text) if token.kind == "name" else token.keyword.lower() or token.text for token in code(sql)]
-
-
-def _name(quoted: str) -> str:
-    end = "]" if quoted[0] == "[" else quoted[0]
-    return quoted[1:].removesuffix(end).replace(end * 2, end).lower()
 
 
 def as_schema(objects: Iterable[tuple[str, str, str]]) -> Schema:

@@ -1,39 +1,27 @@
 """The effect of one statement, as SQLite's authorizer reports it while it compiles the statement. Pure data."""
 
-import sqlite3
 from dataclasses import dataclass
 
-from crane_infra.migrations.own_tables import is_users
+import apsw
+
+from crane_infra.migrations.own_tables import TABLES, is_users
+from crane_infra.migrations.sqlite.d1 import Refusal
+from crane_infra.migrations.sqlite.events import DROP_ACTIONS, INDEX_ACTIONS, ON_TABLE_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event
 from crane_infra.migrations.sqlite.tables import Tables
+from crane_infra.migrations.sqlite.texts import QuotedText
 
-SCHEMA_ACTIONS = {
-    value
-    for name, value in vars(sqlite3).items()
-    if name.startswith(("SQLITE_CREATE_", "SQLITE_DROP_", "SQLITE_ALTER_")) or name == "SQLITE_REINDEX"
-}
-DROP_ACTIONS = {sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE}
-_WRITES = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
-_CREATES = {sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_VTABLE}
-_INDEX_CHANGES = {sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_DROP_INDEX}
-_VERBS = ((sqlite3.SQLITE_INSERT, "insert"), (sqlite3.SQLITE_UPDATE, "update"), (sqlite3.SQLITE_DELETE, "delete"))
-
-
-@dataclass(frozen=True)
-class Event:
-    """One question to SQLite's authorizer: an action, on which table (in lower case), within which trigger or view."""
-
-    action: int
-    table: str
-    argument: str
-    within: str
+_CREATES = {apsw.SQLITE_CREATE_TABLE, apsw.SQLITE_CREATE_VTABLE}
+_VERBS = ((apsw.SQLITE_INSERT, "insert"), (apsw.SQLITE_UPDATE, "update"), (apsw.SQLITE_DELETE, "delete"))
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What one statement does. Names are in lower case; ``before`` and ``after`` are equal where no table changes.
+    """What one statement does. Names are in lower case.
 
-    ``cascades`` are the tables that lose rows or references only because foreign keys are enforced; ``refused`` is SQLite's reason to refuse
-    the statement, ``pragma`` the name of a PRAGMA.
+    ``changed`` are the tables that are not the same in ``before`` and ``after``, and ``children`` those that refer to a table which it drops or
+    deletes from. ``cascades`` are the tables that lose rows or references only because foreign keys are enforced. ``refused`` is SQLite's
+    reason to refuse the statement, ``refused_by_d1`` D1's reason where SQLite takes it. ``pragma`` is the name of a PRAGMA, ``texts`` are the
+    names that SQLite takes for texts.
     """
 
     sql: str
@@ -41,8 +29,12 @@ class Effect:
     after: Tables
     events: tuple[Event, ...] = ()
     cascades: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
+    children: frozenset[str] = frozenset()
     refused: str = ""
+    refused_by_d1: Refusal | None = None
     pragma: str = ""
+    texts: tuple[QuotedText, ...] = ()
 
     @property
     def verb(self) -> str:
@@ -60,18 +52,18 @@ class Effect:
     @property
     def targets(self) -> frozenset[str]:
         """The tables that the statement itself writes to."""
-        return frozenset() if self.changes_schema else self._tables(_WRITES, direct=True)
+        return frozenset() if self.changes_schema else self._tables(ROW_ACTIONS, direct=True)
 
     @property
     def reads(self) -> frozenset[str]:
         """The tables that it reads."""
-        return self._tables({sqlite3.SQLITE_READ})
+        return self._tables({apsw.SQLITE_READ})
 
     @property
     def fills(self) -> frozenset[str]:
         """The tables that get rows, by triggers too."""
-        created = self._tables(_CREATES) if any(event.action == sqlite3.SQLITE_SELECT for event in self.events) else frozenset()
-        return created if self.changes_schema else self._tables({sqlite3.SQLITE_INSERT})
+        created = self._tables(_CREATES) if any(event.action == apsw.SQLITE_SELECT for event in self.events) else frozenset()
+        return created if self.changes_schema else self._tables({apsw.SQLITE_INSERT})
 
     @property
     def drops(self) -> frozenset[str]:
@@ -81,18 +73,22 @@ class Effect:
     @property
     def renames(self) -> tuple[str, str] | None:
         """The old and the new name of a table that it renames."""
-        gone, new = self.before.keys() - self.after.keys(), self.after.keys() - self.before.keys()
-        altered = any(event.action == sqlite3.SQLITE_ALTER_TABLE for event in self.events)
-        return (gone.pop(), new.pop()) if altered and len(gone) == len(new) == 1 else None
+        altered = next((event.table for event in self.events if event.action == apsw.SQLITE_ALTER_TABLE), "")
+        new = [name for name in self.changed if name not in self.before]
+        return (altered, new[0]) if altered and altered not in self.after and len(new) == 1 else None
 
     @property
     def touches(self) -> frozenset[str]:
         """The tables that it creates, changes, drops or writes to, by triggers and foreign keys too."""
-        names = self.before.keys() | self.after.keys()
-        changed = {name for name in names if self.before.get(name) != self.after.get(name)}
-        indexed = {event.argument for event in self.events if event.action in _INDEX_CHANGES}
-        written = frozenset() if self.changes_schema else self._tables(_WRITES)
-        return frozenset(changed | {name for name in indexed if is_users(name)}) | written | self.cascades
+        indexed = {event.argument for event in self.events if event.action in INDEX_ACTIONS and is_users(event.argument)}
+        written = frozenset() if self.changes_schema else self._tables(ROW_ACTIONS)
+        return self.changed | indexed | written | self.cascades
+
+    @property
+    def ledger(self) -> frozenset[str]:
+        """The tables of the ledger that it writes to, changes, or puts a trigger or an index on."""
+        named = ((event.action, event.argument if event.action in ON_TABLE_ACTIONS else event.table) for event in self.events)
+        return frozenset(name for action, name in named if action in SCHEMA_ACTIONS | ROW_ACTIONS and name in TABLES)
 
     def _tables(self, actions: set[int], *, direct: bool = False) -> frozenset[str]:
         """The user's tables of some actions; ``direct`` leaves out those within triggers and views."""

@@ -1,14 +1,16 @@
-"""Reads the tables of a SQLite database as lint compares them: columns, unique keys, references and checks.
+"""Reads a table of a SQLite database as lint compares it: columns, unique keys, references and checks.
 
-SQLite reports them, so no SQL is parsed. Rows and triggers are not read.
+SQLite reports them, so hardly any SQL is parsed. Rows and triggers are not read.
 """
 
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from crane_infra.migrations.files.tokens import checks
-from crane_infra.migrations.own_tables import is_users
+import apsw
+
+from crane_infra.migrations.files.tokens import checks, code
+from crane_infra.migrations.sqlite.engine import rows
+from crane_infra.migrations.sqlite.keys import UniqueKey, key_of_columns, key_of_index
 
 _AFFINITIES = (
     ("INT", "INTEGER"),
@@ -51,13 +53,13 @@ class Reference:
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view. Keys of ``columns`` are in lower case; a unique key is its columns, or its SQL where it is partial or computed."""
+    """A table, a virtual table or a view. Keys of ``columns`` are in lower case."""
 
     name: str
     kind: str
     strict: bool
     columns: Mapping[str, Column]
-    unique: frozenset[frozenset[str]] = frozenset()
+    unique: frozenset[UniqueKey] = frozenset()
     references: tuple[Reference, ...] = ()
     checks: frozenset[str] = field(default=frozenset())
 
@@ -66,23 +68,20 @@ Tables = Mapping[str, Table]
 """The tables of a database by name in lower case."""
 
 
-Known = dict[tuple[str, str], Table]
-"""Tables that were read before, by their name and the SQL of the table and its indexes."""
-
-
-def read_tables(db: sqlite3.Connection, known: Known) -> Tables:
-    """Read the user's tables and views. ``known`` is used as a cache and extended."""
-    rows = db.execute("SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main' AND type <> 'shadow'").fetchall()
-    texts: dict[str, str] = dict(db.execute(_TEXTS).fetchall())
-    tables: dict[str, Table] = {}
-    for name, kind, strict in rows:
-        if not is_users(name):
-            continue
-        key = (name, texts.get(name.lower(), ""))
-        # The columns of a view depend on other objects too.
-        table = known.get(key) if kind != "view" else None
-        tables[name.lower()] = known[key] = table or _table(db, name, kind, bool(strict))
-    return tables
+def read_table(db: apsw.Connection, name: str) -> Table | None:
+    """Read the table or view of this name; None where there is none."""
+    objects = rows(db, _ROWS, name)
+    own = next(((kind, written, sql) for kind, written, sql in objects if kind in {"table", "view"}), None)
+    if own is None:
+        return None
+    kind, written, sql = own
+    if kind == "view":
+        return Table(written, "view", False, _columns(db, written))  # noqa: FBT003 - a view is never STRICT
+    if sql.lstrip()[:14].upper() == "CREATE VIRTUAL":
+        return Table(written, "virtual", False, _columns(db, written))  # noqa: FBT003 - nor is a virtual table
+    indexes = {written: sql for kind, written, sql in objects if kind == "index"}
+    unique, references = _unique(db, written, indexes), _references(db, written)
+    return Table(written, "table", _is_strict(sql), _columns(db, written), unique, references, checks(sql))
 
 
 def affinity(declared: str) -> str:
@@ -91,54 +90,52 @@ def affinity(declared: str) -> str:
     return next((result for part, result in _AFFINITIES if part in kind), "NUMERIC" if kind else "BLOB")
 
 
-def _table(db: sqlite3.Connection, name: str, kind: str, strict: bool) -> Table:  # noqa: FBT001 - one of a row's values
-    try:
-        rows = db.execute(_COLUMNS, (name,)).fetchall()
-    except sqlite3.Error:  # a view of a table that is gone
-        rows = []
-    keyed = sum(row[-2] > 0 for row in rows) == 1
-    columns = {row[0].lower(): _column(*row[:4], automatic=_automatic(row, keyed=keyed)) for row in rows}
-    if kind == "view":
-        return Table(name, kind, strict, columns)
-    return Table(name, kind, strict, columns, _unique(db, name), _references(db, name), _checks(db, name))
-
-
-_TEXTS = """SELECT lower(tbl_name), group_concat(coalesce(sql, name), char(0)) FROM (SELECT * FROM sqlite_master ORDER BY type, name)
-    WHERE type IN ('table', 'index') GROUP BY 1"""
+_ROWS = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? COLLATE NOCASE AND type <> 'trigger'"
 _COLUMNS = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)'
+_INDEXES = 'SELECT name, partial FROM pragma_index_list(?) WHERE "unique"'
+_PRIMARY = "SELECT name FROM pragma_table_info(?) WHERE pk > 0"
+_INDEX_COLUMNS = "SELECT name FROM pragma_index_info(?)"
+_REFERENCES = 'SELECT id, "table", "from", on_delete FROM pragma_foreign_key_list(?)'
+
+
+def _columns(db: apsw.Connection, name: str) -> dict[str, Column]:
+    try:
+        listed = rows(db, _COLUMNS, name)
+    except apsw.Error:  # a view of a table that is gone
+        return {}
+    keyed = sum(row[-2] > 0 for row in listed) == 1
+    return {row[0].lower(): _column(*row[:4], automatic=_automatic(row, keyed=keyed)) for row in listed}
 
 
 def _column(name: str, kind: str, not_null: int, default: str | None, *, automatic: bool) -> Column:
     return Column(name, kind, bool(not_null), None if (default or "NULL").upper() == "NULL" else default, automatic)
 
 
-def _automatic(row: tuple[str, str, int, str | None, int, int], *, keyed: bool) -> bool:
-    return row[-1] in {_VIRTUAL, _STORED} or (keyed and row[-2] > 0 and row[1].upper() == "INTEGER")
+def _automatic(row: Sequence[object], *, keyed: bool) -> bool:
+    return row[-1] in {_VIRTUAL, _STORED} or (keyed and row[-2] != 0 and str(row[1]).upper() == "INTEGER")
 
 
-def _unique(db: sqlite3.Connection, name: str) -> frozenset[frozenset[str]]:
-    keys = {_key(db, index, partial) for index, partial in db.execute(_INDEXES, (name,)).fetchall()}
-    primary = frozenset(column.lower() for (column,) in db.execute("SELECT name FROM pragma_table_info(?) WHERE pk > 0", (name,)))
-    return frozenset(key for key in (*keys, primary) if key)
+def _unique(db: apsw.Connection, name: str, indexes: Mapping[str, str | None]) -> frozenset[UniqueKey]:
+    keys = [_key(db, index, bool(partial), indexes.get(index)) for index, partial in rows(db, _INDEXES, name)]
+    primary = [column for (column,) in rows(db, _PRIMARY, name)]
+    return frozenset([*keys, key_of_columns(primary)] if primary else keys)
 
 
-_INDEXES = 'SELECT name, partial FROM pragma_index_list(?) WHERE "unique"'
+def _key(db: apsw.Connection, index: str, partial: bool, sql: str | None) -> UniqueKey:  # noqa: FBT001 - one of a row's values
+    columns = [column for (column,) in rows(db, _INDEX_COLUMNS, index)]
+    if sql is not None and (partial or None in columns):
+        return key_of_index(sql, columns)
+    return key_of_columns(columns)
 
 
-def _key(db: sqlite3.Connection, index: str, partial: int) -> frozenset[str]:
-    columns = [column for (column,) in db.execute("SELECT name FROM pragma_index_info(?)", (index,))]
-    if partial or None in columns:
-        return frozenset(sql for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", (index,)))
-    return frozenset(column.lower() for column in columns)
-
-
-def _references(db: sqlite3.Connection, name: str) -> tuple[Reference, ...]:
+def _references(db: apsw.Connection, name: str) -> tuple[Reference, ...]:
     references: dict[int, tuple[str, list[str], str]] = {}
-    for number, table, column, on_delete in db.execute('SELECT id, "table", "from", on_delete FROM pragma_foreign_key_list(?)', (name,)):
+    for number, table, column, on_delete in rows(db, _REFERENCES, name):
         references.setdefault(number, (table.lower(), [], on_delete))[1].append(column.lower())
     return tuple(Reference(table, tuple(columns), action) for table, columns, action in references.values())
 
 
-def _checks(db: sqlite3.Connection, name: str) -> frozenset[str]:
-    sql = db.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone()
-    return checks(sql[0]) if sql and sql[0] else frozenset()
+def _is_strict(sql: str) -> bool:
+    tokens = code(sql)
+    last = max((index for index, token in enumerate(tokens) if token.text == ")" and token.depth == 0), default=len(tokens))
+    return any(token.keyword == "STRICT" for token in tokens[last:])

@@ -2,133 +2,179 @@
 
 SQLite itself is asked: its schema before and after, and its authorizer while it compiles a statement once with foreign keys and once without.
 What is deleted only with them is what D1 would delete on its own. Statements that write rows are compiled and never run, so there are no rows
-and nothing depends on any.
+and nothing depends on any. One database goes on from file to file, and after a statement only what it changed is read again.
 """
 
-import sqlite3
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from dataclasses import replace
+
+import apsw
 
 from crane_infra.migrations.files.split import words
-from crane_infra.migrations.own_tables import is_users
-from crane_infra.migrations.sqlite.statement_effect import DROP_ACTIONS, SCHEMA_ACTIONS, Effect, Event
-from crane_infra.migrations.sqlite.tables import Known, Table, read_tables
+from crane_infra.migrations.files.tokens import code, quoted, unquoted
+from crane_infra.migrations.own_tables import CREATE, is_users
+from crane_infra.migrations.sqlite.compiler import Compiled, Compiler
+from crane_infra.migrations.sqlite.d1 import VACUUM, denial, long_pattern
+from crane_infra.migrations.sqlite.dependents import Dependents, Unsound
+from crane_infra.migrations.sqlite.engine import FAILURES, empty_database, rows
+from crane_infra.migrations.sqlite.events import DROP_ACTIONS, ON_TABLE_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event, watched
+from crane_infra.migrations.sqlite.snapshots import TableHistory
+from crane_infra.migrations.sqlite.statement_effect import Effect
+from crane_infra.migrations.sqlite.tables import Table, Tables, read_table
+from crane_infra.migrations.sqlite.texts import QuotedText
 
-_STEPS = 1_000_000  # of SQLite's virtual machine, after which a CREATE TABLE AS that never ends is stopped
-_LONGEST = 2_000_000  # bytes of a value, D1's limit
-_FAILURES = (sqlite3.Error, sqlite3.Warning, ValueError)
+_DELETES = {apsw.SQLITE_DELETE}
+_TABLE = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
 
 
 class Trial:
-    """A database to try statements on, empty at first. ``tables`` is what it holds now."""
+    """A database to try statements on. At first it is empty, apart from the tables of the ledger."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._known: Known = {}
-        self.tables = read_tables(db, self._known)
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db, self._compiler = db, Compiler(db)
+        self._history, self._dependents = TableHistory(), Dependents(self._compiler)
+        self._is_judged = True
+        for statement in CREATE:
+            db.execute(statement)
+
+    @property
+    def tables(self) -> Tables:
+        """The user's tables and views now."""
+        return self._history.now
+
+    @property
+    def dependents(self) -> int:
+        """How many views, triggers and tables with foreign keys were ever created."""
+        return self._dependents.count
 
     def objects(self) -> list[tuple[str, str, str]]:
         """Kind, name and SQL of each object that has SQL."""
-        return list(self._db.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        return [(kind, name, sql) for kind, name, sql in rows(self._db, "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")]
 
-    def begin_file(self) -> None:
-        """Reset the PRAGMAs of the previous file: in D1 they last for one call."""
+    def begin_file(self, *, judged: bool) -> None:
+        """Reset the PRAGMAs of the previous file: in D1 they last for one call.
+
+        What D1 refuses and what is not sound counts only in files that are ``judged``: others run as SQLite takes them.
+        """
+        self._is_judged = judged
         self._db.execute("PRAGMA legacy_alter_table = OFF")
+        if judged:
+            self._dependents.settle(self.tables)
+
+    def end_file(self) -> tuple[Unsound, ...]:
+        """What does not work, or not as written, after the file; only what the file may have changed is checked."""
+        return self._dependents.settle(self.tables)
 
     def run(self, statement: str) -> Effect:
         """Apply a statement's schema changes and return what it would do; never raises, a refusal is in the effect."""
         before = self.tables
         try:
-            if next(words(statement), "") == "PRAGMA":
-                return Effect(statement, before, before, pragma=self._pragma(statement))
-            events, cascades = self._compile(statement)
-            if any(event.action in SCHEMA_ACTIONS for event in events):
-                self._execute(statement)
-        except _FAILURES as error:
+            verb = next(words(statement), "")
+            if verb == "PRAGMA":
+                return self._pragma(statement, before)
+            if verb in {"EXPLAIN", "VACUUM"}:
+                return Effect(statement, before, before, refused_by_d1=VACUUM if verb == "VACUUM" else None)
+            if self._is_judged:
+                return self._run_judged(statement, before)
+            return self._run(statement, before, self._compiler.compile(statement))
+        except apsw.BindingsError:
+            return Effect(statement, before, before, refused="it has a parameter (?, :name), and a migration gives no values")
+        except FAILURES as error:
             return Effect(statement, before, before, refused=str(error) or "no reason given")
-        return Effect(statement, before, self.tables, events, cascades)
 
-    def _compile(self, statement: str) -> tuple[tuple[Event, ...], frozenset[str]]:
-        if next(words(statement), "") == "EXPLAIN":
-            return (), frozenset()
-        without_keys, with_keys = self._events(statement, foreign_keys=False), self._events(statement, foreign_keys=True)
-        return without_keys, _cascades(without_keys, with_keys)
+    def _run_judged(self, statement: str, before: Tables) -> Effect:
+        compiled, refusal = self._compiler.compile_as_d1(statement)
+        texts = self._compiler.texts(statement)
+        effect = self._run(statement, before, compiled)
+        refusal = refusal or effect.refused_by_d1 or long_pattern(statement)
+        return replace(effect, refused_by_d1=refusal, texts=texts or self._texts_of_alter(effect))
 
-    def _events(self, statement: str, *, foreign_keys: bool) -> tuple[Event, ...]:
-        events: list[Event] = []
-        self._db.execute(f"PRAGMA foreign_keys = {foreign_keys}")
-        with _watched(self._db, events):
-            self._db.execute(f"EXPLAIN {statement}").close()
-        return tuple(events)
+    def _run(self, statement: str, before: Tables, compiled: Compiled) -> Effect:
+        deleting = ROW_ACTIONS if compiled.cascades else _DELETES
+        children = self._history.children({event.table for event in compiled.events if event.action in deleting | DROP_ACTIONS})
+        changed, refusal = frozenset[str](), None
+        if any(event.action in SCHEMA_ACTIONS for event in compiled.events):
+            refusal = self._compiler.execute_as_d1(statement)
+            changed = self._read_again(statement, compiled.events)
+        return Effect(
+            statement,
+            before,
+            self.tables,
+            compiled.events,
+            compiled.cascades,
+            changed=changed,
+            children=children,
+            refused_by_d1=refusal if self._is_judged else None,
+        )
 
-    def _execute(self, statement: str) -> None:
-        self._db.execute(statement).close()
-        self.tables = read_tables(self._db, self._known)
+    def _read_again(self, statement: str, events: tuple[Event, ...]) -> frozenset[str]:
+        """Read the tables that a change of the schema may have changed, and return the names of those that did."""
+        named = {event.argument if event.action in ON_TABLE_ACTIONS else event.table for event in events if event.action in SCHEMA_ACTIONS}
+        if any(event.action == apsw.SQLITE_ALTER_TABLE for event in events):
+            named |= {_last_name(statement), *self._history.children(named)}
+        named |= self._dependents.views_of(named)
+        read = {name: read_table(self._db, name) for name in named if is_users(name)}
+        changed = self._history.record(read)
+        self._dependents.follow(events, changed, self.tables)
+        return changed
 
-    def _pragma(self, statement: str) -> str:
+    def _texts_of_alter(self, effect: Effect) -> tuple[QuotedText, ...]:
+        """The names that ALTER TABLE adds to a table and SQLite takes for texts: it compiles them only with the whole table."""
+        if '"' not in effect.sql or not any(event.action == apsw.SQLITE_ALTER_TABLE for event in effect.events):
+            return ()
+        definitions = [sql for name in effect.changed for (sql,) in rows(self._db, _TABLE, name)]
+        names = {text.name for sql in definitions for text in self._compiler.texts(_renamed(sql))}
+        return tuple(
+            QuotedText(unquoted(token.text), token.start)
+            for token in code(effect.sql)
+            if token.text[:1] == '"' and unquoted(token.text) in names
+        )
+
+    def _pragma(self, statement: str, before: Tables) -> Effect:
         # A PRAGMA acts while it is compiled, so the authorizer denies all but the one that the next RENAME depends on.
         events: list[Event] = []
-        with _watched(self._db, events, allow=False):
+        with watched(self._db, events, allow=False):
             try:
-                self._db.execute(statement).close()
-            except _FAILURES:
+                self._db.execute(statement, can_cache=False).close()
+            except FAILURES:
                 if not events:
                     raise
-        name = events[0].table if events else ""
+        name, value = (events[0].table, events[0].argument) if events else ("", "")
         if name == "legacy_alter_table":
-            self._db.execute(statement).close()
-        return name
+            self._db.execute(statement, can_cache=False).close()
+        refusal = denial(apsw.SQLITE_PRAGMA, name, value or None, None) if name and self._is_judged else None
+        return Effect(statement, before, before, pragma=name, refused_by_d1=refusal)
 
 
 @contextmanager
 def trial() -> Iterator[Trial]:
-    """Open an empty database in memory, with the limits of D1."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)) as db:
-        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
-        db.set_progress_handler(lambda: True, _STEPS)
+    """Open an empty database in memory."""
+    with empty_database() as db:
         yield Trial(db)
 
 
 def refusal_with_a_row(statement: str, table: Table) -> str:
     """Why SQLite refuses an ALTER TABLE once the table has a row; empty where it accepts it."""
-    names = ", ".join('"' + column.name.replace('"', '""') + '"' for column in table.columns.values())
-    quoted = '"' + table.name.replace('"', '""') + '"'
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+    names = ", ".join(quoted(column.name) for column in table.columns.values())
+    with empty_database() as db:
         try:
-            db.execute(f"CREATE TABLE {quoted} ({names})")
-            db.execute(f"INSERT INTO {quoted} DEFAULT VALUES")
-            db.execute("PRAGMA foreign_keys = ON")
+            db.execute(f"CREATE TABLE {quoted(table.name)} ({names})")
+            db.execute(f"INSERT INTO {quoted(table.name)} DEFAULT VALUES")
+            db.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
             db.execute(statement)
-        except _FAILURES as error:
+        except FAILURES as error:
             return str(error)
     return ""
 
 
-@contextmanager
-def _watched(db: sqlite3.Connection, events: list[Event], *, allow: bool = True) -> Iterator[None]:
-    def authorize(action: int, first: str | None, second: str | None, _: str | None, within: str | None) -> int:
-        # ALTER TABLE names the database first.
-        table, other = (second, first) if action == sqlite3.SQLITE_ALTER_TABLE else (first, second)
-        events.append(Event(action, (table or "").lower(), (other or "").lower(), within or ""))
-        return sqlite3.SQLITE_OK if allow else sqlite3.SQLITE_DENY
-
-    db.set_authorizer(authorize)
-    try:
-        yield
-    finally:
-        db.set_authorizer(None)
+def _last_name(statement: str) -> str:
+    """The last word of a statement: the new name in ALTER TABLE … RENAME TO."""
+    tokens = code(statement)
+    return unquoted(tokens[-1].text).lower() if tokens else ""
 
 
-def _cascades(without_keys: tuple[Event, ...], with_keys: tuple[Event, ...]) -> frozenset[str]:
-    """The tables that a statement deletes from, or whose references it clears, only because foreign keys are enforced."""
-    additional = Counter(map(_row_event, with_keys)) - Counter(map(_row_event, without_keys))
-    lost = {sqlite3.SQLITE_DELETE}
-    if not any(event.action == sqlite3.SQLITE_UPDATE and is_users(event.table) for event in without_keys):
-        lost.add(sqlite3.SQLITE_UPDATE)  # otherwise it may be ON UPDATE, which loses no row
-    named = {event.table for event in without_keys if event.action in {*DROP_ACTIONS, sqlite3.SQLITE_DELETE} and not event.within}
-    return frozenset(table for action, table in additional if action in lost and is_users(table) and table not in named)
-
-
-def _row_event(event: Event) -> tuple[int, str]:
-    return event.action, event.table
+def _renamed(table_sql: str) -> str:
+    """A CREATE TABLE with another name, so that it can be compiled beside the table itself."""
+    name = code(table_sql)[2]
+    return f'{table_sql[: name.start]}"a trial of its own"{table_sql[name.start + len(name.text) :]}'

@@ -125,7 +125,7 @@ def test_a_pragma_changes_nothing_but_the_meaning_of_a_rename_and_ends_with_its_
 
 
 @pytest.mark.parametrize(
-    "text", ["ALTER TABLE nowhere ADD COLUMN a;", "ALTER TABLE users ALTER COLUMN name SET NOT NULL;", "SELECT ?;", "CREATE TABLE t AS WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT * FROM r;"]
+    "text", ["ALTER TABLE nowhere ADD COLUMN a;", "ALTER TABLE users MODIFY name TEXT NOT NULL;", "SELECT ?;", "CREATE TABLE t AS WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT * FROM r;"]
 )  # fmt: skip
 def test_what_sqlite_refuses_is_never_passed_silently(judge: Lint, text: str) -> None:
     assert errors(judge(f"SELECT 1; {text} SELECT 2;")) == [("not-understood", 2)]

@@ -1,0 +1,117 @@
+"""Tells whether a view, a trigger or a table with foreign keys still works, by compiling what uses it.
+
+SQLite accepts a view or a trigger whose table is gone, and fails only once it is used. So a view is read, a trigger is set off, and a table
+with foreign keys is written to; all of that is compiled and never run.
+"""
+
+# ruff: noqa: S608 - SQL in memory, with quoted names, that is only compiled
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import apsw
+
+from crane_infra.migrations.files.tokens import code, quoted, unquoted
+from crane_infra.migrations.sqlite.compiler import Compiler
+from crane_infra.migrations.sqlite.engine import rows
+from crane_infra.migrations.sqlite.events import SCHEMA_ACTIONS
+from crane_infra.migrations.sqlite.texts import QuotedText, texts_in
+
+_VERBS = {"INSERT", "UPDATE", "DELETE"}
+_FIND = "SELECT tbl_name, sql FROM sqlite_master WHERE type = ? AND name = ? COLLATE NOCASE"
+_TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+
+
+@dataclass(frozen=True)
+class Dependent:
+    """A view, a trigger, or a table with foreign keys, by its name in lower case."""
+
+    kind: Literal["view", "trigger", "table"]
+    name: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a dependent is. ``uses`` are the tables that matter to it, in lower case; ``table`` is what a trigger is on.
+
+    ``fault`` is why it does not compile, ``texts`` are the names in its ``sql`` that SQLite takes for texts.
+    """
+
+    table: str
+    sql: str
+    uses: frozenset[str]
+    fault: str = ""
+    texts: tuple[QuotedText, ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.fault and not self.texts
+
+
+def condition_of(compiler: Compiler, dependent: Dependent) -> Condition | None:
+    """How a dependent is now; None where it does not exist."""
+    definition = rows(compiler.db, _FIND, dependent.kind, dependent.name)
+    if not definition:
+        return None
+    ((table, sql),) = definition
+    use = _use(compiler.db, dependent, table, sql)
+    has_keys = dependent.kind == "table"
+    uses, fault = _compiled(compiler, use, foreign_keys=has_keys)
+    if not fault:
+        return Condition(table, sql, uses)
+    with _without_other_triggers(compiler.db, dependent):
+        fault = _compiled(compiler, use, foreign_keys=has_keys, texts=True)[1]
+        texts = () if fault or has_keys else _texts(compiler, dependent, sql, use)
+    # What SQLite reached before it failed is not all that matters.
+    names = {unquoted(token.text).lower() for token in code(sql) if token.kind in {"name", "word"}}
+    return Condition(table, sql, uses | names, fault, texts)
+
+
+def tables_used(compiler: Compiler, view: str) -> frozenset[str]:
+    """The tables and views that a view uses, as far as it compiles."""
+    return _compiled(compiler, f"SELECT * FROM {quoted(view)}", texts=True)[0]
+
+
+def _use(db: apsw.Connection, dependent: Dependent, table: str, sql: str) -> str:
+    """A statement that uses the dependent."""
+    if dependent.kind == "view":
+        return f"SELECT * FROM {quoted(dependent.name)}"
+    verb = "INSERT" if dependent.kind == "table" else next(token.keyword for token in code(sql) if token.keyword in _VERBS)
+    if verb == "UPDATE":
+        columns = [quoted(column) for (column,) in rows(db, "SELECT name FROM pragma_table_info(?)", table)]
+        return f"UPDATE {quoted(table)} SET {', '.join(f'{column} = {column}' for column in columns)}"
+    return f"INSERT INTO {quoted(table)} DEFAULT VALUES" if verb == "INSERT" else f"DELETE FROM {quoted(table)}"
+
+
+def _compiled(compiler: Compiler, use: str, *, foreign_keys: bool = False, texts: bool = False) -> tuple[frozenset[str], str]:
+    """The tables that a statement uses, and why it does not compile; ``texts`` allows names to be taken for texts."""
+    events, fault = compiler.attempt(use, foreign_keys=foreign_keys, texts=texts)
+    return frozenset(event.table for event in events if event.action not in SCHEMA_ACTIONS and event.table), fault
+
+
+def _texts(compiler: Compiler, dependent: Dependent, sql: str, use: str) -> tuple[QuotedText, ...]:
+    """The texts in the definition of a dependent, found by creating it again with each one masked."""
+
+    def compile_with(definition: str) -> None:
+        compiler.db.execute(f"DROP {dependent.kind} {quoted(dependent.name)}")
+        compiler.db.execute(definition)
+        compiler.compile_without_texts(use)
+
+    return texts_in(sql, compile_with, in_definition=True)
+
+
+@contextmanager
+def _without_other_triggers(db: apsw.Connection, dependent: Dependent) -> Iterator[None]:
+    """Drop all triggers but this one for a while, so that only its own faults show."""
+    db.execute("SAVEPOINT alone")
+    try:
+        for name in [name for (name,) in rows(db, _TRIGGERS)]:
+            if dependent != Dependent("trigger", name.lower()):
+                db.execute(f"DROP TRIGGER {quoted(name)}")
+        yield
+    finally:
+        db.execute("ROLLBACK TO alone")
+        db.execute("RELEASE alone")
