@@ -20,6 +20,7 @@ _TOKEN = re.compile(
 )
 _CLAUSES = {"GROUP", "ORDER", "LIMIT", "RETURNING", "ON", "WINDOW", "UNION", "INTERSECT", "EXCEPT"}
 _CONSTANT = re.compile(r"TRUE|FALSE|NULL|NOT|AND|OR|IS|\d.*")
+_OPERATORS = {"<=", ">=", "<>", "!=", "==", "||", "<<", ">>", "->", "->>"}
 _QUOTES = ('"', "`", "[", "'")
 _KINDS: tuple[Kind, ...] = ("comment", "text", "name", "word", "sign")
 
@@ -55,8 +56,17 @@ def code(sql: str) -> list[Token]:
 
 
 def normal(all_tokens: Iterable[Token]) -> list[str]:
-    """The tokens in one form, however they are written: words and names in lower case, names without quotes."""
-    return [unquoted(token.text).lower() if token.kind == "name" else token.keyword.lower() or token.text for token in all_tokens]
+    """The tokens in one form, however they are written: words and names in lower case, names without quotes, operators in one piece."""
+    forms: list[str] = []
+    end = -1
+    for token in all_tokens:
+        form = unquoted(token.text).lower() if token.kind == "name" else token.keyword.lower() or token.text
+        if token.start == end and forms[-1] + form in _OPERATORS:
+            forms[-1] += form
+        else:
+            forms.append(form)
+        end = token.start + len(token.text)
+    return forms
 
 
 def unquoted(name: str) -> str:

@@ -25,6 +25,10 @@ RULES = (
     "long-data-change",
     "ignored-pragma",
     "not-understood",
+    "refused-by-d1",
+    "writes-ledger",
+    "name-becomes-text",
+    "leaves-broken",
 )
 LOSES_ROWS = "loses-rows"
 """What only the run itself can find: rows were lost that the file does not declare. A stack can accept it like a rule of lint."""

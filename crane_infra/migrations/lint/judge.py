@@ -15,8 +15,10 @@ from crane_infra.migrations.lint.breaking import takings
 from crane_infra.migrations.lint.finding import CANNOT_RUN, LOSES_ROWS, Finding, Level
 from crane_infra.migrations.lint.row_counts import Counted, counts_of
 from crane_infra.migrations.lint.rules import findings_in
+from crane_infra.migrations.lint.soundness_rules import left_broken
 from crane_infra.migrations.lint.traffic_rules import findings_together
 from crane_infra.migrations.sqlite.effects import FileTrace, Tracer
+from crane_infra.migrations.sqlite.soundness import Dependent
 from crane_infra.migrations.sqlite.trial import trial
 
 Kind = Literal["expand", "contract", "data", "none"]
@@ -62,14 +64,14 @@ def examine(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) ->
                 earlier.trace(file)
         tracer = Tracer(database)
         traces = [tracer.trace(file) for file in files if file.name in names]
-    together = tuple(findings_together(traces))
+        together = (*findings_together(traces), *left_broken(traces, database.broken))
     return tuple(_examined(trace, together) for trace in traces)
 
 
 def examine_each(files: Sequence[MigrationFile]) -> tuple[Examined, ...]:
     """Judge each file as a release of its own after those before it, for callers that know no ledger; never raises."""
     with trial() as database:
-        return tuple(_examined(Tracer(database).trace(file), ()) for file in files)
+        return tuple(_alone(Tracer(database).trace(file), database.broken) for file in files)
 
 
 def classes(files: Sequence[MigrationFile], base: MigrationFile | None) -> dict[str, str]:
@@ -103,6 +105,11 @@ def _examined(trace: FileTrace, together: Sequence[Finding]) -> Examined:
     ordered = tuple(sorted(findings, key=lambda finding: finding.statement or 0))
     lost = frozenset[str]().union(*(statement.lost for statement in trace.statements))
     return Examined(trace.file, _kind(trace), _named(trace, trace.touched), _named(trace, lost), ordered, counts_of(trace))
+
+
+def _alone(trace: FileTrace, broken: Collection[Dependent]) -> Examined:
+    """A file as a release of its own; ``broken`` is what does not compile after it."""
+    return _examined(trace, tuple(left_broken([trace], broken)))
 
 
 def _accepting(examined: Examined, rules: Collection[str]) -> Examined:

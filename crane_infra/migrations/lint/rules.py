@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 
-from crane_infra.migrations.lint import row_rules, schema_rules, statement_rules, traffic_rules
+from crane_infra.migrations.lint import name_rules, row_rules, schema_rules, statement_rules, traffic_rules
 from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.sqlite.effects import FileTrace
 
 _RULES: tuple[Callable[[FileTrace], Iterator[Finding]], ...] = (
     statement_rules.not_understood,
+    statement_rules.refused_by_d1,
+    statement_rules.writes_of_the_ledger,
+    name_rules.names_taken_for_texts,
     row_rules.drops_of_referenced_tables,
     row_rules.broken_references,
     row_rules.deletes_of_referenced_rows,

@@ -1,4 +1,4 @@
-"""The rules about single statements: those SQLite refuses, those that change whole tables, and PRAGMAs that D1 ignores (pure)."""
+"""The rules about single statements: those that SQLite or D1 refuses, those that change whole tables or the ledger (pure)."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,6 @@ from crane_infra.migrations.lint.finding import Finding, Level
 from crane_infra.migrations.lint.naming import finding, names
 from crane_infra.migrations.sqlite.effects import FileTrace, TracedStatement
 
-_READING = {"foreign_key_check", "foreign_key_list", "index_info", "index_list", "index_xinfo", "quick_check", "data_version"}
-_READING |= {"table_info", "table_list", "table_xinfo", "optimize"}
-_TOGGLES = {"case_sensitive_like", "defer_foreign_keys", "ignore_check_constraints", "legacy_alter_table", "recursive_triggers"}
-# The allowed PRAGMAs of cloudflare/workerd, src/workerd/util/sqlite.c++.
-_SUPPORTED = _READING | _TOGGLES | {"reverse_unordered_selects"}
-
 
 def not_understood(trace: FileTrace) -> Iterator[Finding]:
     """Statements that SQLite refuses."""
@@ -21,7 +15,7 @@ def not_understood(trace: FileTrace) -> Iterator[Finding]:
         reason = statement.effect.refused
         if reason:
             what = f"SQLite refuses it ({reason}), so its effect is unknown: {shorten(statement.effect.sql)}"
-            # D1 may run a newer SQLite than this machine, with more functions.
+            # D1 may run a newer SQLite than lint, with more functions.
             level: Level = "warning" if reason.startswith("no such function") else "error"
             yield finding(trace, statement.number, "not-understood", level, what, _way_on(trace, reason))
 
@@ -33,6 +27,31 @@ def _way_on(trace: FileTrace, reason: str) -> str:
             "base in the catalog, with the number of the last migration that it contains as baseline"
         )
     return "Fix it, unless D1's SQLite is newer and accepts it"
+
+
+def refused_by_d1(trace: FileTrace) -> Iterator[Finding]:
+    """Statements that SQLite takes and D1 refuses."""
+    for statement in trace.statements:
+        refusal = statement.effect.refused_by_d1
+        if refusal:
+            what = f"{refusal.reason}: {shorten(statement.effect.sql)}"
+            yield finding(trace, statement.number, "refused-by-d1", "error", what, refusal.todo)
+
+
+def writes_of_the_ledger(trace: FileTrace) -> Iterator[Finding]:
+    """Statements that write to the tables in which the runs record the migrations, or change them."""
+    for statement in trace.statements:
+        if tables := statement.effect.ledger:
+            yield _of_the_ledger(trace, statement.number, f"it changes {', '.join(sorted(tables))}")
+    for left in trace.unsound:
+        if tables := left.unsound.now.ledger:
+            number = trace.last_use(left.unsound)
+            yield _of_the_ledger(trace, number, f"the trigger {left.unsound.now.name} writes to {', '.join(sorted(tables))}")
+
+
+def _of_the_ledger(trace: FileTrace, number: int, what: str) -> Finding:
+    what = f"{what}, where the runs record which migrations were applied"
+    return finding(trace, number, "writes-ledger", "error", what, "Remove the statement: a run records each file itself")
 
 
 def changes_of_whole_tables(trace: FileTrace) -> Iterator[Finding]:
@@ -51,14 +70,11 @@ def changes_of_whole_tables(trace: FileTrace) -> Iterator[Finding]:
 
 
 def ignored_pragmas(trace: FileTrace) -> Iterator[Finding]:
-    """PRAGMAs that D1 ignores or does not support."""
+    """PRAGMAs that D1 ignores."""
     for statement in trace.statements:
-        pragma = statement.effect.pragma
-        if pragma == "foreign_keys":
+        if statement.effect.pragma == "foreign_keys":
             what = "D1 ignores PRAGMA foreign_keys, so foreign keys stay on, and the file is judged by what it does then"
             yield finding(trace, statement.number, "ignored-pragma", "warning", what, "Remove it when you next write such a file")
-        elif pragma and pragma not in _SUPPORTED:
-            yield finding(trace, statement.number, "ignored-pragma", "warning", f"D1 does not support PRAGMA {pragma}", "Remove it")
 
 
 def _processed_whole(trace: FileTrace, statement: TracedStatement) -> frozenset[str]:

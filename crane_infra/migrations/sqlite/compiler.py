@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import apsw
 
 from crane_infra.migrations.own_tables import is_users
-from crane_infra.migrations.sqlite.d1 import LIMITS, LONGEST_VALUE, Refusal, limit_exceeded
-from crane_infra.migrations.sqlite.engine import FAILURES, compile_only, execute
+from crane_infra.migrations.sqlite.d1 import LIMITS, LONGEST_VALUE, MOST_STEPS, SHORT, TOO_MANY_STEPS, Refusal, limit_exceeded
+from crane_infra.migrations.sqlite.engine import FAILURES, compile_only, count_steps, execute
 from crane_infra.migrations.sqlite.events import DROP_ACTIONS, Event, watched, watched_as_d1
 from crane_infra.migrations.sqlite.texts import QuotedText, texts_in
 
@@ -38,10 +38,12 @@ class Compiler:
         denials: list[Refusal] = []
         try:
             with self._limits_of_d1():
-                return self._compile(statement, denials), None
+                compiled = self._compile(statement, denials)
         except FAILURES as error:
             refusal = denials[0] if denials else limit_exceeded(str(error))
-        return self.compile(statement), refusal
+            return self.compile(statement), refusal
+        too_long = len(statement) > SHORT and count_steps(self.db, statement) > MOST_STEPS
+        return compiled, TOO_MANY_STEPS if too_long else None
 
     def compile(self, statement: str) -> Compiled:
         """Compile a statement as SQLite does; raises one of FAILURES."""
@@ -75,7 +77,14 @@ class Compiler:
 
     def texts(self, statement: str) -> tuple[QuotedText, ...]:
         """The names in a statement that SQLite takes for texts."""
-        return texts_in(statement, self.compile_without_texts) if '"' in statement else ()
+        if '"' not in statement:
+            return ()
+        # The texts of a trigger that it sets off are not its own.
+        self.db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        try:
+            return texts_in(statement, self.compile_without_texts)
+        finally:
+            self.db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
 
     def compile_without_texts(self, statement: str) -> None:
         """Compile a statement with names that cannot be taken for texts; raises one of FAILURES."""

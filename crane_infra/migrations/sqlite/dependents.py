@@ -34,12 +34,17 @@ class Dependents:
         self._uses: dict[Dependent, frozenset[str]] = {}
         self._users = defaultdict[str, set[Dependent]](set)
         self._since: dict[Dependent, int] = {}
-        self._due, self._new = set[Dependent](), set[Dependent]()
+        self._due, self._new, self._broken = set[Dependent](), set[Dependent](), set[Dependent]()
 
     @property
     def count(self) -> int:
         """How many were ever created: one that is created later has a ``since`` that is not lower."""
         return len(self._since)
+
+    @property
+    def broken(self) -> frozenset[Dependent]:
+        """Those that do not compile."""
+        return frozenset(self._broken)
 
     def views_of(self, names: Iterable[str]) -> frozenset[str]:
         """The views that use one of these tables or views."""
@@ -72,7 +77,9 @@ class Dependents:
     def _follow_table(self, name: str, table: Table) -> None:
         if table.kind == "view":
             # The columns of a view depend on what it uses, so this cannot wait for the end of the file.
-            self._use(Dependent("view", name), tables_used(self._compiler, name))
+            view = Dependent("view", name)
+            self._use(view, self._uses.get(view, frozenset()) | tables_used(self._compiler, name))
+            self._due.add(view)
         elif table.references:
             dependent = Dependent("table", name)
             if dependent not in self._since:
@@ -84,10 +91,13 @@ class Dependents:
         table = tables.get(dependent.name)
         parents = frozenset(reference.table for reference in table.references) if table and dependent.kind == "table" else frozenset[str]()
         now = condition_of(self._compiler, dependent) if parents or dependent.kind != "table" else None
+        self._broken.discard(dependent)
         self._use(dependent, now.uses | parents | {now.table.lower()} if now else frozenset())
         if now is None:
             return None
         self._conditions[dependent] = now
+        if now.fault:
+            self._broken.add(dependent)
         return None if now.is_sound else Unsound(dependent, None if dependent in self._new else before, now, self._since[dependent])
 
     def _use(self, dependent: Dependent, uses: frozenset[str]) -> None:

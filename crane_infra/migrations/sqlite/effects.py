@@ -76,6 +76,14 @@ class FileTrace:
         """The tables and views that statements of the file change, create or drop, sorted."""
         return tuple(sorted(frozenset[str]().union(*(statement.effect.changed for statement in self.statements))))
 
+    def last_use(self, unsound: Unsound) -> int:
+        """The number of the last statement that created a view, trigger or table with foreign keys, or changed what it uses."""
+        uses = unsound.now.uses | {unsound.dependent.name}
+        numbers = (
+            each.number for each in reversed(self.statements) if each.effect.changed & uses or each.effect.creates(unsound.dependent)
+        )
+        return next(numbers, 1)
+
     @property
     def touched(self) -> frozenset[str]:
         """The tables that the file creates, changes, drops or writes to."""

@@ -55,6 +55,11 @@ def compile_only(db: apsw.Connection, statement: str) -> None:
         db.execute(EXPLAIN + part, can_cache=False).close()
 
 
+def count_steps(db: apsw.Connection, statement: str) -> int:
+    """The number of steps that a statement compiles to; raises one of FAILURES."""
+    return sum(1 for _ in db.execute(EXPLAIN + split_limit(statement)[0], can_cache=False))
+
+
 def split_limit(statement: str) -> tuple[str, str]:
     """Split ``DELETE … ORDER BY … LIMIT`` into the part that this SQLite knows and a SELECT with the rest; the SELECT is empty without one.
 

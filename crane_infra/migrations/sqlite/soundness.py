@@ -6,7 +6,7 @@ with foreign keys is written to; all of that is compiled and never run.
 
 # ruff: noqa: S608 - SQL in memory, with quoted names, that is only compiled
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -16,11 +16,11 @@ import apsw
 from crane_infra.migrations.files.tokens import code, quoted, unquoted
 from crane_infra.migrations.sqlite.compiler import Compiler
 from crane_infra.migrations.sqlite.engine import rows
-from crane_infra.migrations.sqlite.events import SCHEMA_ACTIONS
+from crane_infra.migrations.sqlite.events import Event, ledger_of
 from crane_infra.migrations.sqlite.texts import QuotedText, texts_in
 
 _VERBS = {"INSERT", "UPDATE", "DELETE"}
-_FIND = "SELECT tbl_name, sql FROM sqlite_master WHERE type = ? AND name = ? COLLATE NOCASE"
+_FIND = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = ? AND name = ? COLLATE NOCASE"
 _TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 
 
@@ -34,21 +34,24 @@ class Dependent:
 
 @dataclass(frozen=True)
 class Condition:
-    """How a dependent is. ``uses`` are the tables that matter to it, in lower case; ``table`` is what a trigger is on.
+    """How a dependent is. ``name`` and ``table`` (what a trigger is on) are as they are written, ``uses`` the tables that matter in lower case.
 
-    ``fault`` is why it does not compile, ``texts`` are the names in its ``sql`` that SQLite takes for texts.
+    ``fault`` is why it does not compile, ``texts`` are the names in its ``sql`` that SQLite takes for texts, and ``ledger`` are the tables of the
+    ledger that a trigger writes to.
     """
 
+    name: str
     table: str
     sql: str
     uses: frozenset[str]
     fault: str = ""
     texts: tuple[QuotedText, ...] = ()
+    ledger: frozenset[str] = frozenset()
 
     @property
     def is_sound(self) -> bool:
         """Whether nothing is wrong with it."""
-        return not self.fault and not self.texts
+        return not (self.fault or self.texts or self.ledger)
 
 
 def condition_of(compiler: Compiler, dependent: Dependent) -> Condition | None:
@@ -56,23 +59,24 @@ def condition_of(compiler: Compiler, dependent: Dependent) -> Condition | None:
     definition = rows(compiler.db, _FIND, dependent.kind, dependent.name)
     if not definition:
         return None
-    ((table, sql),) = definition
+    ((name, table, sql),) = definition
     use = _use(compiler.db, dependent, table, sql)
     has_keys = dependent.kind == "table"
-    uses, fault = _compiled(compiler, use, foreign_keys=has_keys)
+    events, fault = compiler.attempt(use, foreign_keys=has_keys, texts=False)
     if not fault:
-        return Condition(table, sql, uses)
+        own = ledger_of(event for event in events if event.within.lower() == dependent.name)
+        return Condition(name, table, sql, _tables(events), ledger=own)
     with _without_other_triggers(compiler.db, dependent):
-        fault = _compiled(compiler, use, foreign_keys=has_keys, texts=True)[1]
+        fault = compiler.attempt(use, foreign_keys=has_keys, texts=True)[1]
         texts = () if fault or has_keys else _texts(compiler, dependent, sql, use)
     # What SQLite reached before it failed is not all that matters.
     names = {unquoted(token.text).lower() for token in code(sql) if token.kind in {"name", "word"}}
-    return Condition(table, sql, uses | names, fault, texts)
+    return Condition(name, table, sql, _tables(events) | names, fault, texts)
 
 
 def tables_used(compiler: Compiler, view: str) -> frozenset[str]:
     """The tables and views that a view uses, as far as it compiles."""
-    return _compiled(compiler, f"SELECT * FROM {quoted(view)}", texts=True)[0]
+    return _tables(compiler.attempt(f"SELECT * FROM {quoted(view)}", foreign_keys=False, texts=True)[0])
 
 
 def _use(db: apsw.Connection, dependent: Dependent, table: str, sql: str) -> str:
@@ -86,10 +90,8 @@ def _use(db: apsw.Connection, dependent: Dependent, table: str, sql: str) -> str
     return f"INSERT INTO {quoted(table)} DEFAULT VALUES" if verb == "INSERT" else f"DELETE FROM {quoted(table)}"
 
 
-def _compiled(compiler: Compiler, use: str, *, foreign_keys: bool = False, texts: bool = False) -> tuple[frozenset[str], str]:
-    """The tables that a statement uses, and why it does not compile; ``texts`` allows names to be taken for texts."""
-    events, fault = compiler.attempt(use, foreign_keys=foreign_keys, texts=texts)
-    return frozenset(event.table for event in events if event.action not in SCHEMA_ACTIONS and event.table), fault
+def _tables(events: Iterable[Event]) -> frozenset[str]:
+    return frozenset(event.table for event in events if event.table)
 
 
 def _texts(compiler: Compiler, dependent: Dependent, sql: str, use: str) -> tuple[QuotedText, ...]:
@@ -100,7 +102,7 @@ def _texts(compiler: Compiler, dependent: Dependent, sql: str, use: str) -> tupl
         compiler.db.execute(definition)
         compiler.compile_without_texts(use)
 
-    return texts_in(sql, compile_with, in_definition=True)
+    return texts_in(sql, compile_with)
 
 
 @contextmanager

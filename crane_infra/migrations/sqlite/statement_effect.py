@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import apsw
 
-from crane_infra.migrations.own_tables import TABLES, is_users
+from crane_infra.migrations.own_tables import is_users
 from crane_infra.migrations.sqlite.d1 import Refusal
-from crane_infra.migrations.sqlite.events import DROP_ACTIONS, INDEX_ACTIONS, ON_TABLE_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event
+from crane_infra.migrations.sqlite.events import DROP_ACTIONS, INDEX_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event, ledger_of
+from crane_infra.migrations.sqlite.soundness import Dependent
 from crane_infra.migrations.sqlite.tables import Tables
 from crane_infra.migrations.sqlite.texts import QuotedText
 
@@ -75,7 +76,7 @@ class Effect:
         """The old and the new name of a table that it renames."""
         altered = next((event.table for event in self.events if event.action == apsw.SQLITE_ALTER_TABLE), "")
         new = [name for name in self.changed if name not in self.before]
-        return (altered, new[0]) if altered and altered not in self.after and len(new) == 1 else None
+        return (altered, new[0]) if altered in self.before and altered not in self.after and len(new) == 1 else None
 
     @property
     def touches(self) -> frozenset[str]:
@@ -84,11 +85,15 @@ class Effect:
         written = frozenset() if self.changes_schema else self._tables(ROW_ACTIONS)
         return self.changed | indexed | written | self.cascades
 
+    def creates(self, dependent: Dependent) -> bool:
+        """Whether it creates this view or trigger."""
+        action = {"view": apsw.SQLITE_CREATE_VIEW, "trigger": apsw.SQLITE_CREATE_TRIGGER}.get(dependent.kind)
+        return any(event.action == action and event.table == dependent.name for event in self.events)
+
     @property
     def ledger(self) -> frozenset[str]:
         """The tables of the ledger that it writes to, changes, or puts a trigger or an index on."""
-        named = ((event.action, event.argument if event.action in ON_TABLE_ACTIONS else event.table) for event in self.events)
-        return frozenset(name for action, name in named if action in SCHEMA_ACTIONS | ROW_ACTIONS and name in TABLES)
+        return ledger_of(self.events)
 
     def _tables(self, actions: set[int], *, direct: bool = False) -> frozenset[str]:
         """The user's tables of some actions; ``direct`` leaves out those within triggers and views."""

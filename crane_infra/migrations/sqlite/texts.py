@@ -25,37 +25,43 @@ class QuotedText:
     start: int
 
 
-def texts_in(sql: str, compile_sql: Callable[[str], None], *, in_definition: bool = False) -> tuple[QuotedText, ...]:
+def texts_in(sql: str, compile_sql: Callable[[str], None]) -> tuple[QuotedText, ...]:
     """The names in ``sql`` that SQLite takes for texts; ``compile_sql`` compiles it without texts in double quotes.
 
-    SQLite says where in a statement such a name is, but not where in the definition of a view or a trigger: there, all of that name are meant.
+    SQLite does not always say where the name is that it refuses: then all of that name are meant. If it refuses the name still when all are
+    masked, it stands elsewhere, in the definition of a view.
     """
     masked, texts = sql, dict[int, QuotedText]()
-    while tokens := _refused(masked, compile_sql, in_definition=in_definition):
-        for token in tokens:
+    while refused := _refused(masked, compile_sql):
+        name, offset = refused
+        tokens = [token for token in code(masked) if token.text[:1] == '"' and unquoted(token.text).lower() == name]
+        if not tokens:
+            return tuple(text for _, text in sorted(texts.items()) if text.name.lower() != name)
+        for token in [token for token in tokens if _offset(masked, token) == offset] or tokens:
             texts[token.start] = QuotedText(unquoted(token.text), token.start)
             masked = f"{masked[: token.start]}'{'x' * (len(token.text) - 2)}'{masked[token.start + len(token.text) :]}"
-    return tuple(texts[start] for start in sorted(texts))
+    return tuple(text for _, text in sorted(texts.items()))
 
 
 def default_words(sql: str) -> Iterator[QuotedText]:
     """The names after DEFAULT in a CREATE or ALTER TABLE, which SQLite always takes for texts."""
-    tokens = code(sql) if "DEFAULT" in sql.upper() else []
-    for before, token in pairwise(tokens):
-        is_word = _WORD.fullmatch(token.text) and token.keyword not in _CONSTANTS
-        if before.keyword == "DEFAULT" and (token.kind == "name" or is_word):
+    for before, token in pairwise(code(sql) if "DEFAULT" in sql.upper() else []):
+        if before.keyword == "DEFAULT" and (token.kind == "name" or _is_word(token)):
             yield QuotedText(unquoted(token.text), token.start)
 
 
-def _refused(sql: str, compile_sql: Callable[[str], None], *, in_definition: bool) -> list[Token]:
-    """The tokens that SQLite names when it refuses a statement for a text in double quotes."""
+def _is_word(token: Token) -> bool:
+    return bool(_WORD.fullmatch(token.text)) and token.keyword not in _CONSTANTS
+
+
+def _refused(sql: str, compile_sql: Callable[[str], None]) -> tuple[str, int] | None:
+    """The name, in lower case, for which SQLite refuses a statement as a text in double quotes, and where it is, if SQLite knows."""
     try:
         compile_sql(sql)
     except FAILURES as error:
         if match := _NO_COLUMN.search(str(error)):
-            tokens = [token for token in code(sql) if token.text[:1] == '"' and unquoted(token.text).lower() == match["name"].lower()]
-            return tokens if in_definition else [token for token in tokens if _offset(sql, token) == getattr(error, "error_offset", None)]
-    return []
+            return match["name"].lower(), getattr(error, "error_offset", -1)
+    return None
 
 
 def _offset(sql: str, token: Token) -> int:

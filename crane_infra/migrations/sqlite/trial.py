@@ -20,6 +20,7 @@ from crane_infra.migrations.sqlite.dependents import Dependents, Unsound
 from crane_infra.migrations.sqlite.engine import FAILURES, empty_database, rows
 from crane_infra.migrations.sqlite.events import DROP_ACTIONS, ON_TABLE_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event, watched
 from crane_infra.migrations.sqlite.snapshots import TableHistory
+from crane_infra.migrations.sqlite.soundness import Dependent
 from crane_infra.migrations.sqlite.statement_effect import Effect
 from crane_infra.migrations.sqlite.tables import Table, Tables, read_table
 from crane_infra.migrations.sqlite.texts import QuotedText
@@ -47,6 +48,11 @@ class Trial:
     def dependents(self) -> int:
         """How many views, triggers and tables with foreign keys were ever created."""
         return self._dependents.count
+
+    @property
+    def broken(self) -> frozenset[Dependent]:
+        """The views, triggers and tables with foreign keys that do not compile after the last file."""
+        return self._dependents.broken
 
     def objects(self) -> list[tuple[str, str, str]]:
         """Kind, name and SQL of each object that has SQL."""

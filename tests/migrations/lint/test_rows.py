@@ -104,7 +104,7 @@ def test_what_is_bounded_or_new_is_fine(judge: Lint, text: str) -> None:
 
 def test_pragmas_that_d1_does_not_take_are_told(judge: Lint) -> None:
     text = "PRAGMA defer_foreign_keys = ON; PRAGMA legacy_alter_table(1); PRAGMA table_info(users); PRAGMA main.user_version = 3; PRAGMA journal_mode = WAL;"
-    assert rules(judge(text)) == [("ignored-pragma", 4), ("ignored-pragma", 5)]
+    assert errors(judge(text)) == [("refused-by-d1", 4), ("refused-by-d1", 5)]
 
 
 def test_switching_foreign_keys_off_is_told_and_the_file_is_judged_by_what_it_does_with_them_on(judge: Lint) -> None:

@@ -13,8 +13,8 @@ from tests.migrations.lint.linting import CHILD, LEAVES_OUT, REBUILD, USERS, Lin
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("DROP TABLE users;", "drops-table"),
-        ("DROP TABLE IF EXISTS USERS;", "drops-table"),
+        ("DROP VIEW names; DROP TABLE users;", "drops-table"),
+        ("DROP VIEW names; DROP TABLE IF EXISTS USERS;", "drops-table"),
         ("DROP VIEW names;", "drops-table"),
         ("ALTER TABLE users DROP COLUMN old;", "drops-column"),
         ("DROP VIEW names; CREATE VIEW names AS SELECT name FROM users;", "drops-column"),
@@ -148,3 +148,65 @@ def test_an_empty_database_takes_every_release_at_once(tmp_path: Path) -> None:
 def test_pending_files_are_judged_after_all_that_the_database_has(tmp_path: Path) -> None:
     files = write_files(tmp_path, {"1_a.sql": USERS, "2_late.sql": REBUILD, "3_child.sql": CHILD.format(action="CASCADE")})
     assert errors(findings(files, files[1:2])) == [("rebuilds-referenced-table", 3)]
+
+
+# Unique keys that are more than columns
+
+SLUGGED = "CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT, deleted TEXT);"
+KEPT = "CREATE UNIQUE INDEX one_title ON posts (title) WHERE deleted IS NULL;"
+LOWER = "CREATE UNIQUE INDEX one_title ON posts (lower(title));"
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "posts (slug)",
+        "posts (slug) WHERE slug IS NOT NULL",
+        "posts (lower(slug))",
+        "posts (title, slug)",
+        "posts (title, slug) WHERE deleted IS NULL",
+        "posts (title) WHERE slug IS NOT NULL",
+        "posts (title) WHERE deleted IS NULL AND slug <> ''",
+        'posts ("slug" COLLATE NOCASE) WHERE [slug] > 5',
+    ],
+)
+def test_a_unique_index_that_existing_rows_cannot_break_is_no_tightening(judge: Lint, index: str) -> None:
+    assert judge(f"ALTER TABLE posts ADD COLUMN slug TEXT; CREATE UNIQUE INDEX i ON {index};", before=SLUGGED) == ()
+
+
+@pytest.mark.parametrize(
+    ("index", "shown"),
+    [
+        ("posts (lower(title))", "lower(title)"),
+        ("posts ( title ) WHERE deleted  IS NULL", "title (where deleted IS NULL)"),
+        ("posts (title) WHERE slug IS NULL", "title (where slug IS NULL)"),
+        ("posts (coalesce(slug, ''))", "coalesce(slug, '')"),
+        ("posts (title, lower(id) DESC) WHERE deleted >= 5 OR slug <> ''", "title, lower(id) (where deleted >= 5 OR slug <> '')"),
+    ],
+)
+def test_a_unique_index_that_existing_rows_may_break_is_told_as_it_is_written(judge: Lint, index: str, shown: str) -> None:
+    found = judge(f"-- crane: contract\nALTER TABLE posts ADD COLUMN slug TEXT; CREATE UNIQUE INDEX i ON {index};", before=SLUGGED)
+    assert [finding.what for finding in found] == [f"makes {shown} of posts unique, which fails if existing rows have equal values"]
+
+
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        (KEPT, "CREATE UNIQUE INDEX  one_title ON posts (title)  WHERE deleted IS  NULL;"),
+        (KEPT, 'create unique index "other" on "posts" ("Title") where "deleted" is null;'),
+        (KEPT, "CREATE UNIQUE INDEX i ON posts (title) WHERE id > 5 AND deleted IS NULL;"),
+        (KEPT, "CREATE UNIQUE INDEX i ON posts (title, id) WHERE deleted IS NULL;"),
+        (LOWER, "CREATE UNIQUE INDEX i ON posts ( LOWER( title ) );"),
+        (LOWER, "CREATE UNIQUE INDEX i ON posts (lower(title) DESC, id) WHERE deleted IS NULL;"),
+        ("CREATE UNIQUE INDEX one_title ON posts (title);", KEPT),
+    ],
+)
+def test_the_same_key_again_or_a_looser_one_is_no_tightening(judge: Lint, before: str, again: str) -> None:
+    assert judge(f"DROP INDEX one_title; {again}", before=SLUGGED + before) == ()
+
+
+@pytest.mark.parametrize(
+    "again", ["CREATE UNIQUE INDEX one_title ON posts (title);", "CREATE UNIQUE INDEX i ON posts (title) WHERE deleted = 1;"]
+)
+def test_another_condition_is_one(judge: Lint, again: str) -> None:
+    assert "adds-unique-index" in dict(rules(judge(f"DROP INDEX one_title; {again}", before=SLUGGED + KEPT)))
