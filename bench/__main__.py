@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, machine, memory, migrations, queries, ready, releases
+from bench import imports, lint, machine, memory, migrations, queries, ready, releases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ MEASUREMENTS: dict[str, Callable[[Path], list[Row]]] = {
     "at-once": queries.at_once,
     "memory": memory.resident,
     "imports": imports.import_time,
+    "lint": lint.growth,
     "migrations": migrations.pending,
     "preview": releases.no_op_preview,
     "release": releases.whole_release,

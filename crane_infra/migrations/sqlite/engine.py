@@ -31,7 +31,6 @@ def empty_database() -> Iterator[apsw.Connection]:
     """Open an empty database in memory, and close it at the end."""
     with closing(apsw.Connection(":memory:")) as db:
         db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-        db.set_progress_handler(lambda: True, STEPS)
         yield db
 
 
@@ -45,8 +44,13 @@ def execute(db: apsw.Connection, statement: str) -> None:
     body, tail_check = split_limit(statement)
     if tail_check:
         db.execute(EXPLAIN + tail_check, can_cache=False).close()
-    for _ in db.execute(body, can_cache=False):
-        pass
+    # Only around statements of a user: SQLite counts the steps of a query of ours from one use to the next.
+    db.set_progress_handler(lambda: True, STEPS)
+    try:
+        for _ in db.execute(body, can_cache=False):
+            pass
+    finally:
+        db.set_progress_handler(None)
 
 
 def compile_only(db: apsw.Connection, statement: str) -> None:

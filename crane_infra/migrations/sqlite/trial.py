@@ -17,7 +17,7 @@ from crane_infra.migrations.own_tables import CREATE, is_users
 from crane_infra.migrations.sqlite.compiler import Compiled, Compiler
 from crane_infra.migrations.sqlite.d1 import VACUUM, denial, long_pattern
 from crane_infra.migrations.sqlite.dependents import Dependents, Unsound
-from crane_infra.migrations.sqlite.engine import FAILURES, empty_database, rows
+from crane_infra.migrations.sqlite.engine import FAILURES, empty_database, execute, rows
 from crane_infra.migrations.sqlite.events import DROP_ACTIONS, ON_TABLE_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event, watched
 from crane_infra.migrations.sqlite.snapshots import TableHistory
 from crane_infra.migrations.sqlite.soundness import Dependent
@@ -168,7 +168,7 @@ def refusal_with_a_row(statement: str, table: Table) -> str:
             db.execute(f"CREATE TABLE {quoted(table.name)} ({names})")
             db.execute(f"INSERT INTO {quoted(table.name)} DEFAULT VALUES")
             db.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
-            db.execute(statement)
+            execute(db, statement)
         except FAILURES as error:
             return str(error)
     return ""
