@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 _FEW, _MANY, _ROUNDS = 100, 400, 3
 _MIB = 1 << 20
 _STEPS = (
-    "CREATE TABLE {table} (id INTEGER PRIMARY KEY, name TEXT NOT NULL, up INTEGER REFERENCES {table} (id) ON DELETE CASCADE);\n"
-    "CREATE TRIGGER {table}_lower AFTER INSERT ON {table} BEGIN UPDATE {table} SET name = lower(name) WHERE id = new.id; END;",
+    (
+        "CREATE TABLE {table} (id INTEGER PRIMARY KEY, name TEXT NOT NULL, up INTEGER REFERENCES {table} (id) ON DELETE CASCADE);\n"
+        "CREATE TRIGGER {table}_lower AFTER INSERT ON {table} BEGIN UPDATE {table} SET name = lower(name) WHERE id = new.id; END;"
+    ),
     "ALTER TABLE {table} ADD COLUMN at TEXT;",
     "CREATE INDEX {table}_at ON {table} (at);\nCREATE VIEW {table}_names AS SELECT id, name FROM {table};",
     "INSERT INTO {table} (name) VALUES ('a');\nUPDATE {table} SET name = name || '!' WHERE at IS NULL;",
-    "CREATE TABLE {table}_log (id INTEGER PRIMARY KEY, what TEXT, CHECK (length(what) > 0));\n"
-    "INSERT INTO {table}_log (what) SELECT name FROM {table} WHERE id < 100;",
+    (
+        "CREATE TABLE {table}_log (id INTEGER PRIMARY KEY, what TEXT, CHECK (length(what) > 0));\n"
+        "INSERT INTO {table}_log (what) SELECT name FROM {table} WHERE id < 100;"
+    ),
 )
 
 
