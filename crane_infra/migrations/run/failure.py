@@ -5,7 +5,7 @@ from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files.read import MigrationFile, from_empty
 from crane_infra.migrations.requests import loss_in
 from crane_infra.migrations.run.state import Run
-from crane_infra.migrations.sqlite.failing_statement import describe, find_statement
+from crane_infra.migrations.sqlite.failing_statement import describe, find_statements
 
 RUN_AGAIN = "Run the same `pulumi up` again: it reads the ledger first and continues from there"
 
@@ -14,21 +14,21 @@ def failure(run: Run, file: MigrationFile, error: ApiError) -> MigrationError:
     """The error for a file that the ledger, read after ``error``, does not have."""
     if lost := loss_in(error.what):
         return _loss(run, file, lost)
-    where = " at ".join(filter(None, (f"not applied to {run.db.name}", describe(file, _statement(run, file, error)))))
+    where = " at ".join(filter(None, (f"not applied to {run.db.name}", describe(file, _statements(run, file, error)))))
     if isinstance(error, NoAnswerError):
         return MigrationError(file.path, f"{where}: {error.what}. The ledger has no record of it. {run.progress}", RUN_AGAIN)
     todo = f"{error.todo}; then run the same `pulumi up` again, which continues with this file"
     return MigrationError(file.path, f"{where}: {error.what}. It was rolled back. {run.progress}", todo)
 
 
-def _statement(run: Run, file: MigrationFile, error: ApiError) -> int | None:
-    """The index of the statement that failed, where it can be known."""
+def _statements(run: Run, file: MigrationFile, error: ApiError) -> tuple[int, ...]:
+    """The indexes of the statements that can be the one that failed."""
     if isinstance(error, PartialWriteError):
-        return error.statement - 1 - len(run.counts_around(file))
+        return (error.statement - 1 - len(run.counts_around(file)),)
     if isinstance(error, RefusedError):
         earlier = () if file is run.schema.base else from_empty(run.schema.files, run.schema.base)
-        return find_statement(earlier, file, error.what)
-    return None
+        return find_statements(earlier, file, error.what)
+    return ()
 
 
 def _loss(run: Run, file: MigrationFile, lost: str) -> MigrationError:

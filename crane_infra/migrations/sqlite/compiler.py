@@ -8,7 +8,17 @@ from dataclasses import dataclass
 import apsw
 
 from crane_infra.migrations.own_tables import is_users
-from crane_infra.migrations.sqlite.d1 import LIMITS, LONGEST_VALUE, MOST_STEPS, SHORT, TOO_MANY_STEPS, Refusal, limit_exceeded
+from crane_infra.migrations.sqlite.d1 import (
+    LIMITS,
+    LONGEST_VALUE,
+    MOST_STEPS,
+    SHORT,
+    TOO_MANY_STEPS,
+    Refusal,
+    denial,
+    limit_exceeded,
+    refusal_at_run,
+)
 from crane_infra.migrations.sqlite.engine import FAILURES, compile_only, count_steps, execute
 from crane_infra.migrations.sqlite.events import DROP_ACTIONS, Event, watched, watched_as_d1
 from crane_infra.migrations.sqlite.texts import QuotedText, texts_in
@@ -43,7 +53,7 @@ class Compiler:
             refusal = denials[0] if denials else limit_exceeded(str(error))
             return self.compile(statement), refusal
         too_long = len(statement) > SHORT and count_steps(self.db, statement) > MOST_STEPS
-        return compiled, TOO_MANY_STEPS if too_long else None
+        return compiled, TOO_MANY_STEPS if too_long else refusal_at_run(statement)
 
     def compile(self, statement: str) -> Compiled:
         """Compile a statement as SQLite does; raises one of FAILURES."""
@@ -60,6 +70,19 @@ class Compiler:
             return None
         execute(self.db, statement)
         return refusal
+
+    def pragma(self, statement: str) -> tuple[str, Refusal | None]:
+        """The name of a PRAGMA, and why D1 refuses it; nothing is changed. Raises one of FAILURES where SQLite refuses it."""
+        # A PRAGMA acts while it is compiled, so the authorizer denies it.
+        events: list[Event] = []
+        with watched(self.db, events, allow=False):
+            try:
+                self.db.execute(statement, can_cache=False).close()
+            except FAILURES:
+                if not events:
+                    raise
+        name, value = (events[0].table, events[0].argument) if events else ("", "")
+        return name, denial(apsw.SQLITE_PRAGMA, name, value or None, None) if name else None
 
     def attempt(self, statement: str, *, foreign_keys: bool, texts: bool) -> tuple[list[Event], str]:
         """Compile a statement; return its actions until it failed, and why it failed. ``texts``: names may be taken for texts."""

@@ -221,41 +221,50 @@ _NAMING_SECOND = {
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why D1 refuses a statement, and what to do."""
+    """Why D1 refuses a statement, and what to do. ``message`` is what D1 itself says when it does."""
 
+    message: str
     reason: str
     todo: str
 
 
+PARAMETER = "Wrong number of parameter bindings"
+"""What D1 says where a statement has a parameter and gets no value."""
+_DENIED = "not authorized"
 _LIMIT_MESSAGES = (
-    (
+    Refusal(
         "too many terms in compound SELECT",
-        Refusal("D1 takes at most 5 terms in a compound SELECT (UNION, INTERSECT, EXCEPT)", "Split it into statements of at most 5 terms"),
+        "D1 takes at most 5 terms in a compound SELECT (UNION, INTERSECT, EXCEPT)",
+        "Split it into statements of at most 5 terms",
     ),
-    ("too many columns", Refusal("D1 takes at most 100 columns", "Move some of them to another table")),
-    (
+    Refusal("too many columns", "D1 takes at most 100 columns", "Move some of them to another table"),
+    Refusal(
         "Expression tree is too large",
-        Refusal(
-            "D1 takes expressions of at most 100 levels, which a long chain of OR or || exceeds", "Shorten it, for example with IN (…)"
-        ),
+        "D1 takes expressions of at most 100 levels, which a long chain of OR or || exceeds",
+        "Shorten it, for example with IN (…)",
     ),
-    ("too many arguments on function", Refusal("D1 takes at most 127 arguments of a function", "Split the call")),
-    ("string or blob too big", Refusal("D1 takes values of at most 2 MB", "Store it in parts")),
+    Refusal("too many arguments on function", "D1 takes at most 127 arguments of a function", "Split the call"),
+    Refusal("string or blob too big", "D1 takes values of at most 2 MB", "Store it in parts"),
 )
 TOO_MANY_STEPS = Refusal(
-    f"D1 takes statements of at most {MOST_STEPS:,} steps, which a long list of VALUES exceeds", "Split it into several statements"
+    "out of memory",
+    f"D1 takes statements of at most {MOST_STEPS:,} steps, which a long list of VALUES exceeds",
+    "Split it into several statements",
 )
-VACUUM = Refusal("D1 cannot run VACUUM, since a file is one transaction", "Remove it: D1 reuses free space on its own")
+_VACUUM = Refusal("cannot VACUUM", "D1 cannot run VACUUM, since a file is one transaction", "Remove it: D1 reuses free space on its own")
 
 
 def denial(action: int, first: str | None, second: str | None, database: str | None) -> Refusal | None:
     """Why D1's authorizer denies an action of a statement, with the arguments that SQLite gives; None where it allows it."""
     if action in _TEMPORARY:
-        return Refusal("D1 has no TEMP tables, views, indexes or triggers", "Create an ordinary one, and drop it at the end of the file")
+        return Refusal(
+            _DENIED, "D1 has no TEMP tables, views, indexes or triggers", "Create an ordinary one, and drop it at the end of the file"
+        )
     if action in _VIRTUAL and (second or "").lower() not in _MODULES:
-        return Refusal(f"D1 has no virtual tables of the module {second}", "Use fts5")
+        return Refusal(_DENIED, f"D1 has no virtual tables of the module {second}", "Use fts5")
     if action == apsw.SQLITE_FUNCTION and second not in FUNCTIONS:
-        return Refusal(f"D1 does not allow the function {second}", "Use another function, or compute the value in the worker")
+        message = f"{_DENIED} to use function: {second}"
+        return Refusal(message, f"D1 does not allow the function {second}", "Use another function, or compute the value in the worker")
     if action == apsw.SQLITE_PRAGMA:
         return _denied_pragma((first or "").lower(), second)
     if action == apsw.SQLITE_READ and (first or "").lower().startswith("pragma_"):
@@ -266,30 +275,32 @@ def denial(action: int, first: str | None, second: str | None, database: str | N
 def _denied_pragma(name: str, value: str | None) -> Refusal | None:
     if name in PRAGMAS and not (value and name in _WITHOUT_VALUE):
         return None
-    return Refusal(f"D1 does not allow PRAGMA {name}{f' = {value}' if name in PRAGMAS else ''}", "Remove it")
+    return Refusal(_DENIED, f"D1 does not allow PRAGMA {name}{f' = {value}' if name in PRAGMAS else ''}", "Remove it")
 
 
 def _denied_name(action: int, first: str | None, second: str | None) -> Refusal | None:
     names = [first] if action in _NAMING_FIRST else []
     names += [second] if action in _NAMING_SECOND else []
     own = next((name for name in names if name and name.lower().startswith(_OWN)), None)
-    return Refusal(f"{own} is one of D1's own names", f"Choose a name that does not begin with {_OWN}") if own else None
+    return Refusal(_DENIED, f"{own} is one of D1's own names", f"Choose a name that does not begin with {_OWN}") if own else None
 
 
 def limit_exceeded(message: str) -> Refusal:
     """The limit of D1 that an error of SQLite is about."""
-    known = (refusal for text, refusal in _LIMIT_MESSAGES if text in message)
-    return next(known, Refusal(message, "Change the statement so that it stays within D1's limits"))
+    known = (refusal for refusal in _LIMIT_MESSAGES if refusal.message in message)
+    return next(known, Refusal(message, message, "Change the statement so that it stays within D1's limits"))
 
 
-def long_pattern(statement: str) -> Refusal | None:
-    """A pattern of LIKE or GLOB that D1 refuses once the statement runs on a row; None where there is none."""
+def refusal_at_run(statement: str) -> Refusal | None:
+    """Why D1 refuses a statement only once it runs: VACUUM, or on a row a pattern of LIKE or GLOB that is too long; None where it does not."""
     tokens = code(statement)
+    if tokens and tokens[0].keyword == "VACUUM":
+        return _VACUUM
     for index, token in enumerate(tokens):
         if token.keyword in {"LIKE", "GLOB"}:
             after = next((later for later in tokens[index + 1 :] if later.text != "("), None)
             size = len(after.text[1:-1].replace("''", "'").encode()) if after and after.kind == "text" else 0
             if size > LONGEST_PATTERN:
                 reason = f"D1 takes patterns of {token.keyword} of at most {LONGEST_PATTERN} bytes, and this one has {size}"
-                return Refusal(reason, "Shorten the pattern, or use instr() or substr()")
+                return Refusal("LIKE or GLOB pattern too complex", reason, "Shorten the pattern, or use instr() or substr()")
     return None

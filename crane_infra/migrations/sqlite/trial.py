@@ -15,10 +15,9 @@ from crane_infra.migrations.files.split import words
 from crane_infra.migrations.files.tokens import code, quoted, unquoted
 from crane_infra.migrations.own_tables import CREATE, is_users
 from crane_infra.migrations.sqlite.compiler import Compiled, Compiler
-from crane_infra.migrations.sqlite.d1 import VACUUM, denial, long_pattern
 from crane_infra.migrations.sqlite.dependents import Dependents, Unsound
 from crane_infra.migrations.sqlite.engine import FAILURES, empty_database, execute, rows
-from crane_infra.migrations.sqlite.events import DROP_ACTIONS, ON_TABLE_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event, watched
+from crane_infra.migrations.sqlite.events import DROP_ACTIONS, ON_TABLE_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event
 from crane_infra.migrations.sqlite.snapshots import TableHistory
 from crane_infra.migrations.sqlite.soundness import Dependent
 from crane_infra.migrations.sqlite.statement_effect import Effect
@@ -79,8 +78,8 @@ class Trial:
             verb = next(words(statement), "")
             if verb == "PRAGMA":
                 return self._pragma(statement, before)
-            if verb in {"EXPLAIN", "VACUUM"}:
-                return Effect(statement, before, before, refused_by_d1=VACUUM if verb == "VACUUM" else None)
+            if verb == "EXPLAIN":
+                return Effect(statement, before, before)
             if self._is_judged:
                 return self._run_judged(statement, before)
             return self._run(statement, before, self._compiler.compile(statement))
@@ -93,8 +92,7 @@ class Trial:
         compiled, refusal = self._compiler.compile_as_d1(statement)
         texts = self._compiler.texts(statement)
         effect = self._run(statement, before, compiled)
-        refusal = refusal or effect.refused_by_d1 or long_pattern(statement)
-        return replace(effect, refused_by_d1=refusal, texts=texts or self._texts_of_alter(effect))
+        return replace(effect, refused_by_d1=refusal or effect.refused_by_d1, texts=texts or self._texts_of_alter(effect))
 
     def _run(self, statement: str, before: Tables, compiled: Compiled) -> Effect:
         deleting = ROW_ACTIONS if compiled.cascades else _DELETES
@@ -138,19 +136,10 @@ class Trial:
         )
 
     def _pragma(self, statement: str, before: Tables) -> Effect:
-        # A PRAGMA acts while it is compiled, so the authorizer denies all but the one that the next RENAME depends on.
-        events: list[Event] = []
-        with watched(self._db, events, allow=False):
-            try:
-                self._db.execute(statement, can_cache=False).close()
-            except FAILURES:
-                if not events:
-                    raise
-        name, value = (events[0].table, events[0].argument) if events else ("", "")
-        if name == "legacy_alter_table":
+        name, refusal = self._compiler.pragma(statement)
+        if name == "legacy_alter_table":  # the next RENAME depends on it
             self._db.execute(statement, can_cache=False).close()
-        refusal = denial(apsw.SQLITE_PRAGMA, name, value or None, None) if name and self._is_judged else None
-        return Effect(statement, before, before, pragma=name, refused_by_d1=refusal)
+        return Effect(statement, before, before, pragma=name, refused_by_d1=refusal if self._is_judged else None)
 
 
 @contextmanager
