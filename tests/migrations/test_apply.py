@@ -197,14 +197,15 @@ async def test_a_failed_statement_leaves_nothing_and_is_named(
     assert (await run(three)).applied == (NAMES[1], NAMES[2])
 
 
-async def test_a_statement_is_not_named_where_it_cannot_be_told(run: Runner, server: D1Server, tmp_path: Path) -> None:
-    files = write_files(tmp_path / "m", {"0001_a.sql": "CREATE TABLE t (x UNIQUE);", "0002_b.sql": "INSERT INTO t VALUES (1);"})
+async def test_where_rows_decide_the_statements_that_write_there_are_named(run: Runner, server: D1Server, tmp_path: Path) -> None:
+    inserts = "INSERT INTO t VALUES (1); SELECT 1; INSERT INTO t VALUES (2);"
+    files = write_files(tmp_path / "m", {"0001_a.sql": "CREATE TABLE t (x UNIQUE);", "0002_b.sql": inserts})
     await run(files[:1])
     server.sql("INSERT INTO t VALUES (1)")
     with pytest.raises(MigrationError) as caught:
         await run(files)
     assert str(caught.value).startswith(
-        f"{SHOWN}/0002_b.sql: not applied to {NAME}: D1 refused it: UNIQUE constraint failed: t.x: SQLITE_ERROR"
+        f"{SHOWN}/0002_b.sql: not applied to {NAME} at one of the statements 1, 3 of 3: D1 refused it: UNIQUE constraint failed: t.x: SQLITE_ERROR"
     )
 
 
