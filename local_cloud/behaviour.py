@@ -5,7 +5,10 @@ The defaults are the strictest: where production is uncertain, they assume the w
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat
+
+OUTSIDE_CALLS = frozenset({"provider_pause_factor"})
+"""The switches that no handler of a call reads."""
 
 
 class Behaviour(BaseModel):
@@ -31,3 +34,5 @@ class Behaviour(BaseModel):
     """How long a request to ``/query`` may take; then D1 resets and answers 7429."""
     polls_until_done: NonNegativeInt = 0
     """How many times an import or an export reports that it is active, and blocks its database, before it reports that it is done."""
+    provider_pause_factor: NonNegativeFloat = 1.0
+    """How long the stand-in provider waits before it sends a failed call again, as a multiple of the official provider's pauses; 0: not at all."""

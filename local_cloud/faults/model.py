@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
 
-from local_cloud.behaviour import Behaviour
+from local_cloud.behaviour import OUTSIDE_CALLS, Behaviour
 
 _CONFIG = ConfigDict(extra="forbid")
 _OUR_HEADERS = {"content-length", "transfer-encoding", "connection"}
@@ -139,6 +139,8 @@ class Behave:
             Behaviour.model_validate(switches)
         except ValidationError as error:
             raise ValueError(described(error)) from error
+        if outside := sorted(OUTSIDE_CALLS & switches.keys()):
+            raise ValueError(f"{', '.join(outside)}: is no switch of a single call; set it with behaviour()")
         return switches
 
 

@@ -1,25 +1,26 @@
 """The REST calls of the stand-in provider: only to this machine, retried like the official provider's, with secrets redacted from errors.
 
-A call that gets status 429, or 500 and above, is retried, three attempts in all; any other refusal is final. It knows nothing of resources.
+A call waits for its reply without a limit. One whose reply is lost is sent again, POST included; one whose reply breaks off is not.
+It knows nothing of resources.
 """
 
+import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Mapping
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
-import stamina
 
 from local_cloud.errors import LocalCloudError
 from local_cloud.faults.encodings import SHORTEST, forms
+from local_cloud.provider.retries import ATTEMPTS, is_sent_again, pause_seconds
 
-_TRIES = 3
-_FIRST_PAUSE_SECONDS = 0.05
-_TIMEOUT_SECONDS = 60.0
-_TOO_MANY, _SERVER_ERROR, _NOT_FOUND = 429, 500, 404
+_NOT_FOUND = 404
 
 
 class RequestError(LocalCloudError):
@@ -53,13 +54,34 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def official_pauses() -> float:
+    """The pause factor of the official provider."""
+    return 1.0
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What one attempt led to. ``status`` is 0 if there was no reply; ``envelope`` is None unless the call succeeded."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    envelope: Mapping[str, Any] | None = None
+
+    @property
+    def is_sent_again(self) -> bool:
+        """Whether the call is sent again, if there are attempts left."""
+        return self.status == 0 or is_sent_again(self.status, self.headers)
+
+
 @dataclass(frozen=True)
 class Api:
-    """The API at one base URL with one token."""
+    """The API at one base URL with one token. ``pause_factor`` gives the length of the pauses between attempts: 1 is the official one."""
 
     base_url: str
     token: str = field(repr=False)
     http: httpx.AsyncClient = field(repr=False)
+    pause_factor: Callable[[], float] = field(default=official_pauses, repr=False)
     hidden: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def hiding(self, secrets: Mapping[str, str]) -> "Api":
@@ -68,10 +90,17 @@ class Api:
 
     async def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON)
         """The ``result`` of a call to a path after the base URL. Raises RequestError."""
-        async for attempt in stamina.retry_context(on=_is_passing, attempts=_TRIES, wait_initial=_FIRST_PAUSE_SECONDS, timeout=None):
-            with attempt:
-                return await self._once(method, f"{self.base_url}{path}", body)
-        raise AssertionError  # the last attempt returns or raises
+        url = f"{self.base_url}{path}"
+        answer = await self._attempt(method, url, body)
+        for attempt in range(ATTEMPTS - 1):
+            if not answer.is_sent_again:
+                break
+            pause = pause_seconds(attempt, answer.headers, datetime.now(UTC), random.random())  # noqa: S311 (spreads the attempts)
+            await asyncio.sleep(pause * self.pause_factor())
+            answer = await self._attempt(method, url, body)
+        if answer.envelope is None:
+            raise RequestError(self._shown(f'{method} "{url}": {answer.text}'), answer.status)
+        return answer.envelope["result"]
 
     async def find(self, path: str) -> Any:  # noqa: ANN401 (JSON)
         """The ``result`` at a path, None if it does not exist (404). Raises RequestError."""
@@ -82,16 +111,12 @@ class Api:
                 return None
             raise
 
-    async def _once(self, method: str, url: str, body: object) -> Any:  # noqa: ANN401 (JSON)
+    async def _attempt(self, method: str, url: str, body: object) -> "_Answer":
         try:
-            reply = await self.http.request(method, url, headers={"Authorization": f"Bearer {self.token}"}, json=body)
+            async with self.http.stream(method, url, headers={"Authorization": f"Bearer {self.token}"}, json=body) as reply:
+                return await _answer(reply)
         except httpx.HTTPError as error:
-            raise RequestError(self._shown(f'{method} "{url}": {type(error).__name__} {error}'), 0) from None
-        result = _result(reply)
-        if result is None:
-            reason = f"{reply.status_code} {reply.reason_phrase} {reply.text}"
-            raise RequestError(self._shown(f'{method} "{url}": {reason}'), reply.status_code)
-        return result["result"]
+            return _Answer(0, f"{type(error).__name__} {error}")
 
     def _shown(self, text: str) -> str:
         for name, secret in {"API token": self.token, **self.hidden}.items():
@@ -103,7 +128,7 @@ class Api:
 @asynccontextmanager
 async def connected() -> AsyncIterator[httpx.AsyncClient]:
     """A client that uses no proxy and follows no redirect, since either could leave this machine."""
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TIMEOUT_SECONDS) as http:
+    async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None) as http:  # noqa: S113 (as the official client)
         yield http
 
 
@@ -112,7 +137,16 @@ def account_path(account_id: str, *parts: str) -> str:
     return "/".join(("/accounts", *(quote(part, safe="") for part in (account_id, *parts))))
 
 
-def _result(reply: httpx.Response) -> dict[str, Any] | None:
+async def _answer(reply: httpx.Response) -> _Answer:
+    headers, line = {name.lower(): value for name, value in reply.headers.items()}, f"{reply.status_code} {reply.reason_phrase}"
+    try:
+        await reply.aread()
+    except httpx.HTTPError as error:
+        return _Answer(reply.status_code, f"{line}, and the reply broke off: {type(error).__name__} {error}", headers)
+    return _Answer(reply.status_code, f"{line} {reply.text}", headers, _envelope(reply))
+
+
+def _envelope(reply: httpx.Response) -> dict[str, Any] | None:
     """The envelope of a success, None for any other reply."""
     try:
         envelope = reply.json()
@@ -120,7 +154,3 @@ def _result(reply: httpx.Response) -> dict[str, Any] | None:
         return None
     good = reply.is_success and isinstance(envelope, dict) and envelope.get("success") is True and "result" in envelope
     return envelope if good else None
-
-
-def _is_passing(error: Exception) -> bool:
-    return isinstance(error, RequestError) and (error.status == _TOO_MANY or error.status >= _SERVER_ERROR)

@@ -16,7 +16,7 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from local_cloud.errors import LocalCloudError
-from local_cloud.provider.api import connected, is_loopback
+from local_cloud.provider.api import connected, is_loopback, official_pauses
 from local_cloud.provider.standin import StandIn
 
 VERSION = version("pulumi-cloudflare")
@@ -43,15 +43,17 @@ class ProviderServer:
         await self._running.aclose()
 
 
-async def start_provider(base_url: str, token: str, host: str = "127.0.0.1", port: int = 0) -> ProviderServer:
-    """Serve the stand-in for the API at ``base_url``; port 0 picks a free one.
+async def start_provider(
+    base_url: str, token: str, host: str = "127.0.0.1", port: int = 0, *, pause_factor: Callable[[], float] = official_pauses
+) -> ProviderServer:
+    """Serve the stand-in for the API at ``base_url``; port 0 picks a free one. ``pause_factor`` is asked before each pause between attempts.
 
     Raises LocalCloudError if the base URL or the host is not on this machine, or the port is in use.
     """
     if not is_loopback(host):
         raise LocalCloudError("stand-in provider", f"it does not listen on '{host}'", "Use a loopback address")
     async with AsyncExitStack() as stack:
-        stand_in = StandIn(base_url, token, await stack.enter_async_context(connected()))
+        stand_in = StandIn(base_url, token, await stack.enter_async_context(connected()), pause_factor)
         size = [("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES), ("grpc.max_send_message_length", _LARGEST_MESSAGE_BYTES)]
         server = grpc.aio.server(interceptors=(_OneLineErrors(),), options=size)
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer([], VERSION, stand_in, ""), server)

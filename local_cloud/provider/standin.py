@@ -4,12 +4,15 @@ It has no rules of a resource type. All providers of a run share one configurati
 its request.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import httpx
 from pulumi.provider.experimental import provider
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from local_cloud.errors import LocalCloudError
-from local_cloud.provider.api import Api, local_base_url
+from local_cloud.provider.api import Api, local_base_url, official_pauses
 from local_cloud.provider.cron import WorkersCronTrigger
 from local_cloud.provider.database import D1Database
 from local_cloud.provider.deployment import WorkersDeployment
@@ -26,8 +29,8 @@ _Values = dict[str, PropertyValue]
 class StandIn(provider.Provider):
     """The stand-in for the Cloudflare provider."""
 
-    def __init__(self, base_url: str, token: str, http: httpx.AsyncClient) -> None:
-        self._started_with = Api(local_base_url(base_url), token, http)
+    def __init__(self, base_url: str, token: str, http: httpx.AsyncClient, pause_factor: Callable[[], float] = official_pauses) -> None:
+        self._started_with = Api(local_base_url(base_url), token, http, pause_factor)
         self._api = self._started_with
         self._types: dict[str, Resource] = {
             resource.token: resource for resource in (Worker(), WorkerVersion(), WorkersDeployment(), WorkersCronTrigger(), D1Database())
@@ -38,7 +41,7 @@ class StandIn(provider.Provider):
         settings = plain(request.args)
         base_url = settings.get("baseUrl", self._started_with.base_url)
         token = settings.get("apiToken", self._started_with.token)
-        self._api = Api(local_base_url(base_url), token, self._started_with.http)
+        self._api = replace(self._started_with, base_url=local_base_url(base_url), token=token)
         return provider.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
     async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:

@@ -89,7 +89,7 @@ async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain
         await stack.enter_async_context(_serving(public_app(cloud), listener))
         await stack.enter_async_context(_serving(admin_app(cloud, admin_token), admin))
         base = f"http://{HOST}:{_port(listener)}"
-        provider_port = await stack.enter_async_context(_serving_provider(await provider, base + API, token))
+        provider_port = await stack.enter_async_context(_serving_provider(await provider, base + API, cloud))
         store.remember("port", str(_port(listener)))
         admin_url = f"http://{HOST}:{_port(admin)}"
         _announce(folder, cloud, base, admin_url=admin_url, admin_token=admin_token, provider_port=provider_port)
@@ -109,12 +109,12 @@ def _import_provider() -> ModuleType | None:
 
 
 @contextlib.asynccontextmanager
-async def _serving_provider(provider: ModuleType | None, base_url: str, token: str) -> AsyncIterator[int]:
+async def _serving_provider(provider: ModuleType | None, base_url: str, cloud: Cloud) -> AsyncIterator[int]:
     """Run the stand-in provider and give its port; 0 when it is not installed."""
     if provider is None:
         yield 0
         return
-    server = await provider.start_provider(base_url, token)
+    server = await provider.start_provider(base_url, cloud.token, pause_factor=lambda: cloud.behaviour.provider_pause_factor)
     try:
         yield int(server.port)
     finally:

@@ -267,6 +267,10 @@ def test_latency_is_that_of_a_route_and_that_of_all(api: Api, faults: Faults) ->
         ({"route": QUERY, "then": {"kind": "delay", "secs": 1}}, "then.delay.secs: "),
         ({"route": QUERY, "then": {"kind": "drop", "when": "never"}}, "then.drop.when: Input should be 'before-read', 'after-read'"),
         ({"route": QUERY, "then": {"kind": "behave", "switches": {"atomic": False}}}, "atomic: Extra inputs are not permitted"),
+        (
+            {"route": QUERY, "then": {"kind": "behave", "switches": {"provider_pause_factor": 0}}},
+            "provider_pause_factor: is no switch of a single",
+        ),
         ({"route": QUERY, "then": {"kind": "reply", "status": 200, "headers": {"Content-Length": "9"}}}, "the server sets Content-Length"),
         ({"route": QUERY, "then": {"kind": "reply", "status": 200, "headers": {"a": "b\r\nc: d"}}}, "a cannot be sent"),
         ({"route": QUERY, "on": 1, "then": {"kind": "error", "status": 500}}, "on: Unexpected keyword argument"),

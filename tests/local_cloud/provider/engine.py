@@ -31,6 +31,11 @@ def search_path() -> str:
     return os.pathsep.join([str(Path(sys.executable).parent), str(ROOT / ".crane" / "engine" / "bin"), os.environ.get("PATH", "")])
 
 
+def at_once() -> float:
+    """The pause factor of a provider that sends failed calls again at once."""
+    return 0.0
+
+
 @contextmanager
 def provider_at(base_url: str) -> Iterator[ProviderServer]:
     """A stand-in provider in its own thread."""
@@ -38,7 +43,7 @@ def provider_at(base_url: str) -> Iterator[ProviderServer]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        server = asyncio.run_coroutine_threadsafe(start_provider(base_url, TOKEN), loop).result()
+        server = asyncio.run_coroutine_threadsafe(start_provider(base_url, TOKEN, pause_factor=at_once), loop).result()
         try:
             yield server
         finally:

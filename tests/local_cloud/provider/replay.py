@@ -12,6 +12,10 @@ API = "/client/v4"
 ANY_BODY: Any = object()
 
 
+LOST, BROKEN_OFF = 0, 1
+"""Statuses of an exchange whose reply is not sent, or ends after its half."""
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One request and its reply. ``path`` is relative to the base URL; ``body`` is None if there was none."""
@@ -73,12 +77,16 @@ def _handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
             content = self.rfile.read(int(self.headers.get("content-length", 0)))
             path = self.path.removeprefix(API)
             status, reply = replay.answer(self.command, path, json.loads(content) if content else None, self.headers["authorization"])
-            body = json.dumps(reply).encode()
+            self.close_connection = status in (LOST, BROKEN_OFF)
+            if status != LOST:
+                self.send(200 if status == BROKEN_OFF else status, json.dumps(reply).encode(), whole=status != BROKEN_OFF)
+
+        def send(self, status: int, body: bytes, *, whole: bool) -> None:
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body if whole else body[: len(body) // 2])
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 (http.server's names)
 

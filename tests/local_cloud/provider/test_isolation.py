@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 
 from local_cloud.errors import LocalCloudError
 from local_cloud.provider import start_provider
 from local_cloud.provider.api import Api, RequestError, connected
-from tests.local_cloud.provider.engine import SECRET, TOKEN, Stack
-from tests.local_cloud.provider.replay import ANY_BODY, Exchange, Replay, replaying
+from tests.local_cloud.provider.engine import SECRET, TOKEN, Stack, at_once
+from tests.local_cloud.provider.replay import ANY_BODY, BROKEN_OFF, LOST, Exchange, Replay, replaying, success
 from tests.local_cloud.provider.scenarios import BY_NAME, exchanges
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -33,7 +34,7 @@ async def api() -> AsyncIterator[tuple[Api, Replay]]:
     """Calls to a replay, hiding the planted secret."""
     with replaying() as replay:
         async with connected() as http:
-            yield Api(replay.base_url, TOKEN, http, {"KEY": PLANTED}), replay
+            yield Api(replay.base_url, TOKEN, http, at_once, {"KEY": PLANTED}), replay
 
 
 @pytest.mark.parametrize("base_url", ELSEWHERE)
@@ -60,7 +61,7 @@ async def test_a_proxy_of_the_environment_is_not_used(api: tuple[Api, Replay], m
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     replay.expect([Exchange("GET", "/here", None, 200, {"success": True, "result": {"id": "x"}})])
     async with connected() as http:
-        assert await Api(calls.base_url, TOKEN, http).call("GET", "/here") == {"id": "x"}
+        assert await replace(calls, http=http).call("GET", "/here") == {"id": "x"}
 
 
 def test_configuration_that_leads_elsewhere_stops_the_run(make_stack: Made) -> None:
@@ -114,15 +115,33 @@ def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_sta
         assert text not in state
 
 
-async def test_a_temporary_failure_is_tried_three_times(api: tuple[Api, Replay]) -> None:
+async def test_a_failure_that_does_not_pass_is_an_error_after_eleven_attempts(api: tuple[Api, Replay]) -> None:
     calls, replay = api
     broken = {"success": False, "errors": [{"code": 10000, "message": f"no {PLANTED}"}]}
-    replay.expect([Exchange("POST", "/broken", {"a": 1}, 500, broken)] * 4)
+    replay.expect([Exchange("POST", "/broken", {"a": 1}, 500, broken)] * 12)
     with pytest.raises(RequestError) as refused:
         await calls.call("POST", "/broken", {"a": 1})
     shown = json.dumps(broken).replace(json.dumps(PLANTED)[1:-1], "[secret KEY]")
     what = f'failed to make http request: POST "{replay.base_url}/broken": 500 Internal Server Error {shown}.'
-    assert (str(refused.value), len(replay.served)) == (what, 3)
+    assert (str(refused.value), len(replay.served)) == (what, 11)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE"])
+async def test_a_call_whose_reply_is_lost_is_sent_again(api: tuple[Api, Replay], method: str) -> None:
+    """The same call with the same body: whether the API has carried it out is not looked at."""
+    calls, replay = api
+    sent = Exchange(method, "/lost", {"a": 1}, LOST)
+    replay.expect([sent, sent, Exchange(method, "/lost", {"a": 1}, 200, success({"id": "x"}))])
+    assert await calls.call(method, "/lost", {"a": 1}) == {"id": "x"}
+    assert (replay.expected, replay.unexpected) == ([], [])
+
+
+async def test_a_call_whose_reply_breaks_off_is_an_error_and_not_sent_again(api: tuple[Api, Replay]) -> None:
+    calls, replay = api
+    replay.expect([Exchange("POST", "/half", {"a": 1}, BROKEN_OFF, success({"id": "x"}))])
+    with pytest.raises(RequestError, match=r"200 OK, and the reply broke off: RemoteProtocolError"):
+        await calls.call("POST", "/half", {"a": 1})
+    assert (replay.expected, replay.unexpected) == ([], [])
 
 
 async def test_a_status_200_without_success_is_an_error(api: tuple[Api, Replay]) -> None:
@@ -138,7 +157,7 @@ async def test_an_unreachable_api_is_an_error_that_names_its_url() -> None:
         gone = replay.base_url
     async with connected() as http:
         with pytest.raises(RequestError, match=f'^failed to make http request: GET "{gone}/x": ConnectError'):
-            await Api(gone, TOKEN, http).call("GET", "/x")
+            await Api(gone, TOKEN, http, at_once).call("GET", "/x")
 
 
 def _any_body(exchange: Exchange) -> Exchange:

@@ -49,7 +49,8 @@ def pending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pending]:
             run.kill()
         before, ids = saved(world), made(world)
         well(world.engine.run("cancel", "--yes", "--stack", "staging"))
-        refused = world.up("staging")
+        with world.faults.behaviour(provider_pause_factor=0):  # a name that is taken is answered with 409, which the provider tries again
+            refused = world.up("staging")
         cleared = world.engine.run("refresh", "--stack", "staging", "--yes", "--skip-preview", "--clear-pending-creates")
         after = saved(world)
         adopt(world, ids)

@@ -6,21 +6,22 @@ from typing import Any
 import pulumi
 import pulumi_cloudflare as cloudflare
 
-ACCOUNT = "0" * 32
+RECORDED_ACCOUNT = "0" * 32
 Inputs = dict[str, Any]
 
 
 def declare(inputs: Inputs) -> None:
     """Everything that the scenario has."""
+    account = inputs.get("account", RECORDED_ACCOUNT)
     database = (
-        cloudflare.D1Database("db", account_id=ACCOUNT, **inputs["db"], opts=_adopting(inputs, "import_db")) if "db" in inputs else None
+        cloudflare.D1Database("db", account_id=account, **inputs["db"], opts=_adopting(inputs, "import_db")) if "db" in inputs else None
     )
-    worker = cloudflare.Worker("worker", account_id=ACCOUNT, **inputs["worker"], opts=_adopting(inputs, "import_worker"))
+    worker = cloudflare.Worker("worker", account_id=account, **inputs["worker"], opts=_adopting(inputs, "import_worker"))
     if "version" in inputs:
         _deploy(inputs, worker, _version(inputs, worker, database))
     if "cron" in inputs:
         schedules = [{"cron": cron} for cron in inputs["cron"]]
-        cloudflare.WorkersCronTrigger("cron", account_id=ACCOUNT, script_name=worker.name, schedules=schedules)
+        cloudflare.WorkersCronTrigger("cron", account_id=account, script_name=worker.name, schedules=schedules)
 
 
 def _version(inputs: Inputs, worker: cloudflare.Worker, database: cloudflare.D1Database | None) -> cloudflare.WorkerVersion:
@@ -30,7 +31,7 @@ def _version(inputs: Inputs, worker: cloudflare.Worker, database: cloudflare.D1D
     bindings = [_binding(binding, database) for binding in declared.pop("bindings")]
     return cloudflare.WorkerVersion(
         "version",
-        account_id=ACCOUNT,
+        account_id=worker.account_id,
         worker_id=worker.id,
         modules=[{"name": declared["main_module"], "content_type": "application/javascript+module", "content_base64": content}],
         bindings=bindings,
@@ -44,7 +45,9 @@ def _deploy(inputs: Inputs, worker: cloudflare.Worker, version: cloudflare.Worke
         {"version_id": version.id if share["version"] == "new" else share["version"], "percentage": share["percentage"]}
         for share in inputs["deployment"]
     ]
-    cloudflare.WorkersDeployment("deployment", account_id=ACCOUNT, script_name=worker.name, strategy="percentage", versions=shares)
+    cloudflare.WorkersDeployment(
+        "deployment", account_id=worker.account_id, script_name=worker.name, strategy="percentage", versions=shares
+    )
 
 
 def _binding(declared: Inputs, database: cloudflare.D1Database | None) -> Inputs:
