@@ -41,7 +41,8 @@ async def _apply(
     release = RECORDED_AS
     if settings.environment == "production":
         files = read_release(catalog, settings.workers_dir)
-        await require_open(settings, verdict_for(settings, files, outputs_of("staging").raw))
+        for twin in await require_open(settings, verdict_for(settings, files, outputs_of("staging").raw)):
+            log(twin)
         release = files.digest
     summaries = []
     async with managed(settings, catalog, outputs, only) as databases:

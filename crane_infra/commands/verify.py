@@ -14,7 +14,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live.account import Account, open_account
-from crane_infra.live.expected import ExpectedHead, ExpectedVersion, expected_heads, expected_versions, head_fault, version_fault
+from crane_infra.live.expected import ExpectedHead, ExpectedVersion, Served, expected_heads, expected_versions, head_fault, look_at_version
 from crane_infra.migrations.drift import expected_of
 from crane_infra.migrations.files.read import MigrationFile, read_base, read_migrations
 from crane_infra.migrations.ledger import read_ledger
@@ -54,7 +54,7 @@ async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) ->
     if (proof := outputs.newest) is None:
         raise LiveError(f"stack {settings.environment}", "has no release yet", f"Run pulumi up -s {settings.environment}")
     report = Report(settings.environment, proof.digest, proof.commit)
-    versions, heads = expected_versions(proof), expected_heads(proof)
+    versions, heads = expected_versions(proof, outputs.proofs[1:]), expected_heads(proof)
     async with open_account(settings) as account:
         comparison = _Comparison(settings, catalog, proof, account, report)
         databases = (comparison.database(name, head) for name, head in zip(proof.databases, heads, strict=True))
@@ -72,12 +72,13 @@ class _Comparison:
 
     async def worker(self, expected: ExpectedVersion) -> None:
         """The deployment of a worker, then its health."""
-        fault = await version_fault(self.account, expected)
-        self.report.add(f"worker {expected.script} serves {expected.version} at 100%, tag {expected.tag[:12]}", fault)
+        served = await look_at_version(self.account, expected)
+        self.report.add(served.summary, served.fault)
         if expected.worker in self.catalog.workers and expected.worker in self.settings.workers:
-            await self._health(expected, as_expected=fault is None)
+            await self._health(served)
 
-    async def _health(self, expected: ExpectedVersion, *, as_expected: bool) -> None:
+    async def _health(self, served: Served) -> None:
+        expected, as_expected = served.expected, served.fault is None
         worker = self.catalog.workers[expected.worker]
         if self.proof.manifest.get("checks", {}).get(expected.worker) != checks_digest(worker):
             self.report.notes.append(
@@ -86,17 +87,17 @@ class _Comparison:
             return
         checks = [self._brief(check) for check in worker.checks if not check.mutating and (as_expected or check.version_at is None)]
         without_secrets = [check for check in checks if not check.secrets]
-        version = expected.version if as_expected and worker.reports_version else None
+        version = served.version if as_expected and worker.reports_version else None
         target = Target(expected.script, self.settings.url(expected.worker), version, {})
         try:
             passed = await run_checks(target, without_secrets)
         except CraneError as error:
             self.report.findings.append(error)
         else:
-            self.report.seen.append(f"worker {expected.script} passes {len(passed)} checks on {target.url}")
+            self.report.seen.append(f"worker {target.worker} passes {len(passed)} checks on {target.url}")
         if len(without_secrets) < len(checks):
             skipped = len(checks) - len(without_secrets)
-            self.report.notes.append(f"{skipped} checks of {expected.script} need a secret and did not run")
+            self.report.notes.append(f"{skipped} checks of {target.worker} need a secret and did not run")
 
     def _brief(self, check: Check) -> Check:
         """The check with a short deadline: a version that has served for a while need not be waited for."""

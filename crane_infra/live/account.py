@@ -16,6 +16,7 @@ from cloudflare import APIError, AsyncCloudflare, DefaultAsyncHttpxClient, NotFo
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError
+from crane_infra.live.version import Version, read_version
 from crane_infra.tls import trusted
 
 _NOT_ALLOWED = (401, 403)
@@ -77,6 +78,16 @@ class Account:
         except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise _failed(f"version {version} of {script}", error) from None
 
+    async def version(self, script: str, version: str, *, with_modules: bool = False) -> Version | None:
+        """A version of ``script``; None where it has none with this id. Modules, which may have megabytes, are read only on request."""
+        try:
+            query = {"include": "modules"} if with_modules else {}
+            return read_version(await self._read("workers", "workers", script, "versions", version, **query))
+        except NotFoundError:
+            return None
+        except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _failed(f"version {version} of {script}", error) from None
+
     async def has_worker(self, script: str) -> bool:
         """Whether the account has a worker of this name."""
         try:
@@ -116,9 +127,9 @@ class Account:
         shares = deployments[0].shares
         return dict(await self._read("workers", "workers", script, "versions", max(shares, key=lambda version: shares[version])))
 
-    async def _read(self, *path: str) -> Any:  # noqa: ANN401 (JSON)
+    async def _read(self, *path: str, **query: str) -> Any:  # noqa: ANN401 (JSON)
         parts = "/".join(quote(part, safe="") for part in ("accounts", self.id, *path))
-        answer: Any = await self.client.get(f"/{parts}", cast_to=object)
+        answer: Any = await self.client.get(f"/{parts}", cast_to=object, options={"params": query})
         return answer["result"]
 
 

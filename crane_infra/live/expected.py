@@ -1,28 +1,57 @@
 """Decides whether what is live is what it should be: the deployment and tag of every worker, the ledger head of every database.
 
-Reads the account and the ledgers and changes nothing.
+Reads the account and the ledgers and changes nothing. A twin of the expected version (``twins.py``) is as good as that version.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.errors import LiveError
-from crane_infra.live.account import Account
+from crane_infra.live.account import Account, Deployment
 from crane_infra.live.manual import LastDeployed, manual_deployment
+from crane_infra.live.twins import Comparison, compare, twin_summary
 from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger
-from crane_infra.release.proof import Proof
+from crane_infra.release.proof import Proof, versions_in
 
 
 @dataclass(frozen=True)
 class ExpectedVersion:
-    """The version that should serve all traffic of a script in a stack; ``tag`` is its worker digest."""
+    """The version that should serve all traffic of a script in a stack; ``tag`` is its worker digest, ``earlier`` those of older proofs."""
 
     stack: str
     worker: str
     script: str
     version: str
     tag: str
+    earlier: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a script serves, compared with the version that was expected.
+
+    ``version`` is the one that serves all traffic: the expected one, or its twin. ``fault`` is what is wrong, where something is.
+    """
+
+    expected: ExpectedVersion
+    version: str
+    deployments: tuple[Deployment, ...] = ()
+    comparison: Comparison | None = None
+    """With the version that serves, where that is another one and the only one."""
+    fault: LiveError | None = None
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether a twin serves."""
+        return self.fault is None and self.version != self.expected.version
+
+    @property
+    def summary(self) -> str:
+        """What serves, where nothing is wrong."""
+        if self.is_twin:
+            return twin_summary(self.expected.script, self.version, self.expected.version)
+        return f"worker {self.expected.script} serves {self.version} at 100%, tag {self.expected.tag[:12]}"
 
 
 @dataclass(frozen=True)
@@ -35,9 +64,12 @@ class ExpectedHead:
     head: LedgerHead
 
 
-def expected_versions(proof: Proof) -> list[ExpectedVersion]:
-    """What has to serve for a proof to be true."""
-    return [ExpectedVersion(proof.environment, name, worker.script, worker.version, worker.tag) for name, worker in proof.workers.items()]
+def expected_versions(proof: Proof, older: Sequence[Proof] = ()) -> list[ExpectedVersion]:
+    """What has to serve for a proof to be true; ``older`` are the proofs before it."""
+    return [
+        ExpectedVersion(proof.environment, name, worker.script, worker.version, worker.tag, versions_in(older, name) - {worker.version})
+        for name, worker in proof.workers.items()
+    ]
 
 
 def expected_heads(proof: Proof) -> list[ExpectedHead]:
@@ -50,15 +82,18 @@ def expected_heads(proof: Proof) -> list[ExpectedHead]:
     ]
 
 
-async def require_live(account: Account, versions: Iterable[ExpectedVersion], heads: Iterable[ExpectedHead]) -> None:
-    """Check every worker and every ledger.
+async def require_live(account: Account, versions: Iterable[ExpectedVersion], heads: Iterable[ExpectedHead]) -> dict[str, Served]:
+    """Check every worker and every ledger; returns what each worker serves.
 
     Raises LiveError naming the first that is not as expected; ApiError where the API fails.
     """
+    served = {}
     for version in versions:
-        if fault := await version_fault(account, version):
+        served[version.worker] = await look_at_version(account, version)
+        if fault := served[version.worker].fault:
             raise fault
     await require_heads(account, heads)
+    return served
 
 
 async def require_heads(account: Account, heads: Iterable[ExpectedHead]) -> None:
@@ -71,38 +106,53 @@ async def require_heads(account: Account, heads: Iterable[ExpectedHead]) -> None
             raise fault
 
 
-async def require_still_proven(account: Account, proof: Proof) -> None:
+async def require_still_proven(account: Account, proof: Proof, older: Sequence[Proof] = ()) -> list[Served]:
     """Check that nobody changed an environment manually since its proof; a later run of its own stack does no harm.
 
-    Raises LiveError naming the first change, ApiError where the API fails.
+    ``older`` are the proofs before it. Returns what its workers serve. Raises LiveError naming the first change, ApiError where the API fails.
     """
-    for version in expected_versions(proof):
-        fault = await version_fault(account, version)
-        if fault and await _is_manual(account, version):
-            raise fault
+    served = []
+    for version in expected_versions(proof, older):
+        served.append(await look_at_version(account, version))
+        if served[-1].fault and _is_manual(served[-1]):
+            raise served[-1].fault
     for name, expected in zip(proof.databases, expected_heads(proof), strict=True):
         listed = {migration["name"]: migration["sha256"] for migration in _in_manifest(proof, name).get("migrations", [])}
         ledger = await read_ledger(account.database(expected.id, expected.database))
         if ledger.head != expected.head and not _only_went_on(ledger, listed):
             raise _head_error(ledger.head, expected)
+    return served
 
 
-async def version_fault(account: Account, expected: ExpectedVersion) -> LiveError | None:
-    """What is wrong with the deployment of one worker, if anything. Raises ApiError where the API fails."""
-    where = f"worker {expected.script}"
-    replace = f"pulumi up -s {expected.stack} --replace '**WorkerVersion::{expected.worker}'"
-    todo = f"If this is a manual deployment, return to the release: {replace}"
+async def look_at_version(account: Account, expected: ExpectedVersion) -> Served:
+    """What a worker serves, and what is wrong with it, if anything. Raises ApiError where the API fails."""
     deployments = await account.deployments(expected.script)
     if not deployments and not await account.has_worker(expected.script):
-        stack = expected.stack
-        return LiveError(where, "does not exist", f"Run pulumi refresh -s {stack}, then pulumi up -s {stack}, which creates it again")
+        todo = f"Run pulumi refresh -s {expected.stack}, then pulumi up -s {expected.stack}, which creates it again"
+        return Served(expected, "", fault=LiveError(f"worker {expected.script}", "does not exist", todo))
     if not deployments or deployments[0].shares != {expected.version: 100}:
-        serving = deployments[0].summary if deployments else "nothing"
-        return LiveError(where, f"serves {serving} instead of {expected.version} at 100%", todo)
+        return await _other_version(account, expected, deployments)
     tag = await account.tag_of(expected.script, expected.version)
-    if tag != expected.tag:
-        return LiveError(where, f"version {expected.version} has the tag {tag}, not {expected.tag}", todo)
-    return None
+    fault = None if tag == expected.tag else _fault(expected, f"version {expected.version} has the tag {tag}, not {expected.tag}")
+    return Served(expected, expected.version, deployments, fault=fault)
+
+
+async def _other_version(account: Account, expected: ExpectedVersion, deployments: tuple[Deployment, ...]) -> Served:
+    """What serves where it is not the expected version alone: its twin, or a fault."""
+    comparison, version = None, ""
+    if deployments and len(deployments[0].shares) == 1:
+        (version,) = deployments[0].shares
+        comparison = await compare(account, expected.script, version, expected.version, expected.earlier)
+        if comparison.is_twin and comparison.tag == expected.tag:
+            return Served(expected, version, deployments, comparison)
+    serving = deployments[0].summary if deployments else "nothing"
+    fault = _fault(expected, f"serves {serving} instead of {expected.version} at 100%")
+    return Served(expected, version, deployments, comparison, fault)
+
+
+def _fault(expected: ExpectedVersion, what: str) -> LiveError:
+    replace = f"pulumi up -s {expected.stack} --replace '**WorkerVersion::{expected.worker}'"
+    return LiveError(f"worker {expected.script}", what, f"If this is a manual deployment, return to the release: {replace}")
 
 
 async def head_fault(account: Account, expected: ExpectedHead) -> LiveError | None:
@@ -114,14 +164,12 @@ async def head_fault(account: Account, expected: ExpectedHead) -> LiveError | No
     return None if head == expected.head else _head_error(head, expected)
 
 
-async def _is_manual(account: Account, expected: ExpectedVersion) -> bool:
-    deployments = await account.deployments(expected.script)
-    if not deployments:
+def _is_manual(served: Served) -> bool:
+    expected = served.expected
+    if not served.deployments or served.version == expected.version:
         return True
-    (version, *others) = deployments[0].shares
-    tag = None if others else await account.tag_of(expected.script, version)
-    last = LastDeployed(expected.script, expected.version, expected.tag)
-    return version == expected.version or manual_deployment(deployments, last, tag) is not None
+    last = LastDeployed(expected.script, expected.version, expected.tag, expected.earlier)
+    return manual_deployment(served.deployments, last, served.comparison) is not None
 
 
 def _in_manifest(proof: Proof, database: str) -> dict[str, Any]:

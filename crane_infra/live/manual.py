@@ -12,6 +12,7 @@ from typing import Literal
 
 from crane_infra.errors import LiveError
 from crane_infra.live.account import Deployment
+from crane_infra.live.twins import Comparison
 
 Action = Literal["goes on", "redeploys", "refuses"]
 _WORKER_DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -69,19 +70,24 @@ class ManualDeployment:
         return f"{self.deployment.summary} (manual deployment{by} on {self.deployment.made_on})"
 
 
-def manual_deployment(deployments: Sequence[Deployment], last: LastDeployed, tag: str | None) -> Deployment | None:
-    """The active deployment (the first of ``deployments``) if the stack did not make it; ``tag`` is that of its version.
+def manual_deployment(deployments: Sequence[Deployment], last: LastDeployed, serving: Comparison | None) -> Deployment | None:
+    """The active deployment (the first of ``deployments``) if the stack did not make it.
 
-    The stack only ever gives all traffic to a version that it has just uploaded, with a worker digest as its tag. So a version that served
-    before the last one was put back manually; a newer one with a digest belongs to a run that did not finish.
+    ``serving`` compares its version with the last one; None where several versions share the traffic. The stack only ever gives all
+    traffic to a version that it has just uploaded, with a worker digest as its tag. So a version that was uploaded or served before the last
+    one was put back, manually or by a call that arrived late; a newer one with a digest belongs to a run that did not finish.
     """
     if not deployments or deployments[0].shares == {last.version: 100}:
         return None
     active, *older = deployments
+    if serving is None:
+        return active
+    if serving.is_twin:
+        return None
     served = [version for deployment in older for version in deployment.shares]
     before = {*last.earlier, *(served[served.index(last.version) + 1 :] if last.version in served else ())}
-    ours = len(active.shares) == 1 and not before.intersection(active.shares) and _WORKER_DIGEST.fullmatch(tag or "")
-    return None if ours else active
+    is_put_back = serving.is_older or bool(before.intersection(active.shares))
+    return active if is_put_back or not _WORKER_DIGEST.fullmatch(serving.tag or "") else None
 
 
 def action_for(deployment: Deployment, last: LastDeployed, tag: str, environment: str, consent: str | None) -> Action:

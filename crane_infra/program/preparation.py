@@ -16,7 +16,7 @@ from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release, read_release
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.rollback import require_meant
-from crane_infra.secrets.rules import KEY_NAME, fetch, fingerprint, refuse_shared, require_same_key
+from crane_infra.secrets.rules import KEY_NAME, combined, fetch, fingerprint, refuse_shared, require_same_key
 from crane_infra.secrets.sources import fingerprint_key, source_of
 
 
@@ -42,6 +42,12 @@ class Prepared:
         """The secret values of a worker by binding; an optional one that is not set is left out."""
         declared = self.catalog.workers[worker].secrets
         return {secret.binding: self.secrets[secret.key] for secret in declared if secret.key in self.secrets}
+
+    def upload_message(self, worker: str) -> str:
+        """The message of a worker's version: a fingerprint of its secrets, which nobody can read back (docs/decisions/0027)."""
+        declared = self.catalog.workers[worker].secrets
+        fingerprints = {secret.binding: self.fingerprints[secret.key] for secret in declared if secret.key in self.secrets}
+        return f"secrets {combined(fingerprints)}"
 
     def crons_of(self, worker: str) -> tuple[str, ...] | None:
         """The schedules to declare; None where a worker never had any.

@@ -5,7 +5,7 @@ read or is for something else keeps the gate closed, with one line that says why
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import GateError
 from crane_infra.frozen import first_fault
 from crane_infra.release.manifest import Release
-from crane_infra.release.proof import CLOCK_SKEW, PROOF_SCHEMA, Proof
+from crane_infra.release.proof import CLOCK_SKEW, PROOF_SCHEMA, Proof, readable
 
 PROVE = "Run pulumi up -s staging with the same files, then try again"
 
@@ -37,12 +37,16 @@ class RequiredProof:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The gate's answer: open with a proof, or closed with a reason and what to do. ``newest``: it is the last release that was proven."""
+    """The gate's answer: open with a proof, or closed with a reason and what to do.
+
+    ``newest``: it is the last release that was proven. ``older`` are the proofs before that one, as far as they can be read.
+    """
 
     proof: Proof | None
     reason: str
     todo: str = PROVE
     newest: bool = False
+    older: tuple[Proof, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -72,10 +76,12 @@ def judge(outputs: Mapping[str, Any] | None, required: RequiredProof, now: datet
     if matching is None:
         last = str(proofs[0].get("digest", "of unknown digest"))[:12]
         return Verdict(None, f"release {required.digest[:12]} is not proven by {required.proven_in}, whose newest proof is {last}")
-    return _judge_proof(matching, required, now, newest=matching is proofs[0])
+    verdict = _judge_proof(matching, required, now)
+    newest = verdict.is_open and matching is proofs[0]
+    return replace(verdict, newest=newest, older=tuple(filter(None, map(readable, proofs[1:] if newest else ()))))
 
 
-def _judge_proof(entry: Mapping[str, Any], required: RequiredProof, now: datetime, *, newest: bool) -> Verdict:
+def _judge_proof(entry: Mapping[str, Any], required: RequiredProof, now: datetime) -> Verdict:
     name = f"the proof of release {required.digest[:12]}"
     try:
         proof = Proof.model_validate(entry)
@@ -85,7 +91,7 @@ def _judge_proof(entry: Mapping[str, Any], required: RequiredProof, now: datetim
     if objection := _objection(proof, required, now):
         return Verdict(None, f"{name} {objection}")
     reason = f"release {required.digest[:12]} was proven by {required.proven_in} at {proof.proven_at:%Y-%m-%d %H:%M} UTC"
-    return Verdict(proof, reason, "", newest)
+    return Verdict(proof, reason, "")
 
 
 def _objection(proof: Proof, required: RequiredProof, now: datetime) -> str | None:

@@ -1,6 +1,6 @@
 """A proof: what a stack exports after a release passed there. A stack keeps the last twenty. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -71,6 +71,11 @@ def readable(entry: object) -> Proof | None:
         return Proof.model_validate(entry)
     except ValidationError:
         return None
+
+
+def versions_in(proofs: Iterable[Proof], worker: str) -> frozenset[str]:
+    """The versions of a worker that proofs name."""
+    return frozenset(proof.workers[worker].version for proof in proofs if worker in proof.workers)
 
 
 def extended(history: Sequence[object], seen: Proof, renew_after: timedelta | None = None) -> list[dict[str, Any]]:

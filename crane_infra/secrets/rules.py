@@ -5,6 +5,7 @@ Values are compared by their fingerprints, so no result that others see contains
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterable, Mapping
 
 from crane_infra.config.catalog import Secret
@@ -38,6 +39,12 @@ def fetch(source: SecretSource, secrets: Iterable[Secret]) -> dict[str, str]:
 def fingerprint(value: str, key: str) -> str:
     """The part of a secret that may be shown: 64 bits of its HMAC-SHA256 under ``key``, as 16 hex digits. Equal values have equal fingerprints."""
     return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()[:FINGERPRINT_CHARACTERS]
+
+
+def combined(fingerprints: Mapping[str, str]) -> str:
+    """One fingerprint for several secrets by name, in as many digits; "none" without any."""
+    text = json.dumps(fingerprints, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARACTERS] if fingerprints else "none"
 
 
 def refuse_shared(secrets: Iterable[Secret], own: Mapping[str, str], others: Mapping[str, str], other: str) -> None:

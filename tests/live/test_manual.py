@@ -4,6 +4,7 @@ import pytest
 
 from crane_infra.live.account import Deployment
 from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, manual_deployment
+from crane_infra.live.twins import Comparison
 
 TAG, OTHER = "a" * 64, "b" * 64
 LAST = LastDeployed("crane-context", "v2", TAG, earlier=("v0",))
@@ -21,8 +22,16 @@ class TestTheStacksOwnAreNoHandwork:
     def test_the_version_of_the_last_proof(self) -> None:
         assert manual_deployment(deployments("v2", "v1"), LAST, None) is None
 
+    def test_the_version_of_the_last_proof_in_two_deployments(self) -> None:
+        assert manual_deployment(deployments("v2", "v2", "v1"), LAST, None) is None
+
+    def test_its_twin_even_if_that_served_before(self) -> None:
+        for served in (("v9", "v2"), ("v9", "v2", "v9")):
+            assert manual_deployment(deployments(*served), LAST, Comparison(TAG, is_twin=True)) is None
+
     def test_a_newer_version_with_a_digest_is_of_a_run_that_did_not_end_well(self) -> None:
-        assert manual_deployment(deployments("v3", "v2"), LAST, OTHER) is None
+        for tag in (TAG, OTHER):
+            assert manual_deployment(deployments("v3", "v2"), LAST, Comparison(tag)) is None
 
     def test_no_deployment_at_all(self) -> None:
         assert manual_deployment([], LAST, None) is None
@@ -42,7 +51,12 @@ class TestHandworkIsSeen:
     )
     def test_it_is_the_active_deployment(self, shares: tuple[str, ...], tag: str | None) -> None:
         found = deployments(*shares)
-        assert manual_deployment(found, LAST, tag) is found[0]
+        assert manual_deployment(found, LAST, Comparison(tag) if len(found[0].shares) == 1 else None) is found[0]
+
+    @pytest.mark.parametrize("tag", [TAG, OTHER], ids=["of this release", "of another release"])
+    def test_a_version_from_before_the_last_one_whose_deployment_arrives_late(self, tag: str) -> None:
+        found = deployments("v1", "v2")
+        assert manual_deployment(found, LAST, Comparison(tag, is_older=True)) is found[0]
 
 
 class TestWhatIsDone:

@@ -20,9 +20,8 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
         return None
     staging = prepared.staging
     verdict = verdict_for(prepared.settings, prepared.release, staging.raw if staging.exists else None)
-    if not pulumi.runtime.is_dry_run():
-        blocking(require_open(prepared.settings, verdict))
-    log([gate_line(verdict)])
+    twins = [] if pulumi.runtime.is_dry_run() else blocking(require_open(prepared.settings, verdict))
+    log([gate_line(verdict), *map(Line, twins)])
     return verdict
 
 

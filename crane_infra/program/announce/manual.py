@@ -6,25 +6,39 @@ would not do: Cloudflare refuses to deploy one whose secrets differ from those t
 
 import asyncio
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 import pulumi
 
 from crane_infra.errors import ApiError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, manual_deployment
+from crane_infra.live.twins import compare, twin_summary
+from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.preparation import Prepared
+from crane_infra.release.proof import versions_in
 
 
-async def look_at_deployments(prepared: Prepared) -> list[ManualDeployment]:
+@dataclass(frozen=True)
+class OtherDeployments:
+    """Where another version serves than the one that the stack deployed last: manual deployments, and lines about twins."""
+
+    manual: tuple[ManualDeployment, ...] = ()
+    twins: tuple[str, ...] = ()
+
+
+async def look_at_deployments(prepared: Prepared) -> OtherDeployments:
     """The deployments that this stack did not make, of the workers that it deployed last. Raises ApiError."""
     if not (last := _last_deployed(prepared)):
-        return []
+        return OtherDeployments()
     async with open_account(prepared.settings) as account:
         seen = await asyncio.gather(*(_look_at(account, prepared, worker, deployed) for worker, deployed in last.items()))
-    return [manual for manual in seen if manual is not None]
+    return OtherDeployments(
+        tuple(found for found in seen if isinstance(found, ManualDeployment)), tuple(found for found in seen if isinstance(found, str))
+    )
 
 
-def announce_deployments(prepared: Prepared, deployments: Future[list[ManualDeployment]]) -> dict[str, str]:
+def announce_deployments(prepared: Prepared, deployments: Future[OtherDeployments]) -> dict[str, str]:
     """The workers whose version is to be uploaded again, each with the mark of the manual deployment that it replaces.
 
     A mark stays for good: if it went away, the engine would upload the version once more. A preview logs what it sees and goes on. An
@@ -32,15 +46,16 @@ def announce_deployments(prepared: Prepared, deployments: Future[list[ManualDepl
     """
     marks = {name: worker.replaced_deployment for name, worker in prepared.last.workers.items() if worker.replaced_deployment}
     try:
-        manual_deployments = deployments.result()
+        others = deployments.result()
     except ApiError as error:
         if not pulumi.runtime.is_dry_run():
             raise
         pulumi.log.warn(f"This preview cannot see manual deployments: {error}")
         return marks
-    for manual in manual_deployments:
+    log(map(Line, others.twins))
+    for manual in others.manual:
         _announce(manual, prepared)
-    return marks | {manual.worker: manual.mark for manual in manual_deployments if manual.action == "redeploys"}
+    return marks | {manual.worker: manual.mark for manual in others.manual if manual.action == "redeploys"}
 
 
 def _announce(manual: ManualDeployment, prepared: Prepared) -> None:
@@ -63,23 +78,24 @@ def _last_deployed(prepared: Prepared) -> dict[str, LastDeployed]:
             worker.script,
             worker.version,
             worker.tag,
-            {proof.workers[name].version for proof in older if name in proof.workers} - {worker.version},
+            versions_in(older, name) - {worker.version},
         )
         for name, worker in newest.workers.items()
         if name in prepared.catalog.workers
     }
 
 
-async def _look_at(account: Account, prepared: Prepared, worker: str, last: LastDeployed) -> ManualDeployment | None:
+async def _look_at(account: Account, prepared: Prepared, worker: str, last: LastDeployed) -> ManualDeployment | str | None:
+    """A manual deployment of one worker, or what is to be said about a twin."""
     settings = prepared.settings
     deployments = await account.deployments(last.script)
     if not deployments:
         return ManualDeployment(worker, last.script, None, "redeploys")
     (version, *others) = deployments[0].shares
     decided = others or version == last.version
-    tag = None if decided else await account.tag_of(last.script, version)
-    if (active := manual_deployment(deployments, last, tag)) is None:
-        return None
+    serving = None if decided else await compare(account, last.script, version, last.version, last.earlier)
+    if (active := manual_deployment(deployments, last, serving)) is None:
+        return twin_summary(last.script, version, last.version) if serving and serving.is_twin else None
     consent = settings.workers[worker].replace_deployment
     action = action_for(active, last, prepared.release.tag(worker), settings.environment, consent)
     return ManualDeployment(worker, last.script, active, action)

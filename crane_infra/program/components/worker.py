@@ -30,6 +30,8 @@ class WorkerConfig:
     catalog: CatalogWorker
     bundle: Bundle
     tag: str
+    message: str
+    """Tells versions with different secrets apart: with the same tag and message, two versions are one upload."""
     variables: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
     databases: Mapping[str, pulumi.Input[str]]
@@ -76,7 +78,7 @@ class Worker(pulumi.ComponentResource):
                 "compatibilityDate": config.catalog.compatibility_date,
                 "compatibilityFlags": list(config.catalog.compatibility_flags),
                 "bindings": bindings(config),
-                "annotations": {"workersTag": config.tag},
+                "annotations": {"workersTag": config.tag, "workersMessage": config.message},
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), replacement_trigger=config.reupload or NEVER_REUPLOADED),
         )

@@ -52,7 +52,8 @@ def prove_before(run: Prepared) -> pulumi.ResourceHookBinding:
     step = ProveStep(run.settings, run.catalog, {name: run.secrets_of(name) for name in run.catalog.workers}, _log(run))
 
     async def check(args: pulumi.ResourceHookArgs) -> None:
-        await prove(step, (args.new_inputs or {})["input"]["proofs"][0])
+        claim, *older = (args.new_inputs or {})["input"]["proofs"]
+        await prove(step, claim, older)
 
     return _bind(run, "release", check)
 

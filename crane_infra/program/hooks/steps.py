@@ -13,10 +13,10 @@ from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, CheckError
 from crane_infra.live.account import open_account
-from crane_infra.live.expected import ExpectedHead, expected_heads, expected_versions, require_heads, require_live
+from crane_infra.live.expected import ExpectedHead, Served, expected_heads, expected_versions, require_heads, require_live
 from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files.read import SchemaFiles
-from crane_infra.release.proof import Proof
+from crane_infra.release.proof import Proof, readable
 
 Log = Callable[[str], None]
 
@@ -49,26 +49,27 @@ class ProveStep:
     log: Log
 
 
-async def prove(step: ProveStep, claim: Mapping[str, Any]) -> None:
+async def prove(step: ProveStep, claim: Mapping[str, Any], older: Iterable[object] = ()) -> None:
     """Check that a claimed proof is true: look at what is live, then run the checks on the live addresses.
 
-    Raises LiveError, CheckError or ApiError.
+    ``older`` are the proofs before it. Raises LiveError, CheckError or ApiError.
     """
-    proof = Proof.model_validate(claim)
+    proof, before = Proof.model_validate(claim), [seen for seen in map(readable, older) if seen]
     async with open_account(step.settings) as account:
-        await require_live(account, expected_versions(proof), expected_heads(proof))
+        served = await require_live(account, expected_versions(proof, before), expected_heads(proof))
     for name in step.catalog.workers:
-        await _check(step, name, proof)
+        await _check(step, name, served[name])
 
 
-async def _check(step: ProveStep, name: str, proof: Proof) -> None:
-    worker, settings = step.catalog.workers[name], step.settings
-    version = proof.workers[name].version if worker.reports_version else None
-    target = Target(proof.workers[name].script, settings.url(name), version, step.secrets[name])
+async def _check(step: ProveStep, name: str, served: Served) -> None:
+    worker, settings, script = step.catalog.workers[name], step.settings, served.expected.script
+    if served.is_twin:
+        step.log(served.summary)
+    target = Target(script, settings.url(name), served.version if worker.reports_version else None, step.secrets[name])
     try:
         passed = await run_checks(target, _due(worker, settings))
     except CheckError as error:
-        raise await _with_way_back(step, proof.workers[name].script, error) from None
+        raise await _with_way_back(step, served, error) from None
     step.log(f"{target.worker}: {len(passed)} checks passed on {target.url}")
 
 
@@ -79,16 +80,18 @@ def _due(worker: CatalogWorker, settings: Settings) -> tuple[Check, ...]:
     return tuple(due) if seconds is None else tuple(check.model_copy(update={"deadline": float(seconds)}) for check in due)
 
 
-async def _with_way_back(step: ProveStep, script: str, error: CheckError) -> CheckError:
+async def _with_way_back(step: ProveStep, served: Served, error: CheckError) -> CheckError:
     """In production the release serves already: name the version that served before it and the command that returns to it."""
     if step.settings.environment != "production":
         return error
+    script = served.expected.script
     try:
         async with open_account(step.settings) as account:
             deployments = await account.deployments(script)
     except ApiError:
         return error
-    before = deployments[1].shares if len(deployments) > 1 else {}
+    # A deployment may have been sent twice, so the one before may be of the same version.
+    before = next((deployment.shares for deployment in deployments[1:] if deployment.shares != {served.version: 100}), {})
     if len(before) != 1:
         return CheckError(error.where, error.what, f"{error.todo}. No single version of {script} served before this one")
     (version,) = before

@@ -42,7 +42,7 @@ def worker_version(name: str) -> pulumi.CustomResource:
             {"name": "KEY", "type": "secret_text", "text": pulumi.Output.secret("canary")},
             {"name": "NEXT", "type": "service", "service": "other"},
         ],
-        annotations={"workers_tag": "tag"},
+        annotations={"workers_tag": "tag", "workers_message": "secrets none"},
     )
 
 
@@ -72,7 +72,7 @@ OURS: dict[str, tuple[Declare, Callable[[], dict[str, Any]]]] = {
                 {"name": "KEY", "type": "secret_text", "text": pulumi.Output.secret("canary")},
                 {"name": "NEXT", "type": "service", "service": "other"},
             ],
-            "annotations": {"workersTag": "tag"},
+            "annotations": {"workersTag": "tag", "workersMessage": "secrets none"},
         },
     ),
     "workersDeployment:WorkersDeployment": (
