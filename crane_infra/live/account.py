@@ -20,6 +20,7 @@ from crane_infra.live.version import Version, read_version
 from crane_infra.tls import trusted
 
 _NOT_ALLOWED = (401, 403)
+_MOST_PAGES = 100
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ class LiveWorker:
     workers_dev: bool
     previews: bool
     crons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LiveDatabase:
+    """A database of the account; ``tables`` is None where the API does not say how many it has."""
+
+    id: str
+    tables: int | None
 
 
 @dataclass(frozen=True)
@@ -103,8 +112,7 @@ class Account:
         try:
             worker = await self._read("workers", "workers", script)
             version = await self._active_version(script)
-            schedules = await self._read("workers", "scripts", script, "schedules")
-            return _live_worker(worker, version, schedules)
+            return _live_worker(worker, version, await self._schedules(script))
         except NotFoundError:
             return None
         except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -120,12 +128,42 @@ class Account:
         except (APIError, ValueError, TypeError, KeyError) as error:
             raise _failed(f"database {database_id}", error, "D1 Read") from None
 
+    async def database_named(self, name: str) -> LiveDatabase | None:
+        """The database of exactly this name; None where there is none."""
+        try:
+            database_id = await self._id_of_database(name)
+            if database_id is None:
+                return None
+            tables = (await self._read("d1", "database", database_id)).get("num_tables")
+            return LiveDatabase(database_id, None if tables is None else int(tables))
+        except NotFoundError:
+            return None
+        except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _failed(f"database {name}", error, "D1 Read") from None
+
+    async def _id_of_database(self, name: str) -> str | None:
+        """The API also lists databases with longer names."""
+        for page in range(1, _MOST_PAGES + 1):
+            listed = await self._read("d1", "database", name=name, page=str(page))
+            if not listed:
+                break
+            if (found := next((database["uuid"] for database in listed if database["name"] == name), None)) is not None:
+                return str(found)
+        return None
+
     async def _active_version(self, script: str) -> dict[str, Any]:
         deployments = await self.deployments(script)
         if not deployments:
             return {}
         shares = deployments[0].shares
         return dict(await self._read("workers", "workers", script, "versions", max(shares, key=lambda version: shares[version])))
+
+    async def _schedules(self, script: str) -> dict[str, Any]:
+        """None for a worker that was created and never deployed."""
+        try:
+            return dict(await self._read("workers", "scripts", script, "schedules"))
+        except NotFoundError:
+            return {"schedules": []}
 
     async def _read(self, *path: str, **query: str) -> Any:  # noqa: ANN401 (JSON)
         parts = "/".join(quote(part, safe="") for part in ("accounts", self.id, *path))

@@ -12,14 +12,17 @@ from crane_infra.program.components.routing import Routing, RoutingConfig
 from crane_infra.program.components.worker import Worker, WorkerConfig
 from crane_infra.program.exports import release_record
 from crane_infra.program.hooks.bind import check_before_traffic, migrate_before, prove_before
+from crane_infra.program.hooks.existing import refuse_existing_database, refuse_existing_worker
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict
 
 
 def declare_databases(run: Prepared) -> dict[str, Database]:
     """The databases by catalog name."""
-    settings = run.settings
-    return {name: Database(name, DatabaseConfig(settings.account_id, database)) for name, database in settings.databases.items()}
+    return {
+        name: Database(name, DatabaseConfig(run.settings.account_id, database, refuse_existing_database(run, name)))
+        for name, database in run.settings.databases.items()
+    }
 
 
 def declare_workers(run: Prepared, plan: Plan, databases: Mapping[str, Database]) -> dict[str, Worker]:
@@ -86,4 +89,5 @@ def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str,
         databases={binding: databases[database].d1.id for binding, database in declared.databases.items()},
         services={binding: settings.script(service) for binding, service in settings.workers[name].services.items()},
         reupload=plan.reuploads.get(name),
+        created=refuse_existing_worker(run, name),
     )

@@ -17,10 +17,11 @@ from crane_infra.program.provider import CloudflareResource
 
 @dataclass(frozen=True)
 class DatabaseConfig:
-    """Where the database is and what it is called there."""
+    """Where the database is and what it is called there. ``created`` are the hooks around its creation."""
 
     account_id: str
     settings: DatabaseSettings
+    created: pulumi.ResourceHookBinding
 
 
 class Database(pulumi.ComponentResource):
@@ -47,6 +48,7 @@ class Database(pulumi.ComponentResource):
                 # The engine does not apply protect where an adoption replaces: it would delete the database it had.
                 retain_on_delete=True,
                 import_=f"{config.account_id}/{adopt}" if adopt else None,
+                hooks=config.created,
             ),
         )
         self.register_outputs({"id": self.d1.id})

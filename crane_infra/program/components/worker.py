@@ -21,7 +21,10 @@ UNDECLARED = ["observability", "tags", "logpush", "tailConsumers"]
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """One worker in one environment. ``secrets`` are values by binding; ``services`` are script names by binding."""
+    """One worker in one environment.
+
+    ``secrets`` are values by binding; ``services`` are script names by binding. ``created`` are the hooks around the creation of the script.
+    """
 
     account_id: str
     script: str
@@ -38,6 +41,7 @@ class WorkerConfig:
     services: Mapping[str, pulumi.Input[str]]
     reupload: str | None
     """Another value than the last one uploads the version again, although nothing of it changed."""
+    created: pulumi.ResourceHookBinding
 
 
 class Worker(pulumi.ComponentResource):
@@ -62,6 +66,7 @@ class Worker(pulumi.ComponentResource):
                 retain_on_delete=True,
                 ignore_changes=UNDECLARED,
                 import_=f"{config.account_id}/{config.script}" if config.adopt else None,
+                hooks=config.created,
             ),
         )
         self.version = CloudflareResource(

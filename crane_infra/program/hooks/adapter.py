@@ -6,6 +6,7 @@ measured on the pinned engine). Without this adapter a release could look proven
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ from crane_infra.errors import CraneError
 from crane_infra.redact import Redactor
 
 Action = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+Look = Callable[[], Awaitable[None]]
 
 
 class HookError(Exception):
@@ -32,6 +34,26 @@ def before(name: str, action: Action, *, deadline: float, redact: Redactor) -> p
 
     hooks: list[pulumi.ResourceHook | pulumi.ResourceHookFunction] = [pulumi.ResourceHook(name, hook)]
     return pulumi.ResourceHookBinding(before_create=hooks, before_update=hooks)
+
+
+def around_creation(name: str, check: Look, explain: Look, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
+    """Bind ``check`` to run before a resource is created, in previews too, and ``explain`` once its creation has failed.
+
+    Where ``check`` fails, nothing is created. ``explain`` cannot change the failure, whatever becomes of it.
+    """
+
+    async def hook(_: pulumi.ResourceHookArgs) -> None:
+        await guarded(name, check(), deadline=deadline, redact=redact)
+
+    async def failed(_: pulumi.ErrorHookArgs) -> bool:
+        with contextlib.suppress(HookError):
+            await guarded(name, explain(), deadline=deadline, redact=redact)
+        return False  # the provider has tried often enough
+
+    return pulumi.ResourceHookBinding(
+        before_create=[pulumi.ResourceHook(name, hook, pulumi.ResourceHookOptions(on_dry_run=True))],
+        on_error=[pulumi.ErrorHook(f"{name}-failed", failed)],
+    )
 
 
 async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: Redactor) -> None:

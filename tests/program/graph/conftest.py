@@ -50,6 +50,10 @@ class Declared(pulumi.runtime.Mocks):
         """Stand where the engine's callback server would: Pulumi's mocks have none, and never run a hook."""
         self.hooks.append(hook.name)
 
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        """The same for a hook that runs after a failure."""
+        self.hooks.append(hook.name)
+
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Register a resource; its id is the adopted one, else made of its name."""
         self.resources.append(args)

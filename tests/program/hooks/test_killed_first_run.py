@@ -1,6 +1,8 @@
-"""A first run that is killed while it creates something leaves it pending; once that is adopted, the next run goes on."""
+"""A first run that is killed while it creates something leaves it pending; the next run says how to adopt it, and with that goes on."""
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,10 +11,11 @@ import pytest
 from local_cloud.faults.model import CommitThenHold
 from tests.world.engine import Json, Result
 from tests.world.started import started, until
-from tests.world.world import SETTINGS, World, local_world
+from tests.world.world import World, local_world
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
+ADOPTS = re.compile(r"adopt it: (pulumi config set .+?), then run the same command again\.")
 CREATE_DATABASE, CREATE_WORKER = "POST /accounts/{a}/d1/database", "POST /accounts/{a}/workers/workers"
 
 
@@ -24,13 +27,14 @@ def well(run: Result) -> Result:
 
 @dataclass(frozen=True)
 class Pending:
-    """A first run that was killed while it created a database and a worker: what was pending, and how the runs after it ended."""
+    """A first run that was killed while it created databases and workers: what was pending, and how the runs after it ended."""
 
     pending: list[str]
     refused: Result
+    adopted: Result
     cleared: Result
     pending_after: list[str]
-    adopted: Result
+    again: Result
     made: Json
     made_after: Json
 
@@ -49,12 +53,12 @@ def pending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pending]:
             run.kill()
         before, ids = saved(world), made(world)
         well(world.engine.run("cancel", "--yes", "--stack", "staging"))
-        with world.faults.behaviour(provider_pause_factor=0):  # a name that is taken is answered with 409, which the provider tries again
-            refused = world.up("staging")
+        refused = world.up("staging")
+        for command in dict.fromkeys(ADOPTS.findall(refused.output)):
+            world.engine.well(*shlex.split(command)[1:])
+        adopted = world.up("staging")
         cleared = world.engine.run("refresh", "--stack", "staging", "--yes", "--skip-preview", "--clear-pending-creates")
-        after = saved(world)
-        adopt(world, ids)
-        yield Pending(before, refused, cleared, after, world.up("staging"), ids, made(world))
+        yield Pending(before, refused, adopted, cleared, saved(world), world.up("staging", "--expect-no-changes"), ids, made(world))
 
 
 def made(world: World) -> Json:
@@ -72,17 +76,6 @@ def saved(world: World) -> list[str]:
     return sorted(f"{one['type']} {one['resource']['inputs']['name']}" for one in operations)
 
 
-def adopt(world: World, ids: Json) -> None:
-    """Name in the stack file what the killed run created."""
-    content = world.stack_file("staging")
-    config = content["config"]
-    for name, database in config[f"{SETTINGS}:databases"].items():
-        database["adopt"] = ids[f"{name}-staging"]
-    for worker in config[f"{SETTINGS}:workers"].values():
-        worker["adopt"] = True
-    world.write_stack_file("staging", content)
-
-
 class TestARunThatIsKilledWhileItCreates:
     def test_leaves_pending_creates(self, pending: Pending) -> None:
         assert pending.pending == [f"creating {name}" for name in sorted(pending.made)]
@@ -93,10 +86,11 @@ class TestARunThatIsKilledWhileItCreates:
         assert "already exists" in pending.refused.output
         assert pending.refused.output.count("interrupted while creating") >= len(pending.pending)
 
-    def test_is_cleared_by_a_refresh(self, pending: Pending) -> None:
-        well(pending.cleared)
-        assert pending.pending_after == []
-
-    def test_is_gone_on_with_once_what_it_created_is_adopted(self, pending: Pending) -> None:
+    def test_is_gone_on_with_once_what_it_created_is_adopted_as_the_refusal_says(self, pending: Pending) -> None:
         well(pending.adopted)
         assert pending.made_after == pending.made
+
+    def test_is_forgotten_with_a_refresh_that_clears_pending_creates(self, pending: Pending) -> None:
+        well(pending.cleared)
+        assert pending.pending_after == []
+        assert "interrupted while creating" not in well(pending.again).output
