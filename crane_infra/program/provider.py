@@ -4,20 +4,59 @@ The provider's own SDK does the same with one class for each of 300 resources, w
 preview and update. This program declares five resources. Tests hold each to what the SDK's class would register. See docs/decisions/0024.
 """
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import pulumi
 
+from crane_infra.live.trouble import Service
+from crane_infra.program.waiting import Watch
+
 VERSION = version("pulumi-cloudflare")
 """The plugin has the version of its SDK, which pyproject.toml pins."""
+_watches: set[asyncio.Task[None]] = set()
+"""Those under way: the event loop itself keeps only weak references to its tasks."""
+
+
+@dataclass(frozen=True)
+class CloudflareAccount:
+    """The account of a resource. ``trouble`` asks it why a call may take long (``live/trouble.py``)."""
+
+    id: str
+    trouble: Callable[[Service], Awaitable[str | None]]
 
 
 class CloudflareResource(pulumi.CustomResource):
-    """One resource. ``kind`` is its token without the package, for example ``worker:Worker``; inputs have the provider's names, in camelCase."""
+    """One resource. ``kind`` is its token without the package, for example ``worker:Worker``; inputs have the provider's names, in camelCase.
 
-    def __init__(self, kind: str, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+    While the provider creates or updates it, an update says now and then what it waits for. Not while it is imported: the engine runs no
+    hook before that, so nobody knows when it begins.
+    """
+
+    def __init__(self, kind: str, name: str, account: CloudflareAccount, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         """Register the resource with the provider at the version of the installed SDK."""
-        pinned = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(version=VERSION), opts)
-        super().__init__(f"cloudflare:index/{kind}", name, dict(inputs), pinned)
+
+        async def begins(_: pulumi.ResourceHookArgs) -> None:
+            """The last hook before the provider's call."""
+            ended = asyncio.ensure_future(_end_of(self))
+            service: Service = "d1" if kind.startswith("d1") else "workers"
+            watch = Watch(pulumi.log.info).over(ended, f"{kind.partition(':')[2]} {name}", lambda: account.trouble(service))
+            task = asyncio.ensure_future(watch)
+            _watches.add(task)
+            task.add_done_callback(_watches.discard)
+
+        own = pulumi.ResourceOptions(version=VERSION)
+        if not pulumi.runtime.is_dry_run():
+            hooks: list[pulumi.ResourceHook | pulumi.ResourceHookFunction] = [pulumi.ResourceHook(f"{kind}-{name}-begins", begins)]
+            own.hooks = pulumi.ResourceHookBinding(before_create=hooks, before_update=hooks)
+        super().__init__(f"cloudflare:index/{kind}", name, {"accountId": account.id, **inputs}, pulumi.ResourceOptions.merge(opts, own))
+
+
+async def _end_of(resource: pulumi.Resource) -> None:
+    """Wait until the engine has registered a resource, or failed to."""
+    with contextlib.suppress(Exception):
+        await resource.urn.future()

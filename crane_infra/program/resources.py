@@ -1,10 +1,12 @@
 """Builds the resources of an environment from what was prepared: one function for each act of the story in environment.py."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import pulumi
 
 from crane_infra.config.variables import variables_of
+from crane_infra.live.trouble import trouble
 from crane_infra.program.announce.plan import Plan
 from crane_infra.program.components import release
 from crane_infra.program.components.database import Database, DatabaseConfig, SchemaStep, declare_schema
@@ -14,13 +16,14 @@ from crane_infra.program.exports import release_record
 from crane_infra.program.hooks.bind import check_before_traffic, migrate_before, prove_before
 from crane_infra.program.hooks.existing import refuse_existing_database, refuse_existing_worker
 from crane_infra.program.preparation import Prepared
+from crane_infra.program.provider import CloudflareAccount
 from crane_infra.release.gate import Verdict
 
 
 def declare_databases(run: Prepared) -> dict[str, Database]:
     """The databases by catalog name."""
     return {
-        name: Database(name, DatabaseConfig(run.settings.account_id, database, refuse_existing_database(run, name)))
+        name: Database(name, DatabaseConfig(_account(run), database, refuse_existing_database(run, name)))
         for name, database in run.settings.databases.items()
     }
 
@@ -52,7 +55,7 @@ def declare_routes(
     checked = check_before_traffic(run, plan, verdict, databases)
     configs = {
         name: RoutingConfig(
-            account_id=run.settings.account_id,
+            account=_account(run),
             script=run.settings.script(name),
             version=worker.version.id,
             crons=run.crons_of(name),
@@ -73,10 +76,14 @@ def declare_release(
     return release.declare_release(release_record(run, plan, workers, databases), prove_before(run), after)
 
 
+def _account(run: Prepared) -> CloudflareAccount:
+    return CloudflareAccount(run.settings.account_id, partial(trouble, run.settings))
+
+
 def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str, Database]) -> WorkerConfig:
     settings, declared = run.settings, run.catalog.workers[name]
     return WorkerConfig(
-        account_id=settings.account_id,
+        account=_account(run),
         script=settings.script(name),
         adopt=settings.workers[name].adopt,
         workers_dev=settings.workers[name].workers_dev,

@@ -12,14 +12,14 @@ from crane_infra.config.settings import DatabaseSettings
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import head_of
 from crane_infra.migrations.lint.judge import classes
-from crane_infra.program.provider import CloudflareResource
+from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 
 
 @dataclass(frozen=True)
 class DatabaseConfig:
     """Where the database is and what it is called there. ``created`` are the hooks around its creation."""
 
-    account_id: str
+    account: CloudflareAccount
     settings: DatabaseSettings
     created: pulumi.ResourceHookBinding
 
@@ -35,8 +35,8 @@ class Database(pulumi.ComponentResource):
         self.d1 = CloudflareResource(
             "d1Database:D1Database",
             name,
+            config.account,
             {
-                "accountId": config.account_id,
                 "name": config.settings.name,
                 # Without it the provider shows a diff after every refresh.
                 "readReplication": {"mode": "disabled"},
@@ -47,7 +47,7 @@ class Database(pulumi.ComponentResource):
                 protect=True,
                 # The engine does not apply protect where an adoption replaces: it would delete the database it had.
                 retain_on_delete=True,
-                import_=f"{config.account_id}/{adopt}" if adopt else None,
+                import_=f"{config.account.id}/{adopt}" if adopt else None,
                 hooks=config.created,
             ),
         )

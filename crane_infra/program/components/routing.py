@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import pulumi
 
-from crane_infra.program.provider import CloudflareResource
+from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 
 
 @dataclass(frozen=True)
 class RoutingConfig:
     """Which version of a script gets all traffic. With ``crons`` None the schedules of the script are left alone."""
 
-    account_id: str
+    account: CloudflareAccount
     script: pulumi.Input[str]
     version: pulumi.Input[str]
     crons: tuple[str, ...] | None
@@ -34,8 +34,8 @@ class Routing(pulumi.ComponentResource):
         self.deployment = CloudflareResource(
             "workersDeployment:WorkersDeployment",
             name,
+            config.account,
             {
-                "accountId": config.account_id,
                 "scriptName": config.script,
                 "strategy": "percentage",
                 "versions": [{"versionId": config.version, "percentage": 100}],
@@ -46,8 +46,8 @@ class Routing(pulumi.ComponentResource):
             self.crons = CloudflareResource(
                 "workersCronTrigger:WorkersCronTrigger",
                 name,
+                config.account,
                 {
-                    "accountId": config.account_id,
                     "scriptName": config.script,
                     "schedules": [{"cron": cron} for cron in config.crons],
                 },

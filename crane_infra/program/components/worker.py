@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 
 from crane_infra.config.catalog import CatalogWorker
-from crane_infra.program.provider import CloudflareResource
+from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 from crane_infra.release.bundle import Bundle
 
 # From no trigger at all to one the engine would not upload again (measured). The value stands in state.
@@ -26,7 +26,7 @@ class WorkerConfig:
     ``secrets`` are values by binding; ``services`` are script names by binding. ``created`` are the hooks around the creation of the script.
     """
 
-    account_id: str
+    account: CloudflareAccount
     script: str
     adopt: bool
     workers_dev: bool
@@ -55,8 +55,8 @@ class Worker(pulumi.ComponentResource):
         self.script = CloudflareResource(
             "worker:Worker",
             name,
+            config.account,
             {
-                "accountId": config.account_id,
                 "name": config.script,
                 "subdomain": {"enabled": config.workers_dev, "previewsEnabled": False},
             },
@@ -65,15 +65,15 @@ class Worker(pulumi.ComponentResource):
                 protect=True,
                 retain_on_delete=True,
                 ignore_changes=UNDECLARED,
-                import_=f"{config.account_id}/{config.script}" if config.adopt else None,
+                import_=f"{config.account.id}/{config.script}" if config.adopt else None,
                 hooks=config.created,
             ),
         )
         self.version = CloudflareResource(
             "workerVersion:WorkerVersion",
             name,
+            config.account,
             {
-                "accountId": config.account_id,
                 "workerId": self.script.id,
                 "mainModule": config.bundle.main_module,
                 "modules": [

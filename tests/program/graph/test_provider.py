@@ -10,14 +10,22 @@ import pytest
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from pulumi.runtime import mocks
 
-from crane_infra.program.provider import CloudflareResource
+from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 from tests.program.graph.conftest import Declared, Monitor
 from tests.repository import ROOT
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
-# Where in the code a resource was registered; and an older name of the cron trigger, which no stack of this project ever used.
-NOT_COMPARED = {"sourcePosition", "stackTrace", "packageRef", "aliases"}
+# Where in the code a resource was registered; the hook that says what a run waits for; and an older name of the cron trigger, which no stack
+# of this project ever used.
+NOT_COMPARED = {"sourcePosition", "stackTrace", "packageRef", "hooks", "aliases"}
 Declare = Callable[[str], pulumi.CustomResource]
+
+
+async def no_trouble(_: str) -> None:
+    """An account whose API answers."""
+
+
+QUIET = CloudflareAccount(ACCOUNT, no_trouble)
 
 
 def database(name: str) -> pulumi.CustomResource:
@@ -56,12 +64,11 @@ def crons(name: str) -> pulumi.CustomResource:
 
 
 OURS: dict[str, tuple[Declare, Callable[[], dict[str, Any]]]] = {
-    "d1Database:D1Database": (database, lambda: {"accountId": ACCOUNT, "name": "db", "readReplication": {"mode": "disabled"}}),
-    "worker:Worker": (worker, lambda: {"accountId": ACCOUNT, "name": "w", "subdomain": {"enabled": True, "previewsEnabled": False}}),
+    "d1Database:D1Database": (database, lambda: {"name": "db", "readReplication": {"mode": "disabled"}}),
+    "worker:Worker": (worker, lambda: {"name": "w", "subdomain": {"enabled": True, "previewsEnabled": False}}),
     "workerVersion:WorkerVersion": (
         worker_version,
         lambda: {
-            "accountId": ACCOUNT,
             "workerId": "id",
             "mainModule": "index.js",
             "modules": [{"name": "index.js", "contentType": "application/javascript+module", "contentBase64": "AAAA"}],
@@ -77,11 +84,11 @@ OURS: dict[str, tuple[Declare, Callable[[], dict[str, Any]]]] = {
     ),
     "workersDeployment:WorkersDeployment": (
         deployment,
-        lambda: {"accountId": ACCOUNT, "scriptName": "w", "strategy": "percentage", "versions": [{"versionId": "id", "percentage": 100}]},
+        lambda: {"scriptName": "w", "strategy": "percentage", "versions": [{"versionId": "id", "percentage": 100}]},
     ),
     "workersCronTrigger:WorkersCronTrigger": (
         crons,
-        lambda: {"accountId": ACCOUNT, "scriptName": "w", "schedules": [{"cron": "* * * * *"}]},
+        lambda: {"scriptName": "w", "schedules": [{"cron": "* * * * *"}]},
     ),
 }
 
@@ -110,7 +117,7 @@ def registered(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[Declare], 
 @pytest.mark.parametrize("kind", OURS)
 def test_a_resource_is_registered_as_the_sdk_registers_it(registered: Callable[[Declare], dict[str, Any]], kind: str) -> None:
     by_the_sdk, inputs = OURS[kind]
-    ours = registered(lambda name: CloudflareResource(kind, name, inputs(), pulumi.ResourceOptions()))
+    ours = registered(lambda name: CloudflareResource(kind, name, QUIET, inputs(), pulumi.ResourceOptions()))
     assert ours == registered(by_the_sdk)
     assert ours["type"] == f"cloudflare:index/{kind}"
 
