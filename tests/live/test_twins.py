@@ -14,7 +14,7 @@ from crane_infra.errors import CraneError
 from crane_infra.live.promotion import require_open
 from crane_infra.program.hooks.steps import ProveStep, prove
 from crane_infra.release.gate import Verdict
-from crane_infra.release.manifest import definitions_digest
+from crane_infra.release.manifest import checks_digest
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.proof import Proof, as_json
 from local_cloud.daemon import Running
@@ -67,7 +67,7 @@ class Staging:
                 "environment": "staging",
                 "account": self.settings.account_id,
                 "digest": TAG,
-                "manifest": {"databases": {}, "checks": {"w": definitions_digest(CATALOG.workers["w"].checks)}},
+                "manifest": {"databases": {}, "checks": {"w": checks_digest(CATALOG.workers["w"])}},
                 "workers": {"w": {"script": self.worker["name"], "version": version, "tag": TAG}},
                 "databases": {},
                 "checks": {},
