@@ -6,7 +6,7 @@ It knows no grammar. It tells a real WHERE or ``-- crane:`` comment from one wit
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Literal
 
 Kind = Literal["word", "name", "text", "comment", "sign"]
@@ -108,16 +108,12 @@ def is_constant(condition: list[Token] | None) -> bool:
 
 
 def checks(sql: str) -> frozenset[str]:
-    """The conditions of the CHECKs in a CREATE TABLE, with one space between tokens."""
+    """The conditions of the CHECKs in a CREATE TABLE, in one form."""
     all_tokens = code(sql)
     return frozenset(_group(all_tokens, index + 1) for index, token in enumerate(all_tokens) if token.keyword == "CHECK")
 
 
 def _group(all_tokens: list[Token], start: int) -> str:
     """The tokens within the parentheses that open at ``start``."""
-    inner = []
-    for token in all_tokens[start + 1 :]:
-        if token.text == ")" and token.depth <= all_tokens[start].depth:
-            break
-        inner.append(token.keyword or token.text)
-    return " ".join(inner)
+    opening = all_tokens[start]
+    return " ".join(normal(takewhile(lambda token: token.text != ")" or token.depth > opening.depth, all_tokens[start + 1 :])))

@@ -175,6 +175,8 @@ FUNCTIONS = frozenset(
     ]
 )
 """The functions that D1 allows; the last line is what SQLite itself calls in ALTER TABLE."""
+_OF_CONSTRAINTS = {"sqlite_fail", "sqlite_add_constraint", "sqlite_drop_constraint"}
+"""What SQLite 3.53 calls in ALTER TABLE … ADD or DROP CONSTRAINT, and SET or DROP NOT NULL."""
 PRAGMAS = frozenset(
     [
         "case_sensitive_like",
@@ -262,14 +264,22 @@ def denial(action: int, first: str | None, second: str | None, database: str | N
         )
     if action in _VIRTUAL and (second or "").lower() not in _MODULES:
         return Refusal(_DENIED, f"D1 has no virtual tables of the module {second}", "Use fts5")
-    if action == apsw.SQLITE_FUNCTION and second not in FUNCTIONS:
-        message = f"{_DENIED} to use function: {second}"
-        return Refusal(message, f"D1 does not allow the function {second}", "Use another function, or compute the value in the worker")
+    if action == apsw.SQLITE_FUNCTION:
+        return _denied_function(second or "")
     if action == apsw.SQLITE_PRAGMA:
         return _denied_pragma((first or "").lower(), second)
     if action == apsw.SQLITE_READ and (first or "").lower().startswith("pragma_"):
         return _denied_pragma((first or "").lower().removeprefix("pragma_"), None)
     return _denied_name(action, first, second) if database != "temp" else None
+
+
+def _denied_function(name: str) -> Refusal | None:
+    if name in FUNCTIONS:
+        return None
+    message = f"{_DENIED} to use function: {name}"
+    if name in _OF_CONSTRAINTS:
+        return Refusal(message, "D1 cannot add or remove a constraint with ALTER TABLE", "Rebuild the table; docs/lint.md shows how")
+    return Refusal(message, f"D1 does not allow the function {name}", "Use another function, or compute the value in the worker")
 
 
 def _denied_pragma(name: str, value: str | None) -> Refusal | None:
