@@ -1,6 +1,6 @@
 """What `pulumi` runs: one environment, from its settings and the catalog."""
 
-from crane_infra.program.imports import without_collector
+from crane_infra.imports import without_collector
 
 with without_collector():
     from crane_infra import catalog

@@ -21,7 +21,7 @@ _PARTS = {
 _TIMES = 5
 _PROGRAM = """
 import importlib, json, sys, time
-from crane_infra.program.imports import without_collector
+from crane_infra.imports import without_collector
 took = []
 with without_collector():
     for name in sys.argv[1:]:

@@ -3,6 +3,11 @@
 Pydantic's own report has several lines and shows the rejected value, which may be a secret.
 """
 
+import os
+
+# Pydantic looks for plugins in every installed package when the first model is made: a tenth of the time of a short command, for nothing.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 

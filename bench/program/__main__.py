@@ -2,7 +2,7 @@
 
 import os
 
-from crane_infra.program.imports import without_collector
+from crane_infra.imports import without_collector
 
 with without_collector():
     from bench.catalog import catalog_of

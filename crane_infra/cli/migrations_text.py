@@ -1,19 +1,20 @@
 """The output of ``crane migrations``, as text and as JSON. Pure."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from crane_infra.migrations.drift import Drift
-from crane_infra.migrations.judgement import Judgement
-from crane_infra.migrations.lint.judge import Examined
+if TYPE_CHECKING:  # lint of files imports neither
+    from crane_infra.migrations.drift import Drift
+    from crane_infra.migrations.judgement import Judgement
+    from crane_infra.migrations.lint.judge import Examined
 
 
-def status(judgement: Judgement) -> str:
+def status(judgement: "Judgement") -> str:
     """What is applied to a database, and the names of the pending migrations."""
     return "\n".join([_head(judgement), *(f"  pending  {file.name}" for file in judgement.plan.pending), *_refused(judgement)])
 
 
-def plan(judgement: Judgement) -> str:
+def plan(judgement: "Judgement") -> str:
     """What an update would do with each pending file."""
     lines = [_head(judgement), *(f"  import  {file.name}, applied by wrangler" for file in judgement.plan.adopt)]
     for examined in judgement.examined:
@@ -25,7 +26,7 @@ def plan(judgement: Judgement) -> str:
     return "\n".join([*lines, *_refused(judgement)])
 
 
-def lint(examined: Sequence[Examined]) -> str:
+def lint(examined: "Sequence[Examined]") -> str:
     """Each finding on a line, then the number of files, errors and warnings."""
     findings = [finding for file in examined for finding in file.findings]
     errors = sum(finding.level == "error" for finding in findings)
@@ -33,14 +34,14 @@ def lint(examined: Sequence[Examined]) -> str:
     return "\n".join([*lines, f"{len(examined)} files: {errors} errors, {len(findings) - errors} warnings"])
 
 
-def drift(comparison: Drift) -> str:
+def drift(comparison: "Drift") -> str:
     """Whether both schemas are the same, and the diff if not."""
     if comparison.diff:
         return f"{comparison.database}: its schema differs from its migrations\n{comparison.diff}"
     return f"{comparison.database}: its schema matches its migrations"
 
 
-def status_as_json(judgement: Judgement) -> dict[str, Any]:
+def status_as_json(judgement: "Judgement") -> dict[str, Any]:
     """The same as ``status``."""
     return {
         "database": judgement.database,
@@ -52,12 +53,12 @@ def status_as_json(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def plan_as_json(judgement: Judgement) -> dict[str, Any]:
+def plan_as_json(judgement: "Judgement") -> dict[str, Any]:
     """The same as ``plan``."""
     return {**status_as_json(judgement), "pending": [examined_as_json(examined) for examined in judgement.examined]}
 
 
-def examined_as_json(examined: Examined) -> dict[str, Any]:
+def examined_as_json(examined: "Examined") -> dict[str, Any]:
     """One pending file."""
     return {
         "name": examined.file.name,
@@ -75,7 +76,7 @@ def examined_as_json(examined: Examined) -> dict[str, Any]:
     }
 
 
-def drift_as_json(comparison: Drift) -> dict[str, Any]:
+def drift_as_json(comparison: "Drift") -> dict[str, Any]:
     """The same as ``drift``."""
     return {
         "database": comparison.database,
@@ -85,12 +86,12 @@ def drift_as_json(comparison: Drift) -> dict[str, Any]:
     }
 
 
-def _head(judgement: Judgement) -> str:
+def _head(judgement: "Judgement") -> str:
     ledger, pending = judgement.ledger, len(judgement.plan.pending)
     return f"{judgement.database}: {len(ledger.entries)} applied, up to {ledger.head.name or 'none'}; {pending} pending"
 
 
-def _refused(judgement: Judgement) -> list[str]:
+def _refused(judgement: "Judgement") -> list[str]:
     return [f"  refused  {judgement.refusal}"] if judgement.refusal else []
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crane_infra.config.catalog import CatalogDatabase
-from crane_infra.config.settings import Settings
 from crane_infra.migrations.files.folder import find_migrations
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, read_base, read_migrations
+
+if TYPE_CHECKING:  # the digest of a release needs no settings
+    from crane_infra.config.settings import Settings
 
 
 def read_schema_files(database: CatalogDatabase, workers_dir: Path) -> tuple[tuple[MigrationFile, ...], MigrationFile | None]:
@@ -34,7 +37,7 @@ def left_out_of(database: CatalogDatabase, workers_dir: Path) -> tuple[str, ...]
     return find_migrations(folder, shown_as(folder, workers_dir), base).left_out
 
 
-def schema_files_of(settings: Settings, name: str, files: Sequence[MigrationFile], base: MigrationFile | None) -> SchemaFiles:
+def schema_files_of(settings: "Settings", name: str, files: Sequence[MigrationFile], base: MigrationFile | None) -> SchemaFiles:
     """The files that a database should have applied, with the findings that its stack accepts."""
     database = settings.databases[name]
     return SchemaFiles(tuple(files), base, database.accept_findings, database.out_of_order)

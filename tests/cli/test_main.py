@@ -37,12 +37,30 @@ def test_a_command_that_reads_only_files_imports_no_heavy_library(words: tuple[s
 
 def test_the_help_imports_no_command() -> None:
     ours = {name for name in imported("--help") if name.startswith("crane_infra.")}
-    assert ours == {"crane_infra.cli", "crane_infra.cli.main", "crane_infra.errors"}
+    assert ours == {"crane_infra.cli", "crane_infra.cli.main", "crane_infra.errors", "crane_infra.imports"}
 
 
 def test_the_digest_imports_neither_the_settings_nor_the_stacks() -> None:
     modules = imported("release", "digest", "--workers-dir", "workers")
-    assert {"crane_infra.commands.stack", "crane_infra.cli.report"} & modules == set()
+    assert {"crane_infra.commands.stack", "crane_infra.config.settings", "crane_infra.cli.report"} & modules == set()
+
+
+def test_lint_of_files_imports_neither_the_stacks_nor_the_ledger() -> None:
+    modules = imported("migrations", "lint", "--workers-dir", "workers")
+    assert HEAVY & modules <= {"yaml"}
+    assert {
+        "crane_infra.cli.migrations",
+        "crane_infra.commands.stack",
+        "crane_infra.migrations.ledger",
+        "crane_infra.d1",
+    } & modules == set()
+
+
+def test_a_command_ends_without_a_search_for_garbage_in_what_it_imported() -> None:
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 10000)); import sys; sys.argv = ['crane', '--help']\n"
+    run = [sys.executable, "-c", f"{code}from crane_infra.cli.main import main; main()"]
+    ended = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "True"
 
 
 @pytest.mark.parametrize("name", ["release", "github", "verify", "proof", "preview-report"])
@@ -55,6 +73,17 @@ def test_a_summary_is_how_the_help_of_its_command_begins(name: str) -> None:
 def test_the_help_lists_every_command_with_its_summary_in_80_columns() -> None:
     lines = [line.split() for line in CliRunner().invoke(make_app(), ["--help"], terminal_width=80).output.splitlines()]
     assert [command.summary for name, command in COMMANDS.items() if [name, *command.summary.split()] not in lines] == []
+
+
+APART = [(group, name) for group, command in COMMANDS.items() for name in command.apart]
+
+
+@pytest.mark.parametrize(("group", "name"), APART)
+def test_a_command_that_stands_apart_is_one_of_its_group(group: str, name: str) -> None:
+    listed = CliRunner().invoke(make_app(group), [group, "--help"]).output
+    alone = CliRunner().invoke(make_app(group, name), [group, name, "--help"])
+    assert alone.output == CliRunner().invoke(make_app(group), [group, name, "--help"]).output
+    assert name in [line.split()[0] for line in listed.splitlines() if line.strip()]
 
 
 def test_a_command_that_does_not_exist_is_named() -> None:
