@@ -43,6 +43,7 @@ class Wrangler:
         return {
             **kept,
             "HOME": str(self.home),
+            "NODE_COMPILE_CACHE": str(ROOT / ".crane" / "runtime" / "compiled"),  # 15 MB of JavaScript, else compiled at each start
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "CI": "1",
             "NO_COLOR": "1",

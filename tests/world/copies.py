@@ -50,7 +50,7 @@ def _copy(factory: pytest.TempPathFactory, name: str) -> Iterator[World]:
         for path in here.backend.rglob("*.json"):
             text = path.read_text(encoding="utf-8").replace(f"127.0.0.1:{old}", f"127.0.0.1:{local.cloud.port}")
             path.write_text(text.replace(str(source), str(folder)), encoding="utf-8")
-        yield World(local, Engine(folder, local.environ))
+        yield World(local, Engine(folder, local.environ, warm=True))
     finally:
         local_project.end(here)
 

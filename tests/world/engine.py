@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.repository import ROOT
+from tests.world import warm
 
 SURE = ("--yes", "--skip-preview")
 # How the engine itself ends its list of errors.
@@ -61,19 +62,21 @@ class Result:
 
 @dataclass
 class Engine:
-    """The engine in one folder with one environment; ``said`` is all that its runs printed."""
+    """The engine in one folder with one environment; ``output`` is all that its runs printed."""
 
     folder: Path
     environ: Mapping[str, str]
     output: list[str] = field(default_factory=list)
     seconds: float = 300
+    warm: bool = False
+    """Whether its programs start from a Python that has imported what they import (``tests/world/warm``)."""
 
     def run(self, *words: str, **variables: str) -> Result:
         """Run the engine with these variables besides its own; one that hangs fails the test."""
         ended = subprocess.run(
             ["pulumi", *words, "--non-interactive", "--color", "never"],
             cwd=self.folder,
-            env={**self.environ, **variables},
+            env={**self.environ, **(warm.variables() if self.warm else {}), **variables},
             capture_output=True,
             text=True,
             timeout=self.seconds,

@@ -142,14 +142,14 @@ class World:
 
 
 @contextmanager
-def local_world(folder: Path, program: Path = ROOT) -> Iterator[World]:
-    """A local project that runs ``program``; its cloud ends with it."""
+def local_world(folder: Path) -> Iterator[World]:
+    """A local project; its cloud ends with it."""
     require_engine()
-    here = Project(ROOT, folder, workers=folder / "workers", program=program)
+    here = Project(ROOT, folder, workers=folder / "workers")
     shutil.copytree(ROOT / "workers", here.workers_dir)
     try:
         local = local_project.begin(here, catalog.crane(), clean_environment())
-        yield World(local, Engine(folder, local.environ))
+        yield World(local, Engine(folder, local.environ, warm=True))
     finally:
         local_project.end(here)
 

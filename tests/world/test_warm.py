@@ -1,0 +1,115 @@
+"""A program that starts from the warm Python is what it is from a Python of its own: arguments, streams, environment, exit, death."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.world import warm
+from tests.world.copies import proven_world
+from tests.world.engine import Engine, Result, clean_environment
+from tests.world.world import World
+
+SHOWS = """
+import os, sys
+print(sys.argv, sys.path[0], os.getcwd(), sorted({**os.environ, "_": ""}.items()), __name__, __file__, sys.stdin.read(), sys.flags)
+print("pulumi" in sys.modules, os.getpid() == os.getpgid(0), file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """A script with the name of the one that runs programs."""
+    return tmp_path / "pulumi-language-python-exec"
+
+
+def run(python: str, script: Path, content: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a script that contains this, in its folder."""
+    script.write_text(content, encoding="utf-8")
+    return subprocess.run(
+        [python, str(script), "--stack", "staging"],
+        cwd=script.parent,
+        env={**clean_environment(), "PWD": str(script.parent), **variables},
+        input="what comes in",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def warm_python() -> str:
+    return warm.variables()["PULUMI_PYTHON_CMD"]
+
+
+def test_a_script_has_the_arguments_folder_environment_and_streams_that_it_was_given(script: Path) -> None:
+    own, forked = (run(python, script, SHOWS, VALUE="ä = 1") for python in (sys.executable, warm_python()))
+    assert "what comes in" in own.stdout
+    assert forked.stdout == own.stdout
+    assert (own.stderr.split()[0], forked.stderr.split()[0]) == ("False", "True")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "raise SystemExit(32)",
+        "raise SystemExit('a text')",
+        "raise ValueError('a traceback')",
+        "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+        "import atexit; atexit.register(print, 'at the end'); import threading; threading.Timer(0, print, ['from a thread']).start()",
+    ],
+)
+def test_a_script_ends_as_it_would_have_ended(content: str, script: Path) -> None:
+    own, forked = (run(python, script, content) for python in (sys.executable, warm_python()))
+    assert (forked.returncode, forked.stdout) == (own.returncode, own.stdout)
+    assert forked.stderr.splitlines()[-1:] == own.stderr.splitlines()[-1:]
+
+
+def test_a_script_ends_when_its_command_is_killed(script: Path) -> None:
+    script.write_text("import os, sys, time; print(os.getpid(), flush=True); time.sleep(300)", encoding="utf-8")
+    with subprocess.Popen([warm_python(), str(script)], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout
+        program = psutil.Process(int(command.stdout.readline()))
+        command.kill()
+        assert program.wait(30) is None or not program.is_running()
+
+
+def test_another_script_gets_a_python_of_its_own(tmp_path: Path) -> None:
+    assert run(warm_python(), tmp_path / "other", SHOWS).stderr.split()[0] == "False"
+
+
+def test_pip_lists_what_it_lists_otherwise() -> None:
+    words = ["-m", "pip", "list", "-v", "--format", "json"]
+    own, forked = (
+        subprocess.run([python, *words], capture_output=True, text=True, check=True).stdout for python in (sys.executable, warm_python())
+    )
+    assert forked == own
+
+
+def told(run: Result) -> tuple[int, list[str], list[str]]:
+    """What a run of the engine ended with, its errors, and its lines, which come in any order."""
+    return run.exit, run.errors, sorted(set(run.output.splitlines()))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Staging has proven a release."""
+    with proven_world(tmp_path_factory) as world:
+        yield world
+
+
+@pytest.mark.engine
+@pytest.mark.cloud
+@pytest.mark.parametrize(
+    ("code", "variables"), [pytest.param(0, {}, id="a preview"), pytest.param(1, {"CLOUDFLARE_API_TOKEN": ""}, id="a refusal")]
+)
+def test_a_run_of_the_engine_says_the_same_and_ends_the_same(code: int, variables: dict[str, str], world: World) -> None:
+    cold = Engine(world.engine.folder, world.engine.environ)
+    own, forked = (
+        told(engine.run("preview", "--stack", "production", "--suppress-progress", **variables)) for engine in (cold, world.engine)
+    )
+    assert own[0] == code
+    assert len(own[1]) == (code != 0)
+    assert forked == own

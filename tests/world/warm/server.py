@@ -1,0 +1,167 @@
+"""The warm Python: ``server.py SOCKET``. Imports what the program imports, then forks for each request until its standard input ends.
+
+It has one thread and opens no connection of its own, so a fork is a whole Python: nothing of Pulumi or gRPC has begun when it is made.
+"""
+
+import functools
+import gc
+import importlib
+import marshal
+import os
+import runpy
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+ROOT = os.getcwd()  # noqa: PTH109 - the folder that the program is imported from
+PACKAGES = ["-m", "pip", "list"]
+IMPORTED = (
+    "anyio._backends._asyncio",
+    "argparse",
+    "cloudflare.resources.d1.database",
+    "crane_infra.catalog",
+    "crane_infra.program.environment",
+    "grpc.experimental",
+    "httpcore",
+    "pulumi",
+    "runpy",
+)
+"""What ``pulumi-language-python-exec`` and ``__main__.py`` import."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call of Python: its arguments, folder, environment and standard streams, and the connection of the command that waits for its end."""
+
+    words: list[str]
+    folder: str
+    environ: dict[str, str]
+    streams: list[int]
+    command: socket.socket
+
+    def answer(self, code: int) -> None:
+        """End the command with this exit code, or by this signal if it is negative. Nobody waits for one that was killed."""
+        with self.command, suppress(OSError):
+            self.command.sendall(str(code).encode())
+        for stream in self.streams:
+            os.close(stream)
+
+
+def read_request(command: socket.socket) -> Request | None:
+    """Read what a command sends; None where it was killed before it had sent all."""
+    size, streams, _, _ = socket.recv_fds(command, 8, 3)
+    with command.makefile("rb") as sent:
+        content = sent.read(int.from_bytes(size, "big"))
+    if not content or len(content) < int.from_bytes(size, "big"):
+        return None
+    words, folder, environ = marshal.loads(content)  # noqa: S302 - it comes from command.py
+    return Request(words, folder, environ, streams, command)
+
+
+@dataclass
+class Runs:
+    """The programs that run, by process id."""
+
+    listener: socket.socket
+    requests: dict[int, Request] = field(default_factory=dict)
+
+    def serve(self) -> Request | None:
+        """Answer requests. Comes back in each fork, with its request, and at the end of standard input with None."""
+        woken, wake = socket.socketpair()
+        wake.setblocking(False)  # noqa: FBT003 (the library's own signature)
+        signal.set_wakeup_fd(wake.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        while True:
+            ready = self._wait_for(woken)
+            if sys.stdin in ready:
+                for pid in self.requests:
+                    os.kill(pid, signal.SIGKILL)
+                return None
+            if woken in ready:
+                woken.recv(4096)
+                self._end_commands()
+            for pid in [pid for pid, request in self.requests.items() if request.command in ready]:
+                os.kill(pid, signal.SIGKILL)  # somebody killed the command
+            if self.listener in ready and (request := self._accept()):
+                return request
+
+    def _wait_for(self, woken: socket.socket) -> list[object]:
+        with selectors.DefaultSelector() as selector:
+            for source in (sys.stdin, self.listener, woken, *(request.command for request in self.requests.values())):
+                selector.register(source, selectors.EVENT_READ)
+            return [key.fileobj for key, _ in selector.select()]
+
+    def _end_commands(self) -> None:
+        """Tell the commands whose programs have ended."""
+        for pid in list(self.requests):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self.requests.pop(pid).answer(os.waitstatus_to_exitcode(status))
+
+    def _accept(self) -> Request | None:
+        """Begin what a command asks for; in the fork, its request comes back."""
+        request = read_request(self.listener.accept()[0])
+        if request is None:
+            return None
+        if request.words[: len(PACKAGES)] == PACKAGES:
+            with suppress(OSError):
+                os.write(request.streams[1], packages(*request.words))
+            request.answer(0)
+            return None
+        pid = os.fork()
+        if pid == 0:
+            self.listener.close()
+            for other in (*self.requests.values(), request):
+                other.command.close()
+            return request
+        self.requests[pid] = request
+        return None
+
+
+@functools.cache
+def packages(*words: str) -> bytes:
+    """What pip lists. It is asked once, since no test installs anything."""
+    return subprocess.run([sys.executable, *words], stdout=subprocess.PIPE, check=True).stdout
+
+
+def become(request: Request) -> None:
+    """Take on what a new Python would have got: streams, environment, folder and arguments, and no handlers of signals."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number, stream in enumerate(request.streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(request.environ)
+    os.chdir(request.folder)
+    sys.argv = request.words
+    sys.path[0] = os.path.dirname(request.words[0])  # noqa: PTH120
+
+
+def main() -> None:
+    """Serve; in a fork, run the script that was asked for, as ``python SCRIPT`` does."""
+    sys.path[0] = ROOT
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(sys.argv[1])
+        gc.disable()
+        for name in IMPORTED:
+            importlib.import_module(name)
+        gc.freeze()
+        gc.enable()
+        listener.listen()
+        print("ready", flush=True)  # noqa: T201 (its answer)
+        request = Runs(listener).serve()
+    if request is None:
+        shutil.rmtree(os.path.dirname(sys.argv[1]))  # noqa: PTH120
+    else:
+        become(request)
+        runpy.run_path(request.words[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
