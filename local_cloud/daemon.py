@@ -21,6 +21,7 @@ import httpx
 from local_cloud.errors import LocalCloudError
 from local_cloud.ids import new_uuid
 from local_cloud.lock import hold, is_free_within
+from local_cloud.plain_http import no_certificates
 from local_cloud.workerd.install import ensure_modules
 from local_cloud.workerd.leftovers import remove_leftovers
 
@@ -89,8 +90,8 @@ def status(folder: Path) -> Running | None:
     if announced is None:
         return None
     try:
-        headers = {"authorization": f"Bearer {announced.admin_token}"}
-        health = httpx.get(f"{announced.admin_url}/health", headers=headers, timeout=_HEALTH_SECONDS, trust_env=False).json()
+        url, headers = f"{announced.admin_url}/health", {"authorization": f"Bearer {announced.admin_token}"}
+        health = httpx.get(url, headers=headers, timeout=_HEALTH_SECONDS, trust_env=False, verify=no_certificates()).json()
         is_answering = health["instance_id"] == announced.instance_id
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None

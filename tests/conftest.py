@@ -1,7 +1,9 @@
 """What all tests share: Hypothesis without timing verdicts, since a busy machine is no fault of the code; an API that knows nothing."""
 
+import functools
 import os
 import signal
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Whoever runs the tests may have the official provider's plugin in the Pulumi home, and the engine would start that instead of the stand-in.
     """
     os.environ |= {"GOGC": "off", "GOMAXPROCS": "1", "PULUMI_HOME": str(ROOT / ".crane" / "test-home")}
+    # Each client of httpx reads the certificates of the world anew, which takes longer than most calls of the tests.
+    ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with Ctrl-C ignored
     hold_tests_to_their_markers(config)
     if not hasattr(config, "workerinput"):

@@ -5,8 +5,6 @@ What a ``with`` block sets ends with the block. The client talks only to one run
 
 from __future__ import annotations
 
-import functools
-import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ import httpx
 
 from local_cloud.errors import LocalCloudError
 from local_cloud.faults.model import RULE, Error, Rule
+from local_cloud.plain_http import no_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +153,8 @@ class Faults:
         """
         content = RULE.dump_json(body) if isinstance(body, Rule) else None
         given = {"content": content} if content else {"json": body}
-        reply = httpx.request(method, self._url + path, headers=self._headers, trust_env=False, verify=_tls(), timeout=_SECONDS, **given)
+        calls: dict[str, Any] = {"headers": self._headers, "trust_env": False, "verify": no_certificates(), "timeout": _SECONDS}
+        reply = httpx.request(method, self._url + path, **calls, **given)
         answer: dict[str, Any] = reply.json()
         if reply.status_code == httpx.codes.UNAUTHORIZED:
             raise LocalCloudError(self._url, answer["error"], "Read cloud.json again: each start of the cloud makes another token")
@@ -166,9 +166,3 @@ class Faults:
 
     def _add(self, rule: Rule) -> int:
         return int(self.ask("POST", "/faults", rule)["id"])
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """One context for all calls: httpx would make a new one for each, at 30 ms, although the admin port does not use TLS."""
-    return ssl.create_default_context()

@@ -18,6 +18,7 @@ import httpx
 
 from local_cloud.errors import LocalCloudError
 from local_cloud.faults.encodings import SHORTEST, forms
+from local_cloud.plain_http import no_certificates
 from local_cloud.provider.retries import ATTEMPTS, is_sent_again, pause_seconds
 
 _NOT_FOUND = 404
@@ -128,7 +129,8 @@ class Api:
 @asynccontextmanager
 async def connected() -> AsyncIterator[httpx.AsyncClient]:
     """A client that uses no proxy and follows no redirect, since either could leave this machine."""
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None) as http:  # noqa: S113 (as the official client)
+    asking = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None, verify=no_certificates())  # noqa: S113 (as the official client)
+    async with asking as http:
         yield http
 
 

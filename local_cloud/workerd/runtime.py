@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from local_cloud.plain_http import no_certificates
 from local_cloud.workerd.barrier import Traffic
 from local_cloud.workerd.node import Node, NodeError
 
@@ -49,7 +50,7 @@ class Workerd:
         self._url, self._applied, self._stale = "", Options(), True
         self._changing, self._checking, self._starting, self._traffic = asyncio.Lock(), asyncio.Lock(), asyncio.Lock(), Traffic()
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS)
-        self._http = httpx.AsyncHTTPTransport(limits=limits)
+        self._http = httpx.AsyncHTTPTransport(limits=limits, verify=no_certificates())
 
     async def start(self) -> None:
         """Start what should run; raises NodeError or LocalCloudError when it does not start."""
