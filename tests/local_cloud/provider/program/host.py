@@ -9,10 +9,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import grpc
-from declare import declare
-from pulumi.automation._server import LanguageServer
-from pulumi.runtime.proto import language_pb2_grpc
+from crane_infra.imports import without_collector
+
+with without_collector():
+    import grpc
+    from declare import declare
+    from pulumi.automation._server import LanguageServer
+    from pulumi.runtime.proto import language_pb2_grpc
 
 
 def main() -> None:
