@@ -16,7 +16,12 @@ from tests.migrations.builders import file
 TABLES = "abc"
 NAME, COLUMN = st.sampled_from(TABLES), st.sampled_from(["id", "x", "y"])
 VERB = st.sampled_from(["INSERT", "UPDATE", "DELETE"])
-TABLE = st.builds("CREATE TABLE {} (id INTEGER PRIMARY KEY, x INTEGER UNIQUE, y INTEGER REFERENCES {} ({}))".format, NAME, NAME, st.sampled_from(["id", "x"]))
+TABLE = st.builds(
+    "CREATE TABLE {} (id INTEGER PRIMARY KEY, x INTEGER UNIQUE, y INTEGER REFERENCES {} ({}))".format,
+    NAME,
+    NAME,
+    st.sampled_from(["id", "x"]),
+)
 BARE = st.builds("CREATE TABLE {} (id INTEGER PRIMARY KEY, {} INTEGER)".format, NAME, st.sampled_from(["x", "y", "z"]))
 VIEW = st.builds("CREATE VIEW v{} AS SELECT {} FROM {}".format, NAME, COLUMN, st.sampled_from([*TABLES, "va", "vb"]))
 TRIGGER = st.one_of(
