@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import importlib.util
 import json
@@ -69,8 +70,11 @@ async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain
         await stack.enter_async_context(_serving(public_app(cloud), listener))
         await stack.enter_async_context(_serving(admin_app(cloud, admin_token), admin))
         base = f"http://{HOST}:{_port(listener)}"
-        provider_port = await stack.enter_async_context(_serving_provider(await provider, base + API, cloud))
+        provider_port = await stack.enter_async_context(
+            _serving_provider(await provider, base + API, cloud, int(store.fact("provider_port") or 0))
+        )
         store.remember("port", str(_port(listener)))
+        store.remember("provider_port", str(provider_port))
         admin_url = f"http://{HOST}:{_port(admin)}"
         _announce(folder, cloud, base, admin_url=admin_url, admin_token=admin_token, provider_port=provider_port)
         await _stopped(stopping, lock)
@@ -89,12 +93,19 @@ def _import_provider() -> ModuleType | None:
 
 
 @contextlib.asynccontextmanager
-async def _serving_provider(provider: ModuleType | None, base_url: str, cloud: Cloud) -> AsyncIterator[int]:
-    """Run the stand-in provider and give its port; 0 when it is not installed."""
+async def _serving_provider(provider: ModuleType | None, base_url: str, cloud: Cloud, port: int) -> AsyncIterator[int]:
+    """Run the stand-in provider and give its port; 0 when it is not installed.
+
+    It keeps its ``port``, which shells know from ``crane local env``, unless another program uses it now.
+    """
     if provider is None:
         yield 0
         return
-    server = await provider.start_provider(base_url, cloud.token, pause_factor=lambda: cloud.behaviour.provider_pause_factor)
+    start = functools.partial(provider.start_provider, base_url, cloud.token, pause_factor=lambda: cloud.behaviour.provider_pause_factor)
+    try:
+        server = await start(port=port)
+    except LocalCloudError:
+        server = await start()
     try:
         yield int(server.port)
     finally:

@@ -55,9 +55,14 @@ def test_databases_workers_and_deployments_outlive_the_process(begin: Begin, tmp
         database, worker = _filled(Api(first, http))
     os.kill(first.pid, number)
     assert is_free_within(tmp_path / "cloud", 10)
-    second = begin(tmp_path / "cloud")
+    with socket.socket() as other:
+        if number == signal.SIGKILL:  # another program took the provider's port meanwhile
+            other.bind(("127.0.0.1", first.provider_port))
+            other.listen()
+        second = begin(tmp_path / "cloud")
     assert second.instance_id != first.instance_id
     assert (second.token, second.port, second.api_url) == (first.token, first.port, first.api_url)
+    assert (second.provider_port == first.provider_port) == (number == signal.SIGTERM)
     with api_of(second).http as http:
         again = Api(second, http)
         assert again.query(database, "SELECT a FROM t") == [[{"a": "kept"}]]
