@@ -61,6 +61,7 @@ class Compiler:
 
     def execute_as_d1(self, statement: str) -> Refusal | None:
         """Run a statement within the limits of D1, or beyond them where it does not fit; return what it exceeds. Raises one of FAILURES."""
+        self.db.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)  # a rename of a table depends on it
         try:
             with self._limits_of_d1():
                 execute(self.db, statement)

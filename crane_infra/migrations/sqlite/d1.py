@@ -10,6 +10,11 @@ import apsw
 
 from crane_infra.migrations.files.tokens import code
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 LONGEST_VALUE = 2_000_000
 """Bytes of a text, a blob or a row (developers.cloudflare.com/d1/platform/limits)."""
 LONGEST_PATTERN = 50
@@ -32,173 +37,31 @@ Where they are depends on how SQLite was built, so lint counts the steps itself.
 """
 SHORT = 20_000
 """Characters of a statement that can never have so many steps."""
-FUNCTIONS = frozenset(
-    [
-        "abs",
-        "changes",
-        "char",
-        "coalesce",
-        "concat",
-        "concat_ws",
-        "format",
-        "glob",
-        "hex",
-        "ifnull",
-        "iif",
-        "instr",
-        "last_insert_rowid",
-        "length",
-        "like",
-        "likelihood",
-        "likely",
-        "load_extension",
-        "lower",
-        "ltrim",
-        "max_scalar",
-        "min_scalar",
-        "nullif",
-        "octet_length",
-        "printf",
-        "quote",
-        "random",
-        "randomblob",
-        "replace",
-        "round",
-        "rtrim",
-        "sign",
-        "soundex",
-        "substr",
-        "substring",
-        "total_changes",
-        "trim",
-        "typeof",
-        "unhex",
-        "unicode",
-        "unlikely",
-        "upper",
-        "zeroblob",
-        "date",
-        "time",
-        "datetime",
-        "julianday",
-        "unixepoch",
-        "strftime",
-        "timediff",
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "avg",
-        "count",
-        "group_concat",
-        "max",
-        "min",
-        "string_agg",
-        "sum",
-        "total",
-        "row_number",
-        "rank",
-        "dense_rank",
-        "percent_rank",
-        "cume_dist",
-        "ntile",
-        "lag",
-        "lead",
-        "first_value",
-        "last_value",
-        "nth_value",
-        "acos",
-        "acosh",
-        "asin",
-        "asinh",
-        "atan",
-        "atan2",
-        "atanh",
-        "ceil",
-        "cos",
-        "cosh",
-        "degrees",
-        "exp",
-        "floor",
-        "ln",
-        "log",
-        "log2",
-        "mod",
-        "pi",
-        "pow",
-        "radians",
-        "sin",
-        "sinh",
-        "sqrt",
-        "tan",
-        "tanh",
-        "trunc",
-        "json",
-        "jsonb",
-        "json_array",
-        "jsonb_array",
-        "json_array_length",
-        "json_extract",
-        "jsonb_extract",
-        "->",
-        "->>",
-        "json_insert",
-        "jsonb_insert",
-        "json_object",
-        "jsonb_object",
-        "json_patch",
-        "jsonb_patch",
-        "json_remove",
-        "jsonb_remove",
-        "json_replace",
-        "jsonb_replace",
-        "json_set",
-        "jsonb_set",
-        "json_type",
-        "json_valid",
-        "json_quote",
-        "json_group_array",
-        "jsonb_group_array",
-        "json_group_object",
-        "jsonb_group_object",
-        "json_each",
-        "json_tree",
-        "match",
-        "highlight",
-        "bm25",
-        "snippet",
-        "rtreecheck",
-        "sqlite_rename_column",
-        "sqlite_rename_table",
-        "sqlite_rename_test",
-        "sqlite_drop_column",
-        "sqlite_rename_quotefix",
-    ]
+FUNCTIONS = _words(
+    """
+    abs changes char coalesce concat concat_ws format glob hex ifnull iif instr last_insert_rowid length like likelihood likely
+    load_extension lower ltrim max_scalar min_scalar nullif octet_length printf quote random randomblob replace round rtrim sign soundex
+    substr substring total_changes trim typeof unhex unicode unlikely upper zeroblob
+    date time datetime julianday unixepoch strftime timediff current_date current_time current_timestamp
+    avg count group_concat max min string_agg sum total
+    row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value
+    acos acosh asin asinh atan atan2 atanh ceil cos cosh degrees exp floor ln log log2 mod pi pow radians sin sinh sqrt tan tanh trunc
+    json jsonb json_array jsonb_array json_array_length json_extract jsonb_extract -> ->> json_insert jsonb_insert json_object
+    jsonb_object json_patch jsonb_patch json_remove jsonb_remove json_replace jsonb_replace json_set jsonb_set json_type json_valid
+    json_quote json_group_array jsonb_group_array json_group_object jsonb_group_object json_each json_tree
+    match highlight bm25 snippet rtreecheck
+    sqlite_rename_column sqlite_rename_table sqlite_rename_test sqlite_drop_column sqlite_rename_quotefix
+    """
 )
 """The functions that D1 allows; the last line is what SQLite itself calls in ALTER TABLE."""
 _OF_CONSTRAINTS = {"sqlite_fail", "sqlite_add_constraint", "sqlite_drop_constraint"}
 """What SQLite 3.53 calls in ALTER TABLE … ADD or DROP CONSTRAINT, and SET or DROP NOT NULL."""
-PRAGMAS = frozenset(
-    [
-        "case_sensitive_like",
-        "data_version",
-        "defer_foreign_keys",
-        "foreign_key_check",
-        "foreign_key_list",
-        "foreign_keys",
-        "ignore_check_constraints",
-        "index_info",
-        "index_list",
-        "index_xinfo",
-        "legacy_alter_table",
-        "optimize",
-        "page_size",
-        "quick_check",
-        "recursive_triggers",
-        "reverse_unordered_selects",
-        "table_info",
-        "table_list",
-        "table_xinfo",
-    ]
+PRAGMAS = _words(
+    """
+    case_sensitive_like data_version defer_foreign_keys foreign_key_check foreign_key_list foreign_keys ignore_check_constraints
+    index_info index_list index_xinfo legacy_alter_table optimize page_size quick_check recursive_triggers reverse_unordered_selects
+    table_info table_list table_xinfo
+    """
 )
 """The PRAGMAs that D1 allows."""
 _WITHOUT_VALUE = {"data_version", "page_size"}

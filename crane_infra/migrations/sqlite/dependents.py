@@ -1,7 +1,7 @@
 """Follows everything that can be left pointing at nothing, and checks after each file what may have changed, and only that."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import apsw
@@ -50,8 +50,8 @@ class Dependents:
         """The views that use one of these tables or views."""
         return frozenset(user.name for name in names for user in self._users.get(name, ()) if user.kind == "view")
 
-    def follow(self, events: Iterable[Event], changed: Iterable[str], tables: Tables) -> None:
-        """Note what a change of the schema created or changed."""
+    def follow(self, events: Iterable[Event], read: Mapping[str, Table | None], changed: Iterable[str]) -> None:
+        """Note what a change of the schema created or ``changed``, of the tables and views that were ``read`` after it."""
         for event in events:
             if event.action == apsw.SQLITE_CREATE_TRIGGER:
                 self._create(Dependent("trigger", event.table))
@@ -59,7 +59,8 @@ class Dependents:
                 self._create(Dependent("view", event.table))
         for name in changed:
             self._due |= self._users.get(name, set())
-            if (table := tables.get(name)) is not None:
+        for name, table in read.items():
+            if table is not None:
                 self._follow_table(name, table)
 
     def settle(self, tables: Tables) -> tuple[Unsound, ...]:

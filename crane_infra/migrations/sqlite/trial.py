@@ -120,7 +120,7 @@ class Trial:
         named |= self._dependents.views_of(named)
         read = {name: read_table(self._db, name) for name in named if is_users(name)}
         changed = self._history.record(read)
-        self._dependents.follow(events, changed, self.tables)
+        self._dependents.follow(events, read, changed)
         return changed
 
     def _texts_of_alter(self, effect: Effect) -> tuple[QuotedText, ...]:

@@ -46,8 +46,9 @@ OF_REFERENCES = {"leaves-broken", "drops-referenced-table", "rebuilds-referenced
 
 
 def runs(db: sqlite3.Connection, statements: list[str]) -> list[str]:
-    """Run what SQLite takes, and return that."""
+    """Run what SQLite takes, with foreign keys as in D1, and return that."""
     taken = []
+    db.execute("PRAGMA foreign_keys = ON")
     for statement in statements:
         with suppress(sqlite3.OperationalError):
             db.execute(statement)
