@@ -61,6 +61,7 @@ def registered(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[Declare], 
     def register(declare: Declare) -> dict[str, Any]:
         declared = Declared()
         mocks.set_mocks(declared, project="crane-infra", stack="staging", monitor=Monitor(declared))
+        pulumi.runtime.settings.SETTINGS.callbacks = declared
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def declaring() -> None:
