@@ -7,6 +7,7 @@ import typer
 
 from crane_infra.commands.stack import outputs_of
 from crane_infra.release.choice import Choice, chosen
+from crane_infra.release.order import newest
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")]
 DigestOption = Annotated[str, typer.Option("--digest", help="The release: its digest, or how it begins. Empty: any.")]
@@ -26,13 +27,16 @@ def proof(
 ) -> None:
     """Print the release that a stack has proven.
 
-    It is the newest one, or the one that you name. Ends with exit code 1 if the stack has not proven it.
+    It is the one that was proven last, or the one that you name. Ends with exit code 1 if the stack has not proven it.
     """
-    proven = chosen(outputs_of(stack).raw, Choice(stack, digest, commit, with_changes))
+    outputs = outputs_of(stack).raw
+    proven = chosen(outputs, Choice(stack, digest, commit, with_changes))
     texts = {"digest": proven.digest, "commit": proven.commit, "proven_at": proven.proven_at.isoformat()}
     if as_outputs:
         typer.echo(f"digest={texts['digest']}\ncommit={texts['commit']}")
     elif as_json:
         typer.echo(json.dumps({"stack": stack, **texts}, indent=2))
     else:
-        typer.echo(f"{stack}: release {texts['digest']} of commit {texts['commit']}, proven at {texts['proven_at']}")
+        last = newest(outputs) or proven.digest
+        older = "" if last == proven.digest else f". It is an older release: {last[:12]} was first proven after it"
+        typer.echo(f"{stack}: release {texts['digest']} of commit {texts['commit']}, proven at {texts['proven_at']}{older}")

@@ -25,7 +25,7 @@ def apply_to(
 ) -> list[str]:
     """Apply pending migrations to the databases of a stack, or the one called ``only``; returns a summary of each.
 
-    ``outputs_of`` returns the outputs of a stack. Raises GateError where staging has not proven these files, else as ``migrate`` does.
+    ``outputs_of`` returns the outputs of a stack. Raises GateError where production's gate is closed for these files, else as ``migrate`` does.
     """
     return asyncio.run(_apply(settings, catalog, outputs_of, only, log))
 
@@ -41,7 +41,7 @@ async def _apply(
     release = RECORDED_AS
     if settings.environment == "production":
         files = read_release(catalog, settings.workers_dir)
-        for twin in await require_open(settings, verdict_for(settings, files, outputs_of("staging").raw)):
+        for twin in await require_open(settings, verdict_for(settings, files, outputs_of("staging").raw, outputs.raw)):
             log(twin)
         release = files.digest
     summaries = []

@@ -45,6 +45,7 @@ def export(release: pulumi.Stash, last: StackOutputs) -> None:
     """Export what the release step wrote; the stack's last outputs where that step was left out."""
     outputs = written(release, last.raw)
     pulumi.export("proofs", outputs.apply(lambda known: known.get("proofs") or []))
+    pulumi.export("releases", outputs.apply(lambda known: known.get("releases") or {}))
     pulumi.export("environment", outputs.apply(lambda known: known.get("environment") or {}))
 
 

@@ -1,4 +1,4 @@
-"""What an environment exports: its proofs, and a readable record of what is particular to it.
+"""What an environment exports: its proofs, their order, and a readable record of what is particular to it.
 
 These are claims. The release step's hook checks that a claim is true before it is written. Secrets appear as fingerprints only.
 """
@@ -17,6 +17,7 @@ from crane_infra.program.announce.plan import Plan
 from crane_infra.program.components.database import Database
 from crane_infra.program.components.worker import Worker
 from crane_infra.program.preparation import Prepared
+from crane_infra.release.order import numbers_with
 from crane_infra.release.origin import commit, versions
 from crane_infra.release.proof import PROOF_SCHEMA, Proof, ProvenDatabase, ProvenHead, ProvenWorker, extended
 
@@ -31,7 +32,14 @@ def release_record(prepared: Prepared, plan: Plan, workers: Mapping[str, Worker]
     return {
         "proofs": known.apply(lambda known: proofs_with_claim(prepared, plan, known["workers"], known["databases"])),
         "environment": environment_record(prepared, plan, ids),
+        **releases_record(prepared),
     }
+
+
+def releases_record(prepared: Prepared) -> dict[str, dict[str, int]]:
+    """The order in which this stack first proved its releases, with this one; see release/order.py."""
+    numbers = numbers_with(prepared.last.raw, prepared.release.digest)
+    return {"releases": numbers} if numbers else {}
 
 
 def proofs_with_claim(

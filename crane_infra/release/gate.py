@@ -1,7 +1,8 @@
-"""The gate: decides from staging's outputs whether production may take a release. Pure.
+"""The gate: decides from the outputs of both stacks whether production may take a release. Pure.
 
 ``program/announce/gate.py`` asks it before the first resource, ``live/promotion.py`` again before traffic. A proof that is absent, cannot be
-read or is for something else keeps the gate closed, with one line that says why.
+read or is for something else keeps the gate closed, with one line that says why. So does a release that is older than the one that production
+runs, unless ``rollback-to`` names it.
 """
 
 from collections.abc import Mapping
@@ -15,9 +16,11 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import GateError
 from crane_infra.frozen import first_fault
 from crane_infra.release.manifest import Release
+from crane_infra.release.order import is_older, running
 from crane_infra.release.proof import CLOCK_SKEW, PROOF_SCHEMA, Proof, readable
 
 PROVE = "Run pulumi up -s staging with the same files, then try again"
+GO_BACK = "tick rollback on GitHub, or run pulumi config set -s production rollback-to"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class RequiredProof:
 class Verdict:
     """The gate's answer: open with a proof, or closed with a reason and what to do.
 
-    ``newest``: it is the last release that was proven. ``older`` are the proofs before that one, as far as they can be read.
+    ``newest``: it is the last release that was proven. ``older`` are the proofs before that one, as far as they can be read. ``note`` is what
+    whoever approves an open gate should know; mostly empty.
     """
 
     proof: Proof | None
@@ -47,6 +51,7 @@ class Verdict:
     todo: str = PROVE
     newest: bool = False
     older: tuple[Proof, ...] = ()
+    note: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -124,8 +129,17 @@ def _is_complete(proof: Proof) -> bool:
     )
 
 
-def verdict_for(settings: Settings, release: Release, staging: Mapping[str, Any] | None, now: datetime | None = None) -> Verdict:
-    """The verdict on a release, under the settings of production. ``staging`` are the outputs of staging; None means that there is no such stack."""
+def verdict_for(
+    settings: Settings,
+    release: Release,
+    staging: Mapping[str, Any] | None,
+    production: Mapping[str, Any] | None,
+    now: datetime | None = None,
+) -> Verdict:
+    """The verdict on a release, under the settings of production.
+
+    ``staging`` and ``production`` are the outputs of the stacks; None means that there is no such stack, or none that is known.
+    """
     days = settings.proof_max_age_days
     required = RequiredProof(
         digest=release.digest,
@@ -135,4 +149,25 @@ def verdict_for(settings: Settings, release: Release, staging: Mapping[str, Any]
         manifest=release.manifest,
         max_age=timedelta(days=days) if days else None,
     )
-    return judge(staging, required, now or datetime.now(UTC))
+    verdict = judge(staging, required, now or datetime.now(UTC))
+    is_meant = settings.rollback_to is not None and release.digest.startswith(settings.rollback_to)
+    return _with_direction(verdict, release.digest, staging, production, is_meant=is_meant)
+
+
+def _with_direction(
+    verdict: Verdict, digest: str, staging: Mapping[str, Any] | None, production: Mapping[str, Any] | None, *, is_meant: bool
+) -> Verdict:
+    """An open gate closes for a release that is older than the one that production runs, unless that is meant."""
+    runs = running(production)
+    if not verdict.is_open or runs is None or runs == digest:
+        return verdict
+    older = is_older(digest, runs, staging, production)
+    if older is None:
+        return replace(
+            verdict, note=f"production runs release {runs[:12]}, which staging does not know: it may be newer than {digest[:12]}"
+        )
+    newer = f"production runs a newer release, {runs[:12]}"
+    if older and not is_meant:
+        todo = f"Promote a newer release. To go back on purpose, {GO_BACK} {digest[:12]}"
+        return Verdict(None, f"{newer}, which was first proven after {digest[:12]}", todo)
+    return replace(verdict, note=f"{newer}: this goes back to {digest[:12]}, as rollback-to says") if older else verdict

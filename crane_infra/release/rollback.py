@@ -10,6 +10,7 @@ from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.plan import make_plan
 from crane_infra.release.manifest import Release
+from crane_infra.release.order import numbers_of
 from crane_infra.release.proof import Proof, readable
 
 
@@ -35,13 +36,17 @@ ExpectedMigrations = Mapping[str, tuple[MigrationFile, ...]]
 
 
 def migrations_after(outputs: Mapping[str, Any], proof: Proof) -> dict[str, tuple[MigrationFile, ...]]:
-    """The migrations by database that proofs newer than ``proof`` list. They are never applied, so they come without statements."""
+    """The migrations by database that releases newer than that of ``proof`` list. They are never applied, so they come without statements.
+
+    Newer is what was first proven later: ``proof`` may be one of several of its release.
+    """
     later: dict[str, dict[str, MigrationFile]] = {}
+    numbers = numbers_of(outputs)
     for entry in outputs.get("proofs") or []:
         newer = readable(entry)
-        if newer is not None and newer.digest == proof.digest:
-            break
-        for name, database in (newer.manifest.get("databases") or {}).items() if newer else ():
+        if newer is None or numbers[newer.digest] <= numbers.get(proof.digest, 0):
+            continue
+        for name, database in (newer.manifest.get("databases") or {}).items():
             files = later.setdefault(name, {})
             for listed in database["migrations"]:
                 file = MigrationFile(number_of(listed["name"]), listed["name"], listed["name"], listed["sha256"], ())
@@ -60,7 +65,6 @@ def expected_after_rollback(
     expected = (*files, *(file for file in later if file.name not in names and ledger.entry(file.name)))
     plan = make_plan(expected, ledger, where)
     for file in (*plan.apply, *plan.adopt):
-        raise MigrationError(
-            file.path, f"is not recorded as done in {where}, and a rollback applies no migrations", "Remove rollback-to and promote"
-        )
+        what = f"is not recorded as done in {where}, and a rollback applies no migrations"
+        raise MigrationError(file.path, what, "Promote a newer release that has it, without rollback-to")
     return expected

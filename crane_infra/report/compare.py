@@ -45,9 +45,9 @@ def _gate(sides: Mapping[Environment, Side], now: datetime) -> Gate | None:
     settings, release = production.settings, production.files.release
     if isinstance(settings, CraneError) or release is None or not staging.is_known:
         return None
-    verdict = verdict_for(settings, release, staging.outputs, now)
+    verdict = verdict_for(settings, release, staging.outputs, production.outputs, now)
     proven = any(proof.digest == release.digest for proof in read_outputs(staging.outputs).proofs)
-    return Gate(verdict.is_open, verdict.summary, promotes=production.preview is not None, proven=proven)
+    return Gate(verdict.is_open, verdict.summary, verdict.note, promotes=production.preview is not None, proven=proven)
 
 
 def _environment(catalog: Catalog, side: Side, sizes: Mapping[str, int]) -> EnvironmentChanges:

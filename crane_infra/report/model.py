@@ -85,7 +85,7 @@ class EnvironmentChanges:
 
 @dataclass(frozen=True)
 class Gate:
-    """The production gate's verdict on the release; ``message`` is the reason in one line.
+    """The production gate's verdict on the release; ``message`` is the reason in one line, ``note`` what else to know, mostly empty.
 
     ``promotes``: the report is about a promotion, which needs an open gate. ``proven``: staging has proven this release, even if the gate
     does not accept the proof.
@@ -93,6 +93,7 @@ class Gate:
 
     is_open: bool
     message: str
+    note: str
     promotes: bool
     proven: bool
 

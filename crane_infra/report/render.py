@@ -55,6 +55,7 @@ def _render(report: Report, room: _Room) -> str:
         f"## {wording.headline(report)}",
         _objections(report, room),
         "\n".join(wording.gate(report)),
+        wording.gate_note(report),
         _adoptions(report, room),
         _data(report, room),
         _workers(report, room),

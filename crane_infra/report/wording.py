@@ -45,6 +45,11 @@ def gate(report: Report) -> Iterator[str]:
         yield f"The gate says: {code(report.gate.message)}"
 
 
+def gate_note(report: Report) -> str:
+    """What whoever approves should know although the gate is open, as an alert; mostly empty."""
+    return f"> [!WARNING]\n> {code(report.gate.note)}" if report.gate and report.gate.note else ""
+
+
 def adopted(environment: EnvironmentChanges) -> Iterator[str]:
     """What will be adopted, in an environment that no preview has looked at."""
     for worker in environment.workers:

@@ -34,6 +34,15 @@ def refused(run: Result) -> str:
     return line
 
 
+def closed(newer: str, older: str) -> str:
+    """What the gate says about a release that is older than the one that production runs."""
+    return (
+        f"production gate closed: production runs a newer release, {newer[:12]}, which was first proven after {older[:12]}. Promote a newer "
+        "release. To go back on purpose, tick rollback on GitHub, or run pulumi config set -s production rollback-to "
+        f"{older[:12]}."
+    )
+
+
 def ledger(world: World) -> list[str]:
     """The names in production's ledger."""
     return [str(row["name"]) for row in world.rows(DATABASE, "SELECT name FROM d1_migrations ORDER BY id")]
@@ -105,8 +114,8 @@ def tried(releases: Releases) -> Tried:
 
 
 class TestWhatIsNoRollback:
-    def test_without_the_setting_a_database_ahead_of_the_files_is_refused(self, tried: Tried) -> None:
-        assert f"{NEW}: in the ledger of {DATABASE} but not among these files, so the database is ahead of them" in refused(tried.without)
+    def test_without_the_setting_it_is_refused(self, releases: Releases, tried: Tried) -> None:
+        assert refused(tried.without) == closed(releases.new_digest, releases.old_digest)
 
     def test_the_setting_has_to_name_the_release_that_the_files_are(self, releases: Releases, tried: Tried) -> None:
         assert refused(tried.other).startswith(
@@ -152,6 +161,11 @@ class TestARollback:
         for run in (back.preview, back.run):
             assert f"{DATABASE} keeps {NEW}, which this release does not have" in run.output
 
+    def test_the_preview_and_the_run_say_that_production_runs_a_newer_release(self, releases: Releases, back: Back) -> None:
+        newer, older = releases.new_digest[:12], releases.old_digest[:12]
+        for run in (back.preview, back.run):
+            assert f"production runs a newer release, {newer}: this goes back to {older}, as rollback-to says." in run.output
+
     def test_nothing_is_applied_or_undone(self, back: Back) -> None:
         assert back.ledger[-1] == NEW
         assert (back.proof["databases"]["crane-context-db"]["head"]["name"]) == NEW
@@ -160,11 +174,72 @@ class TestARollback:
         well(back.again)
 
 
+@dataclass(frozen=True)
+class Forward:
+    """Production after it went forward again."""
+
+    run: Result
+    digest: str
+    ledger: list[str]
+
+
+@pytest.fixture(scope="module")
+def forward(releases: Releases, back: Back) -> Forward:  # noqa: ARG001 - it has to come first
+    """The newer files, without the setting."""
+    world = releases.world
+    use(world, releases.new)
+    set_rollback(world, "production", None)
+    return Forward(world.up("production"), world.proofs("production")[0]["digest"], ledger(world))
+
+
 class TestForwardAgain:
-    def test_the_newer_release_is_promoted_as_ever(self, releases: Releases, back: Back) -> None:  # noqa: ARG002 - it has to come first
-        world = releases.world
-        use(world, releases.new)
-        set_rollback(world, "production", None)
-        well(world.up("production"))
-        assert world.proofs("production")[0]["digest"] == releases.new_digest
-        assert ledger(world).count(NEW) == 1
+    def test_the_newer_release_is_promoted_as_ever(self, releases: Releases, forward: Forward) -> None:
+        well(forward.run)
+        assert forward.digest == releases.new_digest
+        assert forward.ledger.count(NEW) == 1
+
+    def test_it_is_not_called_a_rollback(self, forward: Forward) -> None:
+        assert "production runs a newer release" not in forward.run.output
+
+
+@dataclass(frozen=True)
+class Again:
+    """An older release that staging proved again, as the newest of its proofs."""
+
+    proven: Result
+    newest: str
+    preview: Result
+    run: Result
+    served: str
+    runs: str
+
+
+@pytest.fixture(scope="module")
+def again(releases: Releases, forward: Forward) -> Again:
+    """Both environments run a release without a new migration; then staging runs the one before it once more."""
+    well(forward.run)
+    world = releases.world
+    edit(world.workers / "crane-context" / "dist" / "index.js", OLD_TEXT.upper(), OLD_TEXT.title())
+    well(world.up("staging"))
+    well(world.up("production"))
+    runs = world.proofs("production")[0]["digest"]
+    use(world, releases.new)
+    proven = world.up("staging")
+    newest = world.proofs("staging")[0]["digest"]
+    preview, run = world.engine.run("preview", "--stack", "production"), world.up("production")
+    return Again(proven, newest, preview, run, world.answering("crane-context"), runs)
+
+
+class TestAnOlderReleaseThatIsProvenAgain:
+    def test_is_the_newest_proof(self, releases: Releases, again: Again) -> None:
+        well(again.proven)
+        assert again.newest == releases.new_digest
+
+    def test_does_not_take_production_back(self, releases: Releases, again: Again) -> None:
+        assert refused(again.run) == closed(again.runs, releases.new_digest)
+        assert again.served == releases.world.proofs("production")[0]["workers"]["crane-context"]["version"]
+        assert again.runs == releases.world.proofs("production")[0]["digest"]
+
+    def test_is_previewed_with_the_refusal(self, releases: Releases, again: Again) -> None:
+        well(again.preview)
+        assert f"{closed(again.runs, releases.new_digest)} An update would be refused." in again.preview.output

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crane_infra.release.gate import RequiredProof, judge
+from crane_infra.config.settings import Settings
+from crane_infra.release.gate import RequiredProof, Verdict, judge, verdict_for
+from crane_infra.release.manifest import Release
 from crane_infra.release.proof import CLOCK_SKEW, Proof, as_json
 from tests.samples import ACCOUNT, MANIFEST, NOW
 
@@ -132,6 +134,85 @@ def test_an_extra_field_makes_the_proofs_unreadable(make_proof: MakeProof) -> No
     stack_outputs = outputs(make_proof())
     stack_outputs["proofs"][0]["forged"] = True
     assert judge(stack_outputs, REQUIRED, NOW).reason == "the proof of release aaaaaaaaaaaa cannot be read (forged: is not known)"
+
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+MakeSettings = Callable[..., Settings]
+
+
+class TestGoingBack:
+    """Production takes release A. The digests are in the order of staging's proofs, newest first."""
+
+    @pytest.fixture
+    def verdict(self, make_proof: MakeProof, make_settings: MakeSettings) -> Callable[..., Verdict]:
+        """The verdict on A, by what staging proved and what production ran, both newest first."""
+
+        def ask(staging: list[str], production: list[str] | None, *, rollback_to: str | None = None, **more: Any) -> Verdict:  # noqa: ANN401
+            settings = make_settings("production", rollback_to=rollback_to)
+            proven = {**outputs(*(make_proof(digest=digest) for digest in staging)), **more}
+            ran = None if production is None else outputs(*(make_proof(digest=digest, environment="production") for digest in production))
+            return verdict_for(settings, Release({}, {}, {}, MANIFEST, A), proven, ran, NOW)
+
+        return ask
+
+    @pytest.mark.parametrize("rollback_to", [None, B, B[:12]], ids=["without the setting", "other", "the beginning of another"])
+    @pytest.mark.parametrize("staging", [[B, A], [A, B, A], [A, A, B, A]], ids=["older", "proven again", "proven again twice"])
+    def test_is_refused_without_the_setting_however_the_release_was_proven(
+        self, verdict: Callable[..., Verdict], staging: list[str], rollback_to: str | None
+    ) -> None:
+        assert str(verdict(staging, [B], rollback_to=rollback_to).error()) == (
+            "production gate closed: production runs a newer release, bbbbbbbbbbbb, which was first proven after aaaaaaaaaaaa. "
+            "Promote a newer release. To go back on purpose, tick rollback on GitHub, "
+            "or run pulumi config set -s production rollback-to aaaaaaaaaaaa."
+        )
+
+    @pytest.mark.parametrize("staging", [[B, A], [A, B, A]], ids=["older", "proven again"])
+    def test_is_taken_and_said_with_the_setting(self, verdict: Callable[..., Verdict], staging: list[str]) -> None:
+        back = verdict(staging, [B], rollback_to=A[:12])
+        assert back.is_open
+        assert back.note == "production runs a newer release, bbbbbbbbbbbb: this goes back to aaaaaaaaaaaa, as rollback-to says"
+
+    def test_is_seen_where_the_list_of_proofs_has_forgotten_that_the_release_is_older(self, verdict: Callable[..., Verdict]) -> None:
+        assert not verdict([A, C], [B], releases={A: 1, B: 2, C: 3}).is_open
+
+    def test_is_seen_in_what_production_ran_where_staging_has_lost_its_state(self, verdict: Callable[..., Verdict]) -> None:
+        assert not verdict([A], [B, A]).is_open
+
+    @pytest.mark.parametrize(
+        ("staging", "production"),
+        [
+            ([A], None),
+            ([A], []),
+            ([A], [A]),
+            ([B, A], [A]),
+            ([A, B, A], [A, B]),
+            ([A, B], [B]),
+            ([A, C, B], [B]),
+            ([C, A, B], [B]),
+        ],
+        ids=[
+            "production is unknown",
+            "production never ran",
+            "production runs it",
+            "production runs it, staging is ahead",
+            "production went back to it",
+            "the next release",
+            "a hotfix, the newest of all",
+            "newer, but not the newest",
+        ],
+    )
+    def test_is_not_what_a_newer_release_does_or_the_same_one(
+        self, verdict: Callable[..., Verdict], staging: list[str], production: list[str] | None
+    ) -> None:
+        assert (verdict(staging, production).is_open, verdict(staging, production).note) == (True, "")
+
+    def test_may_be_what_happens_where_nobody_knows_the_order_and_is_said(self, verdict: Callable[..., Verdict]) -> None:
+        unsure = verdict([A], [B])
+        assert unsure.is_open
+        assert unsure.note == "production runs release bbbbbbbbbbbb, which staging does not know: it may be newer than aaaaaaaaaaaa"
+
+    def test_is_no_matter_for_a_release_that_is_not_proven(self, verdict: Callable[..., Verdict]) -> None:
+        assert verdict([B], [B]).reason == "release aaaaaaaaaaaa is not proven by staging, whose newest proof is bbbbbbbbbbbb"
 
 
 json_values = st.recursive(

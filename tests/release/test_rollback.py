@@ -45,6 +45,13 @@ class TestWhatNewerProofsList:
         later = migrations_after(outputs, target)["db"]
         assert [(file.name, file.sha256, file.statements) for file in later] == [(file.name, file.sha256, ()) for file in (ONE, TWO, THREE)]
 
+    @pytest.mark.parametrize("forgotten", [False, True], ids=["both proofs are listed", "the first proof has left the list"])
+    def test_a_release_that_was_proven_again_is_older_all_the_same(self, make_proof: MakeProof, forgotten: bool) -> None:  # noqa: FBT001
+        target, newer = make_proof(digest="1" * 64, manifest=manifest(ONE)), make_proof(digest="2" * 64, manifest=manifest(ONE, TWO))
+        proofs = [target, newer] if forgotten else [target, newer, target]
+        outputs = {"proofs": [as_json(proof) for proof in proofs], "releases": {target.digest: 1, newer.digest: 2}}
+        assert [file.name for file in migrations_after(outputs, target)["db"]] == [ONE.name, TWO.name]
+
     def test_the_newest_release_has_nothing_after_it(self, make_proof: MakeProof) -> None:
         newest = make_proof(manifest=manifest(ONE))
         assert migrations_after({"proofs": [as_json(newest)]}, newest) == {}

@@ -96,29 +96,49 @@ class TestReading:
 class TestTheGate:
     @NUMBERS
     def test_it_opens_for_the_newest_proof(self, newest: Release, tmp_path: Path, floats: bool) -> None:  # noqa: FBT001
-        verdict = verdict_for(before.settings("production", tmp_path), newest, before.outputs("staging", floats=floats), LAST_PROOF)
+        verdict = verdict_for(before.settings("production", tmp_path), newest, *both(floats=floats), LAST_PROOF)
         assert (verdict.is_open, verdict.newest) == (True, True)
         assert verdict.reason == f"release {newest.digest[:12]} was proven by staging at 2026-11-16 09:30 UTC"
 
     def test_it_opens_for_the_oldest_of_the_twenty_and_knows_that_it_is_not_the_newest(self, tmp_path: Path) -> None:
         oldest = before.release(4, tmp_path / "oldest")
-        verdict = verdict_for(before.settings("production", tmp_path), oldest, before.outputs("staging"), LAST_PROOF)
+        verdict = verdict_for(before.settings("production", tmp_path), oldest, before.outputs("staging"), None, LAST_PROOF)
         assert (verdict.is_open, verdict.newest) == (True, False)
+
+    @NUMBERS
+    def test_going_back_takes_the_setting(self, rolled_back: Release, tmp_path: Path, floats: bool) -> None:  # noqa: FBT001
+        oldest, settings = before.release(4, tmp_path / "oldest"), before.settings("production", tmp_path)
+        refused = verdict_for(settings, oldest, *both(floats=floats), LAST_PROOF)
+        assert refused.reason == (
+            f"production runs a newer release, {rolled_back.digest[:12]}, which was first proven after {oldest.digest[:12]}"
+        )
+        meant = before.settings("production", tmp_path, rollback_to=oldest.digest[:12])
+        allowed = verdict_for(meant, oldest, *both(floats=floats), LAST_PROOF)
+        assert allowed.is_open
+        assert allowed.note == (
+            f"production runs a newer release, {rolled_back.digest[:12]}: this goes back to {oldest.digest[:12]}, as rollback-to says"
+        )
+
+    def test_going_forward_after_a_rollback_takes_none(self, rolled_back: Release, tmp_path: Path) -> None:
+        for number in (19, 21, 23):
+            later = before.release(number, tmp_path / str(number))
+            verdict = verdict_for(before.settings("production", tmp_path), later, *both(), LAST_PROOF)
+            assert (verdict.is_open, verdict.note) == (True, ""), rolled_back.digest
 
     @pytest.mark.parametrize("number", [3, 24], ids=["older than the twenty", "never proven"])
     def test_it_stays_closed_for_a_release_without_a_proof(self, number: int, newest: Release, tmp_path: Path) -> None:
         unproven = before.release(number, tmp_path / "unproven")
-        verdict = verdict_for(before.settings("production", tmp_path), unproven, before.outputs("staging"), LAST_PROOF)
+        verdict = verdict_for(before.settings("production", tmp_path), unproven, *both(), LAST_PROOF)
         assert not verdict.is_open
         assert verdict.reason == (f"release {unproven.digest[:12]} is not proven by staging, whose newest proof is {newest.digest[:12]}")
 
     def test_it_stays_closed_where_the_proof_is_older_than_the_stack_allows(self, newest: Release, tmp_path: Path) -> None:
         production = before.settings("production", tmp_path, proof_max_age_days="7")
-        verdict = verdict_for(production, newest, before.outputs("staging"), LAST_PROOF + timedelta(days=8))
+        verdict = verdict_for(production, newest, *both(), LAST_PROOF + timedelta(days=8))
         assert verdict.reason == f"the proof of release {newest.digest[:12]} is older than 7 days"
 
     def test_it_stays_closed_for_proofs_of_production(self, rolled_back: Release, tmp_path: Path) -> None:
-        verdict = verdict_for(before.settings("production", tmp_path), rolled_back, before.outputs("production"), LAST_PROOF)
+        verdict = verdict_for(before.settings("production", tmp_path), rolled_back, before.outputs("production"), None, LAST_PROOF)
         assert verdict.reason == f"the proof of release {rolled_back.digest[:12]} is for environment production, not staging"
 
 
@@ -181,6 +201,11 @@ class TestGoingOn:
         assert now["proofs"][1:] == before.outputs("staging")["proofs"][:-1]
         assert now["environment"] == before.outputs("staging")["environment"]
 
+    def test_the_next_release_begins_the_order_of_releases(self, newest: Release, tmp_path: Path) -> None:
+        release = before.release(24, tmp_path / "next")
+        now = exported(prepared("staging", release, tmp_path), Plan(release.migrations, {}))
+        assert (len(now["releases"]), now["releases"][newest.digest], now["releases"][release.digest]) == (21, 20, 21)
+
     def test_a_change_of_one_variable_is_the_only_difference(self, newest: Release, tmp_path: Path) -> None:
         run = prepared("staging", newest, tmp_path)
         workers = dict(run.settings.workers)
@@ -190,6 +215,11 @@ class TestGoingOn:
         expected = before.outputs("staging")
         expected["environment"]["workers"]["crane-context"]["variables"]["IDEMPOTENCY_TTL_SECONDS"] = "60"
         assert exported(changed, Plan(newest.migrations, {})) == expected
+
+
+def both(*, floats: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The recorded outputs of staging and of production."""
+    return before.outputs("staging", floats=floats), before.outputs("production", floats=floats)
 
 
 def prepared(environment: Environment, release: Release, root: Path) -> Prepared:
@@ -215,13 +245,14 @@ def exported(run: Prepared, plan: Plan) -> dict[str, Any]:
     record = {
         "proofs": exports.proofs_with_claim(run, plan, versions, ids),
         "environment": exports.environment_record(run, plan, ids),
+        **exports.releases_record(run),
     }
     return dict(before.through_the_engine(record))
 
 
 def expected_in_production(release: Release, staging: dict[str, Any], root: Path) -> ExpectedMigrations:
     """The migrations that each database keeps, by the ledgers that production had before its rollback."""
-    verdict = verdict_for(before.settings("production", root), release, staging, LAST_PROOF)
+    verdict = verdict_for(before.settings("production", root), release, staging, None, LAST_PROOF)
     assert verdict.proof is not None
     later = migrations_after(staging, verdict.proof)
     production = read_outputs(before.outputs("production"))

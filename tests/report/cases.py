@@ -37,7 +37,7 @@ def nothing_changes(stage: Stage) -> Report:
 
 def proven_already(stage: Stage) -> Report:
     """Staging has proven a release that production does not run yet."""
-    stage.deploy("production")
+    stage.deploy("staging", "production")
     _change_code(stage)
     stage.deploy("staging")
     return stage.report(staging=stage.preview())
@@ -194,10 +194,23 @@ def promotion_unproven(stage: Stage) -> Report:
 
 def promotion(stage: Stage) -> Report:
     """A promotion of a release that staging has proven."""
-    stage.deploy("production")
+    stage.deploy("staging", "production")
     _change_code(stage)
     stage.write(f"{CONTEXT}/0003_create_labels.sql", NOTES)
     stage.deploy("staging")
+    return stage.report(production=stage.preview("production"), outputs=("staging",))
+
+
+def promotion_of_an_older_release(stage: Stage) -> Report:
+    """A promotion of a release that is older than the one that production runs, and that staging proved again last."""
+    _older_release_is_proven_again(stage)
+    return stage.report(production=stage.preview("production"), outputs=("staging",))
+
+
+def rollback(stage: Stage) -> Report:
+    """The same, with the setting."""
+    digest = _older_release_is_proven_again(stage)
+    stage.configure("production", {**stage.config["production"], "crane-infra:rollback-to": digest})
     return stage.report(production=stage.preview("production"), outputs=("staging",))
 
 
@@ -222,8 +235,21 @@ CASES: dict[str, Case] = {
         preview_failed,
         promotion_unproven,
         promotion,
+        promotion_of_an_older_release,
+        rollback,
     )
 }
+
+
+def _older_release_is_proven_again(stage: Stage) -> str:
+    """Both environments run the next release, then staging runs the first one again, whose files are here now; gives its digest."""
+    stage.deploy("staging")
+    module = (stage.folder / "workers" / "crane-context/dist/index.js").read_text(encoding="utf-8")
+    _change_code(stage)
+    stage.deploy("staging", "production")
+    stage.write("crane-context/dist/index.js", module)
+    stage.deploy("staging")
+    return str(stage.outputs["staging"]["proofs"][0]["digest"])
 
 
 def _change_code(stage: Stage) -> None:

@@ -19,6 +19,7 @@ FAILING = {
     "bundle_missing",
     "preview_failed",
     "promotion_unproven",
+    "promotion_of_an_older_release",
 }
 
 

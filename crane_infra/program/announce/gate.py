@@ -14,17 +14,19 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
     """Ask the gate about the prepared release; returns the verdict, None in an environment that has no gate.
 
     A preview logs the verdict and goes on, so that pull requests show a diff. An update raises GateError where the gate is closed or, for
-    the newest release, where staging has changed since its proof.
+    the newest release, where staging has changed since its proof. A release that is older than the one that production runs needs rollback-to.
     """
     if prepared.settings.environment != "production":
         return None
     staging = prepared.staging
-    verdict = verdict_for(prepared.settings, prepared.release, staging.raw if staging.exists else None)
+    verdict = verdict_for(prepared.settings, prepared.release, staging.raw if staging.exists else None, prepared.last.raw)
     twins = [] if pulumi.runtime.is_dry_run() else blocking(require_open(prepared.settings, verdict))
-    log([gate_line(verdict), *map(Line, twins)])
+    log([*gate_lines(verdict), *map(Line, twins)])
     return verdict
 
 
-def gate_line(verdict: Verdict) -> Line:
+def gate_lines(verdict: Verdict) -> list[Line]:
     """What a run logs about the gate."""
-    return Line(verdict.summary) if verdict.is_open else Line(f"{verdict.summary} {WOULD_REFUSE}", is_warning=True)
+    if not verdict.is_open:
+        return [Line(f"{verdict.summary} {WOULD_REFUSE}", is_warning=True)]
+    return [Line(verdict.summary), *([Line(f"{verdict.note}.", is_warning=True)] if verdict.note else [])]

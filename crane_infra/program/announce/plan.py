@@ -6,7 +6,7 @@ from itertools import chain
 
 from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
 from crane_infra.program.announce.expected_migrations import expected_migrations
-from crane_infra.program.announce.gate import gate_line
+from crane_infra.program.announce.gate import gate_lines
 from crane_infra.program.announce.lines import Line
 from crane_infra.program.announce.manual import announce_deployments, look_at_deployments
 from crane_infra.program.announce.migrations import Judgements, announce_migrations, look_at_ledgers, migration_lines
@@ -52,6 +52,6 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
 def _recorded_lines(verdict: Verdict | None, adoptions: Adoptions, statuses: Judgements | None) -> Iterator[Line]:
     """The lines of this run's log that its record stands for."""
     if verdict is not None:
-        yield gate_line(verdict)
+        yield from gate_lines(verdict)
     yield from adoptions.lines
     yield from chain.from_iterable(map(migration_lines, (statuses or {}).values()))

@@ -85,7 +85,10 @@ class Worker(pulumi.ComponentResource):
                 "bindings": bindings(config),
                 "annotations": {"workersTag": config.tag, "workersMessage": config.message},
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), replacement_trigger=config.reupload or NEVER_REUPLOADED),
+            # The tag shows that code changed. The engine would compare the contents letter by letter, which for megabytes does not end.
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=list(after), replacement_trigger=config.reupload or NEVER_REUPLOADED, hide_diffs=["modules"]
+            ),
         )
         self.register_outputs({"version": self.version.id})
 
