@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from crane_infra.errors import GithubError
-from crane_infra.github import sticky, stored
+from crane_infra.github import branch, sticky, stored, texts
 from crane_infra.github.client import Github
 
 app = typer.Typer(no_args_is_help=True, help="Write comments and issues, and store releases on GitHub. For the workflows.")
@@ -25,6 +25,13 @@ SettledOption = Annotated[bool, typer.Option("--settled", help="All is well: clo
 DigestArgument = Annotated[str, typer.Argument(help="The digest, 64 hex digits.")]
 CommitOption = Annotated[str, typer.Option("--commit", help="The commit of the run that stored it.")]
 FileArgument = Annotated[Path, typer.Argument(help="The archive.")]
+OutputArgument = Annotated[Path, typer.Argument(help="The file with the output of the command.")]
+ArtifactOption = Annotated[str, typer.Option("--artifact", help="The artifact of this run that holds the whole output.")]
+WholeOption = Annotated[
+    Path | None, typer.Option("--whole", help="The file to write the whole output to, without the contents of bundles, for the artifact.")
+]
+HeadArgument = Annotated[str, typer.Argument(help="The commit.")]
+BranchOption = Annotated[str, typer.Option("--branch", help="The branch.")]
 TagOption = Annotated[str, typer.Option("--tag", help="The tag.")]
 
 
@@ -53,11 +60,32 @@ def issue(
         typer.echo(sticky.close_issue(_github(), mark, author) or "All is well, and no issue is open.")
         return
     files = [file for path in printed for file in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])]
-    texts = {f"{file.parent.name}: {file.stem}": text for file in files if (text := _text(file)).strip()}
-    if not texts:
+    outputs = {f"{file.parent.name}: {file.stem}": text for file in files if (text := _text(file)).strip()}
+    if not outputs:
         where, todo = ", ".join(map(str, printed)), "Look at the log of the job that should have run the commands"
         raise GithubError(where, "holds no output of any command", todo)
-    typer.echo(sticky.put_issue(_github(), mark, title, sticky.quoted(texts), author))
+    typer.echo(sticky.put_issue(_github(), mark, title, texts.quoted(outputs), author))
+
+
+@app.command()
+def summary(printed: OutputArgument, artifact: ArtifactOption, whole: WholeOption = None) -> None:
+    """Print the output of a command as a step summary.
+
+    The contents of bundles are left out, and a long output is cut: GitHub drops a summary of more than 1 MiB.
+    """
+    text = _text(printed)
+    typer.echo(texts.summary(text, artifact), nl=False)
+    if whole is not None:
+        whole.write_text(f"{texts.plain(text)}\n", encoding="utf-8")
+
+
+@app.command("require-head")
+def require_head(commit: HeadArgument, branch_name: BranchOption = "main") -> None:
+    """Fail if a commit is not the newest one of a branch.
+
+    Asks GitHub, so an old run that is started again fails too.
+    """
+    branch.require_head(_github(), commit, branch_name)
 
 
 @app.command()

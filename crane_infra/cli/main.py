@@ -41,6 +41,7 @@ COMMANDS = {
     "github": Command("github:app", "Write comments and issues, and store releases on GitHub."),
     "rehearse": Command("rehearse:rehearse", "Rehearse releases and failures on a local account."),
     "verify": Command("verify:verify", "Compare what is live with what the stack deployed."),
+    "lock": Command("lock:lock", "Say whether a stack is locked, since when and by whom."),
     "proof": Command("proof:proof", "Print the release that a stack has proven."),
     "preview-report": Command("report:preview_report", "Write the comment on a pull request."),
 }

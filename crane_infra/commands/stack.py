@@ -38,15 +38,25 @@ def settings_and_outputs(stack: str, root: Path) -> tuple[Settings, StackOutputs
         return settings_of(stack, root), outputs.result()
 
 
-def _ask(stack: str, *words: str) -> Mapping[str, Any]:
+def ask_pulumi(stack: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the Pulumi CLI for a stack, and return how it ended. Raises SettingsError where there is no Pulumi."""
     command = ["pulumi", "--non-interactive", "--color", "never", *words, "--stack", stack]
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError:
         raise SettingsError("pulumi", "is not on PATH", "Run make engine, or open the shell of crane local env") from None
+
+
+def pulumi_failed(stack: str, ended: subprocess.CompletedProcess[str]) -> SettingsError:
+    """The error for a run of the Pulumi CLI that failed."""
+    message = _first_error(ended.stderr.strip() or ended.stdout.strip() or "no output")
+    return SettingsError(f"stack {stack}", f"Pulumi failed ({message})", "Log in to its backend, and check the name of the stack there")
+
+
+def _ask(stack: str, *words: str) -> Mapping[str, Any]:
+    ended = ask_pulumi(stack, *words)
     if ended.returncode:
-        message = _first_error(ended.stderr.strip() or ended.stdout.strip() or "no output")
-        raise SettingsError(f"stack {stack}", f"Pulumi failed ({message})", "Log in to its backend, and check the name of the stack there")
+        raise pulumi_failed(stack, ended)
     return dict(json.loads(ended.stdout))
 
 

@@ -3,9 +3,7 @@
 They are found by a mark in their first line and by their author: anybody can copy the mark, and whoever writes a comment can change it later.
 """
 
-import re
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Any
 
 from crane_infra.github.client import Github
@@ -13,7 +11,6 @@ from crane_infra.github.client import Github
 BOT = "github-actions[bot]"
 _LIMIT = 65_000  # characters; GitHub takes 65536
 _CUT = "\n\n… cut here. The log of the run has the rest."
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def put_comment(github: Github, pull: int, mark: str, text: str, author: str = BOT) -> str:
@@ -39,16 +36,6 @@ def close_issue(github: Github, mark: str, author: str = BOT) -> str | None:
     if mine is None:
         return None
     return str(github.send("PATCH", f"/issues/{mine['number']}", {"state": "closed", "state_reason": "completed"})["html_url"])
-
-
-def quoted(texts: Mapping[str, str]) -> str:
-    """The outputs of commands as Markdown, each under its name, in fences that the text cannot close; without colours."""
-    parts = []
-    for name, text in texts.items():
-        plain = _ANSI.sub("", text).strip()
-        fence = "`" * (max([2, *(len(list(run)) for tick, run in groupby(plain) if tick == "`")]) + 1)
-        parts.append(f"### {name}\n\n{fence}text\n{plain or 'no output'}\n{fence}")
-    return "\n\n".join(parts)
 
 
 def _open_issue(github: Github, mark: str, author: str) -> dict[str, Any] | None:

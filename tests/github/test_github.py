@@ -132,6 +132,36 @@ class TestTheIssue:
         )
 
 
+class TestTheHeadOfABranch:
+    def test_is_what_github_says_now(self, hub: Hub) -> None:
+        hub.heads = {"main": COMMIT}.get
+        assert well("require-head", COMMIT) == ""
+
+    def test_is_not_an_older_commit(self, hub: Hub) -> None:
+        hub.heads = {"main": COMMIT}.get
+        assert refused("require-head", "a" * 40) == (
+            "commit aaaaaaaaaaaa: is not the head of main, which is cccccccccccc: deploying it would take the stack back. Nothing was changed. "
+            "The newest run on main deploys cccccccccccc; if there is none, start one there."
+        )
+
+    def test_is_that_of_the_branch_that_is_named(self, hub: Hub) -> None:
+        hub.heads = {"main": "a" * 40, "release/1": COMMIT}.get
+        assert well("require-head", COMMIT, "--branch", "release/1") == ""
+        assert hub.calls[-1].endswith("/branches/release%2F1")
+
+    def test_of_a_branch_that_does_not_exist_is_nothing(self) -> None:
+        assert refused("require-head", COMMIT, "--branch", "gone") == (
+            f"GitHub GET /repos/{REPOSITORY}/branches/gone: answered 404 (Not Found). Check that it exists."
+        )
+
+
+class TestASummary:
+    def test_is_printed_and_the_whole_is_written_for_the_artifact_in_place(self) -> None:
+        name = written("preview.txt", 'contentBase64: "Y2FuYXJ5"\nend\n')
+        assert well("summary", name, "--artifact", "preview", "--whole", name) == "```text\ncontentBase64: (left out)\nend\n```\n"
+        assert Path(name).read_text(encoding="utf-8") == "contentBase64: (left out)\nend\n"
+
+
 class TestAStoredRelease:
     def test_is_the_artifact_of_its_commit_in_this_repository(self, hub: Hub) -> None:
         hub.store(NAME, b"right", COMMIT)

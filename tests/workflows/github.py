@@ -8,12 +8,12 @@ import json
 import re
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from crane_infra.github.sticky import BOT
 
@@ -40,6 +40,8 @@ class Hub:
     """The most entries of a page, whatever is asked for."""
     address: str = ""
     elsewhere: str = ""
+    heads: Callable[[str], str | None] = lambda _branch: None
+    """The newest commit of a branch."""
 
     def store(self, name: str, content: bytes, commit: str, *, repository: int = 1, expired: bool = False) -> None:
         """Store an artifact of one file, as a run at ``commit`` does."""
@@ -91,6 +93,10 @@ class Hub:
         found.update(body)
         return found
 
+    def find_branch(self, name: str, _given: Given, _body: Json) -> Json | None:
+        head = self.heads(unquote(name))
+        return {"name": name, "commit": {"sha": head}} if head else None
+
     def list_artifacts(self, given: Given, _body: Json) -> Any:  # noqa: ANN401
         return [one for one in self.artifacts if one["name"] == given["name"]]
 
@@ -119,6 +125,7 @@ ROUTES = {
     f"GET {BASE}/issues": Hub.list_issues,
     f"POST {BASE}/issues": Hub.make_issue,
     f"PATCH {BASE}/issues/(\\d+)": Hub.change_issue,
+    f"GET {BASE}/branches/([^/]+)": Hub.find_branch,
     f"GET {BASE}/actions/artifacts": Hub.list_artifacts,
     f"GET {BASE}/releases": Hub.list_releases,
     f"GET {BASE}/releases/tags/([^/]+)": Hub.find_release,

@@ -106,9 +106,10 @@ class Place:
         }
         return self.runner.run(workflow, event, only)
 
-    def pushed(self) -> Run:
-        """Main has a new commit."""
-        return self.runner.run("staging", self._on_main("push"))
+    def pushed(self, commit: str = "") -> Run:
+        """Main has a new commit; with a commit of before, its run is started again."""
+        event = self._on_main("push")
+        return self.runner.run("staging", {**event, "sha": commit or event["sha"]})
 
     def promoted(self, **inputs: str) -> Run:
         """Somebody starts a promotion, and it is approved."""
@@ -139,6 +140,7 @@ def place(folder: Path) -> Iterator[Place]:
             local = local_project.begin(here, catalog.crane(), clean_environment(), passphrases=passphrases)
             values = [value for environment in ENVIRONMENTS for value in _secrets(local, passphrases[environment], environment)]
             _write_repository(here.folder)
+            hub.heads = lambda branch: git(here.folder, "rev-parse", branch)
             reads = local.faults.token(*READS)
             variables = {"BUILD_COMMAND": BUILD, "PULUMI_BACKEND_URL": here.backend.as_uri()}
             tokens = {"": local.cloud.token, "-preview": reads}

@@ -1,19 +1,23 @@
 """Runs the jobs of a workflow in order, by the ``run:`` lines of its file; what an action does is done by a table.
 
 It keeps to the rules that the workflows rely on: secrets only of the job's environment, a checkout of the commit that is named, artifacts, outputs,
-conditions, a matrix. It knows nothing of the project.
+conditions, a matrix, the largest summary, how a run is cancelled. It knows nothing of the project.
 """
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, product
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psutil
 import yaml
 
 from tests.repository import ROOT
@@ -23,7 +27,11 @@ from tests.world.engine import search_path
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 Json = dict[str, Any]
+LARGEST_SUMMARY = 1024 * 1024
+"""Bytes. GitHub's runner drops the summary of a step that wrote more."""
 _SECONDS = 300
+# How long a cancelled step may take to end after each signal, as in ProcessInvoker of github.com/actions/runner. Only the step's own process is sent it.
+_SIGNALS = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5))
 
 
 @dataclass
@@ -68,11 +76,22 @@ class Runner:
     """By environment."""
     output: list[str] = field(default_factory=list)
     """All that any step printed or showed."""
+    printing: Path | None = None
+    """The file into which the step that began last prints."""
     _numbers: "count[int]" = field(default_factory=count)
+    _steps: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Cancel the run that goes on, as GitHub does: the shell of its step is asked to end, asked again, and killed with all that it started."""
+        self._cancelled = True
+        for step in list(self._steps):
+            _end(step)
 
     def run(self, workflow: str, github: Json, only: str = "", **inputs: str) -> Run:
         """Run a workflow for an event, or one job of it; ``github`` is what its context says."""
         content = load(WORKFLOWS / f"{workflow}.yml")
+        self._cancelled = False
         run, place = Run(), self.folder / f"{next(self._numbers):02}-{workflow}"
         known = {"github": {"repository": REPOSITORY, "token": TOKEN, **github}, "inputs": inputs, "vars": self.variables}
         for name, job in content["jobs"].items():
@@ -80,7 +99,7 @@ class Runner:
                 continue
             needs = {need: self._needed(run, need) for need in _listed(job.get("needs"))}
             well = all(one["result"] == "success" for one in needs.values())
-            context = {**known, "needs": needs, "status": _status(well)}
+            context = {**known, "needs": needs, "status": status_of("cancelled" if self._cancelled else "success" if well else "failure")}
             if not holds(job.get("if", "success()"), context):
                 run.jobs[name] = Ran(place, "skipped")
                 continue
@@ -109,15 +128,20 @@ class Runner:
         ran, steps = Ran(folder / "work"), dict[str, Json]()
         ran.folder.mkdir(parents=True)
         shown = {**context, "secrets": self.secrets.get(named, {}), "steps": steps}
+        tracking = {"RUNNER_TRACKING_ID": f"github_{uuid4()}"}
         for step in job["steps"]:
-            shown["status"] = _status(ran.result == "success")
+            shown["status"] = status_of(ran.result)
             if not holds(step.get("if", "success()"), shown):
+                steps[step.get("id", "")] = {"outputs": {}, "outcome": "skipped"}
                 continue
-            outputs = dict[str, str]()
-            ended = self._step(step, ran, {**context["env"], **(step.get("env") or {})}, shown, (run, outputs))
-            steps[step.get("id", "")] = {"outputs": outputs, "outcome": "success" if ended else "failure"}
-            if not ended and not step.get("continue-on-error"):
-                ran.result = "failure"
+            outputs, was_cancelled = dict[str, str](), self._cancelled
+            ended = self._step(step, ran, {**tracking, **context["env"], **(step.get("env") or {})}, shown, (run, outputs))
+            outcome = "cancelled" if self._cancelled and not was_cancelled else "success" if ended else "failure"
+            steps[step.get("id", "")] = {"outputs": outputs, "outcome": outcome}
+            if outcome == "cancelled" or (outcome == "failure" and not step.get("continue-on-error") and ran.result == "success"):
+                ran.result = outcome
+        if self._cancelled:
+            _end_orphans(tracking)
         ran.outputs = {name: filled(value, shown) for name, value in (job.get("outputs") or {}).items()}
         return ran
 
@@ -134,22 +158,56 @@ class Runner:
             path.write_text("", encoding="utf-8")
         written = {"GITHUB_REPOSITORY": REPOSITORY, "GITHUB_API_URL": self.hub.address, "PYTHONPATH": str(ran.folder)}
         environ = {**self.environ, **written, **env, **{name: str(path) for name, path in files.items()}, "PATH": search_path()}
-        ended = subprocess.run(
-            ["bash", "-e", "-c", script],
-            cwd=ran.folder,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-        summary = files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")
-        ran.output += f"$ {script}\n{ended.stdout}{ended.stderr}"
+        # A file, as GitHub has it: a shell that gets a single command as its argument becomes that command.
+        file, printed = ran.folder.parent / "step.sh", ran.folder.parent / "printed"
+        file.write_text(script, encoding="utf-8")
+        self.printing = printed
+        with printed.open("wb") as output:
+            step = subprocess.Popen(["bash", "-e", file], cwd=ran.folder, env=environ, stdout=output, stderr=subprocess.STDOUT)
+            self._steps.append(step)
+            code = step.wait(_SECONDS)
+            self._steps.remove(step)
+        summary, text = _summary(files["GITHUB_STEP_SUMMARY"]), printed.read_text(encoding="utf-8", errors="replace")
+        ran.output += f"$ {script}\n{text}"
         ran.summary += summary
-        self.output += [ended.stdout, ended.stderr, summary]
+        self.output += [text, summary]
         lines = files["GITHUB_OUTPUT"].read_text(encoding="utf-8").splitlines()
         outputs |= dict(line.split("=", 1) for line in lines)
-        return ended.returncode == 0
+        return code == 0
+
+
+def _summary(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.stat().st_size <= LARGEST_SUMMARY else ""
+
+
+def _end(step: "subprocess.Popen[bytes]") -> None:
+    """End the process of a step as the runner does."""
+    for sent, seconds in _SIGNALS:
+        step.send_signal(sent)
+        try:
+            step.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    started = psutil.Process(step.pid)
+    for process in (*started.children(recursive=True), started):
+        _kill(process)
+
+
+def _end_orphans(tracking: Mapping[str, str]) -> None:
+    """Kill what a job left, which the runner knows by a variable."""
+    for process in psutil.process_iter():
+        try:
+            left = tracking.items() <= process.environ().items()
+        except psutil.Error:
+            continue
+        if left:
+            _kill(process)
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
 
 
 # What actions do
@@ -227,5 +285,6 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _status(well: bool) -> dict[str, bool]:  # noqa: FBT001 - what it is about
-    return {"success": well, "failure": not well, "cancelled": False, "always": True}
+def status_of(result: str) -> dict[str, bool]:
+    """What the status functions say in a job that is as ``result`` says."""
+    return {**{name: name == result for name in ("success", "failure", "cancelled")}, "always": True}

@@ -11,7 +11,8 @@ from crane_infra.config.settings import ENVIRONMENTS, Settings
 from tests.docs import markdown
 from tests.docs.commands import commands, fault
 from tests.repository import ROOT
-from tests.workflows.runner import WORKFLOWS, load
+from tests.workflows.expressions import holds
+from tests.workflows.runner import WORKFLOWS, load, status_of
 
 Json = dict[str, Any]
 FILES = sorted(WORKFLOWS.glob("*.yml"))
@@ -103,7 +104,7 @@ def test_secrets_are_those_of_an_environment_and_stand_beside_the_one_step_that_
         assert "secrets." not in str({key: value for key, value in job.items() if key != "steps"})
         has = [step for step in job["steps"] if "secrets." in str(step)]
         assert bool(has) == (where in ENVIRONMENT_OF)
-        assert all(re.match(r'(CRANE_PREVIEW_RECORD="\$PWD/record\.json" )?(mkdir|pulumi|crane) ', step["run"]) for step in has)
+        assert all(re.match(r"(exec )?(mkdir|pulumi|crane) ", step["run"]) for step in has)
     assert all("secrets" not in str({key: value for key, value in workflow.items() if key != "jobs"}) for workflow in LOADED.values())
 
 
@@ -177,6 +178,44 @@ def test_runs_on_one_stack_wait_for_each_other_and_none_is_cancelled() -> None:
     assert LOADED["drift"]["concurrency"]["cancel-in-progress"] is False
 
 
+ENGINE = re.compile(r"pulumi (up|preview|refresh|destroy|import)\b")
+
+
+@pytest.mark.parametrize(("where", "step"), [(where, step) for where, step in STEPS if ENGINE.search(step.get("run", ""))], ids=str)
+def test_a_step_that_runs_the_engine_becomes_the_engine(where: str, step: Json) -> None:
+    """GitHub signals the step's own process when a job is cancelled. A shell would keep the signal, and leave the engine running and the stack locked."""
+    assert re.fullmatch(r"exec pulumi [^\n;&|]*(2>&1)?", step["run"]), where
+
+
+@pytest.mark.parametrize(("name", "title"), [where.split(".") for where in WRITES])
+def test_a_job_that_changes_a_stack_says_what_is_locked_where_its_update_failed_or_was_cancelled(name: str, title: str) -> None:
+    steps = LOADED[name]["jobs"][title]["steps"]
+    (update,) = [place for place, step in enumerate(steps) if "pulumi up" in step.get("run", "")]
+    after = steps[update + 1]
+    assert after["run"] == f'crane lock -s {WRITES[f"{name}.{title}"]} >> "$GITHUB_STEP_SUMMARY"'
+    for outcome, ends in {"success": False, "failure": True, "cancelled": True, "skipped": False}.items():
+        context = {"steps": {steps[update]["id"]: {"outcome": outcome}}}
+        for result in ("success", "failure", "cancelled"):
+            assert holds(after["if"], {**context, "status": status_of(result)}) is ends
+
+
+def test_staging_takes_the_newest_commit_of_main_alone_and_looks_again_just_before_it_changes_anything() -> None:
+    steps = LOADED["staging"]["jobs"]["deploy"]["steps"]
+    asks = [place for place, step in enumerate(steps) if step.get("run", "").startswith("crane github require-head")]
+    (update,) = [place for place, step in enumerate(steps) if "pulumi up" in step.get("run", "")]
+    assert len(asks) == 2
+    assert asks[-1] == update - 1
+    assert [step["run"] for step in steps[: asks[0]] if "run" in step] == []
+    assert all(steps[place]["run"].endswith('"$COMMIT" --branch main') for place in asks)
+    assert all(steps[place]["env"]["COMMIT"] == "${{ github.sha }}" for place in asks)
+
+
+def test_a_summary_is_written_by_a_command_that_keeps_it_short() -> None:
+    written = {step["run"].split(" >> ")[0] for _, step in STEPS if "GITHUB_STEP_SUMMARY" in step.get("run", "")}
+    short = r"crane (lock|proof|verify) -s (staging|production)|crane github summary .*|cat comment\.md"
+    assert [command for command in written if not re.fullmatch(short, command)] == []
+
+
 def test_what_is_installed_is_what_the_lock_file_and_the_pins_say() -> None:
     assert {str(workflow["env"]) for workflow in LOADED.values()} == {"{'UV_LOCKED': '1'}"}
     assert "make engine PINNED=1" in str(ACTION)
@@ -221,6 +260,7 @@ def test_a_step_is_a_make_target_or_a_few_commands_that_exist(where: str, step: 
     assert len(lines(step)) <= 4, where
     for line in lines(step):
         plain = re.sub(r"\s+(2>|>>?)\s+\S+|\s2>&1|\$\{[A-Z]+:\+[^}]*\}|\s\|\|\s\{$", "", line)
+        plain = plain.removeprefix("exec ")
         for words in commands(re.sub(r'"\$\(|\)"$|^digest=', "", plain) if line.startswith("digest=") else plain):
             if words[0] in ("make", "crane", "pulumi"):
                 assert fault([word for word in words if word not in (">", ">>", "2>", "2>&1")]) is None
