@@ -1,0 +1,166 @@
+"""The words of every refusal, read off the code of ``crane_infra``: what its errors say, with … for each part that a run fills in.
+
+Words are literals: in the call that makes the error, or in a name, a condition or a formatted text of the same function. Nothing is run.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import product
+
+from tests.repository import ROOT
+
+HOLE = "…"
+PRODUCT = ROOT / "crane_infra"
+REHEARSAL = PRODUCT / "rehearsal"
+"""Its errors are about a rehearsal on this machine, and name the log to read."""
+CALLS = {"refused": 0, "_fail": 0, "ValueError": 0, "Verdict": 1}
+"""What makes a refusal besides the classes of errors, and which argument has the words."""
+VALIDATORS = ("crane_infra/config/", "crane_infra/checks/")
+"""Where pydantic passes on the text of a ValueError. Elsewhere one is a mistake in the code."""
+PASSES_ON = {
+    "crane_infra/commands/migration_files.py::_accepted",
+    "crane_infra/config/catalog.py::faults_in_one_line",
+    "crane_infra/config/settings.py::parse",
+    "crane_infra/d1/reply.py::refused",
+    "crane_infra/migrations/files/read.py::_statements",
+    "crane_infra/migrations/lint/finding.py::error",
+    "crane_infra/program/announce/migrations.py::announce_migrations",
+    "crane_infra/program/hooks/adapter.py::guarded",
+    "crane_infra/program/hooks/steps.py::_with_way_back",
+    "crane_infra/release/gate.py::error",
+}
+"""Functions that make an error from the words of another place. The findings of lint have a page of their own, docs/lint.md."""
+WORDS_FOR_OTHERS = {
+    "crane_infra/frozen.py::first_fault": 1,
+    "crane_infra/migrations/files/split.py::fault_of": 0,
+    "crane_infra/release/gate.py::_objection": None,
+}
+"""Functions that return words: their place in the tuple, None where they are the keys of a dictionary."""
+SHORTEST = 6
+"""Characters; less joins the words of other errors."""
+HELP = "Write its words as a literal in the call, or in a name of the same function; see tests/docs/refusals.py"
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One place that makes an error, and the forms of its words."""
+
+    place: str
+    words: frozenset[str]
+
+
+class UnreadableError(Exception):
+    """The words of a refusal are no literals."""
+
+
+def refusals() -> list[Refusal]:
+    """Every place of the product that makes an error which a user may meet. Raises UnreadableError with the place whose words cannot be read."""
+    paths = (path for path in sorted(PRODUCT.rglob("*.py")) if REHEARSAL not in path.parents)
+    modules = {str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+    classes = error_classes(modules.values())
+    return [refusal for path, module in modules.items() for refusal in refusals_in(path, module, classes)]
+
+
+def error_classes(modules: Iterable[ast.Module]) -> set[str]:
+    """The names of CraneError and of all classes that derive from it, but for those that have their words in themselves."""
+    nodes = [node for module in modules for node in ast.walk(module) if isinstance(node, ast.ClassDef)]
+    errors = {"CraneError"}
+    while more := {node.name for node in nodes if errors & set(map(_name, node.bases))} - errors:
+        errors |= more
+    return errors - {node.name for node in nodes if node.name in errors and _own_words(node)}
+
+
+def refusals_in(path: str, module: ast.Module, classes: set[str]) -> Iterator[Refusal]:
+    """The refusals that one module makes."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.ClassDef) and (words := _own_words(node)):
+            yield Refusal(f"{path}:{node.lineno}", words)
+    for function in (node for node in ast.walk(module) if isinstance(node, Function)):
+        name = f"{path}::{function.name}"
+        if name in WORDS_FOR_OTHERS:
+            yield Refusal(f"{path}:{function.lineno}", _normal(_returned(function, WORDS_FOR_OTHERS[name])))
+        for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+            place = _place_of_words(call, classes)
+            if place is None or (_name(call.func) == "ValueError" and not path.startswith(VALIDATORS)):
+                continue
+            try:
+                yield Refusal(f"{path}:{call.lineno}", _normal(_words(call.args[place], function)))
+            except (UnreadableError, IndexError):
+                if name not in PASSES_ON:
+                    raise UnreadableError(f"{path}:{call.lineno}: {ast.unparse(call)[:100]}. {HELP}") from None
+
+
+def _own_words(node: ast.ClassDef) -> frozenset[str]:
+    """The words of a class of errors that passes literals on to its base."""
+    for init in (member for member in node.body if isinstance(member, ast.FunctionDef) and member.name == "__init__"):
+        for call in (inner for inner in ast.walk(init) if isinstance(inner, ast.Call) and ast.unparse(inner.func) == "super().__init__"):
+            with suppress(UnreadableError, IndexError):
+                return frozenset(word for word in _normal(_words(call.args[1], init)) if " " in word)
+    return frozenset()
+
+
+def _place_of_words(call: ast.Call, classes: set[str]) -> int | None:
+    name = _name(call.func)
+    if name == "Verdict" and not (call.args and isinstance(call.args[0], ast.Constant)):
+        return None
+    return 1 if name in classes else CALLS.get(name)
+
+
+def _words(node: ast.expr, function: Function) -> set[str]:
+    """The forms of a text."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.JoinedStr(values=parts):
+            return {"".join(form) for form in product(*(_part(part, function) for part in parts))}
+        case ast.IfExp(body=first, orelse=second):
+            return _words(first, function) | _words(second, function)
+        case ast.BinOp(left=first, op=ast.Add(), right=second):
+            return {before + after for before in _words(first, function) for after in _words(second, function)}
+        case ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join"), args=[ast.GeneratorExp(elt=element)]):
+            return _words(element, function)
+        case ast.Name(id=name) if values := list(_values(name, function)):
+            return set().union(*(_words(value, function) for value in values))
+    raise UnreadableError
+
+
+def _part(node: ast.expr, function: Function) -> set[str]:
+    """The forms of a part of a formatted text; a hole for what a run fills in."""
+    try:
+        return _words(node.value if isinstance(node, ast.FormattedValue) else node, function)
+    except UnreadableError:
+        return {HOLE}
+
+
+def _values(name: str, function: Function) -> Iterator[ast.expr]:
+    """What a name of a function is set to, one by one or in a tuple."""
+    for node in ast.walk(function):
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            if isinstance(target, ast.Name) and target.id == name:
+                yield node.value  # type: ignore[attr-defined]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):  # type: ignore[attr-defined]
+                yield from (value for part, value in zip(target.elts, node.value.elts, strict=False) if _name(part) == name)  # type: ignore[attr-defined]
+
+
+def _returned(function: Function, place: int | None) -> set[str]:
+    forms = set[str]()
+    for node in ast.walk(function):
+        texts = node.keys if isinstance(node, ast.Dict) and place is None else ()
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and place is not None:
+            texts = [node.value.elts[place]]
+        forms |= {form for text in texts if text for form in _part(text, function)}
+    return forms
+
+
+def _normal(forms: set[str]) -> frozenset[str]:
+    """The words as a page shows them: with one hole for several, without holes and marks at both ends; nothing for what is holes alone."""
+    texts = (re.sub(f"{HOLE}+", HOLE, form).strip(" …:;,.").removesuffix("(").rstrip(" …:,") for form in forms)
+    return frozenset(text for text in texts if len(text) >= SHORTEST)
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
