@@ -124,7 +124,7 @@ def _unknown(
             yield order, MigrationError(same.path, f"applied to {where} under the name {entry.name}", f"Rename it back to {entry.name}")
         elif order > last:
             what = f"in the ledger of {where} but not among these files, so the database is ahead of them"
-            todo = "Use the files of the release that applied it, or newer ones. In production, rollback-to goes back to older ones on purpose"
+            todo = "Use the files of the release that applied it, or newer ones. In production, rollback-to goes back on purpose"
             yield order, MigrationError(entry.name, what, todo)
         else:
             todo = "Restore the file: applied migrations stay in the folder"

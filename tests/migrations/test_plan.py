@@ -58,7 +58,7 @@ def test_a_deleted_file_is_refused() -> None:
 def test_a_database_ahead_of_the_files_is_refused() -> None:
     assert refusal([A], ledger(applied(A), applied(B, by_wrangler=True))) == (
         f"0002_b.sql: in the ledger of {DB} but not among these files, so the database is ahead of them. "
-        "Use the files of the release that applied it, or newer ones. In production, rollback-to goes back to older ones on purpose."
+        "Use the files of the release that applied it, or newer ones. In production, rollback-to goes back on purpose."
     )
 
 
