@@ -133,7 +133,7 @@ async def look_at_version(account: Account, expected: ExpectedVersion) -> Served
     if not deployments or deployments[0].shares != {expected.version: 100}:
         return await _other_version(account, expected, deployments)
     tag = await account.tag_of(expected.script, expected.version)
-    fault = None if tag == expected.tag else _fault(expected, f"version {expected.version} has the tag {tag}, not {expected.tag}")
+    fault = None if tag == expected.tag else _version_fault(expected, f"version {expected.version} has the tag {tag}, not {expected.tag}")
     return Served(expected, expected.version, deployments, fault=fault)
 
 
@@ -146,11 +146,11 @@ async def _other_version(account: Account, expected: ExpectedVersion, deployment
         if comparison.is_twin and comparison.tag == expected.tag:
             return Served(expected, version, deployments, comparison)
     serving = deployments[0].summary if deployments else "nothing"
-    fault = _fault(expected, f"serves {serving} instead of {expected.version} at 100%")
+    fault = _version_fault(expected, f"serves {serving} instead of {expected.version} at 100%")
     return Served(expected, version, deployments, comparison, fault)
 
 
-def _fault(expected: ExpectedVersion, what: str) -> LiveError:
+def _version_fault(expected: ExpectedVersion, what: str) -> LiveError:
     replace = f"pulumi up -s {expected.stack} --replace '**WorkerVersion::{expected.worker}'"
     return LiveError(f"worker {expected.script}", what, f"If this is a manual deployment, return to the release: {replace}")
 

@@ -16,7 +16,7 @@ HOLE = "…"
 PRODUCT = ROOT / "crane_infra"
 REHEARSAL = PRODUCT / "rehearsal"
 """Its errors are about a rehearsal on this machine, and name the log to read."""
-CALLS = {"refused": 0, "_fail": 0, "ValueError": 0, "Verdict": 1}
+CALLS = {"refused": 0, "_fail": 0, "_version_fault": 1, "ValueError": 0, "Verdict": 1}
 """What makes a refusal besides the classes of errors, and which argument has the words."""
 VALIDATORS = ("crane_infra/config/", "crane_infra/checks/")
 """Where pydantic passes on the text of a ValueError. Elsewhere one is a mistake in the code."""
@@ -26,6 +26,7 @@ PASSES_ON = {
     "crane_infra/config/settings.py::parse",
     "crane_infra/d1/reply.py::refused",
     "crane_infra/errors.py::together",
+    "crane_infra/live/expected.py::_version_fault",
     "crane_infra/migrations/files/read.py::read_base",
     "crane_infra/migrations/plan.py::_not_ready",
     "crane_infra/migrations/lint/finding.py::error",

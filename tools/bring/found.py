@@ -56,10 +56,10 @@ def version_of(program: Path) -> Version | None:
 
 
 def pins() -> dict[str, Version]:
-    """Read the versions that pyproject.toml pins, by package."""
+    """Read the versions of Pulumi's packages that pyproject.toml pins, by package."""
     dependencies: list[str] = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
     pinned = {package: parse(version) for package, _, version in (dependency.partition("==") for dependency in dependencies)}
-    return {package: version for package, version in pinned.items() if version is not None}
+    return {package: version for package, version in pinned.items() if version is not None and package.startswith("pulumi")}
 
 
 PINNED = pins()["pulumi"]  # the engine has the version of its SDK
