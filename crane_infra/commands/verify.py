@@ -1,12 +1,15 @@
-"""Compares what is live with the newest proof of a stack: deployments, tags, databases, ledgers, schemas, health. Changes nothing.
+"""Compares what is live with the last release of a stack: deployments, addresses, schedules, databases, ledgers, schemas, health.
+
+Changes nothing.
 
 A finding is something that somebody did around the stack. ``crane verify`` and the nightly drift check show it before the next release.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks
@@ -14,13 +17,14 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live.account import Account, open_account
+from crane_infra.live.declared import DeclaredScript, deviations
 from crane_infra.live.expected import ExpectedHead, ExpectedVersion, Served, expected_heads, expected_versions, head_fault, look_at_version
 from crane_infra.migrations.drift import expected_of
 from crane_infra.migrations.files.read import MigrationFile, read_base, read_migrations
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.sqlite.schema import differences, live_schema
 from crane_infra.release.manifest import checks_digest
-from crane_infra.release.outputs import StackOutputs
+from crane_infra.release.outputs import StackOutputs, WorkerOutput
 from crane_infra.release.proof import Proof
 from crane_infra.release.schemas import shown_as
 
@@ -56,7 +60,7 @@ async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) ->
     report = Report(settings.environment, proof.digest, proof.commit)
     versions, heads = expected_versions(proof, outputs.proofs[1:]), expected_heads(proof)
     async with open_account(settings) as account:
-        comparison = _Comparison(settings, catalog, proof, account, report)
+        comparison = _Comparison(settings, catalog, outputs, proof, account, report)
         databases = (comparison.database(name, head) for name, head in zip(proof.databases, heads, strict=True))
         await asyncio.gather(*map(comparison.worker, versions), *databases)
     return report
@@ -66,16 +70,28 @@ async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) ->
 class _Comparison:
     settings: Settings
     catalog: Catalog
+    outputs: StackOutputs
     proof: Proof
     account: Account
     report: Report
 
     async def worker(self, expected: ExpectedVersion) -> None:
-        """The deployment of a worker, then its health."""
+        """The deployment of a worker and the settings of its script, then its health."""
         served = await look_at_version(self.account, expected)
         self.report.add(served.summary, served.fault)
+        await self._script(expected)
         if expected.worker in self.catalog.workers and expected.worker in self.settings.workers:
             await self._health(served)
+
+    async def _script(self, expected: ExpectedVersion) -> None:
+        """What all versions of the worker share, as far as the stack declares it."""
+        output, where = self.outputs.workers.get(expected.worker), f"worker {expected.script}"
+        if output is None or (live := await self.account.script(expected.script)) is None:
+            return
+        texts = deviations(live, DeclaredScript(expected.script, _declared(output, self.settings, expected.worker), output.crons))
+        todo = f"To set it back: pulumi up -s {expected.stack}. To keep it, declare it in {self.settings.file}"
+        fault = LiveError(where, f"was changed beside this stack: {'; '.join(texts)}", todo) if texts else None
+        self.report.add(f"{where}: its addresses, schedules and declared settings are as released", fault)
 
     async def _health(self, served: Served) -> None:
         expected, as_expected = served.expected, served.fault is None
@@ -113,9 +129,17 @@ class _Comparison:
             self.report.findings.append(LiveError(where, what, todo))
         if live_name is None:
             return
+        await self._replication(name, expected)
         fault = await _fault(head_fault(self.account, expected))
         self.report.add(f"{where}: its ledger stands at {expected.head.name} ({expected.head.count} migrations)", fault)
         await self._schema(name, expected)
+
+    async def _replication(self, name: str, expected: ExpectedHead) -> None:
+        declared = self.outputs.databases[name].read_replication if name in self.outputs.databases else None
+        if declared is None or (live := await self.account.read_replication(expected.id)) == declared:
+            return
+        todo = f"To set it back: pulumi up -s {self.report.stack} --refresh"
+        self.report.findings.append(LiveError(f"database {expected.database}", f"read replication: {live}, declared {declared}", todo))
 
     async def _schema(self, name: str, expected: ExpectedHead) -> None:
         files = self._files_of_release(name)
@@ -165,6 +189,12 @@ class _Comparison:
     def _base_path(self, name: str) -> Path | None:
         base = self.catalog.databases[name].base
         return None if base is None else self.settings.workers_dir / base
+
+
+def _declared(output: WorkerOutput, settings: Settings, worker: str) -> Mapping[str, Any]:
+    """What the last release declared. Earlier versions did not record that a worker is not on workers.dev; then the file is asked."""
+    known = output.settings is not None or worker not in settings.workers or settings.workers[worker].workers_dev
+    return output.declared if known else {"subdomain": {"previews_enabled": False}}
 
 
 async def _fault(look: Awaitable[LiveError | None]) -> CraneError | None:

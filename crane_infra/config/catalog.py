@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -54,6 +54,29 @@ class CatalogDatabase(Frozen):
         return self
 
 
+class Placement(Frozen):
+    """Where a worker runs: close to what it calls (``mode="smart"``), or close to one region, hostname or host."""
+
+    mode: Literal["smart"] | None = None
+    region: str | None = None
+    hostname: str | None = None
+    host: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if len(self.model_dump(exclude_none=True)) != 1:
+            message = "set one of mode, region, hostname and host"
+            raise ValueError(message)
+        return self
+
+
+class Limits(Frozen):
+    """What one request to a worker may use."""
+
+    cpu_ms: Annotated[int, Field(gt=0)] | None = None
+    subrequests: Annotated[int, Field(gt=0)] | None = None
+
+
 class CatalogWorker(Frozen):
     """A worker: the folder of its bundle below the workers folder, and what it binds."""
 
@@ -61,6 +84,8 @@ class CatalogWorker(Frozen):
     main_module: str = "index.js"
     compatibility_date: CompatibilityDate
     compatibility_flags: tuple[str, ...] = ()
+    placement: Placement | None = None
+    limits: Limits | None = None
     databases: dict[BindingName, Name] = {}
     """Binding to the catalog name of a database."""
     variables: dict[BindingName, str] = {}
@@ -72,6 +97,11 @@ class CatalogWorker(Frozen):
     reports_version: bool = True
     """False: its replies do not name the version that answers, so only the deployments API identifies it."""
     checks: tuple[Check, ...] = ()
+
+    @property
+    def version_settings(self) -> dict[str, Any]:
+        """What is declared of a version besides code, compatibility and bindings, in the words of Cloudflare's API."""
+        return self.model_dump(include={"placement", "limits"}, exclude_none=True)
 
     @property
     def binding_names(self) -> list[str]:

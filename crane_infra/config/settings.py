@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
+from crane_infra.config.script_settings import ScriptSettings
 from crane_infra.errors import SettingsError
 from crane_infra.frozen import Frozen, first_fault
 from crane_infra.migrations.lint.finding import LOSES_ROWS, RULES
@@ -48,9 +49,11 @@ class DatabaseSettings(Frozen):
     """By migration, the rules of lint that it may break in this environment. ``loses-rows`` also allows the run to lose rows."""
     out_of_order: Annotated[bool, Field(alias="out-of-order")] = False
     """Whether a migration may run after a later one was applied."""
+    read_replication: Annotated[Literal["auto", "disabled"] | None, Field(alias="read-replication")] = None
+    """None: it stays as it is at Cloudflare; a new database has none."""
 
 
-class WorkerSettings(Frozen):
+class WorkerSettings(ScriptSettings):
     """The settings of a worker in one environment."""
 
     adopt: bool = False
@@ -61,8 +64,8 @@ class WorkerSettings(Frozen):
     """Service bindings: binding to the catalog name of the worker that it calls."""
     url: Address | None = None
     """Its address, if not the one on workers.dev."""
-    workers_dev: Annotated[bool, Field(alias="workers-dev")] = True
-    """Whether it is served on workers.dev. If not, ``url`` is required."""
+    give_up: Annotated[tuple[str, ...], Field(alias="give-up")] = ()
+    """What an adoption may drop: names of bindings, and settings of the version such as ``placement``."""
     replace_deployment: Annotated[str | None, Field(alias="replace-deployment")] = None
     """The id of a manual deployment in production that the next run may replace."""
 

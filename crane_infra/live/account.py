@@ -16,9 +16,11 @@ from cloudflare import APIError, AsyncCloudflare, DefaultAsyncHttpxClient, NotFo
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError
+from crane_infra.live.script_settings import require_readable
 from crane_infra.live.version import Version, read_version
 from crane_infra.tls import trusted
 
+Json = Mapping[str, Any]
 _NOT_ALLOWED = (401, 403)
 _MOST_PAGES = 100
 
@@ -39,14 +41,10 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class LiveWorker:
-    """A worker as it is deployed. ``bindings`` maps a name to a type and a readable value, which is empty for a secret."""
+class LiveScript:
+    """What all versions of a worker share: its settings, as the API returns them, and its schedules."""
 
-    bindings: dict[str, tuple[str, str]]
-    compatibility_date: str
-    compatibility_flags: tuple[str, ...]
-    workers_dev: bool
-    previews: bool
+    settings: Json
     crons: tuple[str, ...]
 
 
@@ -56,6 +54,14 @@ class LiveDatabase:
 
     id: str
     tables: int | None
+
+
+@dataclass(frozen=True)
+class LiveWorker:
+    """A worker as it is deployed: its script, and the version that serves, as the API returns it (empty where none serves)."""
+
+    script: LiveScript
+    version: Json
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Account:
         except NotFoundError:
             return ()
         except (APIError, ValueError, TypeError, KeyError) as error:
-            raise _failed(f"deployments of {script}", error) from None
+            raise failed(f"deployments of {script}", error) from None
 
     async def tag_of(self, script: str, version: str) -> str | None:
         """The tag of a version of ``script``."""
@@ -85,7 +91,7 @@ class Account:
             result = await self._read("workers", "workers", script, "versions", version)
             return (result.get("annotations") or {}).get("workers/tag")
         except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise _failed(f"version {version} of {script}", error) from None
+            raise failed(f"version {version} of {script}", error) from None
 
     async def version(self, script: str, version: str, *, with_modules: bool = False) -> Version | None:
         """A version of ``script``; None where it has none with this id. Modules, which may have megabytes, are read only on request."""
@@ -95,7 +101,7 @@ class Account:
         except NotFoundError:
             return None
         except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise _failed(f"version {version} of {script}", error) from None
+            raise failed(f"version {version} of {script}", error) from None
 
     async def has_worker(self, script: str) -> bool:
         """Whether the account has a worker of this name."""
@@ -104,29 +110,56 @@ class Account:
         except NotFoundError:
             return False
         except (APIError, ValueError, TypeError, KeyError) as error:
-            raise _failed(f"worker {script}", error) from None
+            raise failed(f"worker {script}", error) from None
         return True
 
-    async def worker(self, script: str) -> LiveWorker | None:
-        """The worker of this name with its active version (the one with the most traffic); None where there is no such worker."""
+    async def script(self, script: str) -> LiveScript | None:
+        """The settings and schedules of the worker of this name; None where there is no such worker."""
         try:
-            worker = await self._read("workers", "workers", script)
-            version = await self._active_version(script)
-            return _live_worker(worker, version, await self._schedules(script))
+            settings = await self._read("workers", "workers", script)
+            require_readable(settings)
+            return LiveScript(dict(settings), await self._crons(script))
         except NotFoundError:
             return None
         except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise _failed(f"worker {script}", error) from None
+            raise failed(f"worker {script}", error) from None
+
+    async def worker(self, script: str) -> LiveWorker | None:
+        """The worker of this name with its active version (the one with the most traffic); None where there is no such worker."""
+        live = await self.script(script)
+        if live is None:
+            return None
+        try:
+            return LiveWorker(live, await self._active_version(script))
+        except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise failed(f"worker {script}", error) from None
 
     async def database_name(self, database_id: str) -> str | None:
         """The name of the database with this id; None where there is none."""
+        database = await self._database(database_id)
+        return None if database is None else str(database["name"])
+
+    async def read_replication(self, database_id: str) -> str | None:
+        """The mode of the database's read replication; None where there is no such database."""
+        database = await self._database(database_id)
+        return None if database is None else str((database.get("read_replication") or {}).get("mode") or "disabled")
+
+    async def _database(self, database_id: str) -> Json | None:
         try:
             result = await self._read("d1", "database", database_id)
-            return str(result["name"])
+            return {"name": str(result["name"]), "read_replication": dict(result.get("read_replication") or {})}
         except NotFoundError:
             return None
-        except (APIError, ValueError, TypeError, KeyError) as error:
-            raise _failed(f"database {database_id}", error, "D1 Read") from None
+        except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise failed(f"database {database_id}", error, "D1 Read") from None
+
+    async def _crons(self, script: str) -> tuple[str, ...]:
+        """The schedules of a worker that exists; it has none as long as it has no version."""
+        try:
+            schedules = await self._read("workers", "scripts", script, "schedules")
+        except NotFoundError:
+            return ()
+        return tuple(str(schedule["cron"]) for schedule in schedules["schedules"])
 
     async def database_named(self, name: str) -> LiveDatabase | None:
         """The database of exactly this name; None where there is none."""
@@ -139,7 +172,7 @@ class Account:
         except NotFoundError:
             return None
         except (APIError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise _failed(f"database {name}", error, "D1 Read") from None
+            raise failed(f"database {name}", error, "D1 Read") from None
 
     async def _id_of_database(self, name: str) -> str | None:
         """The API also lists databases with longer names."""
@@ -158,16 +191,8 @@ class Account:
         shares = deployments[0].shares
         return dict(await self._read("workers", "workers", script, "versions", max(shares, key=lambda version: shares[version])))
 
-    async def _schedules(self, script: str) -> dict[str, Any]:
-        """None for a worker that was created and never deployed."""
-        try:
-            return dict(await self._read("workers", "scripts", script, "schedules"))
-        except NotFoundError:
-            return {"schedules": []}
-
     async def _read(self, *path: str, **query: str) -> Any:  # noqa: ANN401 (JSON)
-        parts = "/".join(quote(part, safe="") for part in ("accounts", self.id, *path))
-        answer: Any = await self.client.get(f"/{parts}", cast_to=object, options={"params": query})
+        answer: Any = await self.client.get(path_of(self.id, *path), cast_to=object, options={"params": query})
         return answer["result"]
 
 
@@ -186,24 +211,13 @@ def _deployment(answer: Mapping[str, Any]) -> Deployment:
     return Deployment(str(answer["id"]), shares, by, str(answer.get("created_on") or ""))
 
 
-def _live_worker(worker: Mapping[str, Any], version: Mapping[str, Any], schedules: Mapping[str, Any]) -> LiveWorker:
-    return LiveWorker(
-        {str(binding.get("name")): _binding(binding) for binding in version.get("bindings") or []},
-        str(version.get("compatibility_date") or ""),
-        tuple(version.get("compatibility_flags") or ()),
-        bool(worker["subdomain"]["enabled"]),
-        bool(worker["subdomain"]["previews_enabled"]),
-        tuple(str(schedule["cron"]) for schedule in schedules["schedules"]),
-    )
+def path_of(account_id: str, *parts: str) -> str:
+    """The path of something in an account."""
+    return "/" + "/".join(quote(part, safe="") for part in ("accounts", account_id, *parts))
 
 
-def _binding(binding: Mapping[str, Any]) -> tuple[str, str]:
-    values = [binding.get(key) for key in ("text", "database_id", "id", "service", "namespace_id", "bucket_name", "json")]
-    readable = next((str(value) for value in values if value is not None), "")
-    return str(binding.get("type")), "" if binding.get("type") == "secret_text" else readable
-
-
-def _failed(what: str, error: Exception, permission: str = "Workers Scripts Read") -> ApiError:
+def failed(what: str, error: Exception, permission: str = "Workers Scripts Read") -> ApiError:
+    """The error for a call that failed."""
     status = getattr(error, "status_code", None)
     cause = f"HTTP {status}" if status else type(error).__name__
     todo = f"Check the token's permissions ({permission}), then try again" if status in _NOT_ALLOWED else "Try again"

@@ -1,60 +1,157 @@
-"""What adopting a worker changes, compared with how it is deployed now. Pure.
+"""What a release changes in a worker that something else deployed, and what of it no file declares. Pure.
 
-The provider plans an adoption as "import" and shows little of it, so a binding, a variable or an address that no file declares would go away
-unseen.
+The provider shows little of it: an adoption is an "import" and a new version a replacement. So a variable, a binding or a limit that no file
+declares would go away unseen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+from crane_infra.config.script_settings import shown
 from crane_infra.live.account import LiveWorker
+from crane_infra.live.script_settings import differences
 
-Bindings = Mapping[str, tuple[str, str]]
-"""The type and the readable value of each binding, by its name."""
+Json = Mapping[str, Any]
+_VALUES = ("text", "json", "database_id", "id", "service", "namespace_id", "bucket_name")
 _QUIET = {"version_metadata"}
+_PLACES = ("mode", "region", "hostname", "host")
+_UNSET = {"usage_model": "standard"}
+# What describes a version and is no setting of it.
+_DESCRIPTIVE = {
+    *("annotations", "author_email", "author_id", "bindings", "compatibility_date", "compatibility_flags", "created_on", "id"),
+    *("exports_reconciliation", "main_module", "main_script_base64", "migration_tag", "modules", "number", "package_dependencies"),
+    *("source", "startup_time_ms", "urls"),
+}
+
+
+class Binding(NamedTuple):
+    """A binding: its type, its readable value (empty for a secret), and what else it says, for example the entrypoint of a service."""
+
+    kind: str
+    value: str
+    more: str = ""
+
+
+Bindings = Mapping[str, Binding]
+"""By name."""
 
 
 @dataclass(frozen=True)
 class DeclaredWorker:
-    """A worker as this stack declares it. ``crons`` None: it declares no schedules, and those that are there stay."""
+    """A worker as this stack declares it. ``crons`` None: it declares no schedules, and those that are there stay.
+
+    ``version`` and ``script`` are settings with the names of Cloudflare's API.
+    """
 
     bindings: Bindings
     compatibility_date: str
     compatibility_flags: tuple[str, ...]
-    workers_dev: bool
+    version: Json
+    script: Json
     crons: tuple[str, ...] | None
 
 
+@dataclass(frozen=True)
+class Loss:
+    """Something live that no file declares, and that the release drops. ``name`` is what a user declares or gives up."""
+
+    name: str
+    text: str
+
+
+def losses(live: LiveWorker, declared: DeclaredWorker) -> list[Loss]:
+    """Everything that no file declares and that the release drops."""
+    found = [Loss(name, f"the {kind} binding {name}") for name, (kind, _, _) in _bindings(live).items() if name not in declared.bindings]
+    for name, own in declared.bindings.items():
+        there = _bindings(live).get(name)
+        if there and there.kind == own.kind and there.more:
+            found.append(Loss(name, f"{there.more} of the {own.kind} binding {name}"))
+    return [*found, *_version_losses(live, declared)]
+
+
 def changes(live: LiveWorker, declared: DeclaredWorker) -> list[str]:
-    """What changes, each in a few words; what is lost comes first."""
-    texts = [f"the {kind} binding {name} goes away" for name, (kind, _) in live.bindings.items() if name not in declared.bindings]
-    texts += [change for name in declared.bindings if (change := _binding(name, live.bindings.get(name), declared.bindings[name]))]
-    if secrets := sorted(name for name, (kind, _) in declared.bindings.items() if kind == "secret_text" and name in live.bindings):
+    """What changes in a worker, each in a few words; what is lost comes first."""
+    texts, bindings = version_changes(live, declared), _bindings(live)
+    new = {name: kind for name, (kind, _, _) in declared.bindings.items() if name not in bindings and kind not in _QUIET}
+    texts += [f"the {kind} binding {name} is new" for name, kind in new.items()]
+    if secrets := sorted(name for name, (kind, _, _) in declared.bindings.items() if kind == "secret_text" and name in bindings):
         texts.append(f"the secrets {', '.join(secrets)} are set from this stack")
-    for what, before, after in (
-        ("the compatibility date", live.compatibility_date, declared.compatibility_date),
-        ("the compatibility flags", _listed(live.compatibility_flags), _listed(declared.compatibility_flags)),
-        ("the workers.dev address", _switch(on=live.workers_dev), _switch(on=declared.workers_dev)),
-        ("the addresses of single versions", _switch(on=live.previews), _switch(on=False)),
-        ("the schedules", _listed(live.crons), _listed(live.crons if declared.crons is None else declared.crons)),
-    ):
-        if before != after:
-            texts.append(f"{what}: {before or 'none'} becomes {after}")
+    for setting in differences(live.script.settings, declared.script):
+        texts += _becoming(setting.label, shown(setting.before), shown(setting.after))
+    crons = live.script.crons if declared.crons is None else declared.crons
+    return texts + _becoming("the schedules", _listed(live.script.crons), _listed(crons))
+
+
+def version_changes(live: LiveWorker, declared: DeclaredWorker) -> list[str]:
+    """What another version takes away or changes besides code and secrets, each in a few words; what is lost comes first."""
+    texts = [f"{loss.text} goes away" for loss in losses(live, declared)]
+    for name, there in _bindings(live).items():
+        if own := declared.bindings.get(name):
+            texts += _binding_change(name, there, own)
+    before, after = live.version, declared
+    texts += _becoming("the compatibility date", str(before.get("compatibility_date") or ""), after.compatibility_date)
+    texts += _becoming("the compatibility flags", _listed(before.get("compatibility_flags") or ()), _listed(after.compatibility_flags))
+    for key, value in declared.version.items():
+        texts += _becoming(key, _present(key, before.get(key), value), _shown(value))
     return texts
 
 
-def _binding(name: str, live: tuple[str, str] | None, declared: tuple[str, str]) -> str | None:
-    kind, value = declared
-    if live is None:
-        return None if kind in _QUIET else f"the {kind} binding {name} is new"
-    if live[0] != kind:
-        return f"the binding {name}: {live[0]} becomes {kind}"
-    return None if live[1] == value else f"the {kind} binding {name}: {live[1]} becomes {value}"
+def readable(binding: Json) -> Binding:
+    """A binding as Cloudflare's API has it, in the form in which two are compared."""
+    kind = str(binding.get("type"))
+    if kind == "secret_text":
+        return Binding(kind, "")
+    value = next((str(binding[key]) for key in _VALUES if binding.get(key) is not None), "")
+    more = {key: str(binding[key]) for key in ("entrypoint", "environment") if binding.get(key) is not None}
+    if more.get("environment") == "production":  # what Cloudflare makes of none
+        del more["environment"]
+    return Binding(kind, value, ", ".join(f"the {key} {text}" for key, text in more.items()))
 
 
-def _listed(values: tuple[str, ...]) -> str:
-    return ", ".join(sorted(values)) or "none"
+def _bindings(live: LiveWorker) -> Bindings:
+    return {str(binding.get("name")): readable(binding) for binding in live.version.get("bindings") or ()}
 
 
-def _switch(*, on: bool) -> str:
-    return "on" if on else "off"
+def _version_losses(live: LiveWorker, declared: DeclaredWorker) -> Iterator[Loss]:
+    for key, value in sorted(live.version.items()):
+        if key in _DESCRIPTIVE or not _is_set(value):
+            continue
+        if key not in declared.version:
+            yield Loss(key, f"{key} ({_shown(value)})")
+        elif key == "limits" and (more := {part: value[part] for part in value if part not in declared.version[key] and value[part]}):
+            yield Loss(key, f"{key} ({_shown(more)})")
+
+
+def _binding_change(name: str, live: Binding, declared: Binding) -> list[str]:
+    if live.kind != declared.kind:
+        return [f"the binding {name}: {live.kind} becomes {declared.kind}"]
+    return [] if live.value == declared.value else [f"the {declared.kind} binding {name}: {live.value} becomes {declared.value}"]
+
+
+def _becoming(what: str, before: str, after: str) -> list[str]:
+    return [] if before == after else [f"{what}: {before or 'none'} becomes {after}"]
+
+
+def _present(key: str, live: Any, declared: Any) -> str:  # noqa: ANN401 (JSON)
+    """A live setting of the version, as far as it can be compared: Cloudflare adds to a placement what came of it."""
+    if isinstance(live, Mapping) and isinstance(declared, Mapping):
+        place = {part: live[part] for part in _PLACES if live.get(part) not in (None, "targeted")} if key == "placement" else {}
+        return _shown({part: live[part] for part in live if part in declared} | place)
+    return _shown(live or _UNSET.get(key, "none"))
+
+
+def _is_set(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return value.get("mode") != "off" and any(map(_is_set, value.values()))
+    return bool(value)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(part)}" for key, part in sorted(value.items())) or "none"
+    return shown(value)
+
+
+def _listed(values: object) -> str:
+    return ", ".join(sorted(map(str, values))) if isinstance(values, list | tuple) and values else "none"

@@ -37,6 +37,8 @@ class ManualDeployment:
     deployment: Deployment | None
     """None: the worker is gone, with all its deployments."""
     action: Action
+    changes: tuple[str, ...] = ()
+    """What replacing it changes besides the code, each in a few words."""
 
     @property
     def mark(self) -> str:
@@ -53,7 +55,8 @@ class ManualDeployment:
             "redeploys": "this run returns it to its release",
             "refuses": "an update would be refused",
         }
-        return f"worker {self.script}: serves {self._serving}; {consequence[self.action]}"
+        changes = f": {'; '.join(self.changes)}" if self.changes else ""
+        return f"worker {self.script}: serves {self._serving}; {consequence[self.action]}{changes}"
 
     def error(self, stack: str) -> LiveError:
         """The refusal."""

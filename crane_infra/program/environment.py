@@ -33,7 +33,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     run = prepare(settings, catalog)
     verdict = pass_gate(run)
     plan = announce(run, verdict)
-    databases = declare_databases(run)
+    databases = declare_databases(run, plan)
     workers = declare_workers(run, plan, databases)
     schemas = declare_schemas(run, plan, databases, after=workers)
     routes = declare_routes(run, plan, verdict, workers, databases, after=schemas)

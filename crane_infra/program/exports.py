@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 
 from crane_infra.checks.run import select
+from crane_infra.config.script_settings import ScriptSettings
 from crane_infra.config.settings import Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
@@ -54,7 +55,12 @@ def environment_record(prepared: Prepared, plan: Plan, database_ids: Mapping[str
     """What is particular to this environment, for people and for the other stack to read; known before anything runs but for the ids."""
     return {
         "databases": {
-            name: {"name": database.name, "id": database_ids[name], "adopted": database.adopt is not None}
+            name: {
+                "name": database.name,
+                "id": database_ids[name],
+                "adopted": database.adopt is not None,
+                **({"read-replication": database.read_replication} if database.read_replication else {}),
+            }
             for name, database in prepared.settings.databases.items()
         },
         "workers": {name: _worker_record(prepared, plan, name) for name in prepared.settings.workers},
@@ -64,6 +70,7 @@ def environment_record(prepared: Prepared, plan: Plan, database_ids: Mapping[str
 
 def _worker_record(prepared: Prepared, plan: Plan, name: str) -> dict[str, Any]:
     settings, crons = prepared.settings, prepared.crons_of(name)
+    declared = settings.workers[name].declared
     return {
         "script": settings.script(name),
         "url": settings.url(name),
@@ -71,6 +78,8 @@ def _worker_record(prepared: Prepared, plan: Plan, name: str) -> dict[str, Any]:
         "variables": variables_of(name, prepared.catalog, settings),
         "crons": None if crons is None else list(crons),
         "services": dict(settings.workers[name].services),
+        **({"settings": declared} if declared != ScriptSettings().declared else {}),
+        **({"settings-returned": plan.settings.marks[name]} if name in plan.settings.marks else {}),
         **({"uploaded-anew-for": plan.reuploads[name]} if name in plan.reuploads else {}),
     }
 

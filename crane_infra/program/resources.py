@@ -13,19 +13,25 @@ from crane_infra.program.components.database import Database, DatabaseConfig, Sc
 from crane_infra.program.components.routing import Routing, RoutingConfig
 from crane_infra.program.components.worker import Worker, WorkerConfig
 from crane_infra.program.exports import release_record
-from crane_infra.program.hooks.bind import check_before_traffic, migrate_before, prove_before
+from crane_infra.program.hooks.bind import check_before_traffic, keep_settings_around, migrate_before, prove_before
 from crane_infra.program.hooks.existing import refuse_existing_database, refuse_existing_worker
 from crane_infra.program.preparation import Prepared
 from crane_infra.program.provider import CloudflareAccount
 from crane_infra.release.gate import Verdict
 
 
-def declare_databases(run: Prepared) -> dict[str, Database]:
+def declare_databases(run: Prepared, plan: Plan) -> dict[str, Database]:
     """The databases by catalog name."""
-    return {
-        name: Database(name, DatabaseConfig(_account(run), database, refuse_existing_database(run, name)))
+    configs = {
+        name: DatabaseConfig(
+            account=_account(run),
+            settings=database,
+            read_replication=plan.settings.replication(name, database.read_replication),
+            created=refuse_existing_database(run, name),
+        )
         for name, database in run.settings.databases.items()
     }
+    return {name: Database(name, config) for name, config in configs.items()}
 
 
 def declare_workers(run: Prepared, plan: Plan, databases: Mapping[str, Database]) -> dict[str, Worker]:
@@ -73,7 +79,7 @@ def declare_release(
     run: Prepared, plan: Plan, workers: Mapping[str, Worker], databases: Mapping[str, Database], after: Sequence[pulumi.Resource]
 ) -> pulumi.Stash:
     """The release step: the proof and the record of the environment, written once the hook has seen that the proof is true."""
-    return release.declare_release(release_record(run, plan, workers, databases), prove_before(run), after)
+    return release.declare_release(release_record(run, plan, workers, databases), prove_before(run, plan), after)
 
 
 def _account(run: Prepared) -> CloudflareAccount:
@@ -86,7 +92,9 @@ def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str,
         account=_account(run),
         script=settings.script(name),
         adopt=settings.workers[name].adopt,
-        workers_dev=settings.workers[name].workers_dev,
+        addresses=settings.workers[name].declared["subdomain"],
+        settings=plan.settings.script(name, settings.workers[name].declared),
+        keep=keep_settings_around(run, plan, name),
         catalog=declared,
         bundle=run.release.bundles[name],
         tag=run.release.tag(name),

@@ -56,7 +56,7 @@ def make_existing(project: Project, account: Account, catalog: Catalog, environ:
         databases = {name: setup.database(name) for name in catalog.databases}
         for name in catalog.workers:
             setup.worker(name, databases)
-        adopt(project, environment, databases)
+        adopt(project, environment, databases, give_up=[STRAY[0]])
 
 
 def _adopts(project: Project, environment: Environment) -> bool:

@@ -10,7 +10,7 @@ import secrets
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,8 @@ from local_cloud.daemon import Running
 PROJECT = "crane-infra"
 # All that a stack file may hand on. Whatever names a real account, a token or a secret stays where it is.
 TAKEN_OVER = (f"{PROJECT}:workers-subdomain",)
-OF_DATABASES = ("name", "accept-findings", "out-of-order")
-OF_WORKERS = ("variables", "crons", "services")
+OF_DATABASES = ("name", "accept-findings", "out-of-order", "read-replication")
+OF_WORKERS = ("variables", "crons", "services", "observability", "logpush", "tags", "preview-urls")
 ENCRYPTED = ("encryptionsalt", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key")
 
 
@@ -98,11 +98,11 @@ def configure(project: Project, environment: str, changed: Mapping[str, Any]) ->
     path.write_text(_dump(content), encoding="utf-8")
 
 
-def adopt(project: Project, environment: str, ids: Mapping[str, str]) -> None:
-    """Let a local stack adopt its workers, and the databases with these ids, as the committed one does."""
+def adopt(project: Project, environment: str, ids: Mapping[str, str], *, give_up: Sequence[str] = ()) -> None:
+    """Let a local stack adopt its workers, which may lose what ``give_up`` names, and the databases with these ids."""
     own = config(project, environment)
     databases = {name: {**one, "adopt": ids[name]} for name, one in own[f"{PROJECT}:databases"].items()}
-    workers = {name: {**one, "adopt": True} for name, one in own[f"{PROJECT}:workers"].items()}
+    workers = {name: {**one, "adopt": True, "give-up": list(give_up)} for name, one in own[f"{PROJECT}:workers"].items()}
     configure(project, environment, {"databases": databases, "workers": workers})
 
 
@@ -212,9 +212,9 @@ def _only(settings: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]
 
 
 def _adoption(was: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
-    """What was adopted keeps its ``adopt``. It is never that of the committed file, which names what is real."""
+    """What was adopted keeps its ``adopt`` and what it gives up. They are never those of the committed file, which names what is real."""
     one = ((was.get("config") or {}).get(f"{PROJECT}:{kind}") or {}).get(name) or {}
-    return {"adopt": one["adopt"]} if "adopt" in one else {}
+    return {key: one[key] for key in ("adopt", "give-up") if key in one}
 
 
 def _stack_path(project: Project, environment: str) -> Path:

@@ -86,6 +86,7 @@ def _worker(worker: CatalogWorker, bundle: Bundle) -> dict[str, Any]:
         "compatibility": {"date": worker.compatibility_date, "flags": list(worker.compatibility_flags)},
         "bindings": _binding_types(worker),
         "variables": dict(worker.variables),
+        **worker.version_settings,
     }
     return {"digest": digest_of(parts), **parts}
 

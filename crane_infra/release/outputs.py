@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from crane_infra.config.script_settings import ScriptSettings
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
 from crane_infra.release.proof import Proof, readable
 
@@ -19,6 +20,8 @@ class DatabaseOutput:
     name: str
     id: str
     adopted: bool
+    read_replication: str | None = None
+    """None: the stack does not declare it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,15 @@ class WorkerOutput:
     crons: tuple[str, ...] | None
     replaced_deployment: str | None
     """The manual deployment that made this stack upload the version again, if there was one."""
+    settings: Mapping[str, Any] | None = None
+    """The declared settings of the script, with the names of Cloudflare's API. None: no others than every worker has."""
+    settings_returned: str | None = None
+    """When this stack last set them back, if it ever did."""
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """The declared settings of the script, also where they are those of every worker."""
+        return ScriptSettings().declared if self.settings is None else self.settings
 
 
 @dataclass(frozen=True)
@@ -125,11 +137,18 @@ def _worker(exported: Mapping[str, Any]) -> WorkerOutput:
         services={str(name): str(service) for name, service in _map(exported.get("services")).items()},
         crons=tuple(map(str, crons)) if isinstance(crons, list | tuple) else None,
         replaced_deployment=_text(mark),
+        settings=_map(exported["settings"]) if "settings" in exported else None,
+        settings_returned=_text(exported.get("settings-returned")),
     )
 
 
 def _database(exported: Mapping[str, Any]) -> DatabaseOutput:
-    return DatabaseOutput(str(exported.get("name") or ""), str(exported.get("id") or ""), bool(exported.get("adopted")))
+    return DatabaseOutput(
+        str(exported.get("name") or ""),
+        str(exported.get("id") or ""),
+        bool(exported.get("adopted")),
+        _text(exported.get("read-replication")),
+    )
 
 
 def _migrations(proof: Proof, database: str) -> dict[str, str]:

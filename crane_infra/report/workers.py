@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.config.catalog import Catalog
+from crane_infra.config.script_settings import ScriptSettings, label, shown, single_values
 from crane_infra.config.settings import Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.release.outputs import StackOutputs
@@ -50,7 +51,7 @@ def _worker(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Wor
     if name not in last.workers and declared.settings.workers[name].adopt:
         return WorkerChanges(name, script, "adopted", tuple(_code(name, declared, last)))
     standing: Standing = "kept" if name in last.workers else "new"
-    parts = (_code, _compatibility, _variables, _secrets, _bindings, _settings, _checks)
+    parts = (_code, _compatibility, _version_settings, _variables, _secrets, _bindings, _settings, _checks)
     return WorkerChanges(name, script, standing, tuple(change for part in parts for change in part(name, declared, last)))
 
 
@@ -73,6 +74,12 @@ def _compatibility(name: str, declared: DeclaredEnvironment, last: StackOutputs)
     before, after = _map(last.worker_manifest(name).get("compatibility")), _map(declared.workers[name]["compatibility"])
     yield from _differing("compatibility date", "", before.get("date"), after.get("date"))
     yield from _differing("compatibility flags", "", _listed(before.get("flags")), _listed(after.get("flags")))
+
+
+def _version_settings(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
+    before, after = last.worker_manifest(name), declared.workers[name]
+    for what in ("placement", "limits"):
+        yield from _maps(what, *(_single(_map(worker.get(what))) for worker in (before, after)))
 
 
 def _variables(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
@@ -111,6 +118,7 @@ def _settings(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> I
     services = {binding: declared.settings.script(service) for binding, service in after.services.items()}
     was = {binding: declared.settings.script(service) for binding, service in before.services.items()} if before else {}
     yield from _maps("service", was, services)
+    yield from _maps("setting", _single(before.declared if before else ScriptSettings().declared), _single(after.declared))
     yield from _differing("schedules", "", _listed(before.crons if before else None), _listed(after.crons))
     yield from _differing("address", "", before.url if before else None, declared.settings.url(name))
 
@@ -123,6 +131,10 @@ def _checks(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Ite
 def _maps(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     for key in sorted(before.keys() | after.keys()):
         yield from _differing(what, key, before.get(key), after.get(key))
+
+
+def _single(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {label(path).removeprefix("the "): shown(value) for path, value in single_values(settings)}
 
 
 def _differing(what: str, name: str, before: object, after: object) -> Iterator[Change]:

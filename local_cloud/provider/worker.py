@@ -9,6 +9,12 @@ from local_cloud.provider.values import Properties
 
 _TRACES: Properties = {"enabled": False, "headSamplingRate": 1, "persist": True}
 _LOGS: Properties = {**_TRACES, "invocationLogs": True}
+_OBSERVABILITY: Properties = {
+    "enabled": False,
+    "headSamplingRate": 1,
+    "logs": {**_LOGS, "destinations": []},
+    "traces": {**_TRACES, "destinations": []},
+}
 _SETTINGS = ("logpush", "name", "observability", "subdomain", "tags", "tailConsumers")
 
 
@@ -78,6 +84,13 @@ def _stream(defaults: Properties, declared: Any, prior: Properties) -> Any:  # n
     return {**kept, **defaults, **declared}
 
 
+def _known(fields: Properties, replied: Any) -> Any:  # noqa: ANN401 (JSON)
+    """A reply without the fields that the official provider does not know, which never reach its state."""
+    if not isinstance(replied, dict):
+        return replied
+    return {key: _known(fields[key], value) if isinstance(fields[key], dict) else value for key, value in replied.items() if key in fields}
+
+
 def _body(planned: Properties) -> Any:  # noqa: ANN401 (JSON)
     return to_api({key: planned[key] for key in _SETTINGS if key in planned})
 
@@ -89,5 +102,7 @@ def _path(state: Properties) -> str:
 def _outputs(account: str, reply: dict[str, Any]) -> Properties:
     keys = (*Worker.outputs, *_SETTINGS, "deployedOn")
     properties = {key: value for key, value in from_api(reply).items() if key in keys}
+    if "observability" in properties:
+        properties["observability"] = _known(_OBSERVABILITY, properties["observability"])
     times = {key: seconds(properties[key]) for key in ("createdOn", "updatedOn", "deployedOn") if key in properties}
     return {**properties, **times, "accountId": account}

@@ -74,3 +74,10 @@ def test_a_database_that_is_bound_but_not_declared_is_refused() -> None:
     worker = CatalogWorker(bundle="x", compatibility_date="2024-01-01", reports_version=False, databases={"DB": "nowhere"})
     with pytest.raises(SettingsError, match="crane-context binds the database nowhere, which is not in the catalog"), faults_in_one_line():
         Catalog(workers={"crane-context": worker}, databases={"other": CatalogDatabase(migrations="m")})
+
+
+def test_a_worker_has_one_place_and_limits_of_more_than_nothing() -> None:
+    assert "set one of mode, region, hostname and host" in refusal(placement={})
+    assert "set one of mode, region, hostname and host" in refusal(placement={"mode": "smart", "region": "aws:eu-central-1"})
+    assert "CatalogWorker.placement.mode" in refusal(placement={"mode": "fast"})
+    assert "CatalogWorker.limits.cpu_ms" in refusal(limits={"cpu_ms": 0})

@@ -1,23 +1,58 @@
 """What an adoption changes is said in words, loss first, and never the value of a secret."""
 
 from dataclasses import replace
+from typing import Any
 
-from crane_infra.live.account import LiveWorker
-from crane_infra.live.adoption import DeclaredWorker, changes
+import pytest
 
-LIVE = LiveWorker(
-    bindings={"DB": ("d1", "id-1"), "MODE": ("plain_text", "a"), "KEY": ("secret_text", "")},
-    compatibility_date="2024-01-01",
-    compatibility_flags=(),
-    workers_dev=True,
-    previews=False,
-    crons=("0 3 * * *",),
+from crane_infra.live.account import LiveScript, LiveWorker
+from crane_infra.live.adoption import Binding, DeclaredWorker, changes, losses, version_changes
+
+BINDINGS: list[dict[str, Any]] = [
+    {"name": "DB", "type": "d1", "database_id": "id-1", "id": "id-1"},
+    {"name": "MODE", "type": "plain_text", "text": "a"},
+    {"name": "KEY", "type": "secret_text"},
+    {"name": "API", "type": "service", "service": "crane-api", "environment": "production"},
+]
+VERSION: dict[str, Any] = {
+    "id": "v1",
+    "number": 3,
+    "created_on": "2026-01-01T00:00:00Z",
+    "source": "wrangler",
+    "urls": ["https://v1.example.workers.dev"],
+    "annotations": {"workers/triggered_by": "upload"},
+    "main_module": "index.js",
+    "startup_time_ms": 12,
+    "compatibility_date": "2024-01-01",
+    "compatibility_flags": [],
+    "usage_model": "standard",
+    "placement": {},
+    "cache_options": {"enabled": False},
+    "bindings": BINDINGS,
+}
+SCRIPT: dict[str, Any] = {"logpush": True, "tags": ["a"], "subdomain": {"enabled": True, "previews_enabled": False}}
+LIVE = LiveWorker(LiveScript(SCRIPT, ("0 3 * * *",)), VERSION)
+SAME = DeclaredWorker(
+    {
+        "DB": Binding("d1", "id-1"),
+        "MODE": Binding("plain_text", "a"),
+        "KEY": Binding("secret_text", ""),
+        "API": Binding("service", "crane-api"),
+    },
+    "2024-01-01",
+    (),
+    version={"usage_model": "standard"},
+    script={"subdomain": {"enabled": True, "previews_enabled": False}},
+    crons=None,
 )
-SAME = DeclaredWorker(LIVE.bindings, "2024-01-01", (), workers_dev=True, crons=None)
+
+
+def live(script: dict[str, Any] | None = None, crons: tuple[str, ...] = ("0 3 * * *",), **version: Any) -> LiveWorker:  # noqa: ANN401
+    return LiveWorker(LiveScript({**SCRIPT, **(script or {})}, crons), {**VERSION, **version})
 
 
 def declared(**bindings: tuple[str, str]) -> DeclaredWorker:
-    return replace(SAME, bindings={**SAME.bindings, **bindings})
+    return replace(SAME, bindings={**SAME.bindings, **{name: Binding(*binding) for name, binding in bindings.items()}})
 
 
 def test_the_same_worker_changes_in_nothing_but_secrets_that_are_set_anew() -> None:
@@ -25,8 +60,8 @@ def test_the_same_worker_changes_in_nothing_but_secrets_that_are_set_anew() -> N
 
 
 def test_what_goes_away_comes_first() -> None:
-    live = replace(LIVE, bindings={**LIVE.bindings, "CACHE": ("kv_namespace", "n")})
-    assert changes(live, declared(NEW=("plain_text", "x")))[:2] == [
+    worker = live(bindings=[*BINDINGS, {"name": "CACHE", "type": "kv_namespace", "namespace_id": "n"}])
+    assert changes(worker, declared(NEW=("plain_text", "x")))[:2] == [
         "the kv_namespace binding CACHE goes away",
         "the plain_text binding NEW is new",
     ]
@@ -49,11 +84,14 @@ def test_version_metadata_is_added_without_a_word() -> None:
 
 
 def test_settings_of_the_script_are_named_with_what_they_become() -> None:
-    live = replace(LIVE, previews=True, compatibility_flags=("nodejs_compat",))
-    shown = changes(live, replace(SAME, compatibility_date="2025-01-01", workers_dev=False, crons=("0 4 * * *",)))
-    assert shown[1:] == [
+    worker = live({"subdomain": {"enabled": True, "previews_enabled": True}}, compatibility_flags=["nodejs_compat"])
+    script = {"logpush": False, "subdomain": {"enabled": False, "previews_enabled": False}}
+    shown = changes(worker, replace(SAME, compatibility_date="2025-01-01", script=script, crons=("0 4 * * *",)))
+    assert shown == [
         "the compatibility date: 2024-01-01 becomes 2025-01-01",
         "the compatibility flags: nodejs_compat becomes none",
+        "the secrets KEY are set from this stack",
+        "logpush: on becomes off",
         "the workers.dev address: on becomes off",
         "the addresses of single versions: on becomes off",
         "the schedules: 0 3 * * * becomes 0 4 * * *",
@@ -62,3 +100,64 @@ def test_settings_of_the_script_are_named_with_what_they_become() -> None:
 
 def test_schedules_that_no_file_names_stay() -> None:
     assert not [text for text in changes(LIVE, SAME) if "schedules" in text]
+
+
+class TestWhatNoFileDeclares:
+    """It is named, so that it can be declared or given up; what is declared otherwise is no loss, only a change."""
+
+    def test_is_nothing_where_all_is_declared(self) -> None:
+        assert losses(LIVE, SAME) == []
+        assert losses(LIVE, declared(MODE=("plain_text", "b"))) == []
+
+    @pytest.mark.parametrize(
+        ("version", "name", "text"),
+        [
+            ({"placement": {"mode": "smart", "status": "SUCCESS"}}, "placement", "placement (mode smart, status SUCCESS)"),
+            ({"limits": {"cpu_ms": 50}}, "limits", "limits (cpu_ms 50)"),
+            ({"assets": {"config": {"not_found_handling": "404-page"}}}, "assets", "assets (config not_found_handling 404-page)"),
+            ({"cache_options": {"enabled": True}}, "cache_options", "cache_options (enabled on)"),
+            ({"bindings": [*BINDINGS, {"name": "OLD", "type": "plain_text", "text": "x"}]}, "OLD", "the plain_text binding OLD"),
+            ({"bindings": [*BINDINGS, {"name": "PEM", "type": "secret_text"}]}, "PEM", "the secret_text binding PEM"),
+            (
+                {"bindings": [*BINDINGS[:3], {**BINDINGS[3], "entrypoint": "Admin"}]},
+                "API",
+                "the entrypoint Admin of the service binding API",
+            ),
+            (
+                {"bindings": [*BINDINGS[:3], {**BINDINGS[3], "environment": "canary"}]},
+                "API",
+                "the environment canary of the service binding API",
+            ),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_is_found_in_the_version_that_serves(self, version: dict[str, Any], name: str, text: str) -> None:
+        (loss,) = losses(live(**version), SAME)
+        assert (loss.name, loss.text) == (name, text)
+        assert changes(live(**version), SAME)[0] == f"{text} goes away"
+
+    def test_is_also_a_part_of_the_limits(self) -> None:
+        limited = replace(SAME, version={**SAME.version, "limits": {"cpu_ms": 50}})
+        assert losses(live(limits={"cpu_ms": 50}), limited) == []
+        assert [loss.text for loss in losses(live(limits={"cpu_ms": 10, "subrequests": 5}), limited)] == ["limits (subrequests 5)"]
+
+    def test_is_not_what_is_declared_with_another_value(self) -> None:
+        placed = replace(SAME, version={**SAME.version, "placement": {"region": "aws:eu-central-1"}})
+        assert losses(live(placement={"mode": "smart"}), placed) == []
+        assert "placement: mode smart becomes region aws:eu-central-1" in changes(live(placement={"mode": "smart"}), placed)
+        assert changes(live(placement={"mode": "targeted", "region": "aws:eu-central-1"}), placed) == changes(LIVE, SAME)
+
+    def test_is_no_worker_without_a_version(self) -> None:
+        assert losses(LiveWorker(LIVE.script, {}), SAME) == []
+
+
+def test_settings_that_no_file_declares_stay() -> None:
+    assert changes(live({"logpush": True, "tags": ["b"]}), SAME) == changes(LIVE, SAME)
+
+
+def test_another_version_alone_changes_neither_secrets_nor_settings_of_the_script() -> None:
+    worker = live({"subdomain": {"enabled": False}}, (), placement={"mode": "smart"})
+    assert version_changes(worker, declared(MODE=("plain_text", "b"))) == [
+        "placement (mode smart) goes away",
+        "the plain_text binding MODE: a becomes b",
+    ]

@@ -109,7 +109,7 @@ async def test_a_worker_that_was_never_deployed_can_be_looked_at_before_it_is_ad
     with faults.fault("GET /accounts/{a}/workers/scripts/{name}/schedules", missing):
         live = await account.worker(worker["name"])
     assert live is not None
-    assert (live.bindings, live.crons) == ({}, ())
+    assert (live.version, live.script.crons) == ({}, ())
 
 
 async def test_where_the_stack_had_one_before_adopting_is_no_way_out(account: Account, api: Api, wanted: Wanted) -> None:

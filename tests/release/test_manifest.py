@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crane_infra.catalog import crane
-from crane_infra.config.catalog import Catalog
+from crane_infra.config.catalog import Catalog, Limits, Placement
 from crane_infra.errors import BundleError
 from crane_infra.release.bundle import Bundle, read_bundle
 from crane_infra.release.manifest import make_manifest, read_release
@@ -70,6 +70,8 @@ def changed(**fields: object) -> Catalog:
         {"variables": {**crane().workers["crane-context"].variables, "IDEMPOTENCY_TTL_SECONDS": "1"}},
         {"secrets": crane().workers["crane-context"].secrets[:1]},
         {"environment_variables": ()},
+        {"placement": Placement(mode="smart")},
+        {"limits": Limits(cpu_ms=50)},
     ],
 )
 def test_a_change_of_a_worker_in_the_catalog_changes_the_digest_of_that_worker_only(workers: Path, fields: dict[str, Any]) -> None:

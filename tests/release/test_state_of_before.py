@@ -13,6 +13,7 @@ from crane_infra.errors import SecretError, SettingsError
 from crane_infra.migrations.ledger import head_of
 from crane_infra.program import exports
 from crane_infra.program.announce.plan import Plan
+from crane_infra.program.announce.settings import LiveSettings, SettingsPlan
 from crane_infra.program.preparation import Prepared
 from crane_infra.redact import Redactor
 from crane_infra.release.choice import Choice, chosen
@@ -26,6 +27,7 @@ from tests.release import before
 MARK = "f00df00d-0000-4000-8000-000000000001"
 EITHER = pytest.mark.parametrize("environment", ENVIRONMENTS)
 NUMBERS = pytest.mark.parametrize("floats", [False, True], ids=["integers", "floats"])
+UNCHANGED = SettingsPlan(LiveSettings({}, {}))
 LAST_PROOF = datetime(2026, 11, 16, 9, 30, tzinfo=UTC)
 
 
@@ -186,17 +188,17 @@ class TestGoingOn:
 
     def test_staging_exports_the_same_again_for_the_same_release(self, newest: Release, tmp_path: Path) -> None:
         run = prepared("staging", newest, tmp_path)
-        assert exported(run, Plan(newest.migrations, {})) == before.outputs("staging")
+        assert exported(run, Plan(newest.migrations, {}, UNCHANGED)) == before.outputs("staging")
 
     def test_production_exports_the_same_again_for_the_release_it_rolled_back_to(self, rolled_back: Release, tmp_path: Path) -> None:
         run = prepared("production", rolled_back, tmp_path)
         migrations = expected_in_production(rolled_back, before.outputs("staging"), tmp_path)
-        assert exported(run, Plan(migrations, {"crane-classifier": MARK})) == before.outputs("production")
+        assert exported(run, Plan(migrations, {"crane-classifier": MARK}, UNCHANGED)) == before.outputs("production")
 
     def test_a_new_release_is_added_in_front_and_the_oldest_proof_is_dropped(self, tmp_path: Path) -> None:
         release = before.release(24, tmp_path / "next")
         run = prepared("staging", release, tmp_path)
-        now = exported(run, Plan(release.migrations, {}))
+        now = exported(run, Plan(release.migrations, {}, UNCHANGED))
         assert now["proofs"][0]["digest"] == release.digest
         assert now["proofs"][1:] == before.outputs("staging")["proofs"][:-1]
         assert now["environment"] == before.outputs("staging")["environment"]
@@ -214,7 +216,7 @@ class TestGoingOn:
         changed = replace(run, settings=run.settings.model_copy(update={"workers": workers}))
         expected = before.outputs("staging")
         expected["environment"]["workers"]["crane-context"]["variables"]["IDEMPOTENCY_TTL_SECONDS"] = "60"
-        assert exported(changed, Plan(newest.migrations, {})) == expected
+        assert exported(changed, Plan(newest.migrations, {}, UNCHANGED)) == expected
 
 
 def both(*, floats: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -12,8 +12,10 @@ import pulumi
 
 from crane_infra.errors import ApiError
 from crane_infra.live.account import Account, open_account
+from crane_infra.live.adoption import version_changes
 from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, manual_deployment
 from crane_infra.live.twins import compare, twin_summary
+from crane_infra.program.announce.declared import declared_worker
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.proof import versions_in
@@ -98,4 +100,6 @@ async def _look_at(account: Account, prepared: Prepared, worker: str, last: Last
         return twin_summary(last.script, version, last.version) if serving and serving.is_twin else None
     consent = settings.workers[worker].replace_deployment
     action = action_for(active, last, prepared.release.tag(worker), settings.environment, consent)
-    return ManualDeployment(worker, last.script, active, action)
+    live = await account.worker(last.script)
+    changes = version_changes(live, declared_worker(prepared, worker)) if live else []
+    return ManualDeployment(worker, last.script, active, action, tuple(map(prepared.redact, changes)))

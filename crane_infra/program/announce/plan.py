@@ -11,6 +11,7 @@ from crane_infra.program.announce.lines import Line
 from crane_infra.program.announce.manual import announce_deployments, look_at_deployments
 from crane_infra.program.announce.migrations import Judgements, announce_migrations, look_at_ledgers, migration_lines
 from crane_infra.program.announce.record import make_record, record_path
+from crane_infra.program.announce.settings import SettingsPlan, announce_settings, look_at_settings
 from crane_infra.program.background import begin
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict
@@ -28,21 +29,24 @@ class Plan:
 
     migrations: ExpectedMigrations
     reuploads: Mapping[str, str]
+    settings: SettingsPlan
 
 
 def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     """Look at the account, log what the run is about to do, and refuse what cannot go well.
 
-    Ledgers and deployments are read side by side. A preview also writes its record, where a variable names a file for it; one that is
+    Ledgers, deployments and settings are read side by side. A preview also writes its record, where a variable names a file for it; one that is
     refused leaves none. Raises a CraneError in an update; a preview logs the refusal and goes on where it can.
     """
     record = record_path()
     if record is not None:
         record.unlink(missing_ok=True)
     ledgers, deployments = begin(look_at_ledgers(prepared)), begin(look_at_deployments(prepared))
+    live = begin(look_at_settings(prepared))
     adoptions = announce_adoptions(prepared)
     statuses = announce_migrations(prepared, ledgers)
-    plan = Plan(expected_migrations(prepared, verdict), announce_deployments(prepared, deployments))
+    migrations, reuploads = expected_migrations(prepared, verdict), announce_deployments(prepared, deployments)
+    plan = Plan(migrations, reuploads, announce_settings(prepared, live))
     if record is not None:
         logged = _recorded_lines(verdict, adoptions, statuses)
         write_record(make_record(prepared, adoptions, statuses, logged), record, prepared.redact)

@@ -28,7 +28,7 @@ def make_record(
         release=prepared.release.digest,
         databases=None if statuses is None else {name: _database(status) for name, status in statuses.items()},
         adoptions=adoptions.records,
-        refusals=() if adoptions.refusal is None else (adoptions.refusal,),
+        refusals=adoptions.refusals,
         logged=tuple(line.text for line in logged),
     )
 

@@ -21,6 +21,8 @@ class DatabaseConfig:
 
     account: CloudflareAccount
     settings: DatabaseSettings
+    read_replication: str | None
+    """What the files say, else what is live; None where that is unknown."""
     created: pulumi.ResourceHookBinding
 
 
@@ -39,7 +41,7 @@ class Database(pulumi.ComponentResource):
             {
                 "name": config.settings.name,
                 # Without it the provider shows a diff after every refresh.
-                "readReplication": {"mode": "disabled"},
+                "readReplication": {"mode": config.read_replication or "disabled"},
             },
             # The option stays for good: taken away and put back, it would plan a replacement.
             opts=pulumi.ResourceOptions(
@@ -47,6 +49,7 @@ class Database(pulumi.ComponentResource):
                 protect=True,
                 # The engine does not apply protect where an adoption replaces: it would delete the database it had.
                 retain_on_delete=True,
+                ignore_changes=["readReplication"] if config.read_replication is None else None,
                 import_=f"{config.account.id}/{adopt}" if adopt else None,
                 hooks=config.created,
             ),

@@ -1,7 +1,7 @@
 """A worker: the script with the settings that we declare, and a version of it that gets no traffic yet.
 
-Script settings that we do not declare (observability, tags, logpush, tail consumers) are left as they are. Routing is a
-component of its own, since schema steps stand between the two.
+The provider changes a script with one call that names every setting, and Cloudflare sets back what is missing. So this declares all of them:
+what the files say, and what is live. Routing is a component of its own, since schema steps stand between the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,14 @@ from typing import Any
 import pulumi
 
 from crane_infra.config.catalog import CatalogWorker
+from crane_infra.program.casing import camel
 from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 from crane_infra.release.bundle import Bundle
 
 # From no trigger at all to one the engine would not upload again (measured). The value stands in state.
 NEVER_REUPLOADED = "never"
-UNDECLARED = ["observability", "tags", "logpush", "tailConsumers"]
+# What is left out where the live settings are unknown, which only happens in previews.
+UNKNOWN = ["observability", "tags", "logpush", "tailConsumers"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,12 @@ class WorkerConfig:
     account: CloudflareAccount
     script: str
     adopt: bool
-    workers_dev: bool
+    addresses: Mapping[str, bool]
+    """The settings ``enabled`` and ``previews_enabled`` of the subdomain."""
+    settings: Mapping[str, Any] | None
+    """Every setting of the script with the names of Cloudflare's API, the addresses too; None where they are unknown."""
+    keep: pulumi.ResourceHookBinding | None
+    """Runs around an update of the script's settings."""
     catalog: CatalogWorker
     bundle: Bundle
     tag: str
@@ -58,15 +65,15 @@ class Worker(pulumi.ComponentResource):
             config.account,
             {
                 "name": config.script,
-                "subdomain": {"enabled": config.workers_dev, "previewsEnabled": False},
+                **camel(config.settings or {"subdomain": config.addresses}),
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=True,
                 retain_on_delete=True,
-                ignore_changes=UNDECLARED,
+                ignore_changes=UNKNOWN if config.settings is None else None,
                 import_=f"{config.account.id}/{config.script}" if config.adopt else None,
-                hooks=config.created,
+                hooks=pulumi.ResourceHookBinding.merge(config.created, config.keep),
             ),
         )
         self.version = CloudflareResource(
@@ -83,6 +90,7 @@ class Worker(pulumi.ComponentResource):
                 "compatibilityDate": config.catalog.compatibility_date,
                 "compatibilityFlags": list(config.catalog.compatibility_flags),
                 "bindings": bindings(config),
+                **camel(config.catalog.version_settings),
                 "annotations": {"workersTag": config.tag, "workersMessage": config.message},
             },
             # The tag shows that code changed. The engine would compare the contents letter by letter, which for megabytes does not end.
@@ -99,5 +107,7 @@ def bindings(config: WorkerConfig) -> list[dict[str, Any]]:
     declared += [{"name": name, "type": "plain_text", "text": text} for name, text in config.variables.items()]
     declared += [{"name": name, "type": "secret_text", "text": pulumi.Output.secret(value)} for name, value in config.secrets.items()]
     declared += [{"name": name, "type": "d1", "databaseId": database} for name, database in config.databases.items()]
-    declared += [{"name": name, "type": "service", "service": script} for name, script in config.services.items()]
+    # Without the environment the provider shows a new version after every refresh: Cloudflare answers with its default.
+    services = {name: {"service": script, "environment": "production"} for name, script in config.services.items()}
+    declared += [{"name": name, "type": "service", **service} for name, service in services.items()]
     return sorted(declared, key=lambda binding: str(binding["name"]))

@@ -56,6 +56,25 @@ def around_creation(name: str, check: Look, explain: Look, *, deadline: float, r
     )
 
 
+def around(name: str, first: Action, then: Action, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
+    """Bind ``first`` to run before a resource is updated, in previews too, and ``then`` to run after an update.
+
+    Where ``first`` fails, the resource stays as it was. Where ``then`` fails, the run fails, but the update is done and is not repeated.
+    """
+
+    def hook(action: Action) -> pulumi.ResourceHookFunction:
+        async def run(args: pulumi.ResourceHookArgs) -> None:
+            await guarded(name, action(args), deadline=deadline, redact=redact)
+
+        return run
+
+    in_previews = pulumi.ResourceHookOptions(on_dry_run=True)
+    return pulumi.ResourceHookBinding(
+        before_update=[pulumi.ResourceHook(f"{name}-before", hook(first), opts=in_previews)],
+        after_update=[pulumi.ResourceHook(f"{name}-after", hook(then))],
+    )
+
+
 async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: Redactor) -> None:
     """Await ``work`` for at most ``deadline`` seconds; raises HookError with a redacted text for anything but success."""
     task = asyncio.ensure_future(_error_of(work))

@@ -7,13 +7,35 @@ import pulumi
 from crane_infra.live.expected import ExpectedHead
 from crane_infra.live.promotion import require_open
 from crane_infra.migrations.ledger import head_of
+from crane_infra.program.announce.declared import declared_script
 from crane_infra.program.announce.plan import Plan
+from crane_infra.program.casing import snake
 from crane_infra.program.components.database import Database
-from crane_infra.program.hooks.adapter import Action, before
+from crane_infra.program.hooks.adapter import Action, around, before
+from crane_infra.program.hooks.script_settings import SettingsGuard
 from crane_infra.program.hooks.steps import Log, ProveStep, migrate_database, prove, require_schemas
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict
 from crane_infra.release.schemas import schema_files_of
+
+
+def keep_settings_around(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookBinding | None:
+    """Around an update of a script's settings: change only what is declared. None where a preview could not read the settings."""
+    declared = run.settings.workers[name].declared
+    if (sent := plan.settings.script(name, declared)) is None:
+        return None
+    guard = SettingsGuard(run.settings, run.settings.script(name), declared, sent, _log(run))
+
+    async def first(args: pulumi.ResourceHookArgs) -> None:
+        guard.announce(snake(dict(args.old_outputs or {})))
+        if not pulumi.runtime.is_dry_run():
+            await guard.check()
+
+    async def then(_: pulumi.ResourceHookArgs) -> None:
+        await guard.restore()
+
+    deadline = run.settings.hook_deadline_minutes * 60.0
+    return around(f"{name}-settings", first, then, deadline=deadline, redact=run.redact)
 
 
 def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookBinding:
@@ -47,9 +69,10 @@ def check_before_traffic(
     return lambda worker: _bind(run, f"{worker}-traffic", check)
 
 
-def prove_before(run: Prepared) -> pulumi.ResourceHookBinding:
-    """Before the release record is written: prove what it claims."""
-    step = ProveStep(run.settings, run.catalog, {name: run.secrets_of(name) for name in run.catalog.workers}, _log(run))
+def prove_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:
+    """Before the release record is written: set back what somebody changed of the declared settings, then prove what the record claims."""
+    returned = [declared_script(run, name) for name in run.catalog.workers if name in plan.settings.returned]
+    step = ProveStep(run.settings, run.catalog, {name: run.secrets_of(name) for name in run.catalog.workers}, _log(run), returned)
 
     async def check(args: pulumi.ResourceHookArgs) -> None:
         claim, *older = (args.new_inputs or {})["input"]["proofs"]

@@ -3,7 +3,7 @@
 Knows no Pulumi, so that each step can be tested without an engine.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, CheckError
 from crane_infra.live.account import open_account
+from crane_infra.live.declared import DeclaredScript, set_back
 from crane_infra.live.expected import ExpectedHead, Served, expected_heads, expected_versions, require_heads, require_live
 from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files.read import SchemaFiles
@@ -41,12 +42,16 @@ async def require_schemas(settings: Settings, heads: Iterable[ExpectedHead]) -> 
 
 @dataclass(frozen=True)
 class ProveStep:
-    """What proving a release needs besides the claim: ``secrets`` are values by worker and binding."""
+    """What proving a release needs besides the claim: ``secrets`` are values by worker and binding.
+
+    ``returned`` are scripts whose settings somebody changed, and which are set back first: checks need the addresses.
+    """
 
     settings: Settings
     catalog: Catalog
     secrets: Mapping[str, Mapping[str, str]] = field(repr=False)
     log: Log
+    returned: Sequence[DeclaredScript] = ()
 
 
 async def prove(step: ProveStep, claim: Mapping[str, Any], older: Iterable[object] = ()) -> None:
@@ -56,6 +61,9 @@ async def prove(step: ProveStep, claim: Mapping[str, Any], older: Iterable[objec
     """
     proof, before = Proof.model_validate(claim), [seen for seen in map(readable, older) if seen]
     async with open_account(step.settings) as account:
+        for declared in step.returned:
+            for text in await set_back(account, declared):
+                step.log(f"worker {declared.script}: set back {text}")
         served = await require_live(account, expected_versions(proof, before), expected_heads(proof))
     for name in step.catalog.workers:
         await _check(step, name, served[name])

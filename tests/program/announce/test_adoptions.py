@@ -51,6 +51,13 @@ def setting(world: World, kind: str, of: str, **changed: object) -> Iterator[Non
         world.write_stack_file("staging", before)
 
 
+def give_up(world: World, worker: str, *names: str) -> None:
+    """Let staging's file give up what no file declares."""
+    content = world.stack_file("staging")
+    content["config"]["crane-infra:workers"][worker]["give-up"] = list(names)
+    world.write_stack_file("staging", content)
+
+
 def adopted_id(world: World, name: str) -> str:
     """The id that staging's file adopts."""
     return str(world.stack_file("staging")["config"]["crane-infra:databases"][name]["adopt"])
@@ -70,6 +77,9 @@ def existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Existing]:
     with local_world(tmp_path_factory.mktemp("existing")) as world:
         account = Account(world.cloud)
         make_existing(world.project, account, catalog.crane(), world.engine.environ)
+        world.api("PATCH", "/workers/scripts/crane-classifier-staging/settings", {"placement": {"mode": "smart"}, "limits": {"cpu_ms": 50}})
+        world.api("PUT", f"/d1/database/{adopted_id(world, CLASSIFIER)}", {"read_replication": {"mode": "auto"}})
+        give_up(world, "crane-classifier", "SET_BY_HAND", "placement", "limits")
         world.faults.reset()
         yield Existing(world, take(account))
 
@@ -82,13 +92,14 @@ def preview(existing: Existing) -> Result:
 
 class TestAnnouncement:
     def test_it_says_what_becomes_of_each_worker(self, preview: Result) -> None:
-        common = "its code is replaced by this release; the plain_text binding SET_BY_HAND goes away; the secrets"
+        replaced, stray = "its code is replaced by this release", "the plain_text binding SET_BY_HAND goes away"
         previews = "are set from this stack; the addresses of single versions: on becomes off"
         assert preview.line("adopts worker crane-context-staging").endswith(
-            f"adopts worker crane-context-staging: {common} CONTEXT_ADMIN_KEY, CONTEXT_RELAY_KEY {previews}"
+            f"adopts worker crane-context-staging: {replaced}; {stray}; the secrets CONTEXT_ADMIN_KEY, CONTEXT_RELAY_KEY {previews}"
         )
         assert preview.line("adopts worker crane-classifier-staging").endswith(
-            f"adopts worker crane-classifier-staging: {common} GEMINI_API_KEY, GH_PRIVATE_KEY_PEM, GH_WEBHOOK_SECRET {previews}"
+            f"adopts worker crane-classifier-staging: {replaced}; {stray}; limits (cpu_ms 50) goes away; "
+            f"placement (mode smart) goes away; the secrets GEMINI_API_KEY, GH_PRIVATE_KEY_PEM, GH_WEBHOOK_SECRET {previews}"
         )
 
     def test_it_says_what_becomes_of_each_database(self, preview: Result) -> None:
@@ -135,6 +146,14 @@ class TestAnAdoptionThatCannotGoWell:
                 f"is called {CONTEXT}-staging, not another. Write name: {CONTEXT}-staging."
             )
 
+    def test_settings_and_variables_that_no_file_declares(self, existing: Existing) -> None:
+        with setting(existing.world, "workers", "crane-classifier", **{"give-up": ["SET_BY_HAND"]}):
+            assert self.refusal(existing) == (
+                "Pulumi.staging.yaml workers.crane-classifier: adopting crane-classifier-staging would drop what no file declares: "
+                "limits (cpu_ms 50), placement (mode smart). Declare it (docs/adopting.md says where), or give it up in "
+                "Pulumi.staging.yaml: give-up: [SET_BY_HAND, limits, placement]."
+            )
+
     def test_a_ledger_of_wrangler_with_a_file_that_is_missing(self, existing: Existing) -> None:
         existing.world.rows(f"{CONTEXT}-staging", "INSERT INTO d1_migrations (name) VALUES ('0002_other.sql')")
         try:
@@ -167,6 +186,11 @@ class TestAdoption:
         assert settings["logpush"] is True
         assert settings["observability"]["head_sampling_rate"] == UNDECLARED["observability"]["head_sampling_rate"]
         assert settings["schedules"] == [SCHEDULE]
+
+    def test_read_replication_that_no_file_declares_stays(self, existing: Existing, adopted: Result) -> None:
+        well(adopted)
+        database = existing.world.api("GET", f"/d1/database/{adopted_id(existing.world, CLASSIFIER)}")["result"]
+        assert database["read_replication"] == {"mode": "auto"}
 
     def test_what_serves_is_this_release(self, existing: Existing, adopted: Result) -> None:
         well(adopted)

@@ -1,4 +1,7 @@
-"""An account that has whatever is adopted: each worker, never deployed, and each database, under the name it is expected to have."""
+"""An account that has whatever is adopted: each worker, never deployed, and each database, under the name it is expected to have.
+
+Tests add what else it has, and what it does not answer.
+"""
 
 import json
 import sqlite3
@@ -17,12 +20,22 @@ WORKER = {"subdomain": {"enabled": True, "previews_enabled": False}, "logpush": 
 
 @dataclass
 class Account:
-    """``databases`` are names by id, ``ledgers`` what is applied, by id; while ``answers_queries`` is false, no database answers."""
+    """``databases`` are names by id, ``ledgers`` what is applied, by id; while ``answers_queries`` is false, no database answers.
+
+    ``scripts`` are settings, ``serving`` the versions that serve, ``schedules`` crons, all by script; ``forbidden`` is a part of the paths
+    that the token may not call.
+    """
 
     url: str = ""
     databases: dict[str, str] = field(default_factory=dict)
     ledgers: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     answers_queries: bool = True
+    scripts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    serving: dict[str, dict[str, Any]] = field(default_factory=dict)
+    schedules: dict[str, list[str]] = field(default_factory=dict)
+    without_version: set[str] = field(default_factory=set)
+    replication: dict[str, str] = field(default_factory=dict)
+    forbidden: str = ""
 
     def remember(self, outputs: dict[str, Any]) -> None:
         """Let each database have what the newest proof of a stack's outputs says."""
@@ -32,12 +45,21 @@ class Account:
     def answer(self, path: str, body: Any) -> Any:  # noqa: ANN401 (JSON)
         """The result of a call; None is 404."""
         kind, _, name = path.partition("?")[0].rpartition("/")
+        of = kind.rpartition("/")[2]
         if kind.endswith("/d1/database"):
-            return {"uuid": name, "name": self.databases[name]} if name in self.databases else None
-        if name == "query":
-            return self._query(path.split("/")[-2], body) if self.answers_queries else None
-        found: dict[str, Any] = {"deployments": {"deployments": []}, "schedules": {"schedules": []}}
-        return found.get(name, {"id": name, "name": name, **WORKER})
+            replication = {"mode": self.replication.get(name, "disabled")}
+            return {"uuid": name, "name": self.databases[name], "read_replication": replication} if name in self.databases else None
+        match name:
+            case "query":
+                return self._query(of, body) if self.answers_queries else None
+            case "deployments":
+                versions = [{"version_id": self.serving.get(of, {}).get("id", "v"), "percentage": 100}]
+                return {"deployments": [{"id": "d", "versions": versions}] if of in self.serving else []}
+            case "schedules":
+                return None if of in self.without_version else {"schedules": [{"cron": cron} for cron in self.schedules.get(of, [])]}
+        if of == "versions":
+            return {"id": name, **self.serving[kind.split("/")[-2]]}
+        return {"id": name, "name": name, **WORKER, **self.scripts.get(name, {})}
 
     def _query(self, database: str, body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (JSON)
         with closing(sqlite3.connect(":memory:")) as db:
@@ -60,9 +82,10 @@ def serving(account: Account) -> Iterator[Account]:
         def do_GET(self) -> None:
             """Answer in Cloudflare's envelope."""
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            result = account.answer(self.path, json.loads(sent or "null"))
+            allowed = not account.forbidden or account.forbidden not in self.path
+            result = account.answer(self.path, json.loads(sent or "null")) if allowed else None
             body = json.dumps({"success": result is not None, "errors": [], "messages": [], "result": result}).encode()
-            self.send_response(404 if result is None else 200)
+            self.send_response(403 if not allowed else 404 if result is None else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

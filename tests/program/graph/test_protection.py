@@ -47,13 +47,6 @@ def test_without_adopt_nothing_is_imported(declare: Declare) -> None:
     assert not any(one.importId for one in declared.requests)
 
 
-def test_script_settings_that_are_not_declared_are_left_as_they_are(production: Declared) -> None:
-    for name in WORKERS:
-        request = production.request("worker:Worker", name)
-        assert set(request.ignoreChanges) == {"observability", "tags", "logpush", "tailConsumers"}
-        assert dict(request.object["subdomain"]) == {"enabled": True, "previewsEnabled": False}
-
-
 def test_secrets_are_sent_to_the_engine_as_secrets(production: Declared) -> None:
     bindings = production.of("WorkerVersion")["crane-context"]["bindings"]
     assert bindings["4dabf18193072939515e22adb298388d"] == "1b47061264138c4ac30d75fd1eb44270"
