@@ -205,7 +205,7 @@ class TestGoingOn:
 
     def test_the_next_release_begins_the_order_of_releases(self, newest: Release, tmp_path: Path) -> None:
         release = before.release(24, tmp_path / "next")
-        now = exported(prepared("staging", release, tmp_path), Plan(release.migrations, {}))
+        now = exported(prepared("staging", release, tmp_path), Plan(release.migrations, {}, UNCHANGED))
         assert (len(now["releases"]), now["releases"][newest.digest], now["releases"][release.digest]) == (21, 20, 21)
 
     def test_a_change_of_one_variable_is_the_only_difference(self, newest: Release, tmp_path: Path) -> None:

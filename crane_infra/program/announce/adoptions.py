@@ -101,10 +101,12 @@ async def _worker(account: Account, prepared: Prepared, name: str) -> list[Found
 
 def _refusal(prepared: Prepared, name: str, undeclared: list[Loss]) -> SettingsError:
     settings, given_up = prepared.settings, prepared.settings.workers[name].give_up
-    what = f"adopting {settings.script(name)} would drop what no file declares: {', '.join(loss.text for loss in undeclared)}"
+    what = (
+        f"adopting {settings.script(name)} would drop what no file declares: {prepared.redact(', '.join(loss.text for loss in undeclared))}"
+    )
     names = ", ".join(dict.fromkeys([*given_up, *(loss.name for loss in undeclared)]))
     todo = f"Declare it (docs/adopting.md says where), or give it up in {settings.file}: give-up: [{names}]"
-    return SettingsError(f"{settings.file} workers.{name}", prepared.redact(what), todo)
+    return SettingsError(f"{settings.file} workers.{name}", what, todo)
 
 
 async def _database(account: Account, prepared: Prepared, name: str) -> list[Found]:
