@@ -91,12 +91,19 @@ class _OneLineErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             try:
                 return await handler.unary_unary(request, context)
             except Exception as error:  # noqa: BLE001 (every exception becomes one line)
-                await _refuse(error, context)
+                await _refuse(_first(error), context)
 
         return grpc.unary_unary_rpc_method_handler(answer, handler.request_deserializer, handler.response_serializer)
 
 
-async def _refuse(error: Exception, context: _Context) -> NoReturn:
+def _first(error: BaseException) -> BaseException:
+    """The exception that the stand-in raised. Newer SDKs put a plain Exception in its place, whose text has a traceback."""
+    while type(error) is Exception and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+async def _refuse(error: BaseException, context: _Context) -> NoReturn:
     if isinstance(error, LocalCloudError):
         await context.abort(grpc.StatusCode.UNKNOWN, str(error))
     if isinstance(error, NotImplementedError):

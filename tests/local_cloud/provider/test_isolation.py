@@ -1,14 +1,21 @@
 """A rehearsal cannot reach a real account, and what is secret stays secret."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import NoReturn
 
+import grpc  # type: ignore[import-untyped]
 import pytest
+from google.protobuf import json_format, struct_pb2  # type: ignore[import-untyped]
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from local_cloud.errors import LocalCloudError
 from local_cloud.provider import start_provider
 from local_cloud.provider.api import Api, RequestError, connected
+from local_cloud.provider.standin import StandIn
 from tests.local_cloud.provider.engine import SECRET, TOKEN, Stack, at_once
 from tests.local_cloud.provider.replay import ANY_BODY, BROKEN_OFF, LOST, Exchange, Replay, replaying, success
 from tests.local_cloud.provider.scenarios import BY_NAME, exchanges
@@ -113,6 +120,50 @@ def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_sta
     for text in (PLANTED, json.dumps(PLANTED)[1:-1], "7f3a9c", TOKEN):
         assert text not in refused.output
         assert text not in state
+
+
+@pytest.fixture(params=["as this SDK does", "as newer SDKs do"])
+def sdk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pulumi's servicer hands an exception on, or raises one of its own, whose text has that of the first one and a traceback."""
+    if request.param == "as this SDK does":
+        return
+    configure = ProviderServicer.Configure
+
+    async def wrapper(self: ProviderServicer, request: provider_pb2.ConfigureRequest, context: object) -> object:
+        try:
+            return await configure(self, request, context)
+        except Exception as error:  # noqa: BLE001
+            raise Exception(f"{error}:\n  File ...")  # noqa: B904, TRY002 (as the SDK has it)
+
+    monkeypatch.setattr(ProviderServicer, "Configure", wrapper)
+
+
+async def refusal(base_url: str) -> str:
+    """What a provider answers to a configuration that it refuses."""
+    server = await start_provider("http://127.0.0.1:1", TOKEN)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub = provider_pb2_grpc.ResourceProviderStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Configure(provider_pb2.ConfigureRequest(args=json_format.ParseDict({"baseUrl": base_url}, struct_pb2.Struct())))
+    await server.stop()
+    return str(refused.value.details())
+
+
+@pytest.mark.usefixtures("sdk")
+async def test_a_refusal_is_one_line_with_what_to_do() -> None:
+    assert await refusal(ELSEWHERE[0]) == (
+        "cloudflare:baseUrl: the stand-in provider refuses the host 'api.cloudflare.com', which is not a loopback address. "
+        "Point it at the local cloud, or install the official provider and leave PULUMI_DEBUG_PROVIDERS unset."
+    )
+
+
+@pytest.mark.usefixtures("sdk")
+async def test_an_error_in_the_stand_in_is_named_by_its_kind_and_place_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> NoReturn:
+        raise KeyError(PLANTED)
+
+    monkeypatch.setattr(StandIn, "configure", broken)
+    assert re.fullmatch(r"stand-in provider: KeyError in broken, line \d+", await refusal(ELSEWHERE[0]))
 
 
 async def test_a_failure_that_does_not_pass_is_an_error_after_eleven_attempts(api: tuple[Api, Replay]) -> None:
