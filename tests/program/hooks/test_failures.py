@@ -192,7 +192,8 @@ def mended(world: World, bad_migration: Broken) -> Result:  # noqa: ARG001 - it 
 class TestAMigrationThatFails:
     def test_the_error_names_the_file_and_what_was_applied_and_is_pending(self, world: World, bad_migration: Broken) -> None:
         output = one_error(bad_migration.staging)
-        assert f"{migration(world, '0008_bad.sql')}: not applied to {DATABASE} at statement 2 of 2 " in output
+        path = f"{world.workers.name}/{migration(world, '0008_bad.sql').relative_to(world.workers)}"
+        assert f"{path}: not applied to {DATABASE} at statement 2 of 2 " in output
         assert "integer overflow" in output
         assert "Applied in this run: 0007_fine.sql. Pending: 0008_bad.sql, 0009_later.sql." in output
         assert output.endswith("then run the same `pulumi up` again, which continues with this file.")
