@@ -57,7 +57,7 @@ def for_each_database(
 
 
 def _id(settings: Settings, outputs: StackOutputs, name: str) -> str:
-    database_id = outputs.database_id(name) or settings.databases[name].adopt
+    database_id = outputs.database_id(name) or settings.databases[name].adopted
     if database_id is None:
         stack = settings.environment
         todo = f"Run pulumi up -s {stack}, or set adopt to the id of an existing database"

@@ -92,15 +92,18 @@ def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:
             change = "was removed" if now is None else f"was renamed from {was['name']} to {now.name}"
             what = f"{change}: this would replace or delete the database and lose its data"
             raise SettingsError(where, what, f"Restore {was['name']}")
+        if now.recreate == was["id"]:
+            continue  # it is gone, and whatever takes its place replaces nothing
         if now.adopt and was.get("adopted") and now.adopt != was["id"]:
             raise SettingsError(f"{where}.adopt", f"names {now.adopt}, but this stack has {was['id']}", f"Restore {was['id']}")
-        _require_same_adoption(where, was, adopts=now.adopt is not None, back=f"adopt: {was['id']}")
+        _require_same_adoption(where, was, adopts=now.adopted is not None, back=f"adopt: {was['id']}")
     for name, was in (last.get("workers") or {}).items():
         if name not in settings.workers:
             raise SettingsError(
                 f"{settings.file} workers.{name}", f"was removed, but {was['script']} is deployed", "Restore it; see docs/runbook.md"
             )
-        _require_same_adoption(f"{settings.file} workers.{name}", was, adopts=settings.workers[name].adopt, back="adopt: true")
+        if not settings.workers[name].recreate:
+            _require_same_adoption(f"{settings.file} workers.{name}", was, adopts=settings.workers[name].adopted, back="adopt: true")
 
 
 def _require_same_adoption(where: str, was: Mapping[str, Any], *, adopts: bool, back: str) -> None:

@@ -49,8 +49,15 @@ class DatabaseSettings(Frozen):
     """By migration, the rules of lint that it may break in this environment. ``loses-rows`` also allows the run to lose rows."""
     out_of_order: Annotated[bool, Field(alias="out-of-order")] = False
     """Whether a migration may run after a later one was applied."""
+    recreate: Uuid | None = None
+    """The id of a database of this stack that was deleted at Cloudflare, and whose rows are given up: another one may take its place."""
     read_replication: Annotated[Literal["auto", "disabled"] | None, Field(alias="read-replication")] = None
     """None: it stays as it is at Cloudflare; a new database has none."""
+
+    @property
+    def adopted(self) -> str | None:
+        """The id of the database that this stack adopts; None where it creates one, also in place of a deleted one that it had adopted."""
+        return None if self.adopt == self.recreate else self.adopt
 
 
 class WorkerSettings(ScriptSettings):
@@ -58,6 +65,8 @@ class WorkerSettings(ScriptSettings):
 
     adopt: bool = False
     """Whether this stack adopts an existing worker of this name."""
+    recreate: bool = False
+    """Whether this stack creates a worker that it had adopted, after somebody deleted it."""
     variables: dict[str, str] = {}
     crons: tuple[str, ...] = ()
     services: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
@@ -68,6 +77,11 @@ class WorkerSettings(ScriptSettings):
     """What an adoption may drop: names of bindings, and settings of the version such as ``placement``."""
     replace_deployment: Annotated[str | None, Field(alias="replace-deployment")] = None
     """The id of a manual deployment in production that the next run may replace."""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether this stack adopts the worker; not where it creates one in place of a deleted one that it had adopted."""
+        return self.adopt and not self.recreate
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

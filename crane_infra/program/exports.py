@@ -58,7 +58,7 @@ def environment_record(prepared: Prepared, plan: Plan, database_ids: Mapping[str
             name: {
                 "name": database.name,
                 "id": database_ids[name],
-                "adopted": database.adopt is not None,
+                "adopted": database.adopted is not None,
                 **({"read-replication": database.read_replication} if database.read_replication else {}),
             }
             for name, database in prepared.settings.databases.items()
@@ -74,7 +74,7 @@ def _worker_record(prepared: Prepared, plan: Plan, name: str) -> dict[str, Any]:
     return {
         "script": settings.script(name),
         "url": settings.url(name),
-        "adopted": settings.workers[name].adopt,
+        "adopted": settings.workers[name].adopted,
         "variables": variables_of(name, prepared.catalog, settings),
         "crons": None if crons is None else list(crons),
         "services": dict(settings.workers[name].services),

@@ -49,6 +49,11 @@ class Prepared:
         fingerprints = {secret.binding: self.fingerprints[secret.key] for secret in declared if secret.key in self.secrets}
         return f"secrets {combined(fingerprints)}"
 
+    def database_id(self, name: str) -> str | None:
+        """The id of a database: that of the stack's own, else of the one that it adopts. A deleted one that the settings give up is none."""
+        database, last_id = self.settings.databases[name], self.last.database_id(name)
+        return last_id if last_id and last_id != database.recreate else database.adopted
+
     def crons_of(self, worker: str) -> tuple[str, ...] | None:
         """The schedules to declare; None where a worker never had any.
 
@@ -68,7 +73,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     last = outputs[settings.environment]
     require_consistent(catalog, settings, neighbours(settings, raw))
     require_nothing_lost(last.declared, settings)
-    existing = {name for name, worker in settings.workers.items() if worker.adopt or name in last.workers}
+    existing = {name for name, worker in settings.workers.items() if worker.adopted or name in last.workers}
     calls = called_first(settings, existing)
     release = read_release(catalog, settings.workers_dir)
     require_meant(settings, release, outputs["staging"].raw)

@@ -45,7 +45,12 @@ def declare_workers(run: Prepared, plan: Plan, databases: Mapping[str, Database]
 def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database], after: Mapping[str, Worker]) -> list[pulumi.Stash]:
     """The schema step of each database, once every worker is uploaded."""
     uploaded = [worker.version for worker in after.values()]
-    steps = {name: SchemaStep(plan.migrations[name], run.release.bases.get(name), migrate_before(run, plan, name)) for name in databases}
+    steps = {
+        name: SchemaStep(
+            plan.migrations[name], run.release.bases.get(name), migrate_before(run, plan, name), run.settings.databases[name].recreate
+        )
+        for name in databases
+    }
     return [declare_schema(databases[name], step, uploaded) for name, step in steps.items()]
 
 
@@ -91,7 +96,7 @@ def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str,
     return WorkerConfig(
         account=_account(run),
         script=settings.script(name),
-        adopt=settings.workers[name].adopt,
+        adopt=settings.workers[name].adopted,
         addresses=settings.workers[name].declared["subdomain"],
         settings=plan.settings.script(name, settings.workers[name].declared),
         keep=keep_settings_around(run, plan, name),

@@ -37,4 +37,4 @@ def _bindings(prepared: Prepared, name: str) -> Bindings:
 
 
 def _database_id(prepared: Prepared, name: str) -> str:
-    return prepared.last.database_id(name) or prepared.settings.databases[name].adopt or "a new database"
+    return prepared.database_id(name) or "a new database"

@@ -10,12 +10,14 @@ from concurrent.futures import Future
 
 import pulumi
 
+from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, MigrationError, together
 from crane_infra.live.account import Account, open_account
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.judgement import Judgement, judge
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint.judge import Examined
+from crane_infra.migrations.plan import Plan
 from crane_infra.migrations.status import status_of
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.preparation import Prepared
@@ -81,7 +83,7 @@ async def look_at_ledgers(prepared: Prepared) -> Judgements:
 
 async def _look_at(account: Account, prepared: Prepared, name: str) -> Judgement:
     database, schema = prepared.settings.databases[name], _schema_files(prepared, name)
-    database_id = prepared.last.database_id(name) or database.adopt
+    database_id = prepared.database_id(name)
     if database_id is None:
         return judge(database.name, schema, Ledger())
     try:
@@ -89,10 +91,18 @@ async def _look_at(account: Account, prepared: Prepared, name: str) -> Judgement
     except ApiError:
         if await account.database_name(database_id) is not None:
             raise
-        # It was deleted. After a refresh the engine makes a new one; without a refresh the schema step fails.
-        return judge(database.name, schema, Ledger())
-    _require_not_behind(prepared, name, status)
+        return Judgement(database.name, Ledger(), Plan(), refusal=_deleted(prepared.settings, name, database_id))
+    if database_id == prepared.last.database_id(name):
+        _require_not_behind(prepared, name, status)
     return status
+
+
+def _deleted(settings: Settings, name: str, database_id: str) -> MigrationError:
+    """The engine would call it unchanged or, after a refresh, create an empty one without a word."""
+    stack, shown = settings.environment, settings.databases[name].name
+    start = f"pulumi config set -s {stack} --path databases.{name}.recreate {database_id}, then pulumi refresh -s {stack}"
+    todo = f"To start with an empty one on purpose: {start}. To go on with another one that has its rows, set adopt to its id as well"
+    return MigrationError(f"database {shown}", f"{database_id} was deleted at Cloudflare, with all its rows", todo)
 
 
 def _schema_files(prepared: Prepared, name: str) -> SchemaFiles:

@@ -59,8 +59,8 @@ class SettingsPlan:
 
 async def look_at_settings(prepared: Prepared) -> LiveSettings:
     """The settings of every worker and database that is there. Raises ApiError."""
-    settings, last = prepared.settings, prepared.last
-    ids = {name: last.database_id(name) or database.adopt for name, database in settings.databases.items()}
+    settings = prepared.settings
+    ids = {name: prepared.database_id(name) for name in settings.databases}
     async with open_account(settings) as account:
         scripts, modes = await asyncio.gather(
             asyncio.gather(*(account.script(settings.script(name)) for name in settings.workers)),

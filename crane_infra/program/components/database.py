@@ -33,7 +33,7 @@ class Database(pulumi.ComponentResource):
         """Declare the database ``name`` of the catalog."""
         super().__init__("crane:infra:Database", name, None, opts)
         self.catalog_name = name
-        adopt = config.settings.adopt
+        adopt = config.settings.adopted
         self.d1 = CloudflareResource(
             "d1Database:D1Database",
             name,
@@ -64,6 +64,8 @@ class SchemaStep:
     files: tuple[MigrationFile, ...]
     base: MigrationFile | None
     migrate: pulumi.ResourceHookBinding
+    instead_of: str | None = None
+    """The id of a deleted database whose place this one takes."""
 
 
 def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.Resource]) -> pulumi.Stash:
@@ -73,6 +75,8 @@ def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.
         f"{database.catalog_name}-schema",
         input={
             "database": database.catalog_name,
+            # Where the state still has the deleted database, this runs the hook, which says so.
+            **({"instead-of": step.instead_of} if step.instead_of else {}),
             "id": database.d1.id,
             "head": {"name": head.name, "count": head.count, "digest": head.digest},
             "migrations": [{"name": file.name, "class": kinds[file.name], "sha256": file.sha256} for file in step.files],

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pulumi
 
+from crane_infra.errors import LiveError
 from crane_infra.live.expected import ExpectedHead
 from crane_infra.live.promotion import require_open
 from crane_infra.migrations.ledger import head_of
@@ -44,6 +45,9 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
 
     async def migrate(args: pulumi.ResourceHookArgs) -> None:
         database_id = (args.new_inputs or {})["input"]["id"]
+        if database_id == settings.databases[name].recreate:
+            what = f"Pulumi's state still has {database_id}, which recreate gives up"
+            raise LiveError(f"database {shown}", what, f"Run pulumi refresh -s {settings.environment}, then the same command again")
         if settings.rollback_to:
             await require_schemas(settings, [ExpectedHead(settings.environment, shown, database_id, head_of(files))])
         else:
