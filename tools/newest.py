@@ -15,11 +15,14 @@ from pathlib import Path
 
 from bring import found
 
+SDKS = ("pulumi", "pulumi-cloudflare")
+
 
 def main() -> None:
-    """Print a line for each package that is pinned, and one for the engine and the provider's plugin."""
-    for package, pinned in found.pins().items():
-        newest, pin = version(package), found.text(pinned)
+    """Print a line for each SDK, and one for the engine and the provider's plugin."""
+    pins = found.pins()
+    for package in SDKS:
+        newest, pin = version(package), found.text(pins[package])
         say(f"{package} {newest} ({'the pinned version' if newest == pin else f'the pinned version is {pin}'})")
     say(f"not tried: an engine other than the one here ({_engine()}), and the official provider's plugin")
 
