@@ -25,4 +25,6 @@ def first_fault(error: ValidationError) -> tuple[str, str]:
         return path, "is not known"
     if fault["type"] == "missing":
         return path, "is missing"
+    if fault["type"].startswith("union_tag"):  # pydantic would quote the value
+        return path, "is of no known kind"
     return path, fault["msg"].removeprefix("Value error, ")

@@ -1,6 +1,7 @@
 """What all tests share: Hypothesis without timing verdicts, since a busy machine is no fault of the code; an API that knows nothing."""
 
 import functools
+import json
 import os
 import signal
 import ssl
@@ -53,13 +54,18 @@ def _place(item: pytest.Item) -> int:
     return next((place for place, marker in enumerate(("engine", "cloud"), 1) if item.get_closest_marker(marker)), 3)
 
 
+NOTHING = [{"code": 10007, "message": "This Worker does not exist on your account."}, {"code": 7404, "message": "not found"}]
+
+
 class Nothing(BaseHTTPRequestHandler):
-    """Answers 404 to whatever it is asked."""
+    """Answers, in Cloudflare's envelope, that there is no such worker and no such database."""
 
     def do_GET(self) -> None:
+        body = json.dumps({"success": False, "errors": NOTHING, "messages": [], "result": None}).encode()
         self.send_response(404)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     do_POST = do_GET  # noqa: N815 - named by the protocol
 

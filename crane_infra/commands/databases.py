@@ -11,6 +11,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
 from crane_infra.errors import SettingsError
 from crane_infra.live.account import open_account
+from crane_infra.live.at_once import all_at_once
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.schemas import read_schema_files, schema_files_of
@@ -49,11 +50,11 @@ def for_each_database(
 ) -> list[T]:
     """Do ``work`` with each database of a stack, or the one called ``only``, all at once; raises as ``managed`` does."""
 
-    async def all_at_once() -> list[T]:
+    async def each() -> list[T]:
         async with managed(settings, catalog, outputs, only) as databases:
-            return list(await asyncio.gather(*map(work, databases)))
+            return await all_at_once(map(work, databases))
 
-    return asyncio.run(all_at_once())
+    return asyncio.run(each())
 
 
 def _id(settings: Settings, outputs: StackOutputs, name: str) -> str:

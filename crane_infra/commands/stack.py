@@ -1,6 +1,5 @@
 """What the Pulumi CLI says about a stack, for commands that run without the SDK: the last outputs and the plain configuration."""
 
-import json
 import os
 import subprocess
 from collections.abc import Mapping
@@ -8,15 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from crane_infra.config.settings import ENVIRONMENTS, Settings, parse
 from crane_infra.config.stackfile import project_name
 from crane_infra.errors import SettingsError
 from crane_infra.release.outputs import StackOutputs, read_outputs
 
+_OBJECT = TypeAdapter(dict[str, Any])
+
 
 def outputs_of(stack: str) -> StackOutputs:
-    """The last outputs of a stack; raises SettingsError where Pulumi fails."""
-    return read_outputs(_ask(stack, "stack", "output", "--json"))
+    """The last outputs of a stack; raises SettingsError where Pulumi fails or they cannot be read."""
+    return read_outputs(_ask(stack, "stack", "output", "--json"), stack)
 
 
 def settings_of(stack: str, root: Path) -> Settings:
@@ -27,7 +30,7 @@ def settings_of(stack: str, root: Path) -> Settings:
     if stack not in ENVIRONMENTS:
         raise SettingsError(f"stack {stack}", "is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
     known = {"environment": stack, "project": project_name(root), "organization": "organization", "root": str(root)}
-    config = {key: str(one["value"]) for key, one in _ask(stack, "config", "--json").items() if "value" in one}
+    config = {key: str(one["value"]) for key, one in _ask(stack, "config", "--json").items() if isinstance(one, dict) and "value" in one}
     return parse(known, config, os.environ)
 
 
@@ -57,7 +60,11 @@ def _ask(stack: str, *words: str) -> Mapping[str, Any]:
     ended = ask_pulumi(stack, *words)
     if ended.returncode:
         raise pulumi_failed(stack, ended)
-    return dict(json.loads(ended.stdout))
+    try:
+        return _OBJECT.validate_json(ended.stdout)
+    except ValidationError:
+        todo = f"Run it again. This shows what Pulumi prints: pulumi {' '.join(words)} --stack {stack}"
+        raise SettingsError(f"stack {stack}", "Pulumi printed something other than one JSON object", todo) from None
 
 
 def _first_error(output: str) -> str:

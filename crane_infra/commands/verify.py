@@ -5,7 +5,6 @@ Changes nothing.
 A finding is something that somebody did around the stack. ``crane verify`` and the nightly drift check show it before the next release.
 """
 
-import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live.account import Account, open_account
+from crane_infra.live.at_once import all_at_once
 from crane_infra.live.declared import DeclaredScript, deviations
 from crane_infra.live.expected import ExpectedHead, ExpectedVersion, Served, expected_heads, expected_versions, head_fault, look_at_version
 from crane_infra.migrations.drift import expected_of
@@ -53,8 +53,9 @@ class Report:
 async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) -> Report:
     """Compare everything that the newest proof of a stack names.
 
-    Raises LiveError where the stack has no proof, ApiError where the API fails.
+    Raises LiveError where the stack has no proof, SettingsError where its newest one cannot be read, ApiError where the API fails.
     """
+    outputs.require_newest(settings.environment)
     if (proof := outputs.newest) is None:
         raise LiveError(f"stack {settings.environment}", "has no release yet", f"Run pulumi up -s {settings.environment}")
     report = Report(settings.environment, proof.digest, proof.commit)
@@ -62,7 +63,7 @@ async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) ->
     async with open_account(settings) as account:
         comparison = _Comparison(settings, catalog, outputs, proof, account, report)
         databases = (comparison.database(name, head) for name, head in zip(proof.databases, heads, strict=True))
-        await asyncio.gather(*map(comparison.worker, versions), *databases)
+        await all_at_once([*map(comparison.worker, versions), *databases])
     return report
 
 
@@ -162,7 +163,7 @@ class _Comparison:
         folder, base_path = self.settings.workers_dir / self.catalog.databases[name].migrations, self._base_path(name)
         if not folder.is_dir():
             return None
-        manifest = self.proof.manifest["databases"].get(name, {})
+        manifest = self.proof.manifest.get("databases", {}).get(name, {})
         listed = {(migration["name"], migration["sha256"]) for migration in manifest.get("migrations", [])}
         files = tuple(
             file
@@ -172,7 +173,7 @@ class _Comparison:
         if not len(files) == len(listed) == self.proof.databases[name].head.count:
             return None
         base = self._base(name)
-        return (files, base) if (base.sha256 if base else None) == manifest.get("base", {}).get("sha256") else None
+        return (files, base) if (base.sha256 if base else None) == (manifest.get("base") or {}).get("sha256") else None
 
     @property
     def _commit(self) -> str:

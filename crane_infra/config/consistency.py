@@ -49,9 +49,8 @@ def _require_own_databases(settings: Settings, others: Mapping[str, Mapping[str,
     taken: dict[str, str] = {}
     for place, databases in others.items():
         for name, database in databases.items():
-            taken |= {
-                str(value): f"{place} ({name})" for value in (database.get("name"), database.get("adopt"), database.get("id")) if value
-            }
+            values = map(_map(database).get, ("name", "adopt", "id"))
+            taken |= {str(value): f"{place} ({name})" for value in values if value}
     for name, configured in settings.databases.items():
         for key, value in (("name", configured.name), ("adopt", configured.adopt)):
             if value in taken:
@@ -75,8 +74,12 @@ def neighbours(settings: Settings, outputs: Mapping[str, Mapping[str, Any] | Non
             databases_by_place[f"Pulumi.{other}.yaml"] = {name: dict(database) for name, database in databases.items()}
         except (AttributeError, TypeError, ValueError):
             raise SettingsError(f"Pulumi.{other}.yaml {settings.project}:databases", "cannot be read", "Correct its YAML") from None
-        databases_by_place[f"stack {other}"] = dict(((outputs.get(other) or {}).get("environment") or {}).get("databases") or {})
+        databases_by_place[f"stack {other}"] = _map(_map(_map(outputs.get(other)).get("environment")).get("databases"))
     return databases_by_place
+
+
+def _map(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
 
 
 def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:

@@ -1,7 +1,8 @@
-"""How a call to D1 can fail, by what is known about its effect.
+"""How a call to Cloudflare's API can fail, by what is known about its effect.
 
     ApiError
     ├── RefusedError            the API refused the call: nothing was done
+    │   ├── NotFoundError       what the call asks for does not exist: the API says so itself
     │   └── RateLimitedError    too many calls: nothing was done, try later
     │       └── BusyError       an import or an export blocks the database
     ├── NoAnswerError           no usable answer
@@ -15,10 +16,17 @@ from crane_infra.errors import ApiError
 
 LONGEST_WAIT = 60.0
 """The longest Retry-After that is obeyed, in seconds; an exhausted token gets 300, and nobody waits that long unasked."""
+OUTAGE = "Try again; cloudflarestatus.com lists known outages"
+WAIT = "Wait, then run the same command again"
+RERUN = "Run the same command again: it first reads what was done and does not repeat it"
 
 
 class RefusedError(ApiError):
     """The API refused the call; it had no effect."""
+
+
+class NotFoundError(RefusedError):
+    """The API says that what the call asks for does not exist. No other 404 is one."""
 
 
 class RateLimitedError(RefusedError):

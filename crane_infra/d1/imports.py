@@ -15,7 +15,8 @@ from uuid import uuid4
 import httpx
 
 from crane_infra.d1 import reply
-from crane_infra.d1.errors import NoAnswerError
+from crane_infra.d1.answer import BUSY, Call
+from crane_infra.d1.errors import RERUN, WAIT, BusyError, NoAnswerError
 
 Pause = Callable[[float], Awaitable[None]]
 LONGEST_IMPORT = 900.0
@@ -38,7 +39,7 @@ class Importer:
     """Imports files into one database, which ``call`` names in errors."""
 
     endpoint: Endpoint
-    call: reply.Call
+    call: Call
     pause: Pause = asyncio.sleep
 
     async def run(self, sql: str) -> None:
@@ -50,6 +51,9 @@ class Importer:
         content = f"-- {uuid4().hex}\n{sql}".encode()
         etag = hashlib.md5(content, usedforsecurity=False).hexdigest()  # the endpoint asks for MD5
         begun = await self.endpoint.again({"action": "init", "etag": etag})
+        self._require_no_error(begun)
+        if not begun.upload_url or not begun.filename:
+            raise NoAnswerError(self.call.where, "Cloudflare's API failed: the import has no address to upload the file to", RERUN)
         await self._upload(begun.upload_url, content)
         state = await self.endpoint.once({"action": "ingest", "etag": etag, "filename": begun.filename})
         await self._wait(state)
@@ -69,13 +73,14 @@ class Importer:
                 return
             if seconds is not None:
                 await self.pause(seconds)
-        raise NoAnswerError(self.call.where, f"the import file could not be uploaded: {failure}", reply.RERUN)
+        raise NoAnswerError(self.call.where, f"the import file could not be uploaded: {failure}", RERUN)
 
     async def _wait(self, state: reply.Import) -> None:
         began, waits = monotonic(), iter(_POLL_SECONDS)
         while state.status != "complete":
-            if state.status == "error":
-                raise self.call.refused(f"D1 refused it: {state.error}", "Fix what the message names")
+            self._require_no_error(state)
+            if not state.bookmark:
+                raise self.call.unanswered("the import says neither how far it is nor that it is done")
             if monotonic() - began > LONGEST_IMPORT:
                 raise self.call.unanswered(f"the import did not finish within {LONGEST_IMPORT:g} s")
             await self.pause(next(waits, _POLL_SECONDS[-1]))
@@ -83,3 +88,9 @@ class Importer:
                 state = await self.endpoint.again({"action": "poll", "current_bookmark": state.bookmark})
             except NoAnswerError as error:
                 raise self.call.unanswered(error.what) from None
+
+    def _require_no_error(self, state: reply.Import) -> None:
+        if BUSY in state.error:
+            raise BusyError(self.call.where, f"the database is busy: {state.error}", WAIT, None)
+        if state.error:
+            raise self.call.refused(f"D1 refused it: {state.error}", "Fix what the message names")

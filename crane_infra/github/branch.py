@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from crane_infra.errors import GithubError
+from crane_infra.github.answers import BRANCH
 from crane_infra.github.client import Github
 
 
@@ -11,7 +12,7 @@ def require_head(github: Github, commit: str, branch: str) -> None:
 
     Raises GithubError with both commits where it is not, and where GitHub fails.
     """
-    head = str(github.get(f"/branches/{quote(branch, safe='')}")["commit"]["sha"])
+    head = github.get(BRANCH, f"/branches/{quote(branch, safe='')}").commit.sha
     if commit != head:
         what = f"is not the head of {branch}, which is {head[:12]}: deploying it would take the stack back. Nothing was changed"
         raise GithubError(

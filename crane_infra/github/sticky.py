@@ -3,9 +3,7 @@
 They are found by a mark in their first line and by their author: anybody can copy the mark, and whoever writes a comment can change it later.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
+from crane_infra.github.answers import COMMENTS, ISSUES, WRITTEN, Note
 from crane_infra.github.client import Github
 
 BOT = "github-actions[bot]"
@@ -16,18 +14,18 @@ _CUT = "\n\n… cut here. The log of the run has the rest."
 def put_comment(github: Github, pull: int, mark: str, text: str, author: str = BOT) -> str:
     """Write the comment with this mark on a pull request, in place of the last one; returns its address. Raises GithubError."""
     body = {"body": _marked(mark, text)}
-    mine = next((comment for comment in github.every(f"/issues/{pull}/comments") if _is_mine(comment, mark, author)), None)
+    mine = next((comment for comment in github.every(COMMENTS, f"/issues/{pull}/comments") if _is_mine(comment, mark, author)), None)
     if mine is not None:
-        return str(github.send("PATCH", f"/issues/comments/{mine['id']}", body)["html_url"])
-    return str(github.send("POST", f"/issues/{pull}/comments", body)["html_url"])
+        return github.send(WRITTEN, "PATCH", f"/issues/comments/{mine.id}", body).html_url
+    return github.send(WRITTEN, "POST", f"/issues/{pull}/comments", body).html_url
 
 
 def put_issue(github: Github, mark: str, title: str, text: str, author: str = BOT) -> str:
     """Open the issue with this mark, or replace the text of the open one; returns its address. Raises GithubError."""
     mine, body = _open_issue(github, mark, author), {"title": title, "body": _marked(mark, text)}
     if mine is not None:
-        return str(github.send("PATCH", f"/issues/{mine['number']}", body)["html_url"])
-    return str(github.send("POST", "/issues", body)["html_url"])
+        return github.send(WRITTEN, "PATCH", f"/issues/{mine}", body).html_url
+    return github.send(WRITTEN, "POST", "/issues", body).html_url
 
 
 def close_issue(github: Github, mark: str, author: str = BOT) -> str | None:
@@ -35,16 +33,17 @@ def close_issue(github: Github, mark: str, author: str = BOT) -> str | None:
     mine = _open_issue(github, mark, author)
     if mine is None:
         return None
-    return str(github.send("PATCH", f"/issues/{mine['number']}", {"state": "closed", "state_reason": "completed"})["html_url"])
+    return github.send(WRITTEN, "PATCH", f"/issues/{mine}", {"state": "closed", "state_reason": "completed"}).html_url
 
 
-def _open_issue(github: Github, mark: str, author: str) -> dict[str, Any] | None:
-    issues = github.every("/issues", state="open", creator=author)
-    return next((issue for issue in issues if "pull_request" not in issue and _is_mine(issue, mark, author)), None)
+def _open_issue(github: Github, mark: str, author: str) -> int | None:
+    """The number of the open issue."""
+    issues = github.every(ISSUES, "/issues", state="open", creator=author)
+    return next((issue.number for issue in issues if issue.pull_request is None and _is_mine(issue, mark, author)), None)
 
 
-def _is_mine(entry: Mapping[str, Any], mark: str, author: str) -> bool:
-    return (entry.get("user") or {}).get("login") == author and str(entry.get("body") or "").startswith(_first_line(mark))
+def _is_mine(note: Note, mark: str, author: str) -> bool:
+    return note.user is not None and note.user.login == author and (note.body or "").startswith(_first_line(mark))
 
 
 def _marked(mark: str, text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from crane_infra.errors import GithubError
+from crane_infra.github.answers import ARTIFACTS, RELEASE, RELEASES
 from crane_infra.github.client import Github
 
 
@@ -38,25 +39,26 @@ def keep(github: Github, tag: str, digest: str, archive: Path) -> str:
 
     Raises GithubError.
     """
-    release = github.find(f"/releases/tags/{quote(tag, safe='')}") or github.send("POST", "/releases", {"tag_name": tag, "name": tag})
+    release = github.find(RELEASE, f"/releases/tags/{quote(tag, safe='')}")
+    release = release or github.send(RELEASE, "POST", "/releases", {"tag_name": tag, "name": tag})
     name = f"{name_of(digest)}.tar"
-    if all(asset["name"] != name for asset in release.get("assets") or []):
-        github.upload(str(release["upload_url"]).partition("{")[0], name, archive.read_bytes())
+    if all(asset.name != name for asset in release.assets):
+        github.upload(release.upload_url.partition("{")[0], name, archive.read_bytes())
     return name
 
 
 def _artifact(github: Github, digest: str, commit: str) -> int | None:
-    for artifact in github.every("/actions/artifacts", within="artifacts", name=name_of(digest)):
-        run = artifact.get("workflow_run") or {}
-        if not artifact["expired"] and run.get("head_sha") == commit and run.get("head_repository_id") == run.get("repository_id"):
-            return int(artifact["id"])
+    for artifact in github.every(ARTIFACTS, "/actions/artifacts", within="artifacts", name=name_of(digest)):
+        run = artifact.workflow_run
+        if run and not artifact.expired and run.head_sha == commit and run.head_repository_id == run.repository_id:
+            return artifact.id
     return None
 
 
 def _asset(github: Github, digest: str) -> int | None:
     name = f"{name_of(digest)}.tar"
-    assets = (asset for release in github.every("/releases") for asset in release.get("assets") or [])
-    return next((int(asset["id"]) for asset in assets if asset["name"] == name), None)
+    assets = (asset for release in github.every(RELEASES, "/releases") for asset in release.assets)
+    return next((asset.id for asset in assets if asset.name == name), None)
 
 
 def _only_file(content: bytes, where: str) -> bytes:

@@ -129,6 +129,8 @@ async def look_at_version(account: Account, expected: ExpectedVersion) -> Served
     deployments = await account.deployments(expected.script)
     if not deployments and not await account.has_worker(expected.script):
         todo = f"Run pulumi refresh -s {expected.stack}, then pulumi up -s {expected.stack}, which creates it again"
+        if expected.stack == "production":
+            todo = "Run pulumi up -s production: it refuses, and names the commands that create the worker again"
         return Served(expected, "", fault=LiveError(f"worker {expected.script}", "does not exist", todo))
     if not deployments or deployments[0].shares != {expected.version: 100}:
         return await _other_version(account, expected, deployments)
@@ -173,7 +175,7 @@ def _is_manual(served: Served) -> bool:
 
 
 def _in_manifest(proof: Proof, database: str) -> dict[str, Any]:
-    return dict((proof.manifest.get("databases") or {}).get(database) or {})
+    return dict(proof.manifest.get("databases", {}).get(database, {}))
 
 
 def _only_went_on(ledger: Ledger, listed: Mapping[str, str]) -> bool:

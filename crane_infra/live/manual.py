@@ -35,15 +35,17 @@ class ManualDeployment:
     worker: str
     script: str
     deployment: Deployment | None
-    """None: the worker is gone, with all its deployments."""
+    """None: the worker serves nothing, which it confirmed itself."""
     action: Action
     changes: tuple[str, ...] = ()
     """What replacing it changes besides the code, each in a few words."""
+    last_version: str = ""
+    """The version that the stack deployed last."""
 
     @property
     def mark(self) -> str:
         """What distinguishes this deployment from every other one."""
-        return self.deployment.id if self.deployment else f"none of {self.script}"
+        return self.deployment.id if self.deployment else nothing_after(self.last_version)
 
     @property
     def summary(self) -> str:
@@ -61,6 +63,10 @@ class ManualDeployment:
     def error(self, stack: str) -> LiveError:
         """The refusal."""
         consent = f"pulumi config set -s {stack} --path workers.{self.worker}.replace-deployment {self.mark}"
+        if self.deployment is None:
+            what = "serves nothing: the worker, or its deployment, was deleted"
+            todo = f"To create it again from this release: {consent}, then pulumi refresh -s {stack}, then run the same command again"
+            return LiveError(f"worker {self.script}", what, todo)
         todo = f"To let this release replace it: {consent}, then run the same command again"
         what = f"serves {self._serving}, which this stack did not deploy; an update would keep or overwrite it"
         return LiveError(f"worker {self.script}", what, todo)
@@ -71,6 +77,11 @@ class ManualDeployment:
             return "nothing"
         by = f" by {self.deployment.by}" if self.deployment.by else ""
         return f"{self.deployment.summary} (manual deployment{by} on {self.deployment.made_on})"
+
+
+def nothing_after(version: str) -> str:
+    """The mark of a worker that serves nothing any more, where ``version`` was the last that its stack deployed."""
+    return f"nothing-after-{version}"
 
 
 def manual_deployment(deployments: Sequence[Deployment], last: LastDeployed, serving: Comparison | None) -> Deployment | None:
@@ -93,8 +104,12 @@ def manual_deployment(deployments: Sequence[Deployment], last: LastDeployed, ser
     return active if is_put_back or not _WORKER_DIGEST.fullmatch(serving.tag or "") else None
 
 
-def action_for(deployment: Deployment, last: LastDeployed, tag: str, environment: str, consent: str | None) -> Action:
-    """What a run of ``environment`` does whose release has the worker digest ``tag``; ``consent`` names a deployment it may replace."""
-    if tag != last.tag:
+def action_for(deployment: Deployment | None, last: LastDeployed, tag: str, environment: str, consent: str | None) -> Action:
+    """What a run of ``environment`` does whose release has the worker digest ``tag``; ``consent`` names what it may replace by its mark.
+
+    A worker that serves nothing is never created again unasked in production, whatever the release brings.
+    """
+    if deployment is not None and tag != last.tag:
         return "goes on"
-    return "redeploys" if environment == "staging" or consent == deployment.id else "refuses"
+    mark = deployment.id if deployment else nothing_after(last.version)
+    return "redeploys" if environment == "staging" or consent == mark else "refuses"

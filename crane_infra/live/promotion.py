@@ -1,17 +1,19 @@
 """Decides whether production may take a release: the gate's verdict and, for the newest release, another look at staging.
 
-Knows no Pulumi: the program and ``crane migrations apply`` ask the same way.
+Knows no Pulumi: the program and ``crane migrations apply`` ask the same way. Where staging cannot be looked at, the gate is closed for that
+reason alone: it says nothing of a change in staging that nobody has seen.
 """
 
 from crane_infra.config.settings import Settings
-from crane_infra.errors import CraneError, GateError
+from crane_infra.d1.errors import NotFoundError
+from crane_infra.errors import ApiError, CraneError, GateError
 from crane_infra.live.account import open_account
 from crane_infra.live.expected import require_still_proven
 from crane_infra.release.gate import Verdict
 
 
 async def require_open(settings: Settings, verdict: Verdict) -> list[str]:
-    """Raise GateError where the gate is closed or, for the newest release, where staging has changed since its proof.
+    """Raise GateError where the gate is closed or, for the newest release, where staging has changed since its proof or cannot be looked at.
 
     Returns what is to be logged of an open gate: each worker of staging where the twin of the proven version serves.
     """
@@ -23,10 +25,12 @@ async def require_open(settings: Settings, verdict: Verdict) -> list[str]:
         async with open_account(settings) as account:
             served = await require_still_proven(account, verdict.proof, verdict.older)
     except CraneError as error:
-        raise no_longer_proven(error) from None
+        raise closed_by(error) from None
     return [worker.summary for worker in served if worker.is_twin]
 
 
-def no_longer_proven(error: CraneError) -> GateError:
-    """The refusal where staging was proven once and has changed since."""
-    return Verdict(None, f"staging has changed since its proof: {error.where}: {error.what}", error.todo).error()
+def closed_by(error: CraneError) -> GateError:
+    """The refusal where the look at staging ended in an error: staging has changed since its proof, or the API failed."""
+    could_not_look = isinstance(error, ApiError) and not isinstance(error, NotFoundError)
+    reason = "staging could not be looked at" if could_not_look else "staging has changed since its proof"
+    return Verdict(None, f"{reason}: {error.where}: {error.what}", error.todo).error()

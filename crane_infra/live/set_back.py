@@ -6,23 +6,29 @@ It sends only what is to change: everything else stays as it is, also what chang
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cloudflare import APIError
+from pydantic import TypeAdapter
 
-from crane_infra.live.account import Account, failed, path_of
+from crane_infra.d1.answer import Call, read_result
+from crane_infra.d1.sdk import Api, Method
+from crane_infra.live.account import Account
+from crane_infra.live.reads import path_of
+
+WRITE = "Workers Scripts Write"
+_ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 
 
 async def change_settings(account: Account, script: str, settings: Mapping[str, Any]) -> None:
     """Set these settings of a script, which have the names of Cloudflare's API. Raises ApiError."""
-    try:
-        await account.client.patch(path_of(account.id, "workers", "workers", script), body=dict(settings), cast_to=object)
-    except APIError as error:
-        raise failed(f"settings of worker {script}", error, "Workers Scripts Write") from None
+    await _send(account, f"settings of worker {script}", "PATCH", dict(settings), "workers", "workers", script)
 
 
 async def set_schedules(account: Account, script: str, crons: Sequence[str]) -> None:
     """Give a script these schedules and no others. Raises ApiError."""
-    try:
-        schedules = [{"cron": cron} for cron in crons]
-        await account.client.put(path_of(account.id, "workers", "scripts", script, "schedules"), body=schedules, cast_to=object)
-    except APIError as error:
-        raise failed(f"schedules of worker {script}", error, "Workers Scripts Write") from None
+    schedules = [{"cron": cron} for cron in crons]
+    await _send(account, f"schedules of worker {script}", "PUT", schedules, "workers", "scripts", script, "schedules")
+
+
+async def _send(account: Account, where: str, method: Method, body: object, *path: str) -> None:
+    api = Api(account.client)
+    call = Call(where, WRITE, account.id, is_write=True, hidden=api.credentials)
+    read_result(call, await api.send(call, method, path_of(account.id, *path), body), _ANYTHING)

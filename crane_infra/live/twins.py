@@ -4,11 +4,12 @@ The provider sends a request again when its reply is lost, and a killed run is s
 call that arrives late can give the traffic to the one that the stack does not know. See docs/decisions/0027.
 """
 
-import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from crane_infra.live.account import Account
+from crane_infra.live.at_once import all_at_once
+from crane_infra.live.reads import contradiction
 from crane_infra.live.version import are_one_upload
 
 
@@ -26,9 +27,11 @@ async def compare(account: Account, script: str, serving: str, known: str, earli
 
     Raises ApiError where the API fails.
     """
-    live, own = await asyncio.gather(account.version(script, serving), account.version(script, known))
-    if live is None or own is None:
-        return Comparison(live.tag if live else None)
+    live, own = await all_at_once([account.version(script, serving), account.version(script, known)])
+    if live is None:
+        raise contradiction(f"version {serving} of {script}", "it lists a deployment of it, but says that there is no such version")
+    if own is None:
+        return Comparison(live.tag)
     is_twin = serving not in earlier and are_one_upload(live, own) and await _have_the_same_modules(account, script, serving, known)
     return Comparison(live.tag, is_twin, is_older=not is_twin and live.uploaded_on < own.uploaded_on)
 
@@ -39,5 +42,5 @@ def twin_summary(script: str, serving: str, known: str) -> str:
 
 
 async def _have_the_same_modules(account: Account, script: str, one: str, other: str) -> bool:
-    versions = await asyncio.gather(*(account.version(script, version, with_modules=True) for version in (one, other)))
+    versions = await all_at_once(account.version(script, version, with_modules=True) for version in (one, other))
     return len({version.contents if version else None for version in versions} | {None}) == 2  # noqa: PLR2004

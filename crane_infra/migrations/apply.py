@@ -1,7 +1,8 @@
 """Brings a database up to its migration files: judge, import wrangler's rows, then one request for each pending file.
 
-After a failed write the ledger is read before anything is sent again, and the ledger decides, not the reply. Nothing is undone: the way back
-is the Time Travel bookmark taken before the first pending file, and without a bookmark nothing is applied.
+The ledger decides, not the reply: after a failed write it is read before anything is sent again, and after the last file it is read whatever
+the replies said. Nothing is undone: the way back is the Time Travel bookmark taken before the first pending file, and without a bookmark
+nothing is applied.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from crane_infra.migrations.drift import SchemaDiffersError
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.ledger import LedgerHead, read_ledger
-from crane_infra.migrations.run.failure import failure
+from crane_infra.migrations.run.failure import failure, require_recorded
 from crane_infra.migrations.run.prepare import prepare
 from crane_infra.migrations.run.send import asks_too_long, is_temporary, send_file, wait_for
 from crane_infra.migrations.run.settle import settle
@@ -57,6 +58,7 @@ async def migrate(
             await _apply(run, file)
     if run.has_written:
         await run.read_again()
+        require_recorded(run)
     return Outcome(tuple(run.applied), tuple(run.adopted), run.ledger.head)
 
 
@@ -101,10 +103,13 @@ async def _apply(run: Run, file: MigrationFile) -> None:
         try:
             await send_file(run, file)
         except ApiError as error:
-            if not asks_too_long(error) and await settle(run, file, error):
+            if asks_too_long(error):
+                raise failure(run, file, error) from None
+            if await settle(run, file, error):
                 return
+            require_recorded(run)  # an earlier file that is missing comes first
             may_succeed = run.rows_listed != rows_listed or is_temporary(error)
-            if attempt == ATTEMPTS or asks_too_long(error) or not may_succeed:
+            if attempt == ATTEMPTS or not may_succeed:
                 raise failure(run, file, error) from None
             await wait_for(run, error)
         else:

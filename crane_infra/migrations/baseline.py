@@ -3,13 +3,13 @@
 Every difference has to be accepted by name, so the ledger never claims what nobody has looked at.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 from crane_infra.d1.database import BoundStatement, DatabaseClient
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
+from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift, read_accepted
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.fitting import count_up_to, data_files_after, data_files_before, fitting_count, prefix_of, schemas_of
 from crane_infra.migrations.ledger import Ledger, read_ledger
@@ -96,6 +96,18 @@ async def _write(db: DatabaseClient, drift: Drift, files: Sequence[MigrationFile
         *accept_request(objects, after),
     ]
     await db.write(request)
+    await _require_recorded(db, files, objects)
+
+
+async def _require_recorded(db: DatabaseClient, files: Sequence[MigrationFile], objects: Mapping[str, str | None]) -> None:
+    """Read back what was written: a reply that reports success proves nothing."""
+    ledger = await read_ledger(db)
+    settled = {entry.name for entry in ledger.entries if entry.settled}
+    accepted = {name for recorded in (await read_accepted(db, ledger)).values() for name in recorded}
+    missing = [file.name for file in files if file.name not in settled] + [name for name in objects if name not in accepted]
+    if missing:
+        what = f"D1 reported success, but the ledger has no record of {missing[0]}"
+        raise MigrationError(db.name, what, "Run the same command again")
 
 
 def _require_accepted(drift: Drift, accept: Collection[str], todo: str) -> None:

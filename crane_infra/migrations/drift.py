@@ -12,6 +12,7 @@ from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.names import BEFORE_ALL, Order, order_of
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger
+from crane_infra.migrations.ledger_rows import ACCEPTED_ROWS, read_rows
 from crane_infra.migrations.own_tables import ACCEPTED
 from crane_infra.migrations.sqlite.schema import Schema, as_schema, difference, differing, schema_after
 
@@ -79,9 +80,8 @@ async def read_accepted(db: DatabaseClient, ledger: Ledger) -> AcceptedObjects:
     if not ledger.ready:
         return {}
     accepted: dict[Order, dict[str, str | None]] = {}
-    for row in await db.read(f'SELECT object, sql, "after" FROM {ACCEPTED} ORDER BY object'):  # noqa: S608 - a name of ours
-        after = BEFORE_ALL if row["after"] is None else order_of(str(row["after"]))
-        accepted.setdefault(after, {})[str(row["object"])] = None if row["sql"] is None else str(row["sql"])
+    for row in await read_rows(db, f'SELECT object, sql, "after" FROM {ACCEPTED} ORDER BY object', ACCEPTED_ROWS):  # noqa: S608 - a name of ours
+        accepted.setdefault(BEFORE_ALL if row.after is None else order_of(row.after), {})[row.object] = row.sql
     return accepted
 
 

@@ -9,21 +9,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from crane_infra.d1.database import DatabaseClient, Row
+from crane_infra.d1.database import DatabaseClient
 from crane_infra.d1.errors import RateLimitedError, RefusedError
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.names import order_of
 from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.ledger_rows import LEDGER_ROWS, OBJECTS, ListedRow, ObjectRow, RecordedRow, Row, read_rows
 from crane_infra.migrations.own_tables import OURS, TABLES, WRANGLER, is_users
 
 Origin = Literal["applied", "adopted", "base", "baseline"]
 COLUMNS = 'sha256, origin, token, "release", bookmark, started_at, done_at'
-_OBJECTS = "sqlite_master"
 # One SELECT over both tables: a file that commits between two reads would look half recorded. Only names of ours are formatted into SQL here
 # and below; values are bound.
 _READ = {
-    _OBJECTS: f"""SELECT '{_OBJECTS}' AS source, NULL AS id, name, type, sql, NULL AS sha256, NULL AS origin, NULL AS token, NULL AS "release",
-    NULL AS bookmark, NULL AS started_at, NULL AS done_at FROM {_OBJECTS}""",  # noqa: S608
+    OBJECTS: f"""SELECT '{OBJECTS}' AS source, NULL AS id, name, type, sql, NULL AS sha256, NULL AS origin, NULL AS token, NULL AS "release",
+    NULL AS bookmark, NULL AS started_at, NULL AS done_at FROM {OBJECTS}""",  # noqa: S608
     WRANGLER: f"""SELECT '{WRANGLER}' AS source, id, name, NULL AS type, NULL AS sql, NULL AS sha256, NULL AS origin, NULL AS token,
     NULL AS "release", NULL AS bookmark, NULL AS started_at, applied_at AS done_at FROM {WRANGLER}""",  # noqa: S608
     OURS: f"SELECT '{OURS}' AS source, NULL AS id, name, NULL AS type, NULL AS sql, {COLUMNS} FROM {OURS}",  # noqa: S608
@@ -105,18 +105,18 @@ async def read_ledger(db: DatabaseClient, *, ready: bool = False) -> Ledger:
     Raises ApiError, and MigrationError for a row without a name.
     """
     rows = await (_read_all(db) if ready else _read_existing(db))
-    schema_rows = [row for row in rows if row.get("source") == _OBJECTS]
-    tables = _tables(schema_rows)
+    schema = [row for row in rows if isinstance(row, ObjectRow)]
+    tables = _tables(schema)
     populated = any(map(is_users, tables))
-    entries = _entries([row for row in rows if row.get("source") != _OBJECTS], db.name)
+    entries = _entries(rows, db.name)
     base = next((entry for entry in entries if entry.origin == "base"), None)
-    objects = tuple((_text(row, "type"), _text(row, "name"), _text(row, "sql")) for row in schema_rows if row.get("sql") is not None)
+    objects = tuple((row.type, row.name, row.sql) for row in schema if row.sql is not None)
     return Ledger(tuple(entry for entry in entries if entry is not base), populated, tables >= TABLES, base, objects)
 
 
 async def _read_all(db: DatabaseClient) -> list[Row]:
     try:
-        return await db.read(_select(_OBJECTS, WRANGLER, OURS))
+        return await _read(db, OBJECTS, WRANGLER, OURS)
     except RateLimitedError:
         raise
     except RefusedError:  # a table is gone: the database was restored to an earlier state in the meantime
@@ -125,40 +125,45 @@ async def _read_all(db: DatabaseClient) -> list[Row]:
 
 async def _read_existing(db: DatabaseClient) -> list[Row]:
     """Read the ledger's tables that exist."""
-    schema_rows = await db.read(_select(_OBJECTS))
-    existing = [table for table in (WRANGLER, OURS) if table in _tables(schema_rows)]
-    return [*schema_rows, *(await db.read(_select(*existing)) if existing else [])]
+    schema = await _read(db, OBJECTS)
+    existing = [table for table in (WRANGLER, OURS) if table in _tables(schema)]
+    return [*schema, *(await _read(db, *existing) if existing else [])]
 
 
-def _select(*sources: str) -> str:
-    return f"{' UNION ALL '.join(_READ[source] for source in sources)} ORDER BY source, id, started_at, name"
+async def _read(db: DatabaseClient, *sources: str) -> list[Row]:
+    select = " UNION ALL ".join(_READ[source] for source in sources)
+    return await read_rows(db, f"{select} ORDER BY source, id, started_at, name", LEDGER_ROWS)
 
 
-def _tables(objects: Iterable[Row]) -> set[str]:
-    return {_text(row, "name") for row in objects if row.get("type") == "table"}
+def _tables(rows: Iterable[Row]) -> set[str]:
+    return {row.name for row in rows if isinstance(row, ObjectRow) and row.type == "table"}
 
 
 def _entries(rows: Sequence[Row], where: str) -> tuple[LedgerEntry, ...]:
-    listed: dict[str, Row] = {}
-    recorded: dict[str, Row] = {}
-    for row in rows:
-        if not isinstance(row.get("name"), str):
-            raise MigrationError(where, f"{row.get('source')} has a row without a name", "Remove that row")
-        (listed if row.get("source") == WRANGLER else recorded)[_text(row, "name")] = row
-    return tuple(_entry(name, name in listed, recorded.get(name)) for name in {**listed, **recorded})
+    listed = [row for row in rows if isinstance(row, ListedRow)]
+    recorded = {row.name: row for row in rows if isinstance(row, RecordedRow)}
+    if any(row.name is None for row in listed):
+        raise MigrationError(where, f"{WRANGLER} has a row without a name", "Remove that row")
+    names = {row.name for row in listed if row.name is not None}
+    ordered = dict.fromkeys([row.name for row in listed if row.name is not None] + list(recorded))
+    return tuple(_entry(name, name in names, recorded.get(name)) for name in ordered)
 
 
-def _entry(name: str, listed: bool, row: Row | None) -> LedgerEntry:  # noqa: FBT001
+def _entry(name: str, listed: bool, row: RecordedRow | None) -> LedgerEntry:  # noqa: FBT001
     if row is None:
         return LedgerEntry(name, listed)
-    optional = {key: None if row.get(key) is None else _text(row, key) for key in ("token", "release", "bookmark", "started_at", "done_at")}
     known: dict[str, Origin] = {"adopted": "adopted", "base": "base", "baseline": "baseline"}
-    origin = known.get(_text(row, "origin"), "applied")
-    return LedgerEntry(name, listed, sha256=_text(row, "sha256"), origin=origin, **optional)
-
-
-def _text(row: Row, key: str) -> str:
-    return str(row.get(key))
+    return LedgerEntry(
+        name,
+        listed,
+        sha256=row.sha256,
+        origin=known.get(row.origin, "applied"),
+        token=row.token,
+        release=row.release,
+        bookmark=row.bookmark,
+        started_at=row.started_at,
+        done_at=row.done_at,
+    )
 
 
 def _head(pairs: Iterable[tuple[str, str]]) -> LedgerHead:

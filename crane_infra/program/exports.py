@@ -48,7 +48,7 @@ def proofs_with_claim(
 ) -> list[dict[str, Any]]:
     """The proofs with this release's claim in front; ids are by catalog name."""
     claim = _claim(prepared, plan, version_ids, database_ids)
-    return extended(prepared.last.raw.get("proofs") or [], claim, _renewal(prepared.settings))
+    return extended(prepared.last.proofs, claim, _renewal(prepared.settings))
 
 
 def environment_record(prepared: Prepared, plan: Plan, database_ids: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:

@@ -69,8 +69,9 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     Raises a CraneError for the first thing that is wrong.
     """
     raw: dict[str, dict[str, Any] | None] = {environment: outputs_of(settings.stack(environment)) for environment in ENVIRONMENTS}
-    outputs = {environment: read_outputs(raw[environment]) for environment in ENVIRONMENTS}
+    outputs = {environment: read_outputs(raw[environment], environment) for environment in ENVIRONMENTS}
     last = outputs[settings.environment]
+    last.require_newest(settings.environment)
     require_consistent(catalog, settings, neighbours(settings, raw))
     require_nothing_lost(last.declared, settings)
     existing = {name for name, worker in settings.workers.items() if worker.adopted or name in last.workers}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.errors import GateError
-from crane_infra.release.proof import Proof, readable
+from crane_infra.release.proof import Proof, newest_fault, proofs_in
 
 CHANGED = "+changes"
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -30,10 +30,13 @@ class Choice:
 def chosen(outputs: Mapping[str, Any], choice: Choice) -> Proof:
     """Choose a proof from the outputs of a stack. Its commit comes without ``+changes``.
 
-    Raises GateError if there is no such proof, if it has no commit, or if its files differed from its commit and ``choice`` does not
+    Raises GateError if there is no such proof, if the newest one cannot be read, if it has no commit, or if its files differed from its commit and ``choice`` does not
     accept that.
     """
-    proofs = [proof for entry in outputs.get("proofs") or [] if (proof := readable(entry))]
+    if not choice.digest and not choice.commit and (fault := newest_fault(outputs)):
+        todo = "Use the version of crane-infra that wrote it, or name a release with --digest or --commit"
+        raise GateError(f"stack {choice.stack}", f"its newest proof cannot be read ({fault})", todo)
+    proofs = proofs_in(outputs)
     if not proofs:
         raise GateError(f"stack {choice.stack}", "has not proven any release", f"Run pulumi up -s {choice.stack}")
     matching = next((proof for proof in proofs if _matches(proof, choice)), None)

@@ -79,7 +79,8 @@ def judge(outputs: Mapping[str, Any] | None, required: RequiredProof, now: datet
         return Verdict(None, f"the proofs of {required.proven_in} cannot be read (proofs: is not a list of proofs)")
     matching = next((entry for entry in proofs if entry.get("digest") == required.digest), None)
     if matching is None:
-        last = str(proofs[0].get("digest", "of unknown digest"))[:12]
+        digest = proofs[0].get("digest")
+        last = digest[:12] if isinstance(digest, str) else "of unknown digest"
         return Verdict(None, f"release {required.digest[:12]} is not proven by {required.proven_in}, whose newest proof is {last}")
     verdict = _judge_proof(matching, required, now)
     newest = verdict.is_open and matching is proofs[0]
@@ -123,10 +124,9 @@ def _in_days(age: timedelta | None) -> str:
 
 def _is_complete(proof: Proof) -> bool:
     """Whether the proof lists every worker and database of its manifest."""
-    digests = {name: worker.get("digest") for name, worker in (proof.manifest.get("workers") or {}).items()}
-    return {name: worker.tag for name, worker in proof.workers.items()} == digests and set(proof.databases) == set(
-        proof.manifest.get("databases") or {}
-    )
+    digests = {name: worker["digest"] for name, worker in proof.manifest.get("workers", {}).items()}
+    tags = {name: worker.tag for name, worker in proof.workers.items()}
+    return tags == digests and set(proof.databases) == set(proof.manifest.get("databases", {}))
 
 
 def verdict_for(

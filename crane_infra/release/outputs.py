@@ -1,50 +1,70 @@
 """The outputs of a stack as one typed value: its workers and databases, and what it has proven. Pure.
 
-They are the outputs of the last release that passed; a run that failed later did not change them. A part that cannot be read counts as
-absent, so the state of another version never causes a traceback.
+They are the outputs of the last release that passed; a run that failed later did not change them. A part of another type is an error and
+never counts as absent: a stack whose workers cannot be read would look like one that never had any.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crane_infra.config.script_settings import ScriptSettings
+from crane_infra.errors import SettingsError
+from crane_infra.frozen import first_fault
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
-from crane_infra.release.proof import Proof, readable
+from crane_infra.release.proof import Proof, newest_fault, proofs_in
+
+RESTORE = "Use the version of crane-infra that wrote them, or restore the state: pulumi stack export and import"
 
 
-@dataclass(frozen=True)
-class DatabaseOutput:
+class _Output(BaseModel):
+    """A part of what a stack exported; what another version exports besides is left out."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, defer_build=True)
+
+
+class DatabaseOutput(_Output):
     """A database as the stack exported it."""
 
-    name: str
-    id: str
-    adopted: bool
-    read_replication: str | None = None
+    name: str = ""
+    id: str = ""
+    adopted: bool = False
+    read_replication: Annotated[str | None, Field(alias="read-replication")] = None
     """None: the stack does not declare it."""
 
 
-@dataclass(frozen=True)
-class WorkerOutput:
+class WorkerOutput(_Output):
     """A worker as the stack exported it. ``crons`` None: this stack never declared schedules for it."""
 
-    script: str
-    url: str | None
-    adopted: bool
-    variables: Mapping[str, str]
-    services: Mapping[str, str]
-    crons: tuple[str, ...] | None
-    replaced_deployment: str | None
+    script: str = ""
+    url: str | None = None
+    adopted: bool = False
+    variables: Mapping[str, str] = {}
+    services: Mapping[str, str] = {}
+    crons: tuple[str, ...] | None = None
+    replaced_deployment: Annotated[str | None, Field(alias="uploaded-anew-for")] = None
     """The manual deployment that made this stack upload the version again, if there was one."""
     settings: Mapping[str, Any] | None = None
     """The declared settings of the script, with the names of Cloudflare's API. None: no others than every worker has."""
-    settings_returned: str | None = None
+    settings_returned: Annotated[str | None, Field(alias="settings-returned")] = None
     """When this stack last set them back, if it ever did."""
 
     @property
     def declared(self) -> Mapping[str, Any]:
         """The declared settings of the script, also where they are those of every worker."""
         return ScriptSettings().declared if self.settings is None else self.settings
+
+
+class _Environment(_Output):
+    workers: Mapping[str, WorkerOutput] = {}
+    databases: Mapping[str, DatabaseOutput] = {}
+    secrets: Mapping[str, str] = {}
+
+
+class _Exported(_Output):
+    environment: _Environment = _Environment()
 
 
 @dataclass(frozen=True)
@@ -72,14 +92,19 @@ class StackOutputs:
     def declared(self) -> dict[str, dict[str, dict[str, Any]]]:
         """The databases and workers that the stack declared last, as plain mappings."""
         return {
-            "databases": {name: asdict(database) for name, database in self.databases.items()},
-            "workers": {name: asdict(worker) for name, worker in self.workers.items()},
+            "databases": {name: database.model_dump() for name, database in self.databases.items()},
+            "workers": {name: worker.model_dump() for name, worker in self.workers.items()},
         }
 
     @property
     def manifest(self) -> Mapping[str, Any]:
         """The manifest of the newest release; empty if there is none."""
         return self.proofs[0].manifest if self.proofs else {}
+
+    def require_newest(self, stack: str) -> None:
+        """Make sure that ``proofs`` begins with what the stack deployed last. Raises SettingsError if its newest proof cannot be read."""
+        if fault := newest_fault(self.raw):
+            raise SettingsError(f"stack {stack}", f"its newest proof cannot be read ({fault})", RESTORE)
 
     def worker_manifest(self, name: str) -> Mapping[str, Any]:
         """A worker in the manifest; empty if it has none of this name."""
@@ -100,18 +125,18 @@ class StackOutputs:
         return ledger_of({name: sha256 for release in reversed(releases) for name, sha256 in release.items()})
 
 
-def read_outputs(raw: Mapping[str, Any] | None) -> StackOutputs:
-    """Read the outputs that Pulumi returned for a stack; None means that there is no such stack."""
-    environment = _map((raw or {}).get("environment"))
-    proofs = (raw or {}).get("proofs")
-    return StackOutputs(
-        workers={str(name): _worker(_map(worker)) for name, worker in _map(environment.get("workers")).items()},
-        databases={str(name): _database(_map(database)) for name, database in _map(environment.get("databases")).items()},
-        fingerprints={str(name): str(fingerprint) for name, fingerprint in _map(environment.get("secrets")).items()},
-        proofs=tuple(proof for entry in (proofs if isinstance(proofs, list) else []) if (proof := readable(entry))),
-        raw=raw or {},
-        exists=raw is not None,
-    )
+def read_outputs(raw: Mapping[str, Any] | None, stack: str = "") -> StackOutputs:
+    """Read the outputs that Pulumi returned for ``stack``; None means that there is no such stack.
+
+    Raises SettingsError if a part of the environment has another type than any version exports. Unreadable proofs are left out
+    (``StackOutputs.require_newest``, and the gate says which).
+    """
+    try:
+        exported = _Exported.model_validate(raw or {})
+    except ValidationError as error:
+        raise SettingsError(f"stack {stack}".strip(), f"its outputs cannot be read ({': '.join(first_fault(error))})", RESTORE) from None
+    environment = exported.environment
+    return StackOutputs(environment.workers, environment.databases, environment.secrets, proofs_in(raw), raw or {}, exists=raw is not None)
 
 
 def ledger_of(migrations: Mapping[str, str]) -> Ledger:
@@ -127,36 +152,8 @@ def migrations_in(listed: object) -> dict[str, str]:
     return {str(entry["name"]): str(entry["sha256"]) for entry in entries if isinstance(entry, dict) and {"name", "sha256"} <= entry.keys()}
 
 
-def _worker(exported: Mapping[str, Any]) -> WorkerOutput:
-    crons, mark = exported.get("crons"), exported.get("uploaded-anew-for")
-    return WorkerOutput(
-        script=str(exported.get("script") or ""),
-        url=_text(exported.get("url")),
-        adopted=bool(exported.get("adopted")),
-        variables={str(name): str(value) for name, value in _map(exported.get("variables")).items()},
-        services={str(name): str(service) for name, service in _map(exported.get("services")).items()},
-        crons=tuple(map(str, crons)) if isinstance(crons, list | tuple) else None,
-        replaced_deployment=_text(mark),
-        settings=_map(exported["settings"]) if "settings" in exported else None,
-        settings_returned=_text(exported.get("settings-returned")),
-    )
-
-
-def _database(exported: Mapping[str, Any]) -> DatabaseOutput:
-    return DatabaseOutput(
-        str(exported.get("name") or ""),
-        str(exported.get("id") or ""),
-        bool(exported.get("adopted")),
-        _text(exported.get("read-replication")),
-    )
-
-
 def _migrations(proof: Proof, database: str) -> dict[str, str]:
     return migrations_in(_map(_map(proof.manifest.get("databases")).get(database)).get("migrations"))
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 def _map(value: object) -> dict[str, Any]:

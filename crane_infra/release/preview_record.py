@@ -4,12 +4,12 @@ The program writes it where ``CRANE_PREVIEW_RECORD`` names a file; ``crane previ
 people: nothing parses them. See docs/decisions/0021.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from crane_infra.config.settings import Environment
 from crane_infra.errors import ReportError
@@ -81,8 +81,8 @@ def parse_record(text: str, where: str) -> PreviewRecord | int:
     """
     todo = f"Let pulumi preview write it: set {VARIABLE} to the file"
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError:
+        content = from_json(text)
+    except ValueError:
         raise ReportError(where, "is not JSON", todo) from None
     number = content.get("format") if isinstance(content, dict) else None
     if isinstance(number, int) and number != FORMAT:

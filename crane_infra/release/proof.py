@@ -1,12 +1,13 @@
 """A proof: what a stack exports after a release passed there. A stack keeps the last twenty. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, ValidationError
 
-from crane_infra.frozen import Frozen
+from crane_infra.frozen import Frozen, first_fault
+from crane_infra.release.manifest_shape import require_manifest
 
 PROOF_SCHEMA = 1
 KEPT = 20
@@ -14,11 +15,19 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of the machine that proves may be ahead of that of a machine that reads the proof."""
 
 
+def _no_number(moment: object) -> object:
+    """Pydantic would take any number for a date: so many seconds after 1970."""
+    if isinstance(moment, int | float):
+        message = "is not a date"
+        raise ValueError(message)  # noqa: TRY004 - pydantic only catches this one
+    return moment
+
+
 class ProvenHead(Frozen):
     """The head of a ledger: its last migration, the number of migrations, and a digest over their names and contents."""
 
     name: str | None = None
-    count: Annotated[int, Field(ge=0)]
+    count: Annotated[int, Field(ge=0, le=1_000_000)]
     digest: str
 
 
@@ -46,12 +55,12 @@ class Proof(Frozen):
     environment: str
     account: str
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    manifest: dict[str, Any]
+    manifest: Annotated[dict[str, Any], AfterValidator(require_manifest)]
     workers: dict[str, ProvenWorker]
     databases: dict[str, ProvenDatabase]
     checks: dict[str, tuple[str, ...]]
     commit: str | None = None
-    proven_at: AwareDatetime
+    proven_at: Annotated[AwareDatetime, BeforeValidator(_no_number)]
     versions: dict[str, str]
     """Of the engine's SDK and the provider."""
 
@@ -76,6 +85,28 @@ def readable(entry: object) -> Proof | None:
 def versions_in(proofs: Iterable[Proof], worker: str) -> frozenset[str]:
     """The versions of a worker that proofs name."""
     return frozenset(proof.workers[worker].version for proof in proofs if worker in proof.workers)
+
+
+def proofs_in(outputs: Mapping[str, Any] | None) -> tuple[Proof, ...]:
+    """The proofs that a stack exported, newest first; those that this version cannot read are left out."""
+    return tuple(proof for entry in _entries(outputs) if (proof := readable(entry)))
+
+
+def newest_fault(outputs: Mapping[str, Any] | None) -> str | None:
+    """Why the newest proof of a stack cannot be read, though there is one; None if it can. An older one is not what the stack deployed last."""
+    entries = _entries(outputs)
+    if not entries:
+        return "proofs: is not a list of proofs" if (outputs or {}).get("proofs") else None
+    try:
+        Proof.model_validate(entries[0])
+    except ValidationError as error:
+        return ": ".join(filter(None, first_fault(error)))
+    return None
+
+
+def _entries(outputs: Mapping[str, Any] | None) -> list[object]:
+    listed = (outputs or {}).get("proofs")
+    return listed if isinstance(listed, list) else []
 
 
 def extended(history: Sequence[object], seen: Proof, renew_after: timedelta | None = None) -> list[dict[str, Any]]:

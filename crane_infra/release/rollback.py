@@ -11,7 +11,7 @@ from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.plan import make_plan
 from crane_infra.release.manifest import Release
 from crane_infra.release.order import numbers_of
-from crane_infra.release.proof import Proof, readable
+from crane_infra.release.proof import Proof, proofs_in
 
 
 def require_meant(settings: Settings, release: Release, staging: Mapping[str, Any]) -> None:
@@ -25,8 +25,7 @@ def require_meant(settings: Settings, release: Release, staging: Mapping[str, An
     if settings.environment != "production":
         raise SettingsError(where, f"only production rolls back; {settings.environment} proves releases", "Remove it, and deploy the files")
     if not release.digest.startswith(target):
-        proofs = [proof for entry in staging.get("proofs") or [] if (proof := readable(entry))]
-        commit = next((proof.commit for proof in proofs if proof.digest.startswith(target) and proof.commit), None)
+        commit = next((proof.commit for proof in proofs_in(staging) if proof.digest.startswith(target) and proof.commit), None)
         todo = f"Check out {commit or 'the commit of its proof'} with the bundles of that release, or remove rollback-to"
         raise SettingsError(where, f"names {target[:12]}, but these files are release {release.digest[:12]}", todo)
 
@@ -42,11 +41,10 @@ def migrations_after(outputs: Mapping[str, Any], proof: Proof) -> dict[str, tupl
     """
     later: dict[str, dict[str, MigrationFile]] = {}
     numbers = numbers_of(outputs)
-    for entry in outputs.get("proofs") or []:
-        newer = readable(entry)
-        if newer is None or numbers[newer.digest] <= numbers.get(proof.digest, 0):
+    for newer in proofs_in(outputs):
+        if numbers[newer.digest] <= numbers.get(proof.digest, 0):
             continue
-        for name, database in (newer.manifest.get("databases") or {}).items():
+        for name, database in newer.manifest.get("databases", {}).items():
             files = later.setdefault(name, {})
             for listed in database["migrations"]:
                 file = MigrationFile(number_of(listed["name"]), listed["name"], listed["name"], listed["sha256"], ())

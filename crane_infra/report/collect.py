@@ -3,17 +3,18 @@
 Everything is redacted as it is read, by the secrets of this process: an error text may quote a token, and a comment is public.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic_core import from_json
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours
 from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
 from crane_infra.errors import CraneError, ReportError, SettingsError
 from crane_infra.redact import Redactor
+from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.preview_record import PreviewRecord, parse_record
 from crane_infra.report.engine import Preview, parse_preview, redacted
 from crane_infra.report.files import NOTHING, read_files, read_settings
@@ -46,11 +47,11 @@ def redactor(catalog: Catalog, environ: Mapping[str, str]) -> Redactor:
 def collect(catalog: Catalog, sources: Sources, folder: Path, environ: Mapping[str, str]) -> dict[Environment, Side]:
     """Read both environments; ``folder`` has the stack files.
 
-    Raises ReportError where one of the files cannot be read or holds something else.
+    Raises ReportError where one of the files cannot be read or holds something else, SettingsError where outputs cannot be read.
     """
     redact = redactor(catalog, environ)
     previews = {name: _preview(sources.previews.get(name), redact) for name in ENVIRONMENTS}
-    outputs = {name: _outputs(sources.outputs.get(name), previews[name], redact) for name in ENVIRONMENTS}
+    outputs = {name: _outputs(name, sources.outputs.get(name), previews[name], redact) for name in ENVIRONMENTS}
     settings = {name: _settings(name, folder, environ) for name in ENVIRONMENTS}
     return {
         name: _side(catalog, name, settings, outputs, (previews[name], _record(sources.records.get(name), redact))) for name in ENVIRONMENTS
@@ -76,14 +77,14 @@ def _side(
     catalog: Catalog,
     name: Environment,
     settings: Mapping[Environment, Settings | CraneError],
-    outputs: Mapping[Environment, Mapping[str, Any] | None],
+    outputs: Mapping[Environment, StackOutputs | None],
     previewed: tuple[Preview | None, PreviewRecord | int | None],
 ) -> Side:
-    own, last = settings[name], {str(environment): values for environment, values in outputs.items()}
+    own, last = settings[name], {str(environment): values.raw if values else None for environment, values in outputs.items()}
     # Where this stack file cannot be read, the other one has the folder of the workers too: both share it.
     readable = next((candidate for candidate in (own, *settings.values()) if isinstance(candidate, Settings)), None)
     files = read_files(catalog, readable.workers_dir) if readable else NOTHING
-    others: Mapping[str, Mapping[str, Any]] = {}
+    others: Mapping[str, Mapping[str, object]] = {}
     if isinstance(own, Settings):
         try:
             others = neighbours(own, last)
@@ -113,17 +114,17 @@ def _record(path: Path | None, redact: Redactor) -> PreviewRecord | int | None:
     return record.redacted(redact) if isinstance(record, PreviewRecord) else record
 
 
-def _outputs(path: Path | None, preview: Preview | None, redact: Redactor) -> Mapping[str, Any] | None:
+def _outputs(name: Environment, path: Path | None, preview: Preview | None, redact: Redactor) -> StackOutputs | None:
     """The last outputs: from their file, else as the preview saw them."""
     if path is None:
-        return preview.outputs if preview else None
+        return read_outputs(preview.outputs, name) if preview else None
     try:
-        outputs = redacted(json.loads(_read(path) or "{}"), redact)
-    except json.JSONDecodeError:
+        outputs = redacted(from_json(_read(path) or "{}"), redact)
+    except ValueError:
         outputs = None
     if not isinstance(outputs, dict):
         raise ReportError(str(path), "is not the JSON of a stack's outputs", "Write it with pulumi stack output --json")
-    return outputs
+    return read_outputs(outputs, name)
 
 
 def _read(path: Path) -> str:

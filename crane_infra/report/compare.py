@@ -12,7 +12,7 @@ from crane_infra.config.consistency import require_consistent, require_nothing_l
 from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
 from crane_infra.errors import CraneError
 from crane_infra.release.gate import verdict_for
-from crane_infra.release.outputs import StackOutputs, read_outputs
+from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.release.schemas import schema_files_of
 from crane_infra.report.databases import database_changes
@@ -45,8 +45,9 @@ def _gate(sides: Mapping[Environment, Side], now: datetime) -> Gate | None:
     settings, release = production.settings, production.files.release
     if isinstance(settings, CraneError) or release is None or not staging.is_known:
         return None
-    verdict = verdict_for(settings, release, staging.outputs, production.outputs, now)
-    proven = any(proof.digest == release.digest for proof in read_outputs(staging.outputs).proofs)
+    last = staging.outputs or StackOutputs()
+    verdict = verdict_for(settings, release, last.raw, production.outputs.raw if production.outputs else None, now)
+    proven = any(proof.digest == release.digest for proof in last.proofs)
     return Gate(verdict.is_open, verdict.summary, verdict.note, promotes=production.preview is not None, proven=proven)
 
 
@@ -58,7 +59,8 @@ def _environment(catalog: Catalog, side: Side, sizes: Mapping[str, int]) -> Envi
         return EnvironmentChanges(side.environment, refusals=_once([*refusals, str(side.settings)]), losses=losses)
     refusals += recorded.refusals if recorded else ()
     consistent = _refused(refusals, lambda: require_consistent(catalog, _settings(side), side.others))
-    last = read_outputs(side.outputs)
+    last = side.outputs or StackOutputs()
+    _refused(refusals, lambda: last.require_newest(side.environment))
     _refused(refusals, lambda: require_nothing_lost(last.declared, _settings(side)))
     refusals += side.files.refusals
     _refused(refusals, lambda: _require_meant(side))
@@ -111,8 +113,9 @@ def _fingerprints(side: Side, last: StackOutputs) -> Mapping[str, str] | None:
     step = side.preview.step(STASH, "release")
     if step is None:
         return last.fingerprints
-    environment = (step.new.get("input") or {}).get("environment") if isinstance(step.new.get("input"), dict) else None
-    return read_outputs({"environment": environment}).fingerprints or None
+    environment = step.part("input").get("environment")
+    secrets = environment.get("secrets") if isinstance(environment, dict) else None
+    return {str(name): str(value) for name, value in secrets.items()} or None if isinstance(secrets, dict) else None
 
 
 def _databases(side: Side, settings: Settings, last: StackOutputs) -> tuple[tuple[DatabaseChanges, ...], tuple[str, ...]]:

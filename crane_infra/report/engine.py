@@ -3,10 +3,11 @@
 Of workers and databases it only knows which types hold data or traffic, and so must not be replaced or deleted.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import from_json
 
 from crane_infra.errors import ReportError
 
@@ -31,6 +32,11 @@ class Step:
     name: str
     old: Mapping[str, Any]
     new: Mapping[str, Any]
+
+    def part(self, key: str, *, before: bool = False) -> Mapping[str, Any]:
+        """An input that is an object, after the step or before it; empty where there is none."""
+        value = (self.old if before else self.new).get(key)
+        return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,8 @@ def parse_preview(text: str, where: str, redact: Callable[[str], str]) -> Previe
     """
     todo = "Write it with pulumi preview --json"
     try:
-        preview = redacted(json.loads(text), redact)
-    except json.JSONDecodeError:
+        preview = redacted(from_json(text), redact)
+    except ValueError:
         raise ReportError(where, "is not JSON", todo) from None
     if not isinstance(preview, dict) or not {"steps", "diagnostics", "config", "changeSummary"} & preview.keys():
         raise ReportError(where, "is not the JSON of a preview", todo)

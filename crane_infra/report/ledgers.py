@@ -20,7 +20,7 @@ def known_ledger(side: Side, settings: Settings, last: StackOutputs, name: str) 
         return _seen(side.files, name, recorded.databases.get(name, RecordedDatabase()))
     step = preview.step(STASH, f"{name}-schema") if preview else None
     if step and step.old:
-        return ledger_of(migrations_in((step.old.get("input") or {}).get("migrations")))
+        return ledger_of(migrations_in(step.part("input", before=True).get("migrations")))
     if preview and not preview.errors and step is None:
         return _seen(side.files, name, RecordedDatabase())  # the schema stays as it is
     if name in last.databases:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from crane_infra.config.settings import Environment, Settings
 from crane_infra.errors import CraneError, ReportError
+from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.preview_record import FORMAT, VARIABLE, PreviewRecord
 from crane_infra.report.engine import VERSION, Preview
 from crane_infra.report.files import Files
@@ -25,8 +25,8 @@ class Side:
     environment: Environment
     settings: Settings | CraneError
     files: Files
-    others: Mapping[str, Mapping[str, Any]]
-    outputs: Mapping[str, Any] | None
+    others: Mapping[str, Mapping[str, object]]
+    outputs: StackOutputs | None
     preview: Preview | None = None
     record: PreviewRecord | int | None = None
 
@@ -58,7 +58,7 @@ class Side:
         """Raise ReportError where the preview or its record was made from other files than these."""
         workers = self.files.manifest["workers"]
         for step in self.preview.steps if self.preview else ():
-            tag = (step.new.get("annotations") or {}).get("workersTag") if step.type == VERSION else None
+            tag = str(step.part("annotations").get("workersTag") or "") if step.type == VERSION else ""
             if tag and step.name in workers and tag != workers[step.name]["digest"]:
                 what = f"the preview is of {tag[:12]}, the files are {workers[step.name]['digest'][:12]}"
                 raise ReportError(f"worker {step.name}", what, _TODO)

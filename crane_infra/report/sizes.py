@@ -1,7 +1,6 @@
 """The sizes of modules by their sha256: of the built bundles, and of those that a preview would replace. Pure."""
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,5 +24,5 @@ def _contents(inputs: Mapping[str, Any]) -> Iterator[bytes]:
     for module in modules if isinstance(modules, list) else ():
         try:
             yield base64.b64decode(module[CONTENT], validate=True)
-        except (KeyError, TypeError, binascii.Error):
+        except (KeyError, TypeError, ValueError):
             continue

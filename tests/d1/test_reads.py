@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crane_infra.d1.client import D1, backoff
+from crane_infra.d1.answer import parse_retry_after
+from crane_infra.d1.client import D1
 from crane_infra.d1.database import BoundStatement
 from crane_infra.d1.errors import NoAnswerError, RateLimitedError, RefusedError
-from crane_infra.d1.reply import parse_retry_after
+from crane_infra.d1.sdk import backoff
 from tests.d1.server import ACCOUNT, DATABASE, NAME, TOKEN, D1Server, Reply, connected, done, drop_unread, failed, say
 
 SELECT = "SELECT 1 AS one"
@@ -36,13 +37,27 @@ async def test_a_read_is_repeated_after_a_lost_connection(db: D1, server: D1Serv
     assert await db.read(SELECT) == [{"one": 1}]
 
 
+UNREADABLE = "the rows of statement 2 cannot be read ({})"
+
+
+def rows(*found: object) -> dict[str, object]:
+    """The result of one statement."""
+    return {"success": True, "results": list(found), "meta": {}}
+
+
 NO_ANSWERS = {
-    "html": ("<html>all is well</html>", "status 200 with text/html, which is not a reply of the API"),
-    "list": ([], "status 200 with application/json, which is not a reply of the API"),
-    "nothing": (done(None), "the reply has no list of results"),
+    "html": ("<html>all is well</html>", "status 200 with text/html, which is not an answer of the API"),
+    "list": ([], "status 200 with application/json, which is not an answer of the API"),
+    "nothing": (done(None), "its answer cannot be read (result: Input should be a valid list)"),
     "no reason": ({"success": False, "errors": []}, "the reply says success: false without a reason"),
-    "no results": (done([]), "0 results for 1 statements"),
+    "no results": (done([]), "0 results for 2 statements"),
+    "more results": (done([rows(), rows(), rows()]), "3 results for 2 statements"),
     "failed statement": (done([{"success": False, "error": "locked"}]), "statement 1 failed: locked"),
+    "no rows": (done([rows({"counted": 1}), {"success": True, "meta": {}}]), UNREADABLE.format("results: Input should be a valid list")),
+    "rows that are none": (done([rows({"counted": 1}), rows("one")]), UNREADABLE.format("results.0: Input should be a valid dictionary")),
+    "rows left out": (done([rows({"counted": 1}), rows()]), "its answer has 0 rows, and counts another number of them"),
+    "nothing of anything": (done([rows(), rows()]), "its answer has 0 rows, and counts another number of them"),
+    "a number that is none": ('{"success": true, "result": NaN}', "status 200 with text/html, which is not an answer of the API"),
 }
 
 
@@ -53,10 +68,7 @@ async def test_status_200_alone_is_not_an_answer(db: D1, server: D1Server, case:
     server.script("read", *[say(200, body)] * 5)
     with pytest.raises(NoAnswerError) as caught:
         await db.read(SELECT)
-    assert (
-        str(caught.value)
-        == f"D1 database {NAME}: Cloudflare's API gave no usable answer: {what}. Try again; cloudflarestatus.com lists known outages."
-    )
+    assert str(caught.value) == f"D1 database {NAME}: Cloudflare's API failed: {what}. Try again; cloudflarestatus.com lists known outages."
     assert server.count("read") == 5
 
 

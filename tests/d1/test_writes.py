@@ -4,7 +4,7 @@ import pytest
 
 from crane_infra.d1.client import D1
 from crane_infra.d1.database import BoundStatement
-from crane_infra.d1.errors import PartialWriteError, RateLimitedError, RefusedError, WriteOutcomeUnknown
+from crane_infra.d1.errors import NotFoundError, PartialWriteError, RateLimitedError, RefusedError, WriteOutcomeUnknown
 from crane_infra.errors import ApiError
 from tests.d1.server import NAME, Action, D1Server, Reply, done, drop_after_commit, drop_unread, failed, say
 
@@ -31,16 +31,20 @@ async def test_the_statements_run_in_order_and_all_or_none(db: D1, server: D1Ser
 
 
 UNKNOWN: dict[str, tuple[Action, str]] = {
-    "dropped before": (drop_unread, "Connection error. (RemoteProtocolError)"),
-    "dropped after commit": (drop_after_commit, "Connection error. (RemoteProtocolError)"),
-    "cut short": (lambda execute: Reply(200, execute().body, cut=True), "Connection error. (RemoteProtocolError)"),
+    "dropped before": (drop_unread, "Connection error (RemoteProtocolError)"),
+    "dropped after commit": (drop_after_commit, "Connection error (RemoteProtocolError)"),
+    "cut short": (lambda execute: Reply(200, execute().body, cut=True), "Connection error (RemoteProtocolError)"),
     "500": (say(500), "status 500"),
     "503 after commit": (commit_then(503), "status 503"),
     "524": (say(524, failed(7500, "internal error")), "status 524, internal error (code 7500)"),
     "408": (say(408), "status 408"),
-    "html": (say(200), "status 200 with text/html, which is not a reply of the API"),
+    "html": (say(200), "status 200 with text/html, which is not an answer of the API"),
     "no reason": (say(200, {"success": False, "errors": []}), "the reply says success: false without a reason"),
-    "no result": (say(200, {"success": True}), "the reply has no list of results"),
+    "no result": (say(200, {"success": True}), "its answer cannot be read (result: Input should be a valid list)"),
+    **{
+        f"{status} of somebody else": (say(status), f"status {status} with text/html, which is not an answer of the API")
+        for status in (400, 401, 403, 404, 409)
+    },
     "D1 time-out": (say(400, failed(7429, "timed out")), "status 400, timed out (code 7429)"),
     "D1 time-out with 429": (say(429, failed(7429, "timed out")), "status 429, timed out (code 7429)"),
     "D1 overload": (say(200, failed(7009, "reset")), "status 200, reset (code 7009)"),
@@ -60,10 +64,11 @@ async def test_a_write_without_a_trusted_reply_has_an_unknown_outcome(db: D1, se
 REFUSED: dict[str, tuple[Action, type[ApiError]]] = {
     "429": (say(429, headers={"retry-after": "3"}), RateLimitedError),
     "400": (say(400, failed(7500, "near FOO: syntax error")), RefusedError),
-    "401": (say(401), RefusedError),
-    "403": (say(403), RefusedError),
-    "409": (say(409), RefusedError),
-    "404": (say(404), RefusedError),
+    "401": (say(401, failed(10000, "Authentication error")), RefusedError),
+    "403": (say(403, failed(10000, "Authentication error")), RefusedError),
+    "409": (say(409, failed(7502, "conflict")), RefusedError),
+    "404": (say(404, failed(7404, "not found")), NotFoundError),
+    "404 of no database": (say(404, failed(7003, "Could not route to /query")), RefusedError),
     "200 with a reason": (say(200, failed(7500, "constraint failed")), RefusedError),
 }
 
@@ -74,7 +79,7 @@ async def test_a_refused_write_is_a_definite_no_and_not_repeated(db: D1, server:
     server.script("write", action)
     with pytest.raises(error) as caught:
         await db.write(ONE_ROW)
-    assert not isinstance(caught.value, WriteOutcomeUnknown)
+    assert type(caught.value) is error
     assert server.count("write") == 1
 
 

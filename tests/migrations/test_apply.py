@@ -8,7 +8,7 @@ from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import LedgerHead, head_of, read_ledger
-from tests.d1.server import NAME, D1Server, say
+from tests.d1.server import NAME, D1Server, failed, say
 from tests.migrations.builders import SHOWN, write_files
 from tests.migrations.conftest import Runner
 
@@ -171,7 +171,7 @@ async def test_comments_quotes_unicode_and_numbers_pass_through(run: Runner, ser
 
 async def test_without_a_bookmark_nothing_is_applied(run: Runner, server: D1Server, three: tuple[MigrationFile, ...]) -> None:
     """Without a way back no file is applied."""
-    server.script("bookmark", say(403))
+    server.script("bookmark", say(403, failed(10000, "Authentication error")))
     with pytest.raises(ApiError, match="may not do this"):
         await run(three)
     assert server.names() == []

@@ -69,7 +69,7 @@ async def test_a_write_that_never_arrives_is_tried_twice_and_no_more(run: Runner
     with pytest.raises(MigrationError) as caught:
         await run(three)
     assert str(caught.value).replace("..", ".") == (
-        f"{SHOWN}/{NAMES[1]}: not applied to {NAME}: the outcome of a write is unknown: Connection error. (RemoteProtocolError). "
+        f"{SHOWN}/{NAMES[1]}: not applied to {NAME}: the outcome of a write is unknown: Connection error (RemoteProtocolError). "
         f"The ledger has no record of it. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. {GO_ON}"
     )
     assert server.count("write") == 4
@@ -99,8 +99,8 @@ async def test_an_unknown_outcome_with_an_unreadable_ledger_says_both(run: Runne
     with pytest.raises(MigrationError) as caught:
         await run(three)
     assert str(caught.value) == (
-        f"{SHOWN}/{NAMES[0]}: the outcome of a write is unknown: Connection error. (RemoteProtocolError); "
-        f"and the ledger of {NAME} cannot be read: Cloudflare's API gave no usable answer: status 503. "
+        f"{SHOWN}/{NAMES[0]}: the outcome of a write is unknown: Connection error (RemoteProtocolError); "
+        f"and the ledger of {NAME} cannot be read: Cloudflare's API failed: status 503. "
         f"Applied in this run: none. Pending: {', '.join(NAMES)}. {GO_ON}"
     )
     assert (await run(three)).applied == (NAMES[1], NAMES[2])
@@ -185,13 +185,13 @@ async def test_a_token_that_may_only_read_is_told_what_it_lacks(
     run: Runner, server: D1Server, three: Files, status: int, permission: str
 ) -> None:
     """Row 9: no retry."""
-    server.script("write", serve, say(status))
+    server.script("write", serve, say(status, failed(10000, "Authentication error")))
     with pytest.raises(MigrationError, match=f"^{SHOWN}/{NAMES[0]}: not applied to {NAME}: .*permission {permission}"):
         await run(three)
     assert server.count("write") == 2
     server.requests.clear()
     server.sql("DROP TABLE crane_migrations")
-    server.script("write", say(status))
+    server.script("write", say(status, failed(10000, "Authentication error")))
     with pytest.raises(ApiError, match=permission):
         await run(three)
     assert server.count("write") == 1

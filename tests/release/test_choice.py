@@ -41,11 +41,23 @@ def test_a_release_whose_files_differed_from_its_commit_is_chosen_if_that_is_all
     assert (proof.digest, proof.commit) == (NEW, "2" * 40)
 
 
-@pytest.mark.parametrize("proofs", [{}, {"proofs": []}, {"proofs": ["nonsense"]}])
+@pytest.mark.parametrize("proofs", [{}, {"proofs": []}])
 def test_a_stack_without_a_proof_is_refused(proofs: dict[str, Any]) -> None:
     with pytest.raises(GateError) as refused:
         chosen(proofs, Choice("staging"))
     assert str(refused.value) == "stack staging: has not proven any release. Run pulumi up -s staging."
+
+
+@pytest.mark.parametrize("unreadable", ["nonsense", {"schema": 2}, None])
+def test_a_newest_proof_that_cannot_be_read_is_not_passed_over_for_an_older_one(
+    outputs: Callable[..., dict[str, Any]], unreadable: object
+) -> None:
+    proofs = {"proofs": [unreadable, *outputs()["proofs"]]}
+    with pytest.raises(
+        GateError, match=r"^stack staging: its newest proof cannot be read \(.*\)\. Use the version of crane-infra that wrote it"
+    ):
+        chosen(proofs, Choice("staging"))
+    assert chosen(proofs, Choice("staging", digest=OLD)).digest == OLD
 
 
 @pytest.mark.parametrize(

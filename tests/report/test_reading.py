@@ -83,8 +83,8 @@ def test_a_short_value_in_a_variable_named_like_a_secret_spoils_nothing(stage: S
     assert comment(usual_change(stage)) == comment(stage.report(staging=stage.preview(), environ=environ))
 
 
-@pytest.mark.parametrize("outputs", [None, {}, {"environment": 1, "proofs": 2}, {"environment": {"workers": []}, "proofs": [{}, 1]}])
-def test_outputs_of_any_shape_count_as_a_stack_without_a_release(outputs: dict[str, object] | None) -> None:
+@pytest.mark.parametrize("outputs", [None, {}, {"proofs": []}, {"environment": {}}])
+def test_without_outputs_a_stack_has_no_release(outputs: dict[str, object] | None) -> None:
     last = read_outputs(outputs)
     assert (dict(last.workers), dict(last.databases), last.proofs, dict(last.manifest)) == ({}, {}, (), {})
 

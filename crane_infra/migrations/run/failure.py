@@ -21,6 +21,21 @@ def failure(run: Run, file: MigrationFile, error: ApiError) -> MigrationError:
     return MigrationError(file.path, f"{where}: {error.what}. It was rolled back. {run.progress}", todo)
 
 
+def require_recorded(run: Run) -> None:
+    """Require of the ledger, as it was just read, a record of every file that the API reported as applied or imported.
+
+    Raises MigrationError: a reply that reports success proves nothing.
+    """
+    if (file := run.unrecorded) is None:
+        return
+    imported = file in run.plan.adopt
+    where = f"not imported into the ledger of {run.db.name}" if imported else f"not applied to {run.db.name}"
+    lacking = "it is incomplete there" if imported else "the ledger has no record of it"
+    missing = {pending.name for pending in run.plan.pending}
+    run.applied = [name for name in run.applied if name not in missing]
+    raise MigrationError(file.path, f"{where}: D1 reported success, but {lacking}. {run.progress}", RUN_AGAIN)
+
+
 def _statements(run: Run, file: MigrationFile, error: ApiError) -> tuple[int, ...]:
     """The indexes of the statements that can be the one that failed."""
     if isinstance(error, PartialWriteError):

@@ -1,6 +1,7 @@
 """Creates the tables of the ledger and imports the rows that wrangler recorded."""
 
 from crane_infra.migrations.requests import prepare_request
+from crane_infra.migrations.run.failure import require_recorded
 from crane_infra.migrations.run.send import send_repeatable
 from crane_infra.migrations.run.state import Run
 
@@ -8,12 +9,13 @@ from crane_infra.migrations.run.state import Run
 async def prepare(run: Run) -> None:
     """Create the ledger's tables and import wrangler's rows, then plan again if there were some.
 
-    Raises ApiError, and MigrationError as ``make_plan`` does.
+    Raises ApiError, and MigrationError as ``make_plan`` does or where nothing was imported.
     """
     names = [file.name for file in run.plan.adopt]
     await send_repeatable(run, prepare_request(run.plan.adopt, run.token, run.release))
     run.tables_exist()
     run.adopted += names
     if names:
-        run.log(f"imported from wrangler's ledger: {', '.join(names)}")
         await run.read_again()
+        require_recorded(run)
+        run.log(f"imported from wrangler's ledger: {', '.join(names)}")

@@ -48,6 +48,12 @@ class Run:
         self.rows_listed = self.ledger.listed
         self.plan = plan_for(self.db.name, self.schema, self.ledger)
 
+    @property
+    def unrecorded(self) -> MigrationFile | None:
+        """The first file that the API reported as applied or imported and that the ledger, as it was just read, has no record of."""
+        reported = {*self.applied, *self.adopted}
+        return next((file for file in (*self.plan.adopt, *self.plan.pending) if file.name in reported), None)
+
     def tables_exist(self) -> None:
         """Note that the tables of the ledger exist now."""
         self.ledger = replace(self.ledger, ready=True)

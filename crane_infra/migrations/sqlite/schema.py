@@ -11,6 +11,7 @@ from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.tokens import code, normal
+from crane_infra.migrations.ledger_rows import OBJECT_ROWS, read_rows
 from crane_infra.migrations.own_tables import is_users
 from crane_infra.migrations.sqlite.trial import Trial, trial
 
@@ -46,8 +47,7 @@ def schema_after(before: Schema, files: Iterable[MigrationFile]) -> Schema:
 
 async def live_schema(db: DatabaseClient) -> Schema:
     """The schema that a database has; raises ApiError."""
-    rows = await db.read(_READ)
-    return as_schema((str(row.get("type")), str(row.get("name")), str(row.get("sql"))) for row in rows)
+    return as_schema((row.type, row.name, row.sql or "") for row in await read_rows(db, _READ, OBJECT_ROWS))
 
 
 def differing(expected: Schema, live: Schema) -> list[str]:

@@ -3,7 +3,6 @@
 Asks the account and the ledgers, and changes nothing.
 """
 
-import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import pulumi
 from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, MigrationError, SettingsError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.adoption import Loss, changes, losses
+from crane_infra.live.at_once import all_at_once
 from crane_infra.migrations.judgement import plan_for
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.migrations.own_tables import TABLES
@@ -74,7 +74,7 @@ async def _adoptions(prepared: Prepared, workers: list[str], databases: list[str
     """What is adopted, and what stands in its way; a fault of one hides none of another."""
     async with open_account(prepared.settings) as account:
         looks = [*(_worker(account, prepared, name) for name in workers), *(_database(account, prepared, name) for name in databases)]
-        return [found for each in await asyncio.gather(*map(_caught, looks)) for found in each]
+        return [found for each in await all_at_once(map(_caught, looks)) for found in each]
 
 
 async def _caught(look: Awaitable[Sequence[Found]]) -> Sequence[Found]:

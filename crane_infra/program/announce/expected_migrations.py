@@ -3,12 +3,11 @@
 Reads the ledgers. Applies and undoes nothing: a rollback leaves the databases as they are.
 """
 
-import asyncio
-
 import pulumi
 
 from crane_infra.errors import SettingsError
 from crane_infra.live.account import open_account
+from crane_infra.live.at_once import all_at_once
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.program.background import blocking
 from crane_infra.program.preparation import Prepared
@@ -45,4 +44,4 @@ async def _ledgers(prepared: Prepared) -> dict[str, Ledger]:
         raise SettingsError(f"{settings.file} rollback-to", what, "Remove rollback-to")
     async with open_account(settings) as account:
         databases = [account.database(known[name].id, settings.databases[name].name) for name in names]
-        return dict(zip(names, await asyncio.gather(*map(read_ledger, databases)), strict=True))
+        return dict(zip(names, await all_at_once(map(read_ledger, databases)), strict=True))

@@ -4,7 +4,6 @@ Changes nothing itself. Where a run returns a worker to its release, the worker'
 would not do: Cloudflare refuses to deploy one whose secrets differ from those that serve (10220), and the provider cannot insist.
 """
 
-import asyncio
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import pulumi
 from crane_infra.errors import ApiError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.adoption import version_changes
+from crane_infra.live.at_once import all_at_once
 from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, manual_deployment
 from crane_infra.live.twins import compare, twin_summary
 from crane_infra.program.announce.declared import declared_worker
@@ -34,7 +34,7 @@ async def look_at_deployments(prepared: Prepared) -> OtherDeployments:
     if not (last := _last_deployed(prepared)):
         return OtherDeployments()
     async with open_account(prepared.settings) as account:
-        seen = await asyncio.gather(*(_look_at(account, prepared, worker, deployed) for worker, deployed in last.items()))
+        seen = await all_at_once(_look_at(account, prepared, worker, deployed) for worker, deployed in last.items())
     return OtherDeployments(
         tuple(found for found in seen if isinstance(found, ManualDeployment)), tuple(found for found in seen if isinstance(found, str))
     )
@@ -89,17 +89,17 @@ def _last_deployed(prepared: Prepared) -> dict[str, LastDeployed]:
 
 async def _look_at(account: Account, prepared: Prepared, worker: str, last: LastDeployed) -> ManualDeployment | str | None:
     """A manual deployment of one worker, or what is to be said about a twin."""
-    settings = prepared.settings
+    settings, consent = prepared.settings, prepared.settings.workers[worker].replace_deployment
     deployments = await account.deployments(last.script)
     if not deployments:
-        return ManualDeployment(worker, last.script, None, "redeploys")
+        action = action_for(None, last, prepared.release.tag(worker), settings.environment, consent)
+        return ManualDeployment(worker, last.script, None, action, last_version=last.version)
     (version, *others) = deployments[0].shares
     decided = others or version == last.version
     serving = None if decided else await compare(account, last.script, version, last.version, last.earlier)
     if (active := manual_deployment(deployments, last, serving)) is None:
         return twin_summary(last.script, version, last.version) if serving and serving.is_twin else None
-    consent = settings.workers[worker].replace_deployment
     action = action_for(active, last, prepared.release.tag(worker), settings.environment, consent)
     live = await account.worker(last.script)
     changes = version_changes(live, declared_worker(prepared, worker)) if live else []
-    return ManualDeployment(worker, last.script, active, action, tuple(map(prepared.redact, changes)))
+    return ManualDeployment(worker, last.script, active, action, tuple(map(prepared.redact, changes)), last.version)

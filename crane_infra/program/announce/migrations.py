@@ -4,7 +4,6 @@ Asks the databases and changes nothing; the hooks look again before they apply. 
 since, and Time Travel may have taken one back.
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 
@@ -13,6 +12,7 @@ import pulumi
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, MigrationError, together
 from crane_infra.live.account import Account, open_account
+from crane_infra.live.at_once import all_at_once
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.judgement import Judgement, judge
 from crane_infra.migrations.ledger import Ledger
@@ -77,7 +77,7 @@ async def look_at_ledgers(prepared: Prepared) -> Judgements:
         return {}
     names = list(prepared.release.migrations)
     async with open_account(prepared.settings) as account:
-        statuses = await asyncio.gather(*(_look_at(account, prepared, name) for name in names))
+        statuses = await all_at_once(_look_at(account, prepared, name) for name in names)
     return dict(zip(names, statuses, strict=True))
 
 

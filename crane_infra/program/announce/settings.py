@@ -5,7 +5,6 @@ Cloudflare sets back what is missing. And what somebody changed of the declared 
 it, unless a run refreshes.
 """
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import pulumi
 
 from crane_infra.errors import ApiError
 from crane_infra.live.account import Account, LiveScript, open_account
+from crane_infra.live.at_once import all_at_once
 from crane_infra.live.declared import deviations
 from crane_infra.live.script_settings import completed
 from crane_infra.program.announce.declared import declared_script
@@ -62,12 +62,15 @@ async def look_at_settings(prepared: Prepared) -> LiveSettings:
     settings = prepared.settings
     ids = {name: prepared.database_id(name) for name in settings.databases}
     async with open_account(settings) as account:
-        scripts, modes = await asyncio.gather(
-            asyncio.gather(*(account.script(settings.script(name)) for name in settings.workers)),
-            asyncio.gather(*(_replication(account, database_id) for database_id in ids.values())),
-        )
-    replication = {name: mode for name, mode in zip(ids, modes, strict=True) if mode is not None}
-    return LiveSettings(dict(zip(settings.workers, scripts, strict=True)), replication)
+        scripts = {name: account.script(settings.script(name)) for name in settings.workers}
+        modes = {name: _replication(account, database_id) for name, database_id in ids.items()}
+        found = await all_at_once([*scripts.values(), *modes.values()])
+    # In their order: scripts first.
+    live, replication = found[: len(scripts)], found[len(scripts) :]
+    return LiveSettings(
+        {name: script if isinstance(script, LiveScript) else None for name, script in zip(scripts, live, strict=True)},
+        {name: mode for name, mode in zip(modes, replication, strict=True) if isinstance(mode, str)},
+    )
 
 
 async def _replication(account: Account, database_id: str | None) -> str | None:

@@ -84,7 +84,8 @@ def serving(account: Account) -> Iterator[Account]:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             allowed = not account.forbidden or account.forbidden not in self.path
             result = account.answer(self.path, json.loads(sent or "null")) if allowed else None
-            body = json.dumps({"success": result is not None, "errors": [], "messages": [], "result": result}).encode()
+            errors = [] if result is not None else [{"code": code, "message": "not found"} for code in (10007, 7404)]
+            body = json.dumps({"success": result is not None, "errors": errors, "messages": [], "result": result}).encode()
             self.send_response(403 if not allowed else 404 if result is None else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -1,0 +1,75 @@
+"""The rows that a database answers with, each read as what it should be. A row of another kind makes the whole answer unreadable.
+
+A row that was left out for want of a column would look like a migration that was never applied.
+"""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from crane_infra.d1.database import DatabaseClient
+from crane_infra.d1.errors import OUTAGE, NoAnswerError
+from crane_infra.frozen import first_fault
+
+T = TypeVar("T")
+OBJECTS = "sqlite_master"
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True, defer_build=True)
+
+
+class ObjectRow(_Row):
+    """A table, index, view or trigger. ``sql`` is None for what SQLite made itself."""
+
+    source: Literal["sqlite_master"] = "sqlite_master"
+    type: str
+    name: str
+    sql: str | None
+
+
+class ListedRow(_Row):
+    """A row of wrangler's table, which allows one without a name."""
+
+    source: Literal["d1_migrations"]
+    name: str | None
+
+
+class RecordedRow(_Row):
+    """A row of our table."""
+
+    source: Literal["crane_migrations"]
+    name: str
+    sha256: str
+    origin: str
+    token: str
+    release: str
+    bookmark: str | None
+    started_at: str
+    done_at: str | None
+
+
+class AcceptedRow(_Row):
+    """A difference that somebody accepted: the SQL of the object (None: it is gone) and the last migration before it."""
+
+    object: str
+    sql: str | None
+    after: str | None
+
+
+Row = ObjectRow | ListedRow | RecordedRow
+LEDGER_ROWS: TypeAdapter[list[Row]] = TypeAdapter(list[Annotated[Row, Field(discriminator="source")]])
+OBJECT_ROWS: TypeAdapter[list[ObjectRow]] = TypeAdapter(list[ObjectRow])
+ACCEPTED_ROWS: TypeAdapter[list[AcceptedRow]] = TypeAdapter(list[AcceptedRow])
+
+
+async def read_rows(db: DatabaseClient, select: str, shape: TypeAdapter[list[T]]) -> list[T]:
+    """Run one SELECT and read each row as ``shape``. Raises ApiError, also where a row is something else."""
+    rows = await db.read(select)
+    try:
+        return shape.validate_python(rows)
+    except ValidationError as error:
+        path, what = first_fault(error)
+        raise NoAnswerError(
+            f"D1 database {db.name}", f"Cloudflare's API failed: its answer cannot be read (rows.{path}: {what})", OUTAGE
+        ) from None
