@@ -24,7 +24,7 @@ PASSES_ON = {
     "crane_infra/commands/migration_files.py::_accepted",
     "crane_infra/config/catalog.py::faults_in_one_line",
     "crane_infra/config/settings.py::parse",
-    "crane_infra/d1/reply.py::refused",
+    "crane_infra/d1/answer.py::refused",
     "crane_infra/errors.py::together",
     "crane_infra/live/expected.py::_version_fault",
     "crane_infra/migrations/files/read.py::read_base",

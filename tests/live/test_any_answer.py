@@ -18,6 +18,7 @@ from crane_infra.d1.client import D1
 from crane_infra.d1.database import BoundStatement
 from crane_infra.errors import ApiError, CraneError
 from crane_infra.live.account import Account
+from crane_infra.live.set_back import change_settings
 from crane_infra.migrations.ledger import read_ledger
 from tests.d1.fixtures import no_waiting
 from tests.wrong_values import ABSENT, WRONG, Path, json_values, paths, spoiled
@@ -43,6 +44,8 @@ LISTED = {
 SHOWN = {
     "id": VERSION,
     "number": 3,
+    "created_on": "2026-11-24T12:00:00Z",
+    "limits": {"cpu_ms": 50},
     "annotations": {"workers/tag": "t1", "workers/message": "m"},
     "bindings": [{"name": "DB", "type": "d1", "id": DATABASE}, {"name": "M", "type": "plain_text", "text": "x"}],
     "compatibility_date": "2026-01-01",
@@ -71,6 +74,7 @@ ANSWERS: dict[str, Any] = {
     f"/workers/workers/{SCRIPT}": WORKER,
     f"/workers/scripts/{SCRIPT}/schedules": SCHEDULES,
     f"/d1/database/{DATABASE}": NAMED,
+    "/d1/database": [NAMED, {"uuid": "33333333-3333-4333-8333-333333333333", "name": "db-2"}],
     f"/d1/database/{DATABASE}/query": ROWS,
     f"/d1/database/{DATABASE}/time_travel/bookmark": {"bookmark": "b1"},
 }
@@ -82,7 +86,11 @@ LOOKS: dict[str, tuple[str, Look]] = {
     "worker": (f"/workers/workers/{SCRIPT}", lambda account, _: account.worker(SCRIPT)),
     "worker's version": (f"/workers/workers/{SCRIPT}/versions/{VERSION}", lambda account, _: account.worker(SCRIPT)),
     "schedules": (f"/workers/scripts/{SCRIPT}/schedules", lambda account, _: account.worker(SCRIPT)),
+    "version": (f"/workers/workers/{SCRIPT}/versions/{VERSION}", lambda account, _: account.version(SCRIPT, VERSION)),
+    "settings": (f"/workers/workers/{SCRIPT}", lambda account, _: change_settings(account, SCRIPT, {"logpush": True})),
     "database": (f"/d1/database/{DATABASE}", lambda account, _: account.database_name(DATABASE)),
+    "replication": (f"/d1/database/{DATABASE}", lambda account, _: account.read_replication(DATABASE)),
+    "database by name": ("/d1/database", lambda account, _: account.database_named("db")),
     "ledger": (f"/d1/database/{DATABASE}/query", lambda _, db: read_ledger(db, ready=True)),
     "write": (f"/d1/database/{DATABASE}/query", lambda _, db: db.write([BoundStatement("INSERT"), BoundStatement("INSERT")])),
     "bookmark": (f"/d1/database/{DATABASE}/time_travel/bookmark", lambda _, db: db.bookmark()),
@@ -156,7 +164,7 @@ READ_FIELDS: dict[str, list[Path]] = {
         ("deployments", 0, "versions", 0, "version_id"),
         ("deployments", 0, "versions", 0, "percentage"),
     ],
-    "presence": [("name",), ("subdomain",), ("subdomain", "enabled")],
+    "presence": [("name",), ("subdomain", "enabled"), ("tags",)],
     "tag": [("id",), ("annotations", "workers/tag")],
     "schedules": [("schedules",), ("schedules", 0), ("schedules", 0, "cron")],
     "database": [("uuid",), ("name",)],

@@ -92,7 +92,7 @@ class TestScriptSettings:
 
     def test_that_cannot_be_read_stop_an_update(self, declare: Declare, account: Account) -> None:
         account.forbidden = "/schedules"
-        with pytest.raises(ApiError, match=r"^worker crane-\w+-staging: Cloudflare's API failed \(HTTP 403\)"):
+        with pytest.raises(ApiError, match=r"^schedules of crane-\w+-staging: the API token may not do this \(403\)"):
             declare("staging", workers={name: {**one, "adopt": False} for name, one in workers().items()})
 
     def test_are_guarded_around_each_update_of_them_and_in_previews(self, declare: Declare) -> None:
