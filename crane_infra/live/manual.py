@@ -41,6 +41,8 @@ class ManualDeployment:
     """What replacing it changes besides the code, each in a few words."""
     last_version: str = ""
     """The version that the stack deployed last."""
+    adopted: bool = False
+    """Whether the stack adopts the worker: one that is gone cannot be adopted again."""
 
     @property
     def mark(self) -> str:
@@ -51,7 +53,8 @@ class ManualDeployment:
     def summary(self) -> str:
         """What serves and what the run does about it, for the log of a run that goes on."""
         if self.deployment is None:
-            return f"worker {self.script}: no longer serves anything. If it was deleted, run pulumi refresh for this stack first"
+            recreate = f"set workers.{self.worker}.recreate to true, since this stack adopted it, and " if self.adopted else ""
+            return f"worker {self.script}: no longer serves anything. If it was deleted, {recreate}run pulumi refresh for this stack first"
         consequence = {
             "goes on": "this release replaces it",
             "redeploys": "this run returns it to its release",
@@ -65,7 +68,8 @@ class ManualDeployment:
         consent = f"pulumi config set -s {stack} --path workers.{self.worker}.replace-deployment {self.mark}"
         if self.deployment is None:
             what = "serves nothing: the worker, or its deployment, was deleted"
-            todo = f"To create it again from this release: {consent}, then pulumi refresh -s {stack}, then run the same command again"
+            recreate = f"pulumi config set -s {stack} --path workers.{self.worker}.recreate true, then " if self.adopted else ""
+            todo = f"To create it again from this release: {consent}, then {recreate}pulumi refresh -s {stack}, then run the same command again"
             return LiveError(f"worker {self.script}", what, todo)
         todo = f"To let this release replace it: {consent}, then run the same command again"
         what = f"serves {self._serving}, which this stack did not deploy; an update would keep or overwrite it"

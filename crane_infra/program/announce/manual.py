@@ -93,7 +93,7 @@ async def _look_at(account: Account, prepared: Prepared, worker: str, last: Last
     deployments = await account.deployments(last.script)
     if not deployments:
         action = action_for(None, last, prepared.release.tag(worker), settings.environment, consent)
-        return ManualDeployment(worker, last.script, None, action, last_version=last.version)
+        return ManualDeployment(worker, last.script, None, action, last_version=last.version, adopted=settings.workers[worker].adopted)
     (version, *others) = deployments[0].shares
     decided = others or version == last.version
     serving = None if decided else await compare(account, last.script, version, last.version, last.earlier)

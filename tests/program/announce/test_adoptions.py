@@ -232,3 +232,31 @@ class TestAfterTheAdoption:
         with edited(path, "CREATE TABLE sessions", "CREATE  TABLE sessions"):
             output = refused(existing.world.up("staging"))
         assert f"edited after it was applied to {CONTEXT}-staging (recorded " in output
+
+
+class TestAnAdoptedWorkerAndDatabaseThatSomebodyDeleted:
+    """Comes last: it leaves other ones behind."""
+
+    def test_come_back_by_settings_and_a_refresh_as_the_errors_say(self, existing: Existing, adopted: Result) -> None:
+        assert adopted.exit == 0
+        world = existing.world
+        was = next(one["uuid"] for one in world.api("GET", "/d1/database")["result"] if one["name"] == f"{CONTEXT}-staging")
+        world.api("DELETE", "/workers/scripts/crane-classifier-staging?force=true")
+        world.api("DELETE", f"/d1/database/{was}")
+        refused = world.up("staging")
+        assert refused.exit != 0
+        assert f"database {CONTEXT}-staging: {was} was deleted at Cloudflare, with all its rows" in refused.output
+        world.engine.well("config", "set", "-s", "staging", "--path", f"databases.{CONTEXT}.recreate", was)
+        preview = world.engine.run("preview", "--stack", "staging")
+        assert (
+            "If it was deleted, set workers.crane-classifier.recreate to true, since this stack adopted it, and run pulumi refresh"
+            in preview.output
+        )
+        world.engine.well("config", "set", "-s", "staging", "--path", "workers.crane-classifier.recreate", "true")
+        world.engine.well("refresh", "--stack", "staging", "--yes")
+        back = world.up("staging")
+        assert back.exit == 0, back.output
+        newest = world.proofs("staging")[0]
+        assert newest["databases"][CONTEXT]["id"] != was
+        assert world.answering("crane-classifier-staging") == newest["workers"]["crane-classifier"]["version"]
+        assert world.up("staging").exit == 0
