@@ -12,7 +12,7 @@ import stamina
 from cloudflare import APIConnectionError, APIStatusError, AsyncCloudflare
 
 from crane_infra.d1.answer import Answer, Call
-from crane_infra.d1.errors import LONGEST_WAIT, NoAnswerError, RateLimitedError
+from crane_infra.d1.errors import LONGEST_WAIT, NoAnswerError, NotFoundError, RateLimitedError
 
 T = TypeVar("T")
 Method = Literal["POST", "PUT", "PATCH"]
@@ -48,10 +48,13 @@ class Api:
         return await _answer(call, sent)
 
 
-async def again(once: Callable[[], Awaitable[T]]) -> T:
-    """Await a read up to five times: after lost connections, failures of the API, and rate limits that ask for a short wait."""
+async def again(once: Callable[[], Awaitable[T]], *, must_exist: bool = False) -> T:
+    """Await a read up to five times: after lost connections, failures of the API, and rate limits that ask for a short wait.
+
+    With ``must_exist`` also where nothing is found: what was just made may take a moment to be found everywhere.
+    """
     retrying = stamina.AsyncRetryingCaller(attempts=TRIES, timeout=2 * LONGEST_WAIT, wait_initial=0.2)
-    return await retrying(backoff, once)
+    return await retrying(lambda error: backoff(error) or (must_exist and isinstance(error, NotFoundError)), once)
 
 
 def backoff(error: Exception) -> bool | float:

@@ -88,8 +88,8 @@ class Account:
         return await again(once)
 
     async def tag_of(self, script: str, version: str) -> str | None:
-        """The tag of a version of ``script``."""
-        answer = await again(lambda: self.reads.version(script, version))
+        """The tag of a version of ``script`` that serves, so that it is there even where the API does not find it yet."""
+        answer = await again(lambda: self.reads.version(script, version), must_exist=True)
         return (answer.get("annotations") or {}).get("workers/tag")
 
     async def version(self, script: str, version: str, *, with_modules: bool = False) -> Version | None:

@@ -148,13 +148,16 @@ async def _other_version(account: Account, expected: ExpectedVersion, deployment
         if comparison.is_twin and comparison.tag == expected.tag:
             return Served(expected, version, deployments, comparison)
     serving = deployments[0].summary if deployments else "nothing"
-    fault = _version_fault(expected, f"serves {serving} instead of {expected.version} at 100%")
+    fault = _version_fault(expected, f"serves {serving} instead of {expected.version} at 100%", deployments[0].id if deployments else "")
     return Served(expected, version, deployments, comparison, fault)
 
 
-def _version_fault(expected: ExpectedVersion, what: str) -> LiveError:
-    replace = f"pulumi up -s {expected.stack} --replace '**WorkerVersion::{expected.worker}'"
-    return LiveError(f"worker {expected.script}", what, f"If this is a manual deployment, return to the release: {replace}")
+def _version_fault(expected: ExpectedVersion, what: str, deployment: str = "") -> LiveError:
+    back = f"pulumi up -s {expected.stack} --replace '**WorkerVersion::{expected.worker}'"
+    if deployment and expected.stack == "production":  # which refuses to undo it unasked
+        consent = f"pulumi config set -s production --path workers.{expected.worker}.replace-deployment {deployment}"
+        back = f"{consent}, then pulumi up -s production"
+    return LiveError(f"worker {expected.script}", what, f"If this is a manual deployment, return to the release: {back}")
 
 
 async def head_fault(account: Account, expected: ExpectedHead) -> LiveError | None:

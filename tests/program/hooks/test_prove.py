@@ -19,7 +19,7 @@ from crane_infra.program.hooks.steps import ProveStep, migrate_database, prove, 
 from crane_infra.release.proof import Proof
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
-from local_cloud.faults.model import Reply
+from local_cloud.faults.model import Error, Reply
 from tests.cloud import Api
 
 pytestmark = pytest.mark.cloud
@@ -303,3 +303,11 @@ async def test_where_two_versions_shared_the_traffic_before_no_single_way_back_i
     text = await fault(live, CheckError)
     assert text.endswith(f"No single version of {live.worker['name']} served before this one.")
     assert "rollback" not in text
+
+
+async def test_a_version_that_the_api_does_not_find_for_a_moment_is_looked_for_again(live: Live, faults: Faults) -> None:
+    live.release()
+    not_found = Error(404, 10007, "This version does not exist")
+    with faults.fault("GET /accounts/{a}/workers/workers/{id}/versions/{vid}", not_found, times=2) as fault:
+        await prove(live.step, live.claim)
+        assert fault.fired == 2
