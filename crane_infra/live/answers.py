@@ -60,6 +60,7 @@ class _Version(_Part):
 class _Worker(_Part):
     name: Name
     deployed_on: str | None = None
+    tags: list[str] | None = None
 
 
 class _Schedule(_Part):

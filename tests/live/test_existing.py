@@ -127,5 +127,5 @@ async def test_where_the_stack_had_one_before_adopting_is_no_way_out(account: Ac
 @pytest.mark.parametrize("look", [existing_database, existing_worker])
 async def test_an_api_that_fails_is_an_error_of_its_own(cloud: Running, wanted: Wanted, look: type) -> None:
     async with AsyncCloudflare(api_token="x" * 40, base_url=cloud.api_url, max_retries=0) as client:
-        with pytest.raises(ApiError, match="the permission"):
+        with pytest.raises(ApiError, match="Use a valid token with the permission"):
             await look(Account(client, cloud.account_id), wanted)
