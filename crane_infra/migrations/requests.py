@@ -5,7 +5,7 @@ One request claims and applies a file, so two runs cannot both apply it, and the
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from crane_infra.d1.database import BoundStatement
 from crane_infra.migrations.files.read import MigrationFile
@@ -31,16 +31,14 @@ def prepare_request(adopt: Sequence[MigrationFile], token: str, release: str) ->
 def apply_request(
     file: MigrationFile, counts: Sequence[Counted], *, token: str, release: str, bookmark: str, listed: int
 ) -> list[BoundStatement]:
-    """Build the one request that applies a file: our token first, the file between two row counts, wrangler's row, the done mark last.
+    """Build the one request that applies a file: our token first, the file and its single statements between row counts, wrangler's row, the done mark last.
 
     The first statement fails, and the request with it, where another run has claimed the file (primary key) or where the ledger no longer has
     ``listed`` rows (a name of NULL is refused), since the plan is out of date then. A loss of rows that is not declared fails the request too.
     """
     return [
         _claim(file, "applied", (token, release, bookmark), listed),
-        *(_count_before(file, count) for count in counts),
-        *map(BoundStatement, file.statements),
-        *(_count_after(file, count) for count in counts),
+        *(statement for _, statement in _counted(file, counts)),
         *_refuse_losses(file, counts),
         BoundStatement(f"INSERT INTO {WRANGLER} (name) VALUES (?)", (file.name,)),  # noqa: S608
         _done(file, token),
@@ -71,6 +69,24 @@ def as_file(request: Sequence[BoundStatement]) -> str:
     return "".join(f"{_inlined(statement)}\n;\n" for statement in request)
 
 
+def statement_at(file: MigrationFile, counts: Sequence[Counted], position: int) -> int | None:
+    """The index in its file of the statement at this position of an apply request; None where that is one of ours."""
+    numbers = [None, *(number for number, _ in _counted(file, counts))]
+    return numbers[position] if position < len(numbers) else None
+
+
+def _counted(file: MigrationFile, counts: Sequence[Counted]) -> Iterator[tuple[int | None, BoundStatement]]:
+    """The statements of a file, each with its index, between the counts of the whole file and of single statements."""
+    yield from ((None, _count_before(file, count)) for count in counts if count.statement is None)
+    for index, sql in enumerate(file.statements):
+        around = [count for count in counts if count.statement == index + 1]
+        yield from ((None, _count_before(file, count)) for count in around)
+        yield index, BoundStatement(sql)
+        # The first one has to come right after the statement: what changes() tells is of the last one that ended.
+        yield from ((None, _count_after(file, count)) for count in around)
+    yield from ((None, _count_after(file, count)) for count in counts if count.statement is None)
+
+
 def _claim(file: MigrationFile, origin: Origin, recorded: tuple[str, str, str], listed: int) -> BoundStatement:
     claim = f"""INSERT INTO {OURS} (name, sha256, origin, token, "release", bookmark, started_at)
     SELECT CASE WHEN (SELECT COUNT(*) FROM {WRANGLER}) = {int(listed)} THEN ? END, ?, '{origin}', ?, ?, ?, {_NOW}"""  # noqa: S608
@@ -84,7 +100,7 @@ def _count_before(file: MigrationFile, count: Counted) -> BoundStatement:
 
 def _count_after(file: MigrationFile, count: Counted) -> BoundStatement:
     where = f"migration = {sql_literal(file.name)} AND counted = {sql_literal(count.label)}"
-    return BoundStatement(f"UPDATE {ROWS} SET after = ({count.query}) WHERE {where}")  # noqa: S608
+    return BoundStatement(f"UPDATE {ROWS} SET after = ({count.query_after}) WHERE {where}")  # noqa: S608
 
 
 def _refuse_losses(file: MigrationFile, counts: Sequence[Counted]) -> list[BoundStatement]:

@@ -8,8 +8,11 @@ from crane_infra.errors import MigrationError
 RULES = (
     "rebuilds-referenced-table",
     "drops-referenced-table",
+    "replaces-table",
     "deletes-referenced-rows",
+    "overwrites-rows",
     "needless-loses-rows",
+    "needless-overwrites-rows",
     "contract-not-declared",
     "contract-with-expand",
     "drops-table",
@@ -30,6 +33,7 @@ RULES = (
     "name-becomes-text",
     "leaves-broken",
 )
+OVERWRITES_ROWS = "overwrites-rows"
 LOSES_ROWS = "loses-rows"
 """What only the run itself can find: rows were lost that the file does not declare. A stack can accept it like a rule of lint."""
 CANNOT_RUN = "cannot-run"

@@ -12,7 +12,7 @@ from crane_infra.errors import MigrationError, together
 from crane_infra.migrations.files.faults import Fault
 from crane_infra.migrations.files.read import MigrationFile, from_empty
 from crane_infra.migrations.lint.breaking import takings
-from crane_infra.migrations.lint.finding import CANNOT_RUN, LOSES_ROWS, Finding, Level
+from crane_infra.migrations.lint.finding import CANNOT_RUN, LOSES_ROWS, OVERWRITES_ROWS, Finding, Level
 from crane_infra.migrations.lint.row_counts import Counted, counts_of
 from crane_infra.migrations.lint.rules import findings_in
 from crane_infra.migrations.lint.soundness_rules import left_broken
@@ -114,8 +114,12 @@ def _alone(trace: FileTrace, broken: Collection[Dependent]) -> Examined:
 
 def _accepting(examined: Examined, rules: Collection[str]) -> Examined:
     findings = tuple(replace(finding, level="warning") if finding.rule in rules else finding for finding in examined.findings)
-    counts = tuple(replace(count, may_fall=count.may_fall or LOSES_ROWS in rules) for count in examined.counts)
+    counts = tuple(replace(count, may_fall=count.may_fall or _may_fall(count, rules)) for count in examined.counts)
     return replace(examined, findings=findings, counts=counts)
+
+
+def _may_fall(count: Counted, rules: Collection[str]) -> bool:
+    return (LOSES_ROWS if count.statement is None else OVERWRITES_ROWS) in rules
 
 
 def _named(trace: FileTrace, tables: frozenset[str]) -> tuple[str, ...]:

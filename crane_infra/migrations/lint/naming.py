@@ -16,9 +16,9 @@ def dropped(trace: FileTrace, statement: TracedStatement) -> str:
     return names(trace, statement.effect.drops)
 
 
-def declaration(trace: FileTrace, tables: frozenset[str]) -> str:
-    """The comment that declares that these tables may lose rows."""
-    return f"-- crane: loses-rows {names(trace, tables)}"
+def declaration(trace: FileTrace, tables: frozenset[str], word: str = "loses-rows") -> str:
+    """The comment that declares that these tables may lose rows, or what else the word says."""
+    return f"-- crane: {word} {names(trace, tables)}"
 
 
 def finding(trace: FileTrace, number: int | None, rule: str, level: Level, what: str, todo: str) -> Finding:

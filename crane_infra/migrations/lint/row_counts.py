@@ -1,6 +1,6 @@
 """Finds which rows a migration could lose without declaring it; the run counts them before and after, in the same request (pure).
 
-These are the tables that refer to one which the file drops or deletes from, and the tables that it rebuilds.
+These are the tables that refer to one which the file drops or deletes from, the tables that it rebuilds, and those whose rows it overwrites.
 """
 
 from collections.abc import Iterator
@@ -13,21 +13,34 @@ from crane_infra.migrations.sqlite.tables import Table
 
 @dataclass(frozen=True)
 class Counted:
-    """One count: the rows of a table, or those whose ``column`` is not NULL. ``may_fall``: the loss is declared or accepted."""
+    """One count: the rows of a table, or those whose ``column`` is not NULL. ``may_fall``: the loss is declared or accepted.
+
+    With a ``statement`` it counts the rows that are still as they were: right before and after this statement of the file, which overwrites
+    some. ``is_insert``: it also adds rows, and those that it wrote are not counted.
+    """
 
     table: str
     column: str | None
     may_fall: bool
+    statement: int | None = None
+    is_insert: bool = False
 
     @property
     def label(self) -> str:
         """What it counts: ``sessions``, ``sessions.user``."""
+        if self.statement is not None:
+            return f"{self.table} (overwritten by statement {self.statement})"
         return self.table if self.column is None else f"{self.table}.{self.column}"
 
     @property
     def query(self) -> str:
         """The SELECT that counts."""
         return f"SELECT COUNT({'*' if self.column is None else quoted(self.column)}) FROM {quoted(self.table)}"  # noqa: S608
+
+    @property
+    def query_after(self) -> str:
+        """The SELECT that counts afterwards. What an INSERT wrote, new or over a row, ``changes()`` tells."""
+        return f"{self.query.replace('SELECT ', 'SELECT -changes() + ', 1)}" if self.is_insert else self.query
 
 
 def counts_of(trace: FileTrace) -> tuple[Counted, ...]:
@@ -47,7 +60,16 @@ def counts_of(trace: FileTrace) -> tuple[Counted, ...]:
             and _at_risk(trace, name, table, parents, cascades)
         ):
             counts += [Counted(table.name, column, name in declared) for column in dict.fromkeys((None, *_cleared(trace, table, parents)))]
-    return tuple(counts)
+    return (*counts, *_overwritten(trace))
+
+
+def _overwritten(trace: FileTrace) -> Iterator[Counted]:
+    """The counts around each statement that may overwrite rows."""
+    for statement in trace.statements:
+        for name in sorted(statement.overwrites):
+            may_fall = name in trace.file.header.overwrites_rows
+            is_insert = statement.effect.verb == "insert"
+            yield Counted(statement.effect.before[name].name, None, may_fall, statement.number, is_insert)
 
 
 def _parents(trace: FileTrace, index: int) -> frozenset[str]:

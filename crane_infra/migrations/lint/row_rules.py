@@ -5,9 +5,10 @@ D1 enforces foreign keys and deletes the rows of a table that is dropped, so a r
 
 from collections.abc import Iterator
 
-from crane_infra.migrations.lint.finding import Finding
+from crane_infra.migrations.lint.finding import OVERWRITES_ROWS, Finding
 from crane_infra.migrations.lint.naming import DOCUMENTED, declaration, dropped, finding, names
 from crane_infra.migrations.sqlite.effects import FileTrace, TracedStatement
+from crane_infra.migrations.sqlite.overwrites import overwriting
 
 
 def drops_of_referenced_tables(trace: FileTrace) -> Iterator[Finding]:
@@ -21,6 +22,34 @@ def drops_of_referenced_tables(trace: FileTrace) -> Iterator[Finding]:
             what = f"rows of {children} refer to {dropped(trace, statement)}, and D1 fails the file as long as there are any"
             todo = f"Copy and drop the tables that refer to it first; {DOCUMENTED}"
             yield finding(trace, statement.number, _drop_rule(trace, statement), "warning", what, todo)
+
+
+def replaced_tables(trace: FileTrace) -> Iterator[Finding]:
+    """Tables that are dropped with their rows, and created again without them."""
+    kept = _carriers(trace)
+    for statement in trace.statements:
+        name = statement.replaced
+        if statement.drops_rows and trace.rebuilt(name) and name not in kept[name] and name not in trace.file.header.loses_rows:
+            shown = trace.named(name)
+            what = f"it drops {shown} with its rows, and creates another {shown} without them"
+            todo = (
+                f"Copy the rows to the new table before the drop ({DOCUMENTED}); "
+                f"if they may go, declare {declaration(trace, frozenset({name}))}"
+            )
+            yield finding(trace, statement.number, "replaces-table", "error", what, todo)
+
+
+def _carriers(trace: FileTrace) -> dict[str, set[str]]:
+    """By the name at the start of each table that the file drops, the tables at the end that got rows of it."""
+    carriers = {statement.replaced: {statement.replaced} for statement in trace.statements if statement.drops_rows}
+    for effect in (statement.effect for statement in trace.statements if carriers):
+        for names_of in carriers.values():
+            if effect.renames and effect.renames[0] in names_of:
+                names_of.add(effect.renames[1])
+            names_of.difference_update([name for name in effect.changed if name not in effect.after])
+            if effect.sources & names_of:
+                names_of.update(effect.fills)
+    return carriers
 
 
 def broken_references(trace: FileTrace) -> Iterator[Finding]:
@@ -50,16 +79,35 @@ def deletes_of_referenced_rows(trace: FileTrace) -> Iterator[Finding]:
         if lost and not statement.effect.drops:
             targets, children = names(trace, statement.effect.targets), names(trace, lost)
             what = f"deleting or replacing rows of {targets} also deletes rows of {children}, or clears references in them (ON DELETE)"
-            todo = f"Update the rows instead (INSERT … ON CONFLICT DO UPDATE), or declare {declaration(trace, lost)}"
+            todo = f"Update the rows instead (INSERT … ON CONFLICT DO UPDATE, with -- crane: overwrites-rows), or declare {declaration(trace, lost)}"
             yield finding(trace, statement.number, "deletes-referenced-rows", "error", what, todo)
 
 
+def overwritten_rows(trace: FileTrace) -> Iterator[Finding]:
+    """Rows that are there and that REPLACE or ON CONFLICT DO UPDATE writes over."""
+    for statement in trace.statements:
+        tables = statement.overwrites - trace.file.header.overwrites_rows
+        if tables:
+            shown, how = names(trace, tables), overwriting(statement.effect)
+            what = (
+                f"REPLACE deletes each row of {shown} that has the same key or unique value, with all its columns"
+                if how == "replace"
+                else f"ON CONFLICT DO UPDATE writes over rows of {shown} that are there"
+            )
+            todo = f"Write ON CONFLICT DO NOTHING to keep them; if they may be overwritten, declare {declaration(trace, tables, OVERWRITES_ROWS)}"
+            yield finding(trace, statement.number, OVERWRITES_ROWS, "error", what, todo)
+
+
 def needless_declarations(trace: FileTrace) -> Iterator[Finding]:
-    """Tables that the file declares with ``loses-rows`` although they lose none."""
+    """Tables that the file declares with ``loses-rows`` or ``overwrites-rows`` although it does neither."""
     losing = (statement.lost | statement.effect.drops | _deleted_from(statement) for statement in trace.statements)
     if needless := trace.file.header.loses_rows - frozenset[str]().union(*losing):
         what = f"it declares loses-rows {names(trace, needless)} but loses no rows there"
         yield finding(trace, None, "needless-loses-rows", "warning", what, "Remove the name, or correct it")
+    overwritten = (statement.effect.targets for statement in trace.statements if overwriting(statement.effect))
+    if needless := trace.file.header.overwrites_rows - frozenset[str]().union(*overwritten):
+        what = f"it declares overwrites-rows {names(trace, needless)} but overwrites no rows there"
+        yield finding(trace, None, "needless-overwrites-rows", "warning", what, "Remove the name, or correct it")
 
 
 def _loses_by_drop(trace: FileTrace, statement: TracedStatement, lost: frozenset[str]) -> Finding:

@@ -3,7 +3,7 @@
 from crane_infra.d1.errors import NoAnswerError, PartialWriteError, RefusedError
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files.read import MigrationFile, from_empty
-from crane_infra.migrations.requests import loss_in
+from crane_infra.migrations.requests import loss_in, statement_at
 from crane_infra.migrations.run.state import Run
 from crane_infra.migrations.sqlite.failing_statement import describe, find_statements
 
@@ -39,7 +39,8 @@ def require_recorded(run: Run) -> None:
 def _statements(run: Run, file: MigrationFile, error: ApiError) -> tuple[int, ...]:
     """The indexes of the statements that can be the one that failed."""
     if isinstance(error, PartialWriteError):
-        return (error.statement - 1 - len(run.counts_around(file)),)
+        index = statement_at(file, run.counts_around(file), error.statement)
+        return () if index is None else (index,)
     if isinstance(error, RefusedError):
         earlier = () if file is run.schema.base else from_empty(run.schema.files, run.schema.base)
         return find_statements(earlier, file, error.what)

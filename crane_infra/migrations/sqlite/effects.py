@@ -10,6 +10,7 @@ from functools import cached_property
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.tokens import where_of
 from crane_infra.migrations.sqlite.dependents import Unsound
+from crane_infra.migrations.sqlite.overwrites import overwriting
 from crane_infra.migrations.sqlite.statement_effect import Effect
 from crane_infra.migrations.sqlite.tables import Tables
 from crane_infra.migrations.sqlite.trial import Trial
@@ -20,7 +21,8 @@ class TracedStatement:
     """One statement of a file and its effect there; ``number`` counts from 1.
 
     ``lost`` are the tables that may lose rows or references by it, ``blocking`` those whose rows make D1 refuse the drop of a table, and
-    ``replaced`` is the name that the dropped table had when the file began.
+    ``replaced`` is the name that the dropped table had when the file began. ``overwrites`` are the tables with rows that no pending file wrote
+    and that the statement may write over, and ``drops_rows`` those that it drops with such rows.
     """
 
     number: int
@@ -28,6 +30,8 @@ class TracedStatement:
     lost: frozenset[str]
     blocking: frozenset[str]
     replaced: str
+    overwrites: frozenset[str] = frozenset()
+    drops_rows: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class FileTrace:
 
 
 class Tracer:
-    """Traces files in order on one trial database, and remembers across them which tables have no rows.
+    """Traces files in order on one trial database, and remembers across them which tables have no rows, or only rows of these files.
 
     ``judged`` False is for files that the database already has: they run as SQLite takes them.
     """
@@ -109,7 +113,7 @@ class Tracer:
     def __init__(self, trial: Trial, *, judged: bool = True) -> None:
         self._trial, self._live, self._judged = trial, trial.tables, judged
         self._live_dependents = trial.dependents
-        self._empty, self._moved = set[str](), dict[str, str]()
+        self._empty, self._own, self._moved = set[str](), set[str](), dict[str, str]()
 
     def trace(self, file: MigrationFile) -> FileTrace:
         """Run the statements of a file on the trial database."""
@@ -125,7 +129,13 @@ class Tracer:
         effect = self._trial.run(sql)
         dropped = next(iter(sorted(effect.drops)), "")
         statement = TracedStatement(
-            number, effect, effect.cascades - self._empty, _blocking(effect, dropped) - self._empty, self._origin(dropped)
+            number,
+            effect,
+            effect.cascades - self._empty,
+            _blocking(effect, dropped) - self._empty,
+            self._origin(dropped),
+            effect.targets - self._own if overwriting(effect) else frozenset(),
+            effect.drops - self._own,
         )
         self._follow(effect)
         return statement
@@ -141,14 +151,21 @@ class Tracer:
             new = {name for name in effect.changed if name not in effect.before}
             self._empty -= gone
             self._empty |= new
+            self._own -= gone
+            self._own |= new
             self._moved |= dict.fromkeys(gone | new, "")
         self._empty -= effect.fills
+        if effect.fills and not effect.sources - effect.fills <= self._own:
+            self._own -= effect.fills  # rows of other tables may be copied
         if effect.verb == "delete" and _affects_all_rows(effect.sql):
             self._empty |= effect.targets
+            self._own |= effect.targets
 
     def _rename(self, old: str, new: str) -> None:
-        if old in self._empty:
-            self._empty = (self._empty - {old}) | {new}
+        for known in (self._empty, self._own):
+            if old in known:
+                known.remove(old)
+                known.add(new)
         self._moved[new] = self._moved.get(old, old)
         self._moved[old] = ""
 

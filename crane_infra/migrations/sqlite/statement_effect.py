@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from crane_infra.migrations.files.tokens import code, unquoted
 from crane_infra.migrations.own_tables import is_users
 from crane_infra.migrations.sqlite.d1 import Refusal
 from crane_infra.migrations.sqlite.events import DROP_ACTIONS, INDEX_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event, ledger_of
@@ -59,6 +60,17 @@ class Effect:
     def reads(self) -> frozenset[str]:
         """The tables that it reads."""
         return self._tables({apsw.SQLITE_READ})
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The tables whose rows it reads, also the one that SQLite copies whole (INSERT … SELECT * FROM …) without asking the authorizer."""
+        reads = self.reads
+        if reads or self.verb != "insert":
+            return reads
+        tokens = [token for token in code(self.sql) if token.depth == 0]
+        after = next((tokens[index + 1 :] for index, token in enumerate(tokens) if token.keyword == "FROM"), [])
+        named = after[2:3] if len(after) > 1 and after[1].text == "." else after[:1]
+        return frozenset(name for token in named if (name := unquoted(token.text).lower()) in self.before)
 
     @property
     def fills(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
-from crane_infra.migrations.files.tokens import checks, code
+from crane_infra.migrations.files.tokens import checks, code, normal
 from crane_infra.migrations.sqlite.engine import rows
 from crane_infra.migrations.sqlite.keys import UniqueKey, key_of_columns, key_of_index
 
@@ -62,6 +62,8 @@ class Table:
     unique: frozenset[UniqueKey] = frozenset()
     references: tuple[Reference, ...] = ()
     checks: frozenset[str] = field(default=frozenset())
+    replaces: bool = False
+    """Whether a constraint says ON CONFLICT REPLACE, so that a plain INSERT deletes the rows that are in its way."""
 
 
 Tables = Mapping[str, Table]
@@ -81,7 +83,7 @@ def read_table(db: apsw.Connection, name: str) -> Table | None:
         return Table(written, "virtual", False, _columns(db, written))  # noqa: FBT003 - nor is a virtual table
     indexes = {written: sql for kind, written, sql in objects if kind == "index"}
     unique, references = _unique(db, written, indexes), _references(db, written)
-    return Table(written, "table", _is_strict(sql), _columns(db, written), unique, references, checks(sql))
+    return Table(written, "table", _is_strict(sql), _columns(db, written), unique, references, checks(sql), _replaces(sql))
 
 
 def affinity(declared: str) -> str:
@@ -133,6 +135,10 @@ def _references(db: apsw.Connection, name: str) -> tuple[Reference, ...]:
     for number, table, column, on_delete in rows(db, _REFERENCES, name):
         references.setdefault(number, (table.lower(), [], on_delete))[1].append(column.lower())
     return tuple(Reference(table, tuple(columns), action) for table, columns, action in references.values())
+
+
+def _replaces(sql: str) -> bool:
+    return "REPLACE" in sql.upper() and "on conflict replace" in " ".join(normal(code(sql)))
 
 
 def _is_strict(sql: str) -> bool:

@@ -12,7 +12,7 @@ from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.plan import make_plan
 from tests.migrations.builders import SHOWN, write_files
 
-FORMS = "Write -- crane: expand, -- crane: contract or -- crane: loses-rows TABLE"
+FORMS = "Write -- crane: expand, -- crane: contract, -- crane: loses-rows TABLE or -- crane: overwrites-rows TABLE"
 
 
 def refusal(text: str) -> str:

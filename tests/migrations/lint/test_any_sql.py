@@ -69,7 +69,7 @@ STATEMENT = st.one_of(
 @settings(max_examples=200)
 @given(st.lists(st.lists(STATEMENT, max_size=8), max_size=3), st.integers(0, 3), st.sampled_from([None, "expand", "contract"]))
 def test_lint_never_raises(files: list[list[str]], known: int, kind: str | None) -> None:
-    header = Header(kind, frozenset({"a"}))  # type: ignore[arg-type]
+    header = Header(kind, frozenset({"a"}), frozenset({"b"}))  # type: ignore[arg-type]
     made = [MigrationFile(number, f"{number}_f.sql", f"{number}_f.sql", "", tuple(texts), header) for number, texts in enumerate(files)]
     for finding in findings(made, made[known:]) + findings_one_by_one(made):
         assert "\n" not in str(finding)

@@ -131,9 +131,10 @@ def test_a_table_filled_again_under_its_own_name_passes_with_deferred_keys(judge
     ],
 )
 def test_deleting_or_replacing_parents_is_an_error_until_it_is_declared(judge: Lint, text: str) -> None:
-    assert rules(judge(text, before=cascading())) == [("deletes-referenced-rows", 2)]
-    assert rules(judge("-- crane: loses-rows notes\n" + text, before=cascading())) == []
-    assert rules(judge(text, before=cascading("NO ACTION"))) == []
+    overwrites = "-- crane: overwrites-rows users\n" if "REPLACE" in text else ""
+    assert rules(judge(overwrites + text, before=cascading())) == [("deletes-referenced-rows", 2)]
+    assert rules(judge(overwrites + "-- crane: loses-rows notes\n" + text, before=cascading())) == []
+    assert rules(judge(overwrites + text, before=cascading("NO ACTION"))) == []
     with closing(rows_of(cascading())) as db:
         run(db, text)
         assert db.execute("SELECT * FROM notes").fetchall() == []
@@ -143,7 +144,7 @@ def test_deleting_or_replacing_parents_is_an_error_until_it_is_declared(judge: L
     "text",
     [
         "INSERT INTO users VALUES (7, 'a', 'b');",
-        "INSERT INTO users VALUES (1, 'a', 'b') ON CONFLICT DO UPDATE SET name = 'c';",
+        "-- crane: overwrites-rows users\nINSERT INTO users VALUES (1, 'a', 'b') ON CONFLICT DO UPDATE SET name = 'c';",
         "UPDATE users SET id = 7 WHERE id = 1;",
         "DELETE FROM notes WHERE id = 1;",
     ],

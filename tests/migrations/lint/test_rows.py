@@ -21,7 +21,7 @@ from tests.migrations.lint.linting import REBUILD, USERS, Lint, cascading, error
     [
         ("ALTER TABLE users ADD COLUMN a TEXT NOT NULL;", "adds-not-null-without-default"),
         ("ALTER TABLE users ADD COLUMN a TEXT NOT NULL DEFAULT NULL;", "adds-not-null-without-default"),
-        ("CREATE TABLE u (id INTEGER PRIMARY KEY, name, old, a TEXT NOT NULL); DROP TABLE users; ALTER TABLE u RENAME TO users;", "adds-not-null-without-default"),
+        ("-- crane: loses-rows users\nCREATE TABLE u (id INTEGER PRIMARY KEY, name, old, a TEXT NOT NULL); DROP TABLE users; ALTER TABLE u RENAME TO users;", "adds-not-null-without-default"),
         ("ALTER TABLE users ADD COLUMN a TEXT DEFAULT CURRENT_TIMESTAMP;", "fails-on-rows"),
         ("ALTER TABLE users ADD COLUMN a INTEGER DEFAULT 1 REFERENCES users (id);", "fails-on-rows"),
         ("ALTER TABLE users ADD COLUMN a INTEGER DEFAULT 1 CHECK (a > 1);", "fails-on-rows"),
@@ -76,7 +76,7 @@ def test_every_row_for_want_of_a_where_is_an_error(judge: Lint, text: str) -> No
         "DELETE FROM users WHERE 1 = 1 RETURNING id;",
         "CREATE TABLE t AS SELECT * FROM users;",
         "CREATE TABLE t (id, name, old); INSERT INTO t SELECT * FROM users;",
-        "INSERT INTO users SELECT id + 100, name, old FROM users WHERE true ON CONFLICT (id) DO UPDATE SET name = '' WHERE old = 1;",
+        "-- crane: overwrites-rows users\nINSERT INTO users SELECT id + 100, name, old FROM users WHERE true ON CONFLICT (id) DO UPDATE SET name = '' WHERE old = 1;",
     ],
 )
 def test_one_statement_for_a_whole_table_is_told(judge: Lint, text: str) -> None:
