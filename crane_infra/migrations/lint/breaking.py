@@ -29,6 +29,7 @@ def takings(trace: FileTrace) -> tuple[Change, ...]:
     """Everything that a file takes away, in the order of its statements."""
     known = [name for name in trace.changed if name in trace.start and name in trace.live]
     changes = [change for name in known for change in _of_table(trace, name, trace.start[name])]
+    changes += _triggers(trace)
     return tuple(sorted(changes, key=lambda change: change.statement))
 
 
@@ -57,6 +58,28 @@ def _of_table(trace: FileTrace, name: str, old: Table) -> Iterator[Change]:
     if old.kind != "view" and new.kind != "view":
         yield from _types(trace, name, old, new)
         yield from _tightened(trace, name, old, new)
+        yield from _unique_keys(trace, name, old, new)
+
+
+def _triggers(trace: FileTrace) -> Iterator[Change]:
+    for left in trace.left_behind:
+        table = left.attached.table
+        if left.is_named and left.attached.kind == "trigger" and (table in trace.end or trace.renamed_to(table)):
+            what = f"drops the trigger {left.attached.name} of {trace.named(table)}"
+            yield Change("drops-trigger", left.statement.number, table, what)
+
+
+def _unique_keys(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Change]:
+    """The unique keys that go, so that ON CONFLICT on them fails; not those whose columns go or are renamed, which is told anyway."""
+    for key in sorted(old.unique, key=lambda key: key.text):
+        if key.columns <= new.columns.keys() and not any(_serves(now, key) for now in new.unique):
+            at = trace.when(lambda tables, key=key: name not in tables or key not in tables[name].unique)  # type: ignore[misc]
+            what = f"drops the unique key {key.text} of {old.name}, which ON CONFLICT and foreign keys need"
+            yield Change("drops-unique-key", at, name, what)
+
+
+def _serves(now: UniqueKey, before: UniqueKey) -> bool:
+    return (now.columns, now.expressions) == (before.columns, before.expressions) and now.conditions <= before.conditions
 
 
 def _gone(trace: FileTrace, name: str, old: Table) -> Change:

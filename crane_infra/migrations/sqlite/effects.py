@@ -9,6 +9,7 @@ from functools import cached_property
 
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.tokens import where_of
+from crane_infra.migrations.sqlite.attached import Attached
 from crane_infra.migrations.sqlite.dependents import Unsound
 from crane_infra.migrations.sqlite.overwrites import overwriting
 from crane_infra.migrations.sqlite.statement_effect import Effect
@@ -43,6 +44,20 @@ class LeftUnsound:
 
 
 @dataclass(frozen=True)
+class LeftBehind:
+    """A trigger or index that is gone after a file and that a statement of it dropped, by ``is_named`` its name or else with its table."""
+
+    attached: Attached
+    statement: TracedStatement
+    is_named: bool
+
+    @property
+    def host(self) -> str:
+        """The name that its table or view had when the file began."""
+        return self.statement.replaced or self.attached.table
+
+
+@dataclass(frozen=True)
 class FileTrace:
     """What a file does, from its ``start`` to its ``end``.
 
@@ -57,6 +72,7 @@ class FileTrace:
     statements: tuple[TracedStatement, ...]
     moved: Mapping[str, str]
     unsound: tuple[LeftUnsound, ...] = ()
+    live_attached: int = 0
 
     def when(self, holds: Callable[[Tables], bool]) -> int:
         """The number of the last statement that made something true of the tables."""
@@ -79,6 +95,20 @@ class FileTrace:
     def changed(self) -> tuple[str, ...]:
         """The tables and views that statements of the file change, create or drop, sorted."""
         return tuple(sorted(frozenset[str]().union(*(statement.effect.changed for statement in self.statements))))
+
+    @cached_property
+    def left_behind(self) -> tuple[LeftBehind, ...]:
+        """The triggers and indexes that were there before any pending file and that this file drops and does not make again."""
+        gone, made = dict[tuple[str, str], LeftBehind](), dict[tuple[str, str], Attached]()
+        for statement in self.statements:
+            exchange = statement.effect.exchange
+            for attached in exchange.gone:
+                if made.pop(attached.key, None) is None and attached.since < self.live_attached:
+                    gone.setdefault(attached.key, LeftBehind(attached, statement, statement.effect.drops_by_name(attached)))
+            made |= {attached.key: attached for attached in exchange.made}
+            made |= {attached.key: attached for attached in exchange.moved if attached.key in made}
+        bodies = {(attached.table, attached.body) for attached in made.values()} if gone else set[tuple[str, str]]()
+        return tuple(left for key, left in gone.items() if key not in made and (left.host, left.attached.body) not in bodies)
 
     def last_use(self, unsound: Unsound) -> int:
         """The number of the last statement that created a view, trigger or table with foreign keys, or changed what it uses."""
@@ -112,7 +142,7 @@ class Tracer:
 
     def __init__(self, trial: Trial, *, judged: bool = True) -> None:
         self._trial, self._live, self._judged = trial, trial.tables, judged
-        self._live_dependents = trial.dependents
+        self._live_dependents, self._live_attached = trial.dependents, trial.attached
         self._empty, self._own, self._moved = set[str](), set[str](), dict[str, str]()
 
     def trace(self, file: MigrationFile) -> FileTrace:
@@ -123,7 +153,7 @@ class Tracer:
         statements = tuple(self._statement(number, sql) for number, sql in enumerate(file.statements, 1))
         left = self._trial.end_file() if self._judged else ()
         unsound = tuple(LeftUnsound(each, each.since < self._live_dependents) for each in left)
-        return FileTrace(file, self._live, start, self._trial.tables, statements, self._moved, unsound)
+        return FileTrace(file, self._live, start, self._trial.tables, statements, self._moved, unsound, self._live_attached)
 
     def _statement(self, number: int, sql: str) -> TracedStatement:
         effect = self._trial.run(sql)

@@ -6,6 +6,7 @@ import apsw
 
 from crane_infra.migrations.files.tokens import code, unquoted
 from crane_infra.migrations.own_tables import is_users
+from crane_infra.migrations.sqlite.attached import NO_EXCHANGE, Attached, Exchange
 from crane_infra.migrations.sqlite.d1 import Refusal
 from crane_infra.migrations.sqlite.events import DROP_ACTIONS, INDEX_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event, ledger_of
 from crane_infra.migrations.sqlite.soundness import Dependent
@@ -13,6 +14,7 @@ from crane_infra.migrations.sqlite.tables import Tables
 from crane_infra.migrations.sqlite.texts import QuotedText
 
 _CREATES = {apsw.SQLITE_CREATE_TABLE, apsw.SQLITE_CREATE_VTABLE}
+_DROP_ATTACHED = {apsw.SQLITE_DROP_TRIGGER, apsw.SQLITE_DROP_INDEX}
 _VERBS = ((apsw.SQLITE_INSERT, "insert"), (apsw.SQLITE_UPDATE, "update"), (apsw.SQLITE_DELETE, "delete"))
 
 
@@ -21,7 +23,7 @@ class Effect:
     """What one statement does. Names are in lower case.
 
     ``changed`` are the tables that are not the same in ``before`` and ``after``, and ``children`` those that refer to a table which it drops or
-    deletes from. ``cascades`` are the tables that lose rows or references only because foreign keys are enforced. ``refused`` is SQLite's
+    deletes from. ``already_there`` is how what exists differs from a CREATE … IF NOT EXISTS, and ``exchange`` are the triggers and indexes that come and go with it. ``cascades`` are the tables that lose rows or references only because foreign keys are enforced. ``refused`` is SQLite's
     reason to refuse the statement, ``refused_by_d1`` D1's reason where SQLite takes it. ``pragma`` is the name of a PRAGMA, ``texts`` are the
     names that SQLite takes for texts.
     """
@@ -33,6 +35,8 @@ class Effect:
     cascades: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
     children: frozenset[str] = frozenset()
+    already_there: str = ""
+    exchange: Exchange = NO_EXCHANGE
     refused: str = ""
     refused_by_d1: Refusal | None = None
     pragma: str = ""
@@ -101,6 +105,13 @@ class Effect:
         """Whether it creates this view or trigger."""
         action = {"view": apsw.SQLITE_CREATE_VIEW, "trigger": apsw.SQLITE_CREATE_TRIGGER}.get(dependent.kind)
         return any(event.action == action and event.table == dependent.name for event in self.events)
+
+    def drops_by_name(self, attached: Attached) -> bool:
+        """Whether it names this trigger or index, and does not drop it with its table."""
+        dropped = {(event.action, event.table) for event in self.events}
+        # A table or view that is dropped drops its triggers one by one.
+        with_host = any(action in {*DROP_ACTIONS, apsw.SQLITE_DROP_VIEW} for action, _ in dropped)
+        return not with_host and bool(dropped & {(action, attached.name.lower()) for action in _DROP_ATTACHED})
 
     @property
     def ledger(self) -> frozenset[str]:

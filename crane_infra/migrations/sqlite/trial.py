@@ -14,6 +14,8 @@ import apsw
 from crane_infra.migrations.files.split import words
 from crane_infra.migrations.files.tokens import code, quoted, unquoted
 from crane_infra.migrations.own_tables import CREATE, is_users
+from crane_infra.migrations.sqlite.already_there import difference_from
+from crane_infra.migrations.sqlite.attached import NO_EXCHANGE, AttachedObjects, Exchange
 from crane_infra.migrations.sqlite.compiler import Compiled, Compiler
 from crane_infra.migrations.sqlite.dependents import Dependents, Unsound
 from crane_infra.migrations.sqlite.engine import FAILURES, empty_database, execute, rows
@@ -34,6 +36,7 @@ class Trial:
     def __init__(self, db: apsw.Connection) -> None:
         self._db, self._compiler = db, Compiler(db)
         self._history, self._dependents = TableHistory(), Dependents(self._compiler)
+        self._attached = AttachedObjects(db)
         self._is_judged = True
         for statement in CREATE:
             db.execute(statement)
@@ -47,6 +50,11 @@ class Trial:
     def dependents(self) -> int:
         """How many views, triggers and tables with foreign keys were ever created."""
         return self._dependents.count
+
+    @property
+    def attached(self) -> int:
+        """How many triggers and indexes were ever made."""
+        return self._attached.count
 
     @property
     def broken(self) -> frozenset[Dependent]:
@@ -90,17 +98,20 @@ class Trial:
 
     def _run_judged(self, statement: str, before: Tables) -> Effect:
         compiled, refusal = self._compiler.compile_as_d1(statement)
+        difference = difference_from(self._db, statement)
         texts = self._compiler.texts(statement)
         effect = self._run(statement, before, compiled)
-        return replace(effect, refused_by_d1=refusal or effect.refused_by_d1, texts=texts or self._texts_of_alter(effect))
+        return replace(
+            effect, refused_by_d1=refusal or effect.refused_by_d1, texts=texts or self._texts_of_alter(effect), already_there=difference
+        )
 
     def _run(self, statement: str, before: Tables, compiled: Compiled) -> Effect:
         deleting = ROW_ACTIONS if compiled.cascades else _DELETES
         children = self._history.children({event.table for event in compiled.events if event.action in deleting | DROP_ACTIONS})
-        changed, refusal = frozenset[str](), None
+        changed, exchange, refusal = frozenset[str](), NO_EXCHANGE, None
         if any(event.action in SCHEMA_ACTIONS for event in compiled.events):
             refusal = self._compiler.execute_as_d1(statement)
-            changed = self._read_again(statement, compiled.events)
+            changed, exchange = self._read_again(statement, compiled.events)
         return Effect(
             statement,
             before,
@@ -109,11 +120,12 @@ class Trial:
             compiled.cascades,
             changed=changed,
             children=children,
+            exchange=exchange,
             refused_by_d1=refusal if self._is_judged else None,
         )
 
-    def _read_again(self, statement: str, events: tuple[Event, ...]) -> frozenset[str]:
-        """Read the tables that a change of the schema may have changed, and return the names of those that did."""
+    def _read_again(self, statement: str, events: tuple[Event, ...]) -> tuple[frozenset[str], Exchange]:
+        """Read what a change of the schema may have changed: return the names of the tables that did, and the triggers and indexes."""
         named = {event.argument if event.action in ON_TABLE_ACTIONS else event.table for event in events if event.action in SCHEMA_ACTIONS}
         if any(event.action == apsw.SQLITE_ALTER_TABLE for event in events):
             named |= {_last_name(statement), *self._history.children(named)}
@@ -121,7 +133,7 @@ class Trial:
         read = {name: read_table(self._db, name) for name in named if is_users(name)}
         changed = self._history.record(read)
         self._dependents.follow(events, read, changed)
-        return changed
+        return changed, self._attached.read_again(read)
 
     def _texts_of_alter(self, effect: Effect) -> tuple[QuotedText, ...]:
         """The names that ALTER TABLE adds to a table and SQLite takes for texts: it compiles them only with the whole table."""

@@ -196,15 +196,25 @@ def test_a_unique_index_that_existing_rows_may_break_is_told_as_it_is_written(ju
     [
         (KEPT, "CREATE UNIQUE INDEX  one_title ON posts (title)  WHERE deleted IS  NULL;"),
         (KEPT, 'create unique index "other" on "posts" ("Title") where "deleted" is null;'),
+        (LOWER, "CREATE UNIQUE INDEX i ON posts ( LOWER( title ) );"),
+    ],
+)
+def test_the_same_key_again_is_no_change(judge: Lint, before: str, again: str) -> None:
+    assert judge(f"DROP INDEX one_title; {again}", before=SLUGGED + before) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
         (KEPT, "CREATE UNIQUE INDEX i ON posts (title) WHERE id > 5 AND deleted IS NULL;"),
         (KEPT, "CREATE UNIQUE INDEX i ON posts (title, id) WHERE deleted IS NULL;"),
-        (LOWER, "CREATE UNIQUE INDEX i ON posts ( LOWER( title ) );"),
         (LOWER, "CREATE UNIQUE INDEX i ON posts (lower(title) DESC, id) WHERE deleted IS NULL;"),
         ("CREATE UNIQUE INDEX one_title ON posts (title);", KEPT),
     ],
 )
-def test_the_same_key_again_or_a_looser_one_is_no_tightening(judge: Lint, before: str, again: str) -> None:
-    assert judge(f"DROP INDEX one_title; {again}", before=SLUGGED + before) == ()
+def test_a_looser_key_is_no_tightening_but_takes_the_old_one_away(judge: Lint, before: str, again: str) -> None:
+    found = judge(f"-- crane: contract\nDROP INDEX one_title; {again}", before=SLUGGED + before)
+    assert rules(found) == [("drops-unique-key", 1)]
 
 
 @pytest.mark.parametrize(
