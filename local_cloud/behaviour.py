@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
+from local_cloud.workers.observability import ShownFields
+
 OUTSIDE_CALLS = frozenset({"provider_pause_factor"})
 """The switches that no handler of a call reads."""
 
@@ -34,5 +36,13 @@ class Behaviour(BaseModel):
     """How long a request to ``/query`` may take; then D1 resets and answers 7429."""
     polls_until_done: NonNegativeInt = 0
     """How many times an import or an export reports that it is active, and blocks its database, before it reports that it is done."""
+    worker_observability: ShownFields = "complete"
+    """What the workers routes return of a worker's observability: ``complete``, every field, as reports on production show it
+    (terraform-provider-cloudflare 7155, 7197); ``as-stored``, only what somebody sent, for example the few fields of wrangler;
+    ``without-defaults``, never ``logs.persist`` and ``traces``, for which the official provider has defaults."""
+    names_service_environment: bool = False
+    """Replies have ``environment: production`` in each service binding, though nobody sent it."""
+    reverses_bindings: bool = False
+    """Replies list the bindings of a version in the reverse order."""
     provider_pause_factor: NonNegativeFloat = 1.0
     """How long the stand-in provider waits before it sends a failed call again, as a multiple of the official provider's pauses; 0: not at all."""

@@ -130,25 +130,35 @@ def without(value: Any, *computed: str) -> Any:  # noqa: ANN401 (JSON)
     return {key: item for key, item in value.items() if key not in computed} if isinstance(value, dict) else value
 
 
+def completed(planned: Any, reply: Any) -> Any:  # noqa: ANN401 (JSON)
+    """A planned value with what only the reply has. A call's reply never changes what was planned, as in the official provider."""
+    if not isinstance(planned, dict) or not isinstance(reply, dict):
+        return planned
+    return {**reply, **{key: completed(value, reply.get(key)) for key, value in planned.items()}}
+
+
 def seconds(timestamp: str) -> str:
     """A timestamp without its fraction of a second, as the official provider keeps it."""
     return _FRACTION.sub("", timestamp)
 
 
-def ignoring(planned: Properties, prior: Properties, paths: Iterable[str]) -> Properties:
-    """The plan with the last outputs at the paths of ``ignore_changes``; a path into a list means the whole list."""
-    result = deepcopy(planned)
+def ignoring(inputs: Properties, prior: Properties, paths: Iterable[str]) -> Properties:
+    """The inputs with the last outputs at the paths of ``ignore_changes``; a path into a list means the whole list.
+
+    The defaults of a plan come on top, as in the official provider: what the last outputs lack there is planned as a change all the same.
+    """
+    result = deepcopy(inputs)
     for path in paths:
         _restore(result, prior, [camel(part) for part in path.partition("[")[0].split(".")])
     return result
 
 
-def _restore(planned: Properties, prior: Properties, path: list[str]) -> None:
+def _restore(inputs: Properties, prior: Properties, path: list[str]) -> None:
     key, *rest = path
-    inner, old = planned.get(key), prior.get(key)
+    inner, old = inputs.get(key), prior.get(key)
     if rest and isinstance(inner, dict) and isinstance(old, dict):
         _restore(inner, old, rest)
     elif key in prior:
-        planned[key] = deepcopy(old)
+        inputs[key] = deepcopy(old)
     else:
-        planned.pop(key, None)
+        inputs.pop(key, None)

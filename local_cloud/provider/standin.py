@@ -53,9 +53,9 @@ class StandIn(provider.Provider):
 
     async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
         """Compare the new inputs with the last outputs."""
-        resource, prior, inputs = self._type(request.type), plain(request.old_state), plain(request.new_inputs)
-        planned = ignoring(resource.planned(inputs, prior), prior, request.ignore_changes)
-        difference = resource.difference(planned, prior)
+        resource, prior = self._type(request.type), plain(request.old_state)
+        inputs = ignoring(plain(request.new_inputs), prior, request.ignore_changes)
+        difference = resource.difference(resource.planned(inputs, prior), prior)
         return provider.DiffResponse(
             changes=bool(difference.changed),
             replaces=list(difference.replaces),
@@ -76,7 +76,7 @@ class StandIn(provider.Provider):
     async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
         """Change a resource, or predict its outputs in a preview."""
         resource, prior = self._type(request.type), plain(request.olds)
-        planned = ignoring(resource.planned(plain(request.news), prior), prior, request.ignore_changes)
+        planned = resource.planned(ignoring(plain(request.news), prior, request.ignore_changes), prior)
         if request.preview:
             outputs = {**prior, **planned, **dict.fromkeys(resource.after_update, UNKNOWN)}
         else:

@@ -4,7 +4,7 @@ from typing import Any
 
 from local_cloud.provider.api import Api, account_path
 from local_cloud.provider.names import from_api, to_api
-from local_cloud.provider.resource import Resource, seconds, unordered
+from local_cloud.provider.resource import Resource, completed, seconds, unordered
 from local_cloud.provider.values import Properties
 
 _TRACES: Properties = {"enabled": False, "headSamplingRate": 1, "persist": True}
@@ -48,7 +48,8 @@ class Worker(Resource):
     async def create(self, api: Api, planned: Properties) -> Properties:
         """POST the settings."""
         account = planned["accountId"]
-        return _outputs(account, await api.call("POST", account_path(account, "workers", "workers"), _body(planned)))
+        reply = await api.call("POST", account_path(account, "workers", "workers"), _body(planned))
+        return completed(_settings(planned), _outputs(account, reply))  # type: ignore[no-any-return]
 
     async def read(self, api: Api, state: Properties) -> Properties | None:
         """GET it by its id, or by its name."""
@@ -57,7 +58,8 @@ class Worker(Resource):
 
     async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:
         """PUT all settings."""
-        return _outputs(prior["accountId"], await api.call("PUT", _path(prior), _body(planned)))
+        reply = await api.call("PUT", _path(prior), _body(planned))
+        return completed(_settings(planned), _outputs(prior["accountId"], reply))  # type: ignore[no-any-return]
 
     async def delete(self, api: Api, state: Properties) -> None:
         """DELETE it, with its versions, deployments and schedules."""
@@ -92,7 +94,11 @@ def _known(fields: Properties, replied: Any) -> Any:  # noqa: ANN401 (JSON)
 
 
 def _body(planned: Properties) -> Any:  # noqa: ANN401 (JSON)
-    return to_api({key: planned[key] for key in _SETTINGS if key in planned})
+    return to_api(_settings(planned))
+
+
+def _settings(planned: Properties) -> Properties:
+    return {key: planned[key] for key in _SETTINGS if key in planned}
 
 
 def _path(state: Properties) -> str:

@@ -12,6 +12,7 @@ from local_cloud.envelope import BAD_REQUEST, Refusal
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from local_cloud.behaviour import Behaviour
     from local_cloud.store import Body
 
 _INVALID_INHERIT = 10057
@@ -31,9 +32,12 @@ def resolved(declared: list[Body], before: Body | None, *, keep: Collection[str]
     return [*result, *(binding for name, binding in known.items() if binding["type"] in keep and name not in taken)]
 
 
-def shown(version: Body) -> list[Body]:
-    """Give a version's bindings without the values of secrets."""
-    return [{key: value for key, value in binding.items() if key not in _hidden(binding)} for binding in version["bindings"]]
+def shown(version: Body, behaviour: Behaviour) -> list[Body]:
+    """Give a version's bindings as a reply has them, without the values of secrets."""
+    visible = [{key: value for key, value in binding.items() if key not in _hidden(binding)} for binding in version["bindings"]]
+    if behaviour.names_service_environment:
+        visible = [{"environment": "production", **binding} if binding["type"] == "service" else binding for binding in visible]
+    return visible[::-1] if behaviour.reverses_bindings else visible
 
 
 def secrets(version: Body) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from local_cloud.clock import stamp
 from local_cloud.envelope import BAD_REQUEST, BAD_WORKER, Refusal
-from local_cloud.workers import worker_record
+from local_cloud.workers import observability
 
 if TYPE_CHECKING:
     from local_cloud.store import Body
@@ -17,7 +17,8 @@ _SCRIPT_LEVEL = ("logpush", "observability", "tags", "tail_consumers")
 def script_level(worker: Body) -> Body:
     """Give the script-level settings of a worker."""
     consumers = [{"service": consumer.get("name")} for consumer in worker["tail_consumers"]]
-    return {**{key: worker[key] for key in _SCRIPT_LEVEL}, "tail_consumers": consumers}
+    settings = {key: worker[key] for key in _SCRIPT_LEVEL}
+    return {**settings, "observability": observability.shown(worker["observability"]), "tail_consumers": consumers}
 
 
 def with_script_level(worker: Body, body: Body) -> Body:
@@ -27,4 +28,4 @@ def with_script_level(worker: Body, body: Body) -> Body:
         raise Refusal(BAD_REQUEST, BAD_WORKER, "A tail consumer is an object with a service")
     if "tail_consumers" in changes:
         changes["tail_consumers"] = [{"name": consumer.get("service")} for consumer in changes["tail_consumers"]]
-    return {**worker, **worker_record.merge({key: worker[key] for key in changes}, changes), "updated_on": stamp()} if changes else worker
+    return {**worker, **observability.merge({key: worker[key] for key in changes}, changes), "updated_on": stamp()} if changes else worker

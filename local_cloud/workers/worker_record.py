@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_cloud.envelope import BAD_REQUEST, CONFLICT, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
 from local_cloud.ids import new_hex
+from local_cloud.workers import observability
 from local_cloud.workers.bindings import services
 
 if TYPE_CHECKING:
@@ -17,14 +18,9 @@ if TYPE_CHECKING:
     from local_cloud.store import Body, Store
 
 AUTHOR = "local@crane.invalid"
-DEFAULTS: Body = {
+DEFAULTS: Body = {  # of observability, only what somebody stored is kept
     "logpush": False,
-    "observability": {
-        "enabled": False,
-        "head_sampling_rate": 1,
-        "logs": {"enabled": False, "head_sampling_rate": 1, "invocation_logs": True, "destinations": [], "persist": True},
-        "traces": {"enabled": False, "head_sampling_rate": 1, "destinations": [], "persist": True},
-    },
+    "observability": {},
     "subdomain": {"enabled": False, "previews_enabled": False},
     "tags": [],
     "tail_consumers": [],
@@ -49,22 +45,21 @@ def settings_of(body: Body, defaults: Body) -> Body:
     return {**defaults, **given, "subdomain": subdomain, "name": name}
 
 
-def merge(old: Body, new: Body) -> Body:
-    """Merge one JSON object into another, recursively."""
-    both = {key: merge(old[key], new[key]) for key in old.keys() & new.keys() if isinstance(old[key], dict) and isinstance(new[key], dict)}
-    return {**old, **new, **both}
-
-
 def present_settings(worker: Body) -> Body:
     """Give a worker's name and script-level settings."""
     return {key: worker[key] for key in (*DEFAULTS, "name")}
 
 
-def shown_worker(store: Store, worker: Body) -> Body:
+def shown_worker(cloud: Cloud, worker: Body) -> Body:
     """Give a worker as the newer API shows it: with its last deployment's time, and the workers that bind it."""
-    deployment = store.last_child("deployment", worker["id"])
-    by = [{"id": other["id"], "name": other["name"]} for other in binders(store, worker["name"])]
-    return {**worker, "deployed_on": deployment and deployment["created_on"], "references": {**worker["references"], "workers": by}}
+    deployment = cloud.store.last_child("deployment", worker["id"])
+    by = [{"id": other["id"], "name": other["name"]} for other in binders(cloud.store, worker["name"])]
+    return {
+        **worker,
+        "deployed_on": deployment and deployment["created_on"],
+        "references": {**worker["references"], "workers": by},
+        "observability": observability.shown(worker["observability"], cloud.behaviour.worker_observability),
+    }
 
 
 def binders(store: Store, name: str) -> list[Body]:

@@ -33,7 +33,7 @@ _NOT_DEPLOYED_TEXT = (
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/settings: of the script and its latest version."""
     worker = script_of(cloud, request)
-    return ok(_settings(worker, worker_record.latest(cloud, worker)))
+    return ok(_settings(cloud, worker, worker_record.latest(cloud, worker)))
 
 
 async def change(cloud: Cloud, request: Request) -> Response:
@@ -52,7 +52,7 @@ async def change(cloud: Cloud, request: Request) -> Response:
         latest = await ship(cloud, changed_worker, version, origin)
     else:
         cloud.store.put(worker["id"], changed_worker, name=worker["name"])
-    return ok(_settings(changed_worker, latest))
+    return ok(_settings(cloud, changed_worker, latest))
 
 
 async def show_script(cloud: Cloud, request: Request) -> Response:
@@ -67,12 +67,12 @@ async def change_script(cloud: Cloud, request: Request) -> Response:
     return ok(script_level(worker))
 
 
-def _settings(worker: Body, version: Body) -> Body:
+def _settings(cloud: Cloud, worker: Body, version: Body) -> Body:
     kept: Body = {
         key: version[key] for key in ("compatibility_flags", "usage_model", "limits", "placement", "annotations") if key in version
     }
     date = version.get("compatibility_date", OLDEST_DATE)
-    return {"bindings": shown(version), "compatibility_date": date, **kept, **script_level(worker)}
+    return {"bindings": shown(version, cloud.behaviour), "compatibility_date": date, **kept, **script_level(worker)}
 
 
 _SETTINGS, _SCRIPT_SETTINGS = "/accounts/{a}/workers/scripts/{name}/settings", "/accounts/{a}/workers/scripts/{name}/script-settings"

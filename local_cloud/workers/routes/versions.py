@@ -73,7 +73,7 @@ async def upload_form(cloud: Cloud, request: Request) -> Response:
     metadata, body = await uploaded(request)
     origin = Origin(source(request), "version_upload")
     version = await take(cloud, worker, body, origin, keep_types=kept(metadata), strict=inherits_strictly(request))
-    return ok({**detailed(worker, version), "startup_time_ms": version["startup_time_ms"]})
+    return ok({**detailed(cloud, worker, version), "startup_time_ms": version["startup_time_ms"]})
 
 
 async def summaries(cloud: Cloud, request: Request) -> Response:
@@ -86,14 +86,14 @@ async def summaries(cloud: Cloud, request: Request) -> Response:
 async def details(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name}/versions/{id}."""
     worker = script_of(cloud, request)
-    return ok(detailed(worker, script_version(cloud, worker, request.path_params["id"])))
+    return ok(detailed(cloud, worker, script_version(cloud, worker, request.path_params["id"])))
 
 
-def detailed(worker: Body, version: Body) -> Body:
+def detailed(cloud: Cloud, worker: Body, version: Body) -> Body:
     """Give a version as the scripts routes show it."""
     runtime: Body = {key: version[key] for key in ("compatibility_flags", "usage_model", "limits") if key in version}
     resources = {
-        "bindings": shown(version),
+        "bindings": shown(version, cloud.behaviour),
         "script": {"etag": etag(version), "handlers": handlers(version), "last_deployed_from": version["source"]},
         "script_runtime": {"compatibility_date": version.get("compatibility_date", OLDEST_DATE), **runtime},
     }
@@ -117,7 +117,7 @@ def _public(cloud: Cloud, worker: Body, version: Body, *, modules: bool) -> Body
     urls = [f"https://{prefix}-{worker['name']}.{cloud.subdomain}.workers.dev" for prefix in prefixes]
     hidden = _INTERNAL if modules else {*_INTERNAL, "modules"}
     visible = {key: value for key, value in version.items() if key not in hidden}
-    return {**visible, "urls": urls if worker["subdomain"]["previews_enabled"] else [], "bindings": shown(version)}
+    return {**visible, "urls": urls if worker["subdomain"]["previews_enabled"] else [], "bindings": shown(version, cloud.behaviour)}
 
 
 _WORKER, _SCRIPT = "/accounts/{a}/workers/workers/{id}/versions", "/accounts/{a}/workers/scripts/{name}/versions"

@@ -9,6 +9,7 @@ from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.envelope import ok, page
 from local_cloud.store import NameTakenError
 from local_cloud.workers import worker_record
+from local_cloud.workers.observability import merge
 from local_cloud.workers.routes.requests import worker_of
 
 if TYPE_CHECKING:
@@ -25,17 +26,17 @@ async def create(cloud: Cloud, request: Request) -> Response:
         cloud.store.add("worker", worker["id"], worker, name=worker["name"])
     except NameTakenError as error:
         raise worker_record.taken(worker["name"]) from error
-    return ok(worker)
+    return ok(worker_record.shown_worker(cloud, worker))
 
 
 async def listing(cloud: Cloud, request: Request) -> Response:
     """GET /workers/workers."""
-    return page([worker_record.shown_worker(cloud.store, worker) for worker in cloud.store.all("worker")], request.query_params)
+    return page([worker_record.shown_worker(cloud, worker) for worker in cloud.store.all("worker")], request.query_params)
 
 
 async def show(cloud: Cloud, request: Request) -> Response:
     """GET /workers/workers/{id}, by id or name."""
-    return ok(worker_record.shown_worker(cloud.store, worker_of(cloud, request)))
+    return ok(worker_record.shown_worker(cloud, worker_of(cloud, request)))
 
 
 async def replace(cloud: Cloud, request: Request) -> Response:
@@ -48,7 +49,7 @@ async def patch(cloud: Cloud, request: Request) -> Response:
     """PATCH /workers/workers/{id}: what the body does not name stays."""
     worker = worker_of(cloud, request)
     present = worker_record.present_settings(worker)
-    return _changed(cloud, worker, worker_record.settings_of(worker_record.merge(present, await body_of(request)), present))
+    return _changed(cloud, worker, worker_record.settings_of(merge(present, await body_of(request)), present))
 
 
 async def delete(cloud: Cloud, request: Request) -> Response:
@@ -64,7 +65,7 @@ def _changed(cloud: Cloud, worker: Body, settings: Body) -> Response:
     except NameTakenError as error:
         raise worker_record.taken(changed["name"]) from error
     cloud.workerd.touch()
-    return ok(worker_record.shown_worker(cloud.store, changed))
+    return ok(worker_record.shown_worker(cloud, changed))
 
 
 _WORKER = "/accounts/{a}/workers/workers"

@@ -39,9 +39,9 @@ def test_an_adopted_worker_keeps_the_settings_whose_changes_are_ignored(make_sta
     """An adoption only reads; once another setting changes, the ignored ones are sent unchanged."""
     stack, replay = make_stack()
     inputs = {**BY_NAME[ADOPTION]["inputs"], "ignore_changes": UNDECLARED}
-    read = [exchange for exchange in exchanges(BY_NAME[ADOPTION]) if exchange.method == "GET"]
-    live = read[0].reply["result"]
-    replay.expect(read)
+    live = whole(BY_NAME[ADOPTION])
+    path = f"/accounts/{'0' * 32}/workers/workers"
+    replay.expect(Exchange("GET", f"{path}/{name}", None, 200, success(live)) for name in (live["name"], live["id"]))
     adopted = stack.run("up", inputs)
     assert [step["op"] for step in adopted.steps] == ["import"], adopted.output
     assert (adopted.exit, replay.unexpected, replay.expected) == (0, [], [])
@@ -49,9 +49,16 @@ def test_an_adopted_worker_keeps_the_settings_whose_changes_are_ignored(make_sta
     inputs["worker"] = {**inputs["worker"], "subdomain": {"enabled": True, "previews_enabled": False}}
     body = {key: live[key] for key in ("logpush", "name", "observability", "tags", "tail_consumers")}
     body["subdomain"] = {"enabled": True, "previews_enabled": False}
-    replay.expect([Exchange("PUT", f"/accounts/{'0' * 32}/workers/workers/{live['id']}", body, 200, success({**live, **body}))])
+    replay.expect([Exchange("PUT", f"{path}/{live['id']}", body, 200, success({**live, **body}))])
     assert stack.run("up", inputs).exit == 0
     assert (replay.unexpected, replay.expected) == ([], [])
+
+
+def whole(adoption: dict[str, Any]) -> dict[str, Any]:
+    """The adopted worker, with a value for everything that has a default."""
+    live: dict[str, Any] = exchanges(adoption)[0].reply["result"]
+    observability = live["observability"]
+    return {**live, "observability": {**observability, "logs": {**observability["logs"], "persist": True}}}
 
 
 def test_deleted_resources_are_created_again_after_a_refresh(make_stack: Made) -> None:
@@ -131,9 +138,9 @@ def test_a_refresh_puts_drift_into_the_inputs_and_leaves_the_order_of_the_progra
 
 
 def test_an_ignored_path_within_an_object_leaves_its_neighbours() -> None:
-    planned = {"observability": {"enabled": True, "logs": {"enabled": True}}, "tags": ["new"]}
+    inputs = {"observability": {"enabled": True, "logs": {"enabled": True}}, "tags": ["new"]}
     prior = {"observability": {"enabled": False, "logs": {"enabled": False}}, "tags": ["old"]}
-    kept = ignoring(planned, prior, ["observability.logs", "tags[0]"])
+    kept = ignoring(inputs, prior, ["observability.logs", "tags[0]"])
     assert kept == {"observability": {"enabled": True, "logs": {"enabled": False}}, "tags": ["old"]}
 
 

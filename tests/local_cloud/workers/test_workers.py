@@ -2,6 +2,7 @@
 
 import pytest
 
+from local_cloud.faults.client import Faults
 from tests.cloud import Api
 
 pytestmark = pytest.mark.cloud
@@ -78,3 +79,53 @@ def test_a_deleted_worker_is_gone_with_its_deployments(api: Api) -> None:
 
 def test_a_worker_name_is_unique(api: Api) -> None:
     assert api.refusal("POST", "/workers/workers", {"name": api.worker()["name"]})[0] == 409
+
+
+FULL_LOGS = {"enabled": True, "head_sampling_rate": 1, "invocation_logs": True, "destinations": [], "persist": True}
+FULL_TRACES = {"enabled": False, "head_sampling_rate": 1, "destinations": [], "persist": True}
+
+
+def test_observability_is_returned_whole_or_as_it_was_stored_or_without_what_has_a_default(api: Api, faults: Faults) -> None:
+    worker = api.worker()
+    path = f"/workers/workers/{worker['id']}"
+    stored = {"enabled": True, "logs": {"enabled": True}}
+    put = api.result("PUT", path, {"name": worker["name"], "observability": stored})
+    whole = {"enabled": True, "head_sampling_rate": 1, "logs": FULL_LOGS, "traces": FULL_TRACES}
+    assert put["observability"] == api.result("GET", path)["observability"] == whole
+    with faults.behaviour(worker_observability="as-stored"):
+        assert api.result("GET", path)["observability"] == stored
+        patched = api.result("PATCH", path, {"observability": {"logs": {"invocation_logs": False}}})
+        assert patched["observability"] == {"enabled": True, "logs": {"enabled": True, "invocation_logs": False}}
+        assert api.result("GET", f"/workers/workers/{api.worker()['id']}")["observability"] == {}
+    with faults.behaviour(worker_observability="without-defaults"):
+        shown = api.result("PUT", path, {"name": worker["name"], "observability": whole})["observability"]
+        logs = {key: value for key, value in FULL_LOGS.items() if key != "persist"}
+        assert shown == {"enabled": True, "head_sampling_rate": 1, "logs": logs}
+
+
+def test_what_wrangler_stores_of_observability_is_added_to_what_is_there(api: Api, faults: Faults) -> None:
+    worker = api.worker()
+    api.deploy(worker, (api.upload(worker), 100))
+    settings = f"/workers/scripts/{worker['name']}/script-settings"
+    api.result("PATCH", settings, {"observability": {"enabled": True}})
+    changed = api.result("PATCH", settings, {"observability": {"logs": {"enabled": True}}})
+    assert changed["observability"] == {"enabled": True, "head_sampling_rate": 1, "logs": FULL_LOGS, "traces": FULL_TRACES}
+    with faults.behaviour(worker_observability="as-stored"):
+        assert api.result("GET", f"/workers/workers/{worker['id']}")["observability"] == {"enabled": True, "logs": {"enabled": True}}
+
+
+def test_replies_can_name_an_environment_nobody_sent_and_list_bindings_in_another_order(api: Api, faults: Faults) -> None:
+    worker, other = api.worker(), api.worker()
+    bindings = [
+        {"name": "A", "type": "plain_text", "text": "1"},
+        {"name": "B", "type": "service", "service": other["name"]},
+        {"name": "C", "type": "service", "service": other["name"], "environment": "staging"},
+    ]
+    path = f"/workers/workers/{worker['id']}/versions/{api.upload(worker, bindings=bindings)['id']}"
+    assert api.result("GET", path)["bindings"] == bindings
+    with faults.behaviour(names_service_environment=True):
+        named = [bindings[0], {**bindings[1], "environment": "production"}, bindings[2]]
+        assert api.result("GET", path)["bindings"] == named
+        assert api.upload(worker, bindings=bindings)["bindings"] == named
+    with faults.behaviour(reverses_bindings=True):
+        assert api.result("GET", path)["bindings"] == bindings[::-1]
