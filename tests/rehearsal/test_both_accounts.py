@@ -68,7 +68,7 @@ class TestBothAccounts:
             "wrangler rollback ",
             "the ledger still stands at 0005_newer.sql",
             "0006_killed.sql ran once",
-            "staging: 8 comparisons, no difference; production: 7 comparisons, no difference",
+            "staging: 10 comparisons, no difference; production: 9 comparisons, no difference",
             "staging: 4 to import, 14 to create, 4 adoptions listed; production: 4 to import, 14 to create, 4 adoptions listed",
             "adopt: was removed",
             "all 1210 rows are there",

@@ -197,7 +197,7 @@ def no_bundle(there: Place) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Place], None], str]] = {
-    "taken-number": (taken_number, "the number 4 is taken by 0004_again.sql"),
+    "taken-number": (taken_number, "0004_again.sql: the number 4 is taken by 0004_create_smoke_writes.sql"),
     "edited-migration": (edited_migration, "0002_index_sessions_by_heartbeat.sql: edited after it was applied"),
     "dropped-table": (dropped_table, "0007_drop_sessions.sql"),
     "renamed-database": (renamed_database, "was renamed from crane-context-db-staging to crane-context-db-better"),
