@@ -138,14 +138,14 @@ class TestAProgramThatDoesNotKeepItsWord:
     """Is found out by the step that looks at it."""
 
     def test_a_gate_that_goes_on(self, spoil: Callable[[str, str, str], Stage]) -> None:
-        stage = spoil("live/promotion.py", "        raise verdict.error()\n", "        return\n")
+        stage = spoil("live/promotion.py", "        raise verdict.error()\n", "        return []\n")
         story = empty.Empty(stage)
         story.start()
         with pytest.raises(RehearsalError, match="pulumi up succeeded, but should have been refused"):
             story.refuse_production()
 
     def test_a_release_that_is_not_checked(self, spoil: Callable[[str, str, str], Stage]) -> None:
-        stage = spoil("program/hooks/steps.py", "        await _check(step, name, proof)\n", "        step.log(name)\n")
+        stage = spoil("program/hooks/steps.py", "        await _check(step, name, served[name])\n", "        step.log(name)\n")
         stage.begin()
         story = releases.Releases(stage)
         story.next_release()
@@ -153,7 +153,11 @@ class TestAProgramThatDoesNotKeepItsWord:
             story.bad_in_staging()
 
     def test_an_adoption_that_resets_what_is_not_declared(self, spoil: Callable[[str, str, str], Stage]) -> None:
-        stage = spoil("program/components/worker.py", "                ignore_changes=UNDECLARED,\n", "")
+        stage = spoil(
+            "program/components/worker.py",
+            '                **camel(config.settings or {"subdomain": config.addresses}),\n',
+            '                "subdomain": camel(config.addresses),\n',
+        )
         story = adoption.Adoption(stage)
         story.start()
         story.ask()

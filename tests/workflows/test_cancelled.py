@@ -162,6 +162,7 @@ def killed(hub: Place, ended: Cancelled) -> Cancelled:
 class TestACancelledRunThatHadToBeKilled:
     def test_leaves_the_stack_locked_and_says_since_when_by_whom_and_how_to_free_it(self, killed: Cancelled) -> None:
         assert killed.deploy.result == "cancelled"
+        assert killed.locks, killed.deploy.output
         (lock,) = killed.locks
         holder = {key: re.search(rf'"{key}":"?([^",}}]+)', lock) for key in ("username", "hostname", "pid", "timestamp")}
         user, host, pid, since = (found[1] for found in holder.values() if found)

@@ -56,5 +56,8 @@ class _Snapshot(Tables):
     def __iter__(self) -> Iterator[str]:
         return (name for name in list(self._versions) if name in self)
 
+    def __bool__(self) -> bool:
+        return self._at > 0 and next(iter(self), None) is not None
+
     def __len__(self) -> int:
         return sum(1 for _ in self)
