@@ -1,7 +1,6 @@
 """The REST calls of the stand-in provider: only to this machine, retried like the official provider's, with secrets redacted from errors.
 
-A call waits for its reply without a limit. One whose reply is lost is sent again, POST included; one whose reply breaks off is not.
-It knows nothing of resources.
+A call waits for its reply without a limit. One whose reply is lost or breaks off is sent again, POST included. It knows nothing of resources.
 """
 
 import asyncio
@@ -25,10 +24,11 @@ _NOT_FOUND = 404
 
 
 class RequestError(LocalCloudError):
-    """The API refused a call. ``status`` is the HTTP status, 0 when there was no reply."""
+    """The API refused a call. ``status`` is the HTTP status, 0 when there was no reply. Its text is that of the official provider."""
 
     def __init__(self, what: str, status: int) -> None:
         super().__init__("failed to make http request", what, "")
+        self.args = (f"{self.where}: {self.what}",)
         self.status = status
 
 
@@ -112,12 +112,12 @@ class Api:
                 return None
             raise
 
-    async def _attempt(self, method: str, url: str, body: object) -> "_Answer":
+    async def _attempt(self, method: str, url: str, body: object) -> _Answer:
         try:
-            async with self.http.stream(method, url, headers={"Authorization": f"Bearer {self.token}"}, json=body) as reply:
-                return await _answer(reply)
+            reply = await self.http.request(method, url, headers={"Authorization": f"Bearer {self.token}"}, json=body)
         except httpx.HTTPError as error:
             return _Answer(0, f"{type(error).__name__} {error}")
+        return _answer(reply)
 
     def _shown(self, text: str) -> str:
         for name, secret in {"API token": self.token, **self.hidden}.items():
@@ -139,20 +139,17 @@ def account_path(account_id: str, *parts: str) -> str:
     return "/".join(("/accounts", *(quote(part, safe="") for part in (account_id, *parts))))
 
 
-async def _answer(reply: httpx.Response) -> _Answer:
-    headers, line = {name.lower(): value for name, value in reply.headers.items()}, f"{reply.status_code} {reply.reason_phrase}"
-    try:
-        await reply.aread()
-    except httpx.HTTPError as error:
-        return _Answer(reply.status_code, f"{line}, and the reply broke off: {type(error).__name__} {error}", headers)
-    return _Answer(reply.status_code, f"{line} {reply.text}", headers, _envelope(reply))
+def _answer(reply: httpx.Response) -> _Answer:
+    headers = {name.lower(): value for name, value in reply.headers.items()}
+    content = _json(reply)
+    good = reply.is_success and isinstance(content, dict) and content.get("success") is True and "result" in content
+    shown = "" if content is None else reply.text  # a page stays out of the message, as with the official provider
+    return _Answer(reply.status_code, f"{reply.status_code} {reply.reason_phrase} {shown}", headers, content if good else None)
 
 
-def _envelope(reply: httpx.Response) -> dict[str, Any] | None:
-    """The envelope of a success, None for any other reply."""
+def _json(reply: httpx.Response) -> Any:  # noqa: ANN401 (JSON)
+    """The JSON of a reply, None if it is none."""
     try:
-        envelope = reply.json()
+        return reply.json()
     except ValueError:
         return None
-    good = reply.is_success and isinstance(envelope, dict) and envelope.get("success") is True and "result" in envelope
-    return envelope if good else None

@@ -3,13 +3,14 @@
 from typing import Any
 
 from local_cloud.provider.api import Api, account_path
+from local_cloud.provider.json_values import without
 from local_cloud.provider.names import from_api, to_api
-from local_cloud.provider.resource import Resource, unordered, without
+from local_cloud.provider.resource import Resource
 from local_cloud.provider.values import Properties
 
 
 class WorkersCronTrigger(Resource):
-    """``cloudflare.WorkersCronTrigger``. Its id is the name of the script."""
+    """``cloudflare.WorkersCronTrigger``. Its id is the name of the script. The order of the schedules matters."""
 
     token = "cloudflare:index/workersCronTrigger:WorkersCronTrigger"  # noqa: S105
     required = ("accountId", "schedules", "scriptName")
@@ -18,10 +19,11 @@ class WorkersCronTrigger(Resource):
     outputs = ("id",)
     after_replace = ("schedules",)
     import_parts = ("accountId", "scriptName")
+    creation_warning = "Deleting this resource does not delete its schedules: they stay at Cloudflare until somebody deletes them there"
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-        """The schedules without their times; their order does not matter."""
-        return unordered(without(value, "createdOn", "modifiedOn")) if key == "schedules" else value
+        """The schedules without their times."""
+        return without(value, "createdOn", "modifiedOn") if key == "schedules" else value
 
     async def create(self, api: Api, planned: Properties) -> Properties:
         """PUT all schedules."""

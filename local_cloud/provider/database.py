@@ -3,8 +3,9 @@
 from typing import Any
 
 from local_cloud.provider.api import Api, account_path
+from local_cloud.provider.json_values import seconds
 from local_cloud.provider.names import from_api, to_api
-from local_cloud.provider.resource import Resource, seconds
+from local_cloud.provider.resource import Resource
 from local_cloud.provider.values import Properties
 
 

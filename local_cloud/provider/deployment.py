@@ -6,8 +6,9 @@ A deployment is read by its own id, as the official provider does, so a later de
 from typing import Any
 
 from local_cloud.provider.api import Api, account_path
+from local_cloud.provider.json_values import seconds, without
 from local_cloud.provider.names import from_api, to_api
-from local_cloud.provider.resource import Resource, seconds, unordered, without
+from local_cloud.provider.resource import Resource
 from local_cloud.provider.values import Properties
 
 
@@ -23,10 +24,8 @@ class WorkersDeployment(Resource):
     import_parts = ("accountId", "scriptName", "id")
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-        """Without what the API adds; the order of the versions does not matter."""
-        if key == "annotations":
-            return without(value, "workersTriggeredBy")
-        return unordered(value) if key == "versions" else value
+        """Without what the API adds."""
+        return without(value, "workersTriggeredBy") if key == "annotations" else value
 
     async def create(self, api: Api, planned: Properties) -> Properties:
         """POST it: the traffic moves at once."""

@@ -6,7 +6,8 @@ or each would show as a change. Pure.
 
 from typing import Any
 
-from local_cloud.provider.resource import Resource, without
+from local_cloud.provider.json_values import without
+from local_cloud.provider.resource import Resource
 from local_cloud.provider.values import Properties
 
 
@@ -40,11 +41,11 @@ def _projected(declared: Any, now: Any) -> Any:  # noqa: ANN401 (JSON)
 
 
 def _projected_list(declared: list[Any], now: list[Any]) -> list[Any]:
-    """Item by item, in the declared order, if both lists name the same items; else the present list."""
-    named = {_name(item): item for item in now}
-    if [*map(_name, declared)] != [_name(item) for item in declared if _name(item) in named] or len(named) != len(declared):
+    """Item by item with the declared keys only, if both lists name the same items; else the present list. The order is the present one."""
+    named = {_name(item): item for item in declared}
+    if len(named) != len(now) or any(_name(item) not in named for item in now):
         return [without(item, "contentSha256", "createdOn", "modifiedOn") for item in now]
-    return [_projected(item, named[_name(item)]) for item in declared]
+    return [_projected(named[_name(item)], item) for item in now]
 
 
 def _name(item: Any) -> str:  # noqa: ANN401 (JSON)

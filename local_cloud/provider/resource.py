@@ -4,20 +4,14 @@ A plan is the declared inputs with the provider's defaults. A difference compare
 does, never with the last inputs. This part is pure.
 """
 
-import json
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from local_cloud.errors import LocalCloudError
 from local_cloud.provider.api import Api
-from local_cloud.provider.names import camel
+from local_cloud.provider.json_values import canonical
 from local_cloud.provider.values import UNKNOWN, Properties
-
-_FRACTION = re.compile(r"\.\d+(?=Z$)")
 
 
 @dataclass(frozen=True)
@@ -38,13 +32,16 @@ class Resource(ABC):
     compared: ClassVar[tuple[str, ...]]
     # The same, but an undeclared one keeps its value.
     optional: ClassVar[tuple[str, ...]] = ()
-    # A change of these replaces the resource; any replacement lists those of ``replaced_with`` too.
+    # A change of these replaces the resource.
     forces: ClassVar[frozenset[str]]
-    replaced_with: ClassVar[tuple[str, ...]] = ()
     # Properties that the API adds, and those that are known only after an update or a replacement.
     outputs: ClassVar[tuple[str, ...]]
     after_update: ClassVar[tuple[str, ...]] = ()
     after_replace: ClassVar[tuple[str, ...]] = ()
+    # Those of them that are known before if they are declared.
+    known_if_declared: ClassVar[frozenset[str]] = frozenset()
+    # What is printed when one is created.
+    creation_warning: ClassVar[str] = ""
     # Properties of the official provider that the stand-in does not support.
     unserved: ClassVar[tuple[str, ...]] = ()
     # The parts of an import id.
@@ -67,10 +64,14 @@ class Resource(ABC):
         """What the plan changes against the last outputs."""
         declared = (*self.compared, *(key for key in self.optional if key in planned))
         changed = tuple(sorted(key for key in declared if self._form(key, planned) != self._form(key, prior)))
-        forcing = self.forces.intersection(changed)
-        replaces = {*forcing, *self.replaced_with} if forcing else set()
-        later = self.after_replace if forcing else self.after_update
+        replaces = self.replacing(changed, planned, prior)
+        known = self.known_if_declared.intersection(planned)
+        later = set(self.after_replace if replaces else self.after_update) - known
         return Difference(changed, tuple(sorted(replaces)), tuple(sorted({*changed, *replaces, *later}) if changed else ()))
+
+    def replacing(self, changed: tuple[str, ...], planned: Properties, prior: Properties) -> frozenset[str]:  # noqa: ARG002 (for some types)
+        """Those properties because of which a change is a replacement; none for an update."""
+        return self.forces.intersection(changed)
 
     def _form(self, key: str, properties: Properties) -> Any:  # noqa: ANN401 (JSON)
         return canonical(self.comparable(key, properties.get(key)) or None)
@@ -103,62 +104,3 @@ class Resource(ABC):
 
     async def delete(self, api: Api, state: Properties) -> None:  # noqa: B027 (most types do nothing)
         """Delete it. By default makes no call: what belongs to a script is deleted with the script."""
-
-
-def canonical(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """A value of any depth as text, in which 1 equals 1.0 and the order of keys does not matter."""
-    return json.dumps(_whole(value), sort_keys=True)
-
-
-def _whole(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def unordered(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """A list in one fixed order; anything else as it is."""
-    return sorted(value, key=canonical) if isinstance(value, list) else value
-
-
-def without(value: Any, *computed: str) -> Any:  # noqa: ANN401 (JSON)
-    """An object, or each object of a list, without some keys."""
-    if isinstance(value, list):
-        return [without(item, *computed) for item in value]
-    return {key: item for key, item in value.items() if key not in computed} if isinstance(value, dict) else value
-
-
-def completed(planned: Any, reply: Any) -> Any:  # noqa: ANN401 (JSON)
-    """A planned value with what only the reply has. A call's reply never changes what was planned, as in the official provider."""
-    if not isinstance(planned, dict) or not isinstance(reply, dict):
-        return planned
-    return {**reply, **{key: completed(value, reply.get(key)) for key, value in planned.items()}}
-
-
-def seconds(timestamp: str) -> str:
-    """A timestamp without its fraction of a second, as the official provider keeps it."""
-    return _FRACTION.sub("", timestamp)
-
-
-def ignoring(inputs: Properties, prior: Properties, paths: Iterable[str]) -> Properties:
-    """The inputs with the last outputs at the paths of ``ignore_changes``; a path into a list means the whole list.
-
-    The defaults of a plan come on top, as in the official provider: what the last outputs lack there is planned as a change all the same.
-    """
-    result = deepcopy(inputs)
-    for path in paths:
-        _restore(result, prior, [camel(part) for part in path.partition("[")[0].split(".")])
-    return result
-
-
-def _restore(inputs: Properties, prior: Properties, path: list[str]) -> None:
-    key, *rest = path
-    inner, old = inputs.get(key), prior.get(key)
-    if rest and isinstance(inner, dict) and isinstance(old, dict):
-        _restore(inner, old, rest)
-    elif key in prior:
-        inputs[key] = deepcopy(old)
-    else:
-        inputs.pop(key, None)

@@ -13,10 +13,11 @@ from typing import Any, NoReturn, Protocol
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.provider.experimental.server import ProviderServicer
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from local_cloud.errors import LocalCloudError
 from local_cloud.provider.api import connected, is_loopback, official_pauses
+from local_cloud.provider.engine_log import Engines
 from local_cloud.provider.standin import StandIn
 
 VERSION = version("pulumi-cloudflare")
@@ -26,6 +27,9 @@ _LARGEST_MESSAGE_BYTES = 256 * 1024 * 1024
 
 class _Context(Protocol):
     """The part of gRPC's context that this module uses."""
+
+    def peer(self) -> str:
+        """Name the connection that the call came over."""
 
     async def abort(self, code: object, details: str) -> NoReturn:
         """End the call with an error."""
@@ -55,8 +59,9 @@ async def start_provider(
     async with AsyncExitStack() as stack:
         stand_in = StandIn(base_url, token, await stack.enter_async_context(connected()), pause_factor)
         size = [("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES), ("grpc.max_send_message_length", _LARGEST_MESSAGE_BYTES)]
-        server = grpc.aio.server(interceptors=(_OneLineErrors(),), options=size)
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer([], VERSION, stand_in, ""), server)
+        engines = Engines()
+        server = grpc.aio.server(interceptors=(_Calls(engines),), options=size)
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer(stand_in, engines), server)
         try:
             bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError:
@@ -70,15 +75,23 @@ async def start_provider(
 class _Servicer(ProviderServicer):
     """Pulumi's servicer, with the two calls that an engine makes on a provider it did not start."""
 
+    def __init__(self, stand_in: StandIn, engines: Engines) -> None:
+        super().__init__([], VERSION, stand_in, "")
+        self._engines = engines
+
     async def Handshake(self, request: object, context: _Context) -> provider_pb2.ProviderHandshakeResponse:  # noqa: ARG002, N802
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
-    async def Attach(self, request: object, context: _Context) -> Any:  # noqa: ANN401, ARG002, N802
+    async def Attach(self, request: plugin_pb2.PluginAttach, context: _Context) -> Any:  # noqa: ANN401, N802
+        self._engines.attach(context.peer(), request.address)
         return empty_pb2.Empty()
 
 
-class _OneLineErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Answers an exception with its text if it is a LocalCloudError, else only with its type and place."""
+class _Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Knows each call's engine. Answers an exception with its text if it is a LocalCloudError, else only with its type and place."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
@@ -88,6 +101,7 @@ class _OneLineErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             return handler
 
         async def answer(request: object, context: _Context) -> Any:  # noqa: ANN401 (a message)
+            self._engines.begin_call(context.peer())
             try:
                 return await handler.unary_unary(request, context)
             except Exception as error:  # noqa: BLE001 (every exception becomes one line)

@@ -4,7 +4,9 @@ It has no rules of a resource type. All providers of a run share one configurati
 its request.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import httpx
@@ -12,18 +14,23 @@ from pulumi.provider.experimental import provider
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from local_cloud.errors import LocalCloudError
-from local_cloud.provider.api import Api, local_base_url, official_pauses
+from local_cloud.provider.api import Api, RequestError, local_base_url, official_pauses
 from local_cloud.provider.cron import WorkersCronTrigger
 from local_cloud.provider.database import D1Database
 from local_cloud.provider.deployment import WorkersDeployment
+from local_cloud.provider.engine_log import log
 from local_cloud.provider.inputs import imported, refreshed
-from local_cloud.provider.resource import Difference, Resource, ignoring
-from local_cloud.provider.values import UNKNOWN, Properties, confidential, marked, plain, secret_keys
+from local_cloud.provider.json_values import ignoring
+from local_cloud.provider.resource import Difference, Resource
+from local_cloud.provider.values import UNKNOWN, Properties, checked, confidential, marked, plain, secret_keys
 from local_cloud.provider.version import WorkerVersion
 from local_cloud.provider.worker import Worker
 
 _Kind = provider.PropertyDiffKind
 _Values = dict[str, PropertyValue]
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{40,80}")
+_NO_TOKEN = "cloudflare:apiToken is not an API token: a token has 40 to 80 letters, digits, hyphens and underscores"  # noqa: S105 (a message)
+_GONE = "It does not exist at Cloudflare any more, so it leaves the state"
 
 
 class StandIn(provider.Provider):
@@ -35,6 +42,12 @@ class StandIn(provider.Provider):
         self._types: dict[str, Resource] = {
             resource.token: resource for resource in (Worker(), WorkerVersion(), WorkersDeployment(), WorkersCronTrigger(), D1Database())
         }
+
+    async def check_config(self, request: provider.CheckRequest) -> provider.CheckResponse:
+        """Refuse a token in the configuration that does not have the form of one."""
+        token = plain(request.new_inputs).get("apiToken")
+        wrong = isinstance(token, str) and token != UNKNOWN and not _TOKEN.fullmatch(token)
+        return provider.CheckResponse(request.new_inputs, [provider.CheckFailure("", _NO_TOKEN)] if wrong else [])
 
     async def configure(self, request: provider.ConfigureRequest) -> provider.ConfigureResponse:
         """Use the base URL and the token of the configuration, if it has them."""
@@ -49,7 +62,7 @@ class StandIn(provider.Provider):
         inputs = plain(request.new_inputs)
         problems = self._type(request.type).problems(inputs)
         failures = [provider.CheckFailure(key, reason) for key, reason in problems.items()]
-        return provider.CheckResponse(inputs=marked(inputs, secret_keys(request.new_inputs)), failures=failures)
+        return provider.CheckResponse(inputs=checked(inputs, secret_keys(request.new_inputs)), failures=failures)
 
     async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
         """Compare the new inputs with the last outputs."""
@@ -68,9 +81,12 @@ class StandIn(provider.Provider):
         resource, inputs = self._type(request.type), plain(request.properties)
         planned = resource.planned(inputs, {})
         secret = secret_keys(request.properties)
+        if resource.creation_warning:
+            await log("warning", request.urn, f"[WARNING] {resource.creation_warning}")
         if request.preview:
             return provider.CreateResponse(properties=marked(resource.foreseen(planned), secret))
-        outputs = await resource.create(self._hiding(request.properties), planned)
+        async with _printing_refusals(request.urn):
+            outputs = await resource.create(self._hiding(request.properties), planned)
         return provider.CreateResponse(resource_id=outputs["id"], properties=marked(outputs, secret))
 
     async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
@@ -80,15 +96,18 @@ class StandIn(provider.Provider):
         if request.preview:
             outputs = {**prior, **planned, **dict.fromkeys(resource.after_update, UNKNOWN)}
         else:
-            outputs = await resource.update(self._hiding(request.olds, request.news), planned, prior)
+            async with _printing_refusals(request.urn):
+                outputs = await resource.update(self._hiding(request.olds, request.news), planned, prior)
         return provider.UpdateResponse(properties=marked(outputs, secret_keys(request.olds) | secret_keys(request.news)))
 
     async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
         """Refresh a resource, or find one to import: an import reads twice, the second time by the real id."""
         resource, state = self._type(request.type), plain(request.properties)
         api = self._hiding(request.properties, request.inputs)
-        outputs = await (resource.read(api, state) if state else _find(resource, api, request.resource_id))
+        async with _printing_refusals(request.urn):
+            outputs = await (resource.read(api, state) if state else _find(resource, api, request.resource_id))
         if outputs is None:
+            await log("warning", request.urn, f"[WARNING] {_GONE}")
             return provider.ReadResponse(resource_id="")
         inputs = refreshed(plain(request.inputs), outputs) if state else imported(resource, outputs)
         secret = secret_keys(request.properties) | secret_keys(request.inputs)
@@ -96,7 +115,8 @@ class StandIn(provider.Provider):
 
     async def delete(self, request: provider.DeleteRequest) -> None:
         """Delete a resource."""
-        await self._type(request.type).delete(self._hiding(request.properties), plain(request.properties))
+        async with _printing_refusals(request.urn):
+            await self._type(request.type).delete(self._hiding(request.properties), plain(request.properties))
 
     def _type(self, urn_type: str) -> Resource:
         """Give a resource type; below a component the parents' types come first, separated by dollar signs."""
@@ -108,6 +128,16 @@ class StandIn(provider.Provider):
 
     def _hiding(self, *values: _Values) -> Api:
         return self._api.hiding(confidential(*values))
+
+
+@asynccontextmanager
+async def _printing_refusals(urn: str) -> AsyncIterator[None]:
+    """Print a refusal besides the error that ends the call: the official provider reports each one twice."""
+    try:
+        yield
+    except RequestError as refused:
+        await log("error", urn, f"[ERROR] {refused.what}: {refused.where}")
+        raise
 
 
 async def _find(resource: Resource, api: Api, import_id: str) -> Properties | None:

@@ -1,7 +1,7 @@
 """Pulumi's property values as plain JSON values and back, and which of them are secret.
 
-Whole properties are marked as secret, as in the official provider: one secret binding makes the list of bindings secret.
-Output values, assets and resource references are not supported.
+The text and the key of any binding are secret, as in the official provider, whether or not the program declares a secret. In outputs one of
+them makes the whole list of bindings secret. Output values, assets and resource references are not supported.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,11 @@ from pulumi.runtime.rpc import UNKNOWN
 from local_cloud.errors import LocalCloudError
 
 Properties = dict[str, Any]
-# The fields of a binding that may hold a secret.
-_CONFIDENTIAL = ("text", "json", "keyBase64", "keyJwk")
+# The fields of a binding that are secret in the official provider's schema, and those that an error must not show.
+SENSITIVE = ("text", "keyBase64", "keyJwk")
+_CONFIDENTIAL = (*SENSITIVE, "json")
 
-__all__ = ["UNKNOWN", "Properties", "confidential", "marked", "plain", "secret_keys"]
+__all__ = ["SENSITIVE", "UNKNOWN", "Properties", "checked", "confidential", "marked", "plain", "secret_keys"]
 
 
 def plain(values: Mapping[str, PropertyValue]) -> Properties:
@@ -41,8 +42,25 @@ def secret_keys(values: Mapping[str, PropertyValue]) -> frozenset[str]:
 
 
 def marked(values: Properties, secret: frozenset[str]) -> dict[str, PropertyValue]:
-    """Plain values for the engine, with those in ``secret`` and those that contain a secret binding marked as secret."""
-    return {key: _wire(value).with_secret(key in secret or _has_secret_binding(value)) for key, value in values.items()}
+    """Plain values for the engine, with those in ``secret`` and the lists of bindings that have a secret field marked as secret."""
+    return {key: _wire(value).with_secret(key in secret or _has_sensitive_binding(value)) for key, value in values.items()}
+
+
+def checked(values: Properties, secret: frozenset[str]) -> dict[str, PropertyValue]:
+    """Plain inputs for the engine, with those in ``secret`` marked as secret, and of other bindings their secret fields."""
+    return {key: _wire(value).with_secret(key in secret) if key in secret else _input(value) for key, value in values.items()}
+
+
+def _input(value: Any) -> PropertyValue:  # noqa: ANN401 (JSON)
+    if not _has_sensitive_binding(value):
+        return _wire(value)
+    return PropertyValue([_binding(item) for item in value])
+
+
+def _binding(value: Any) -> PropertyValue:  # noqa: ANN401 (JSON)
+    if not isinstance(value, dict):
+        return _wire(value)
+    return PropertyValue({key: _wire(item).with_secret(key in SENSITIVE) for key, item in value.items()})
 
 
 def _wire(value: Any) -> PropertyValue:  # noqa: ANN401 (JSON)
@@ -55,8 +73,8 @@ def _wire(value: Any) -> PropertyValue:  # noqa: ANN401 (JSON)
     return PropertyValue(value)
 
 
-def _has_secret_binding(value: object) -> bool:
-    return isinstance(value, list) and any(isinstance(item, dict) and str(item.get("type")).startswith("secret_") for item in value)
+def _has_sensitive_binding(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) and "type" in item and item.keys() & {*SENSITIVE} for item in value)
 
 
 def confidential(*parts: Mapping[str, PropertyValue]) -> dict[str, str]:
@@ -65,7 +83,7 @@ def confidential(*parts: Mapping[str, PropertyValue]) -> dict[str, str]:
     for part in parts:
         secret = secret_keys(part)
         for key, value in plain(part).items():
-            for name, text in _texts(key, value) if key in secret or _has_secret_binding(value) else ():
+            for name, text in _texts(key, value) if key in secret or _has_sensitive_binding(value) else ():
                 if text not in texts.values():
                     texts[name if name not in texts else f"{name} ({len(texts)})"] = text
     return texts

@@ -1,6 +1,7 @@
-"""Versions of a worker: code, bindings and annotations. A version never changes, so every change is a replacement.
+"""Versions of a worker: code, bindings and annotations. A version never changes, so almost every change is a replacement.
 
-The API does not return secrets, so a refresh keeps those of the state. Deleting a version makes no call.
+The order of the bindings in the program matters: another one is a replacement too. The API does not return secrets, so a refresh keeps
+those of the state. Deleting a version makes no call.
 """
 
 import base64
@@ -8,56 +9,75 @@ import binascii
 import hashlib
 from typing import Any
 
+from local_cloud.provider import bindings
 from local_cloud.provider.api import Api, account_path
+from local_cloud.provider.json_values import as_set, completed, seconds, without
 from local_cloud.provider.names import from_api, to_api
-from local_cloud.provider.resource import Resource, seconds, unordered, without
+from local_cloud.provider.resource import Resource
 from local_cloud.provider.values import Properties
+
+# What the API chooses if it is not declared: removing it is a change, but no reason for a replacement of its own.
+_CHOSEN = frozenset(("annotations", "limits"))
 
 
 class WorkerVersion(Resource):
-    """``cloudflare.WorkerVersion``. A replacement always lists the bindings, changed or not."""
+    """``cloudflare.WorkerVersion``. A replacement always lists the bindings, if there are any, changed or not."""
 
     token = "cloudflare:index/workerVersion:WorkerVersion"  # noqa: S105
     required = ("accountId", "workerId")
-    compared = ("accountId", "annotations", "bindings", "compatibilityDate", "compatibilityFlags", "mainModule", "modules", "workerId")
-    optional = ("limits", "placement", "usageModel")
+    compared = ("accountId", "annotations", "bindings", "compatibilityDate", "limits", "mainModule", "modules", "placement", "workerId")
+    optional = ("compatibilityFlags", "usageModel")
     forces = frozenset((*compared, *optional))
-    replaced_with = ("bindings",)
     outputs = ("createdOn", "id", "limits", "mainScriptBase64", "migrationTag", "number", "source", "startupTimeMs", "urls")
     after_replace = (
-        *("annotations", "createdOn", "limits", "mainScriptBase64", "migrationTag"),
+        *("annotations", "compatibilityFlags", "createdOn", "limits", "mainScriptBase64", "migrationTag"),
         *("number", "source", "startupTimeMs", "urls"),
     )
+    after_update = after_replace
+    known_if_declared = frozenset(("compatibilityFlags", "limits"))
     unserved = ("assets", "containers", "migrations")
     import_parts = ("accountId", "workerId", "id")
 
     def planned(self, inputs: Properties, prior: Properties) -> Properties:  # noqa: ARG002 (a version has no past)
-        """The standard usage model, and sorted bindings."""
-        bindings = {"bindings": _sorted(inputs["bindings"])} if "bindings" in inputs else {}
-        return {"usageModel": "standard", **inputs, **bindings}
+        """The standard usage model; flags are a set."""
+        flags = {key: as_set(inputs[key]) for key in ("compatibilityFlags",) if key in inputs}
+        return {"usageModel": "standard", **inputs, **flags}
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-        """Without what only the API knows; the order does not matter."""
+        """Without what only the API knows; modules and flags are sets."""
         match key:
             case "annotations":
                 return without(value, "workersTriggeredBy")
             case "modules":
-                return unordered(without(value, "contentSha256"))
-            case "bindings" | "compatibilityFlags":
-                return unordered(value)
+                return as_set(without(value, "contentSha256"))
+            case "compatibilityFlags":
+                return as_set(value)
+            case "bindings":
+                return bindings.comparable(value)
         return value
 
+    def replacing(self, changed: tuple[str, ...], planned: Properties, prior: Properties) -> frozenset[str]:
+        """The bindings too, whatever changes: parts of them are not known before. Without bindings a removal can be an update."""
+        forcing = super().replacing(changed, planned, prior) - {key for key in _CHOSEN if key not in planned}
+        return forcing | {"bindings"} if changed and planned.get("bindings") and prior.get("bindings") else forcing
+
     def problems(self, inputs: Properties) -> dict[str, str]:
-        """Also refuses modules without their content."""
+        """Also refuses modules without their content, and JSON that is none."""
+        problems = super().problems(inputs)
         modules = inputs.get("modules")
-        by_file = isinstance(modules, list) and any(isinstance(module, dict) and "contentFile" in module for module in modules)
-        return super().problems(inputs) | ({"modules": "the stand-in provider needs contentBase64, not contentFile"} if by_file else {})
+        if isinstance(modules, list) and any(isinstance(module, dict) and "contentFile" in module for module in modules):
+            problems["modules"] = "the stand-in provider needs contentBase64, not contentFile"
+        if wrong := bindings.without_json(inputs.get("bindings")):
+            problems["bindings"] = f"the value of {', '.join(wrong)} is not JSON"
+        return problems
 
     async def create(self, api: Api, planned: Properties) -> Properties:
-        """POST it. The outputs keep the bindings as they were sent, because the reply has no secrets."""
+        """POST it. The outputs keep the bindings as they were declared, because the reply has no secrets."""
         account, worker = planned["accountId"], planned["workerId"]
-        sent = {key: value for key, value in planned.items() if key not in ("accountId", "workerId")}
-        reply = await api.call("POST", account_path(account, "workers", "workers", worker, "versions"), to_api(sent))
+        body = to_api({key: value for key, value in planned.items() if key not in ("accountId", "workerId", "bindings")})
+        if "bindings" in planned:
+            body["bindings"] = bindings.sent(planned["bindings"])
+        reply = await api.call("POST", account_path(account, "workers", "workers", worker, "versions"), body)
         return _outputs({**planned, "modules": _hashed(planned.get("modules", []))}, reply)
 
     async def read(self, api: Api, state: Properties) -> Properties | None:
@@ -66,47 +86,28 @@ class WorkerVersion(Resource):
         reply = await api.find(f"{path}?include=modules")
         if reply is None:
             return None
-        now = from_api(reply)
-        bindings = _with_secrets(now.get("bindings", []), state.get("bindings", []))
-        return _outputs({**_readable(now), **_place(state), "bindings": bindings, "modules": _hashed(now.get("modules", []))}, reply)
+        known = {key: state[key] for key in ("accountId", "workerId")}
+        if "bindings" in reply:
+            known["bindings"] = bindings.received(reply["bindings"], state.get("bindings", []))
+        return _outputs({**_readable(reply), **known, "modules": _hashed(from_api(reply.get("modules", [])))}, reply)
+
+    async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:  # noqa: ARG002 (makes no call)
+        """Keep what is there: the API cannot change a version, and the official provider makes no call."""
+        return {**prior, "modules": _hashed(planned.get("modules", []))}
 
 
-def _place(state: Properties) -> Properties:
-    return {key: state[key] for key in ("accountId", "workerId")}
-
-
-def _readable(now: Properties) -> Properties:
+def _readable(reply: dict[str, Any]) -> Properties:
     keys = (*WorkerVersion.compared, *WorkerVersion.optional)
-    return {key: value for key, value in now.items() if key in keys}
+    now = {key: value for key, value in from_api(reply).items() if key in keys}
+    return {key: as_set(value) if key == "compatibilityFlags" else value for key, value in now.items()}
 
 
 def _outputs(known: Properties, reply: dict[str, Any]) -> Properties:
     """The known properties, with those that only the reply has."""
-    keys = (*WorkerVersion.outputs, "annotations", "placement", "usageModel")
+    keys = (*WorkerVersion.outputs, "annotations", "compatibilityFlags", "placement", "usageModel")
     added = {key: value for key, value in from_api(reply).items() if key in keys}
-    outputs = {**known, **added, "createdOn": seconds(reply["created_on"])}
-    return {key: value for key, value in outputs.items() if value or key not in ("bindings", "modules")}
-
-
-def _sorted(bindings: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Sorted by name; unchanged if the list is not known yet."""
-    if not isinstance(bindings, list) or not all(isinstance(binding, dict) for binding in bindings):
-        return bindings
-    return sorted(bindings, key=lambda binding: str(binding.get("name")))
-
-
-def _with_secrets(now: list[Properties], before: list[Properties]) -> list[Properties]:
-    """The bindings of a reply: declared ones with the declared keys only, secrets as they were."""
-    known = {binding["name"]: binding for binding in before}
-    return _sorted([_binding(binding, known.get(binding["name"])) for binding in now])  # type: ignore[no-any-return]
-
-
-def _binding(now: Properties, before: Properties | None) -> Properties:
-    if before is None or before.get("type") != now.get("type"):
-        return now
-    if str(now["type"]).startswith("secret_"):
-        return before
-    return {key: now[key] for key in before if key in now}
+    outputs = {**completed(known, added), "createdOn": seconds(reply["created_on"])}
+    return {key: value for key, value in outputs.items() if value or key != "modules"}
 
 
 def _hashed(modules: list[Properties]) -> list[Properties]:

@@ -1,10 +1,11 @@
-"""Workers: the script-level settings. Undeclared settings are reset to their defaults, except those of logs."""
+"""Workers: the script-level settings. Undeclared settings are reset to their defaults, except those of logs and destinations."""
 
 from typing import Any
 
 from local_cloud.provider.api import Api, account_path
+from local_cloud.provider.json_values import as_set, completed, seconds
 from local_cloud.provider.names import from_api, to_api
-from local_cloud.provider.resource import Resource, completed, seconds, unordered
+from local_cloud.provider.resource import Resource
 from local_cloud.provider.values import Properties
 
 _TRACES: Properties = {"enabled": False, "headSamplingRate": 1, "persist": True}
@@ -30,20 +31,19 @@ class Worker(Resource):
     after_replace = ("createdOn", "references", "updatedOn")
 
     def planned(self, inputs: Properties, prior: Properties) -> Properties:
-        """Defaults for everything, except that undeclared logs and destinations keep their values."""
-        subdomain = inputs.get("subdomain", prior.get("subdomain"))
+        """Defaults for everything, except that undeclared logs and destinations keep their values. Sets are sorted."""
         return {
             "logpush": False,
-            "tags": [],
-            "tailConsumers": [],
             **inputs,
+            "tags": as_set(inputs.get("tags", [])),
+            "tailConsumers": as_set(inputs.get("tailConsumers", [])),
             "observability": _observability(inputs.get("observability", {}), prior.get("observability", {})),
-            **({"subdomain": subdomain} if subdomain else {}),
+            "subdomain": _subdomain(inputs.get("subdomain", {})),
         }
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-        """The order of tags does not matter."""
-        return unordered(value) if key == "tags" else value
+        """The order of tags and of tail consumers does not matter."""
+        return as_set(value) if key in ("tags", "tailConsumers") else value
 
     async def create(self, api: Api, planned: Properties) -> Properties:
         """POST the settings."""
@@ -64,6 +64,14 @@ class Worker(Resource):
     async def delete(self, api: Api, state: Properties) -> None:
         """DELETE it, with its versions, deployments and schedules."""
         await api.call("DELETE", _path(state))
+
+
+def _subdomain(declared: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Both switches. Previews are on where the subdomain is, if they are not declared."""
+    if not isinstance(declared, dict):
+        return declared
+    enabled = declared.get("enabled", False)
+    return {"enabled": False, "previewsEnabled": enabled is True, **declared}
 
 
 def _observability(declared: Any, prior: Properties) -> Any:  # noqa: ANN401 (JSON)

@@ -1,4 +1,4 @@
-"""The engine, and every recorded scenario run once with the stand-in provider."""
+"""The engine, and every recorded or described scenario run once with the stand-in provider."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.local_cloud.provider.described import DESCRIBED_LANES
 from tests.local_cloud.provider.engine import Run, Stack, provider_at, search_path
 from tests.local_cloud.provider.replay import Replay, replaying
 from tests.local_cloud.provider.scenarios import BY_HAND, Scenario, creation_of, exchanges, lanes
@@ -45,9 +46,10 @@ def make_stack(pulumi: str, tmp_path: Path) -> Iterator[Callable[[], tuple[Stack
 @pytest.fixture(scope="session")
 def walked(pulumi: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Walked]:
     """Every scenario by name. Each stack's scenarios run one after the other, the stacks side by side."""
-    folders = [tmp_path_factory.mktemp("lane") for _ in lanes()]
+    all_lanes = [*lanes(), *DESCRIBED_LANES]
+    folders = [tmp_path_factory.mktemp("lane") for _ in all_lanes]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        walks = list(pool.map(lambda lane, folder: _walk(pulumi, folder, lane), lanes(), folders))
+        walks = list(pool.map(lambda lane, folder: _walk(pulumi, folder, lane), all_lanes, folders))
     return {name: result for walk in walks for name, result in walk.items()}
 
 

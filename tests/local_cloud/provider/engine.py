@@ -56,11 +56,12 @@ def provider_at(base_url: str) -> Iterator[ProviderServer]:
 
 @dataclass(frozen=True)
 class Run:
-    """The steps, errors and output of one run of the engine."""
+    """The steps, errors, warnings and output of one run of the engine."""
 
     exit: int
     steps: list[Json]
     errors: list[str]
+    warnings: list[str]
     output: str
 
 
@@ -107,8 +108,8 @@ class Stack:
             options += [f"--client={self.client}", "--exec-kind", "auto.inline", *settings]
         done = self._pulumi(command, "--event-log", str(events), *options)
         log = [json.loads(line) for line in events.read_text().splitlines()]
-        errors = [event["diagnosticEvent"]["message"] for event in log if event.get("diagnosticEvent", {}).get("severity") == "error"]
-        return Run(done.returncode, list(_steps(log)), errors, done.stdout + done.stderr)
+        errors, warnings = ([event["message"] for event in _diagnostics(log, severity)] for severity in ("error", "warning"))
+        return Run(done.returncode, list(_steps(log)), errors, warnings, done.stdout + done.stderr)
 
     def export(self) -> str:
         """The state as the engine exports it, with encrypted values."""
@@ -153,6 +154,11 @@ class Stack:
             "PULUMI_DEBUG_COMMANDS": "1",
             "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{self.provider_port}",
         }
+
+
+def _diagnostics(log: list[Json], severity: str) -> list[Json]:
+    events = (event.get("diagnosticEvent", {}) for event in log)
+    return [event for event in events if event.get("severity") == severity]
 
 
 def _steps(log: list[Json]) -> Iterator[Json]:

@@ -12,8 +12,8 @@ API = "/client/v4"
 ANY_BODY: Any = object()
 
 
-LOST, BROKEN_OFF = 0, 1
-"""Statuses of an exchange whose reply is not sent, or ends after its half."""
+LOST, BROKEN_OFF, PAGE = 0, 1, 2
+"""Statuses of an exchange whose reply is not sent, or ends after its half, or is a page with status 403."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def _handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
             path = self.path.removeprefix(API)
             status, reply = replay.answer(self.command, path, json.loads(content) if content else None, self.headers["authorization"])
             self.close_connection = status in (LOST, BROKEN_OFF)
-            if status != LOST:
+            if status == PAGE:
+                self.send(403, str(reply).encode(), whole=True)
+            elif status != LOST:
                 self.send(200 if status == BROKEN_OFF else status, json.dumps(reply).encode(), whole=status != BROKEN_OFF)
 
         def send(self, status: int, body: bytes, *, whole: bool) -> None:

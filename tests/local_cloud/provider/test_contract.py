@@ -1,4 +1,4 @@
-"""The stand-in provider does what recordings show of the official one: scenario by scenario, under the real engine."""
+"""The stand-in provider does what recordings and descriptions show of the official one: scenario by scenario, under the real engine."""
 
 import json
 import re
@@ -6,14 +6,17 @@ import re
 import pytest
 
 from tests.local_cloud.provider.conftest import Walked
+from tests.local_cloud.provider.described import DESCRIBED
 from tests.local_cloud.provider.engine import TOKEN, Json, resources
 from tests.local_cloud.provider.scenarios import CONTRACT, Scenario
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud, pytest.mark.xdist_group("contract")]
-ALL = pytest.mark.parametrize("scenario", CONTRACT, ids=lambda scenario: scenario["scenario"])
+SCENARIOS = [*CONTRACT, *DESCRIBED]
+ALL = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario["scenario"])
 PLANNED = pytest.mark.parametrize(
-    "scenario", [recorded for recorded in CONTRACT if recorded.get("command", "up") == "up"], ids=lambda scenario: scenario["scenario"]
+    "scenario", [scenario for scenario in SCENARIOS if scenario.get("command", "up") == "up"], ids=lambda scenario: scenario["scenario"]
 )
+WITH_WARNINGS = pytest.mark.parametrize("scenario", DESCRIBED, ids=lambda scenario: scenario["scenario"])
 WITH_STATE = pytest.mark.parametrize(
     "scenario", [recorded for recorded in CONTRACT if "state" in recorded], ids=lambda scenario: scenario["scenario"]
 )
@@ -44,11 +47,18 @@ def test_the_state_is_the_recorded_one(walked: dict[str, Walked], scenario: Scen
     assert _sorted(resources(walked[scenario["scenario"]].state)) == _sorted(scenario["state"])
 
 
-def test_a_refusal_says_what_the_official_provider_says(walked: dict[str, Walked]) -> None:
+@WITH_WARNINGS
+def test_the_engine_prints_the_warnings_of_the_provider(walked: dict[str, Walked], scenario: Scenario) -> None:
+    """One at the creation of cron triggers, one for what a refresh no longer finds."""
+    assert len(walked[scenario["scenario"]].run.warnings) == scenario["warnings"]
+
+
+def test_a_refusal_says_twice_what_the_official_provider_says(walked: dict[str, Walked]) -> None:
     """Method, URL, status and body."""
     done, scenario = walked["create answers 403"], next(recorded for recorded in CONTRACT if "errors" in recorded)
-    text = RECORDED_BASE.sub(done.base_url, scenario["errors"][0].partition("; error: ")[2])
-    assert any(text in error for error in done.run.errors), done.run.errors
+    for recorded in scenario["errors"]:
+        text = RECORDED_BASE.sub(done.base_url, recorded.partition("; error: ")[2])
+        assert [error.strip() for error in done.run.errors].count(text) == 1, done.run.errors
 
 
 def test_no_state_and_no_output_holds_a_secret_or_the_token(walked: dict[str, Walked]) -> None:

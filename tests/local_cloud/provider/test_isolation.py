@@ -9,6 +9,8 @@ from typing import NoReturn
 import grpc  # type: ignore[import-untyped]
 import pytest
 from google.protobuf import json_format, struct_pb2  # type: ignore[import-untyped]
+from pulumi.provider.experimental import provider
+from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
@@ -17,7 +19,7 @@ from local_cloud.provider import start_provider
 from local_cloud.provider.api import Api, RequestError, connected
 from local_cloud.provider.standin import StandIn
 from tests.local_cloud.provider.engine import SECRET, TOKEN, Stack, at_once
-from tests.local_cloud.provider.replay import ANY_BODY, BROKEN_OFF, LOST, Exchange, Replay, replaying, success
+from tests.local_cloud.provider.replay import ANY_BODY, BROKEN_OFF, LOST, PAGE, Exchange, Replay, replaying, success
 from tests.local_cloud.provider.scenarios import BY_NAME, exchanges
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -32,6 +34,7 @@ ELSEWHERE = (
     "file://127.0.0.1/client/v4",
     "",
 )
+CONFIGURED = f"canary-configured-{'c' * 22}"
 # JSON, Python and a URL each write this text differently.
 PLANTED = 'canary "ä/7f3a9c'
 
@@ -74,10 +77,10 @@ async def test_a_proxy_of_the_environment_is_not_used(api: tuple[Api, Replay], m
 def test_configuration_that_leads_elsewhere_stops_the_run(make_stack: Made) -> None:
     """No request is made, to either host."""
     stack, replay = make_stack()
-    done = stack.run("up", BY_NAME["create"]["inputs"], baseUrl="https://api.cloudflare.com/client/v4", apiToken="canary-real")
+    done = stack.run("up", BY_NAME["create"]["inputs"], baseUrl="https://api.cloudflare.com/client/v4", apiToken=CONFIGURED)
     assert done.exit != 0
     assert any("refuses the host 'api.cloudflare.com', which is not a loopback address" in error for error in done.errors), done.output
-    assert (replay.served, replay.unexpected, "canary-real" in done.output) == ([], [], False)
+    assert (replay.served, replay.unexpected, CONFIGURED in done.output) == ([], [], False)
 
 
 def test_configuration_wins_for_the_run_that_has_it_and_no_other(make_stack: Made) -> None:
@@ -87,11 +90,40 @@ def test_configuration_wins_for_the_run_that_has_it_and_no_other(make_stack: Mad
     with replaying() as configured:
         for replay in (started_with, configured):
             replay.expect([Exchange("POST", f"/accounts/{'0' * 32}/workers/workers", ANY_BODY, 403, refused)])
-        assert stack.run("up", inputs, baseUrl=configured.base_url, apiToken="canary-configured").exit != 0
+        assert stack.run("up", inputs, baseUrl=configured.base_url, apiToken=CONFIGURED).exit != 0
         assert (len(configured.served), len(started_with.served)) == (1, 0)
     stack.forget("baseUrl", "apiToken")
     assert stack.run("up", inputs).exit != 0
-    assert (configured.tokens, started_with.tokens) == ({"Bearer canary-configured"}, {f"Bearer {TOKEN}"})
+    assert (configured.tokens, started_with.tokens) == ({f"Bearer {CONFIGURED}"}, {f"Bearer {TOKEN}"})
+
+
+@pytest.mark.parametrize("token", ["c" * 39, "c" * 81, "c" * 39 + ".", ""])
+async def test_a_configured_token_without_the_form_of_one_is_refused(token: str) -> None:
+    failures = await _check_token(token)
+    assert len(failures) == 1
+    assert re.fullmatch(r"cloudflare:apiToken is not an API token: .* 40 to 80 letters, digits, hyphens and underscores", failures[0])
+
+
+@pytest.mark.parametrize("token", ["c" * 40, "A0-_" * 20])
+async def test_a_configured_token_with_the_form_of_one_is_accepted(token: str) -> None:
+    assert await _check_token(token) == []
+
+
+async def _check_token(token: str) -> list[str]:
+    async with connected() as http:
+        request = provider.CheckRequest(
+            "urn:pulumi:s::p::pulumi:providers:cloudflare::default", {}, {"apiToken": PropertyValue(token)}, b""
+        )
+        checked = await StandIn("http://127.0.0.1:1", TOKEN, http).check_config(request)
+    return [failure.reason for failure in checked.failures or []]
+
+
+def test_a_token_without_the_form_of_one_stops_the_run_and_is_not_printed(make_stack: Made) -> None:
+    stack, replay = make_stack()
+    done = stack.run("up", BY_NAME["create"]["inputs"], apiToken="canary-malformed")
+    assert done.exit != 0
+    assert any("cloudflare:apiToken is not an API token" in error for error in done.errors), done.output
+    assert (replay.served, replay.unexpected, "canary-malformed" in done.output) == ([], [], False)
 
 
 def test_a_planted_secret_is_in_no_state_and_in_no_error_that_echoes_it(make_stack: Made) -> None:
@@ -173,7 +205,7 @@ async def test_a_failure_that_does_not_pass_is_an_error_after_eleven_attempts(ap
     with pytest.raises(RequestError) as refused:
         await calls.call("POST", "/broken", {"a": 1})
     shown = json.dumps(broken).replace(json.dumps(PLANTED)[1:-1], "[secret KEY]")
-    what = f'failed to make http request: POST "{replay.base_url}/broken": 500 Internal Server Error {shown}.'
+    what = f'failed to make http request: POST "{replay.base_url}/broken": 500 Internal Server Error {shown}'
     assert (str(refused.value), len(replay.served)) == (what, 11)
 
 
@@ -187,12 +219,18 @@ async def test_a_call_whose_reply_is_lost_is_sent_again(api: tuple[Api, Replay],
     assert (replay.expected, replay.unexpected) == ([], [])
 
 
-async def test_a_call_whose_reply_breaks_off_is_an_error_and_not_sent_again(api: tuple[Api, Replay]) -> None:
+async def test_a_reply_that_breaks_off_counts_as_lost(api: tuple[Api, Replay]) -> None:
     calls, replay = api
-    replay.expect([Exchange("POST", "/half", {"a": 1}, BROKEN_OFF, success({"id": "x"}))])
-    with pytest.raises(RequestError, match=r"200 OK, and the reply broke off: RemoteProtocolError"):
-        await calls.call("POST", "/half", {"a": 1})
+    replay.expect([Exchange("POST", "/half", {"a": 1}, status, success({"id": "x"})) for status in (BROKEN_OFF, 200)])
+    assert await calls.call("POST", "/half", {"a": 1}) == {"id": "x"}
     assert (replay.expected, replay.unexpected) == ([], [])
+
+
+async def test_a_page_stays_out_of_the_error(api: tuple[Api, Replay]) -> None:
+    calls, replay = api
+    replay.expect([Exchange("GET", "/page", None, PAGE, "<html>canary-page</html>")])
+    with pytest.raises(RequestError, match=r"403 Forbidden$"):
+        await calls.call("GET", "/page")
 
 
 async def test_a_status_200_without_success_is_an_error(api: tuple[Api, Replay]) -> None:

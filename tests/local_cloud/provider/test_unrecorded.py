@@ -10,13 +10,15 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from local_cloud.errors import LocalCloudError
 from local_cloud.provider.api import connected
+from local_cloud.provider.bindings import received, sent
 from local_cloud.provider.database import D1Database
 from local_cloud.provider.deployment import WorkersDeployment
 from local_cloud.provider.inputs import refreshed
+from local_cloud.provider.json_values import ignoring
 from local_cloud.provider.names import from_api, to_api
-from local_cloud.provider.resource import ignoring
 from local_cloud.provider.standin import StandIn
 from local_cloud.provider.version import WorkerVersion
+from local_cloud.provider.worker import Worker
 from tests.local_cloud.provider.engine import Stack, resources
 from tests.local_cloud.provider.replay import Exchange, Replay, success
 from tests.local_cloud.provider.scenarios import ADOPTION, BY_HAND, BY_NAME, creation_of, exchanges
@@ -94,12 +96,11 @@ def test_a_database_without_read_replication_differs_after_a_refresh() -> None:
 @pytest.mark.parametrize(
     "state",
     [
-        {**VERSION, "bindings": VERSION["bindings"][::-1]},
         {**VERSION, "annotations": {"workersTag": "t", "workersTriggeredBy": "api"}},
         {**VERSION, "modules": [{**MODULE, "contentSha256": "6b86"}]},
-        {**VERSION, "compatibilityFlags": [], "limits": {"cpuMs": 50.0}, "number": 3.0},
+        {**VERSION, "compatibilityFlags": ["nodejs_compat"], "number": 3.0},
     ],
-    ids=["another order of bindings", "who triggered it", "the hash of a module", "what was not declared"],
+    ids=["who triggered it", "the hash of a module", "what was not declared"],
 )
 def test_what_only_the_api_adds_changes_no_version(state: dict[str, Any]) -> None:
     assert WorkerVersion().difference(WorkerVersion().planned(VERSION, {}), {**state, "usageModel": "standard"}).changed == ()
@@ -109,6 +110,8 @@ def test_what_only_the_api_adds_changes_no_version(state: dict[str, Any]) -> Non
     ("key", "value"),
     [
         ("bindings", VERSION["bindings"][:1]),
+        ("bindings", VERSION["bindings"][::-1]),
+        ("bindings", [VERSION["bindings"][0], {**VERSION["bindings"][1], "environment": "production"}]),
         ("annotations", {}),
         ("modules", [{**MODULE, "contentBase64": "Mg=="}]),
         ("compatibilityFlags", ["nodejs_compat"]),
@@ -121,20 +124,74 @@ def test_every_declared_change_replaces_a_version(key: str, value: object) -> No
     assert (difference.changed, difference.replaces) == ((key,), tuple(sorted({key, "bindings"})))
 
 
-def test_percentages_are_the_same_whichever_way_they_are_written() -> None:
-    declared = {"accountId": "a", "scriptName": "s", "strategy": "percentage", "versions": [{"versionId": "v", "percentage": 100.0}]}
-    state = {**declared, "versions": [{"percentage": 100, "versionId": "v"}]}
+@pytest.mark.parametrize(("key", "value"), [("annotations", {"workersTag": "t"}), ("limits", {"cpuMs": 50})])
+def test_removing_what_the_api_then_chooses_replaces_a_version_because_of_its_bindings(key: str, value: object) -> None:
+    prior = {**VERSION, "usageModel": "standard", key: value}
+    declared = {name: VERSION[name] for name in VERSION if name != key}
+    difference = WorkerVersion().difference(WorkerVersion().planned(declared, {}), prior)
+    assert (difference.changed, difference.replaces) == ((key,), ("bindings",))
+
+
+def test_without_bindings_removing_them_is_an_update_that_changes_nothing_and_comes_back() -> None:
+    prior = {**VERSION, "usageModel": "standard", "bindings": []}
+    declared = {name: VERSION[name] for name in VERSION if name != "annotations"} | {"bindings": []}
+    difference = WorkerVersion().difference(WorkerVersion().planned(declared, {}), prior)
+    assert (difference.changed, difference.replaces) == (("annotations",), ())
+
+
+def test_the_meaning_of_a_json_binding_counts_and_not_its_text() -> None:
+    one, same, other = ([{"name": "J", "type": "json", "json": text}] for text in ('{"a": [1]}', '{ "a":[1] }', '{"a": [2]}'))
+    planned = WorkerVersion().planned({**VERSION, "bindings": one}, {})
+    prior = {**VERSION, "usageModel": "standard"}
+    assert WorkerVersion().difference(planned, {**prior, "bindings": same}).changed == ()
+    assert WorkerVersion().difference(planned, {**prior, "bindings": other}).changed == ("bindings",)
+    assert sent(one) == [{"name": "J", "type": "json", "json": {"a": [1]}}]
+    assert received(sent(one), []) == [{"name": "J", "type": "json", "json": '{"a":[1]}'}]
+
+
+def test_bindings_are_read_in_the_order_of_the_state_with_its_secrets() -> None:
+    before = [{"name": "B", "type": "secret_text", "text": "s"}, {"name": "A", "type": "service", "service": "x"}]
+    reply = [
+        {"name": "N", "type": "d1", "database_id": "d", "database_name": "unknown to the provider"},
+        {"name": "A", "type": "service", "service": "x", "environment": "production"},
+        {"name": "B", "type": "secret_text"},
+    ]
+    assert received(reply, before) == [
+        before[0],
+        {**before[1], "environment": "production"},
+        {"name": "N", "type": "d1", "databaseId": "d"},
+    ]
+
+
+def test_percentages_are_the_same_whichever_way_they_are_written_but_their_order_matters() -> None:
+    shares = [{"versionId": "v", "percentage": 90.0}, {"versionId": "w", "percentage": 10}]
+    declared = {"accountId": "a", "scriptName": "s", "strategy": "percentage", "versions": shares}
+    state = {**declared, "versions": [{"percentage": 90, "versionId": "v"}, {"percentage": 10.0, "versionId": "w"}]}
     assert WorkersDeployment().difference(declared, state).changed == ()
+    assert WorkersDeployment().difference(declared, {**state, "versions": shares[::-1]}).changed == ("versions",)
 
 
-def test_a_refresh_puts_drift_into_the_inputs_and_leaves_the_order_of_the_program() -> None:
+def test_a_refresh_puts_drift_into_the_declared_inputs_in_the_order_of_the_state() -> None:
     declared = {"bindings": [{"name": "B", "type": "d1", "databaseId": "d"}, {"name": "A", "type": "plain_text", "text": "1"}]}
     now = {
         "bindings": [{"name": "A", "type": "plain_text", "text": "2", "part": "x"}, {"name": "B", "type": "d1", "databaseId": "d"}],
         "number": 3,
     }
-    expected = [{"name": "B", "type": "d1", "databaseId": "d"}, {"name": "A", "type": "plain_text", "text": "2"}]
+    expected = [{"name": "A", "type": "plain_text", "text": "2"}, {"name": "B", "type": "d1", "databaseId": "d"}]
     assert refreshed(declared, now) == {"bindings": expected}
+
+
+@pytest.mark.parametrize(
+    ("declared", "planned"),
+    [
+        ({}, {"enabled": False, "previewsEnabled": False}),
+        ({"enabled": True}, {"enabled": True, "previewsEnabled": True}),
+        ({"enabled": True, "previewsEnabled": False}, {"enabled": True, "previewsEnabled": False}),
+        ({"previewsEnabled": True}, {"enabled": False, "previewsEnabled": True}),
+    ],
+)
+def test_previews_are_on_where_the_subdomain_is_unless_they_are_declared(declared: dict[str, bool], planned: dict[str, bool]) -> None:
+    assert Worker().planned({"accountId": "a", "name": "n", "subdomain": declared}, {})["subdomain"] == planned
 
 
 def test_an_ignored_path_within_an_object_leaves_its_neighbours() -> None:
@@ -158,6 +215,11 @@ def test_names_survive_conversion_to_the_api_and_back() -> None:
     [
         (WorkerVersion.token, {**VERSION, "assets": {}}, ("assets", "the stand-in provider does not support it")),
         (WorkerVersion.token, {key: VERSION[key] for key in VERSION if key != "workerId"}, ("workerId", "it is required")),
+        (
+            WorkerVersion.token,
+            {**VERSION, "bindings": [{"name": "J", "type": "json", "json": "{"}]},
+            ("bindings", "the value of J is not JSON"),
+        ),
     ],
 )
 async def test_unsupported_inputs_are_refused(token: str, inputs: dict[str, Any], failure: tuple[str, str]) -> None:
