@@ -3,7 +3,9 @@
 One story on one local cloud: each fixture goes on from the one that it names.
 """
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,6 +68,9 @@ def cancelled_while_it_uploads(there: Place, *, lets_go: bool) -> Ran:
         going = threads.submit(there.pushed)
         until(lambda: fault.fired or going.done(), "the upload")
         assert fault.fired, printed(there)
+        if not lets_go:  # a stopped process takes no signal but the last one
+            (lock,) = locks(there)
+            os.kill(int(re.findall(r'"pid":(\d+)', lock.read_text(encoding="utf-8"))[0]), signal.SIGSTOP)
         cancelling = threads.submit(there.runner.cancel)
         if lets_go:
             until(lambda: "cancelling." in printed(there) or going.done(), "the engine's answer to the signal")
