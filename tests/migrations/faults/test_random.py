@@ -98,7 +98,7 @@ async def until_quiet(target: Target, files: Files, fired: Callable[[], int], fa
 
 def finish_by_hand(target: Target, error: StartedNotDoneError) -> None:
     """Take the way out that is named for a file whose statements have all run."""
-    found = re.search(r"then (INSERT INTO d1_migrations .*?) unless it is there, and (UPDATE crane_migrations .*)", error.todo)
+    found = re.search(r"then run (INSERT INTO d1_migrations .*?) unless that row exists, and (UPDATE crane_migrations .*)", error.todo)
     assert found is not None
     if error.entry.name not in target.listed:
         target.rows(found[1])
