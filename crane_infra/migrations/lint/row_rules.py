@@ -65,7 +65,8 @@ def broken_references(trace: FileTrace) -> Iterator[Finding]:
                 todo = f"Rebuild {table.name} without that reference first"
                 yield finding(trace, drop.number, _drop_rule(trace, drop), "error", what, todo)
             was = next((old.table for old in before if old.columns == reference.columns), reference.table)
-            if was != reference.table and trace.rebuilt(was) and trace.origin(reference.table) == was:
+            # A table that refers to itself still does under its new name.
+            if was not in {reference.table, origin} and trace.rebuilt(was) and trace.origin(reference.table) == was:
                 at = trace.when(lambda tables, new=reference.table: new in tables)  # type: ignore[misc]
                 what = f"the rename makes {table.name} refer to {trace.named(reference.table)} instead of {trace.named(was)}"
                 todo = f"Do not rename a table that others refer to: create the new one under another name; {DOCUMENTED}"

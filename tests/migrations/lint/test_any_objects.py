@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from crane_infra.migrations.files.read import MigrationFile
@@ -87,6 +87,10 @@ def _fails(db: sqlite3.Connection, use: str) -> bool:
 
 
 @settings(max_examples=200, deadline=None)
+@example(
+    ["CREATE TABLE a (id INTEGER PRIMARY KEY, x INTEGER UNIQUE, y INTEGER REFERENCES a (id))"],
+    ["ALTER TABLE a RENAME TO b", "CREATE TABLE a (id INTEGER PRIMARY KEY, x INTEGER)"],
+)
 @given(st.lists(st.one_of(TABLE, VIEW, TRIGGER), min_size=3, max_size=9), st.lists(CHANGE, min_size=1, max_size=5))
 def test_lint_says_what_plain_sqlite_then_shows(before: list[str], changes: list[str]) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
