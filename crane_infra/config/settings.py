@@ -76,7 +76,7 @@ class WorkerSettings(ScriptSettings):
     give_up: Annotated[tuple[str, ...], Field(alias="give-up")] = ()
     """What an adoption may drop: names of bindings, and settings of the version such as ``placement``."""
     replace_deployment: Annotated[str | None, Field(alias="replace-deployment")] = None
-    """The id of a manual deployment in production that the next run may replace."""
+    """The id of a manual deployment in production that the next run may replace, or the mark of a worker that serves nothing."""
 
     @property
     def adopted(self) -> bool:

@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from cloudflare import AsyncCloudflare
+from pydantic import TypeAdapter
 
 from crane_infra.d1 import reply
-from crane_infra.d1.answer import Call
+from crane_infra.d1.answer import Call, read_result
 from crane_infra.d1.database import BoundStatement, Param, Result, Row
+from crane_infra.d1.errors import NotFoundError
 from crane_infra.d1.imports import Importer
 from crane_infra.d1.sdk import Api, again
 
 READ, WRITE = "D1 Read", "D1 Write"
+_ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 
 
 class D1:
@@ -47,7 +50,12 @@ class D1:
         call = self._with(params)
 
         async def once() -> list[Row]:
-            counted, selected = await self._query(call, [count, BoundStatement(sql, params)])
+            try:
+                counted, selected = await self._query(call, [count, BoundStatement(sql, params)])
+            except NotFoundError:
+                if await self._exists():
+                    raise call.unanswered("a query finds no such database, and the database is there") from None
+                raise
             if counted.rows != ({"counted": len(selected.rows)},):
                 raise call.unanswered(f"its answer has {len(selected.rows)} rows, and counts another number of them")
             return list(selected.rows)
@@ -77,6 +85,14 @@ class D1:
             return reply.read_bookmark(self._call, await self._api.get(self._call, path))
 
         return await again(once)
+
+    async def _exists(self) -> bool:
+        """What the list of databases says: "no such database" counts only where a second, different read agrees."""
+        try:
+            read_result(self._call, await self._api.get(self._call, self._path), _ANYTHING)
+        except NotFoundError:
+            return False
+        return True
 
     def _with(self, params: Sequence[Param]) -> Call:
         """The call, with values that no message may show."""

@@ -7,7 +7,7 @@ to the ingest leaves the outcome unknown, and the caller reads before it decides
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Protocol
 from uuid import uuid4
@@ -53,7 +53,7 @@ class Importer:
         begun = await self.endpoint.again({"action": "init", "etag": etag})
         self._require_no_error(begun)
         if not begun.upload_url or not begun.filename:
-            raise NoAnswerError(self.call.where, "Cloudflare's API failed: the import has no address to upload the file to", RERUN)
+            raise replace(self.call, is_write=False).unanswered("the import has no address to upload the file to", RERUN)
         await self._upload(begun.upload_url, content)
         state = await self.endpoint.once({"action": "ingest", "etag": etag, "filename": begun.filename})
         await self._wait(state)

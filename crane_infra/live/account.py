@@ -15,7 +15,7 @@ from cloudflare import AsyncCloudflare, DefaultAsyncHttpxClient
 
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
-from crane_infra.d1.errors import OUTAGE, NoAnswerError, NotFoundError
+from crane_infra.d1.errors import NotFoundError
 from crane_infra.d1.sdk import Api, again
 from crane_infra.live.answers import DatabaseAnswer, DeploymentAnswer
 from crane_infra.live.reads import Reads, contradiction
@@ -95,14 +95,9 @@ class Account:
     async def version(self, script: str, version: str, *, with_modules: bool = False) -> Version | None:
         """A version of ``script``; None where it has none with this id. Modules, which may have megabytes, are read only on request."""
         try:
-            answer = await again(lambda: self.reads.version(script, version, with_modules=with_modules))
+            return read_version(await again(lambda: self.reads.version(script, version, with_modules=with_modules)))
         except NotFoundError:
             return None
-        try:
-            return read_version(answer)
-        except (KeyError, ValueError, TypeError):
-            what = "its answer cannot be read (result.created_on: is not a date)"
-            raise NoAnswerError(f"version {version} of {script}", f"Cloudflare's API failed: {what}", OUTAGE) from None
 
     async def has_worker(self, script: str) -> bool:
         """Whether the account has a worker of this name."""

@@ -3,6 +3,7 @@
 A field of another type, or a deployment without a version, makes an answer unreadable: it is never taken for "nothing".
 """
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -46,8 +47,18 @@ class _Binding(_Part):
     type: Name
 
 
+def _date(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        message = "is not a date"  # Python's own text quotes it
+        raise ValueError(message) from None
+    return text
+
+
 class _Version(_Part):
     id: Name
+    created_on: Annotated[str, AfterValidator(_date)]
     annotations: dict[str, str] | None = None
     bindings: list[_Binding] | None = None
     modules: list[Json] | None = None

@@ -35,7 +35,7 @@ class Version:
 
 
 def read_version(answer: Mapping[str, Any]) -> Version:
-    """The version in an answer of the API. Raises KeyError, ValueError, TypeError or AttributeError where there is none."""
+    """The version in an answer of the API (``answers.VERSION``). Raises KeyError, ValueError, TypeError or AttributeError where there is none."""
     uploaded_on = datetime.fromisoformat(answer["created_on"])
     contents = {key: answer.get(key) for key in _VALUES} | {key: _in_one_order(answer.get(key) or []) for key in _LISTS}
     return Version(

@@ -96,7 +96,11 @@ EMPTY: dict[str, dict[str, Wrong]] = {
     },
     WORKER: {"no worker": Wrong(Error(404, 10007, "This Worker does not exist on your account."))},
     DATABASE: {"no database": Wrong(Error(404, 7404, "The database could not be found"))},
-    QUERY: {"no rows": Wrong(answer(f"[{NO_ROWS}, {NO_ROWS}]")), "too many results": Wrong(answer(f"[{', '.join([NO_ROWS] * 20)}]"))},
+    QUERY: {
+        "no database": Wrong(Error(404, 7404, "The database could not be found")),
+        "no rows": Wrong(answer(f"[{NO_ROWS}, {NO_ROWS}]")),
+        "too many results": Wrong(answer(f"[{', '.join([NO_ROWS] * 20)}]")),
+    },
 }
 """By call, the answers that there is nothing, or no such thing, in Cloudflare's own words. Other answers contradict them."""
 SHORT = {DEPLOYMENTS: "deployments", SCHEDULES: "schedules", WORKER: "worker", VERSION: "version", DATABASE: "database", QUERY: "query"}

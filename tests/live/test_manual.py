@@ -82,3 +82,22 @@ class TestWhatIsDone:
             "not deploy; an update would keep or overwrite it. To let this release replace it: pulumi config set -s production --path "
             "workers.crane-context.replace-deployment d0, then run the same command again."
         )
+
+
+class TestAWorkerThatServesNothing:
+    @pytest.mark.parametrize("tag", [TAG, OTHER])
+    def test_is_never_created_again_unasked_in_production_whatever_the_release_brings(self, tag: str) -> None:
+        assert action_for(None, LAST, tag, "production", None) == "refuses"
+        assert action_for(None, LAST, tag, "production", "nothing-after-v1") == "refuses"
+        assert action_for(None, LAST, tag, "production", "nothing-after-v2") == "redeploys"
+
+    def test_comes_back_in_staging(self) -> None:
+        assert action_for(None, LAST, TAG, "staging", None) == "redeploys"
+
+    def test_is_refused_with_the_commands_that_create_it_again(self) -> None:
+        gone = ManualDeployment("crane-context", "crane-context", None, "refuses", last_version="v2")
+        assert str(gone.error("production")) == (
+            "worker crane-context: serves nothing: the worker, or its deployment, was deleted. To create it again from this release: "
+            "pulumi config set -s production --path workers.crane-context.replace-deployment nothing-after-v2, "
+            "then pulumi refresh -s production, then run the same command again."
+        )

@@ -13,7 +13,7 @@ from crane_infra.migrations.apply import Outcome, migrate
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
-from local_cloud.faults.model import Drop, Error
+from local_cloud.faults.model import Drop, Error, Reply
 from tests.cloud import Api
 from tests.migrations.builders import write_files
 
@@ -128,6 +128,45 @@ async def test_an_upload_is_sent_again_and_leaves_nothing_where_it_never_arrives
     with faults.fault(UPLOAD, Error(503), times=9), pytest.raises(MigrationError, match="could not be uploaded: status 503"):
         await live.run(other)
     assert live.ledger == list(FILES)
+
+
+@pytest.mark.parametrize("action", ["init", "ingest"])
+async def test_a_token_that_may_not_import_is_told_that_it_needs_to_write(
+    live: Live, files: tuple[MigrationFile, ...], faults: Faults, action: str
+) -> None:
+    """Also where the call may be repeated like a read."""
+    with (
+        faults.fault(IMPORT, Error(403, 10000, "Authentication error"), saying=f'"{action}"'),
+        pytest.raises(MigrationError, match=r"0002_trigger\.sql: .*Give it the permission D1 Write on account "),
+    ):
+        await live.run(files)
+    assert live.ledger == ["0001_t.sql"]
+
+
+@pytest.mark.parametrize(
+    ("action", "result", "what"),
+    [
+        ("init", '{"success": false, "error": "disk full", "type": "import"}', "D1 refused it: disk full. "),
+        ("init", '{"success": false}', "D1 refused it: no reason given. "),
+        ("init", '{"success": true}', "the import has no address to upload the file to. "),
+        (
+            "init",
+            '{"success": true, "upload_url": 7, "filename": []}',
+            "its answer cannot be read (result.filename: Input should be a valid string). ",
+        ),
+        ("ingest", '{"success": true, "status": "error", "error": "disk full"}', "D1 refused it: disk full. "),
+        ("ingest", '{"success": true, "status": "active"}', "the import says neither how far it is nor that it is done. "),
+    ],
+)
+async def test_an_import_that_does_not_begin_or_end_well_says_why(
+    live: Live, files: tuple[MigrationFile, ...], faults: Faults, action: str, result: str, what: str
+) -> None:
+    reply = Reply(200, f'{{"success": true, "errors": [], "result": {result}}}', {"content-type": "application/json"})
+    with faults.fault(IMPORT, reply, times=99, saying=f'"{action}"'), pytest.raises(MigrationError) as caught:
+        await live.run(files)
+    assert what in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert (await live.run(files)).applied == tuple(FILES)[1:]
 
 
 async def test_a_database_that_is_held_is_waited_for(live: Live, files: tuple[MigrationFile, ...], faults: Faults) -> None:

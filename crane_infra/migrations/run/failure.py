@@ -28,12 +28,12 @@ def require_recorded(run: Run) -> None:
     """
     if (file := run.unrecorded) is None:
         return
-    imported = file in run.plan.adopt
-    where = f"not imported into the ledger of {run.db.name}" if imported else f"not applied to {run.db.name}"
-    lacking = "it is incomplete there" if imported else "the ledger has no record of it"
     missing = {pending.name for pending in run.plan.pending}
     run.applied = [name for name in run.applied if name not in missing]
-    raise MigrationError(file.path, f"{where}: D1 reported success, but {lacking}. {run.progress}", RUN_AGAIN)
+    what = f"not applied to {run.db.name}: D1 reported success, but the ledger has no record of it"
+    if file in run.plan.adopt:
+        what = f"not imported from wrangler's ledger in {run.db.name}: D1 reported success, but ours has no record of it"
+    raise MigrationError(file.path, f"{what}. {run.progress}", RUN_AGAIN)
 
 
 def _statements(run: Run, file: MigrationFile, error: ApiError) -> tuple[int, ...]:
