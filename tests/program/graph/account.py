@@ -58,7 +58,7 @@ class Account:
             case "schedules":
                 return None if of in self.without_version else {"schedules": [{"cron": cron} for cron in self.schedules.get(of, [])]}
         if of == "versions":
-            return {"id": name, **self.serving[kind.split("/")[-2]]}
+            return {"id": name, "created_on": "2026-11-24T12:00:00Z", **self.serving[kind.split("/")[-2]]}
         return {"id": name, "name": name, **WORKER, **self.scripts.get(name, {})}
 
     def _query(self, database: str, body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (JSON)
