@@ -1,7 +1,7 @@
 """Bindings of a version on their way between program, API and state. Pure.
 
 The API gets them sorted by name. The state has them in the program's order, whatever the order of a reply. The value of a ``json``
-binding is a text in the program and the state, and JSON towards the API.
+binding is a text in the program and the state, and JSON towards the API; a refresh keeps a text that means the same.
 """
 
 import json
@@ -27,13 +27,6 @@ def received(reply: list[Properties], before: list[Properties]) -> list[Properti
     return [now[name] for name in (*(name for name in known if name in now), *(name for name in now if name not in known))]
 
 
-def comparable(bindings: Any) -> Any:  # noqa: ANN401 (JSON)
-    """The bindings with the meaning of JSON in place of its text; their order matters."""
-    if not isinstance(bindings, list) or not all(isinstance(binding, dict) for binding in bindings):
-        return bindings
-    return [_with_json(binding, _parsed) for binding in bindings]
-
-
 def without_json(bindings: Any) -> list[str]:  # noqa: ANN401 (JSON)
     """The names of the ``json`` bindings whose value is no JSON."""
     declared = bindings if isinstance(bindings, list) else []
@@ -49,7 +42,9 @@ def _readable(binding: Properties) -> Properties:
 def _restored(now: Properties, before: Properties) -> Properties:
     if now["type"] != before.get("type"):
         return now
-    return {**{key: before[key] for key in SENSITIVE if key in before}, **now}
+    same_json = "json" in now and _parsed(now["json"]) == _parsed(before.get("json"))
+    text = {"json": before["json"]} if same_json and "json" in before else {}
+    return {**{key: before[key] for key in SENSITIVE if key in before}, **now, **text}
 
 
 def _with_json(binding: Properties, change: Any) -> Properties:  # noqa: ANN401 (a function of JSON)

@@ -52,8 +52,6 @@ class WorkerVersion(Resource):
                 return as_set(without(value, "contentSha256"))
             case "compatibilityFlags":
                 return as_set(value)
-            case "bindings":
-                return bindings.comparable(value)
         return value
 
     def replacing(self, changed: tuple[str, ...], planned: Properties, prior: Properties) -> frozenset[str]:
