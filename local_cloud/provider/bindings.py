@@ -31,7 +31,7 @@ def without_json(bindings: Any) -> list[str]:  # noqa: ANN401 (JSON)
     """The names of the ``json`` bindings whose value is no JSON."""
     declared = bindings if isinstance(bindings, list) else []
     texts = [(binding.get("name"), binding["json"]) for binding in declared if isinstance(binding, dict) and "json" in binding]
-    return [str(name) for name, text in texts if text != UNKNOWN and _parsed(text) is None]
+    return [str(name) for name, text in texts if text not in (UNKNOWN, "null") and _parsed(text) is None]
 
 
 def _readable(binding: Properties) -> Properties:

@@ -216,7 +216,7 @@ def test_names_survive_conversion_to_the_api_and_back() -> None:
         (WorkerVersion.token, {key: VERSION[key] for key in VERSION if key != "workerId"}, ("workerId", "it is required")),
         (
             WorkerVersion.token,
-            {**VERSION, "bindings": [{"name": "J", "type": "json", "json": "{"}]},
+            {**VERSION, "bindings": [{"name": "J", "type": "json", "json": "{"}, {"name": "N", "type": "json", "json": "null"}]},
             ("bindings", "the value of J is not JSON"),
         ),
     ],
