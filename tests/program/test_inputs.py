@@ -12,9 +12,10 @@ import pytest
 
 from crane_infra.rehearsal import project
 from local_cloud.faults.model import Error, Hold
+from tests.world.copies import fresh_world
 from tests.world.engine import Json, Result
 from tests.world.started import started
-from tests.world.world import SETTINGS, World, local_world
+from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -29,7 +30,7 @@ PLANTED = "canary-planted-91c5"
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An empty account."""
-    with local_world(tmp_path_factory.mktemp("inputs")) as made:
+    with fresh_world(tmp_path_factory) as made:
         yield made
 
 

@@ -12,9 +12,9 @@ import pytest
 from crane_infra.release.preview_record import VARIABLE, PreviewRecord, RecordedDatabase, parse_record
 from crane_infra.report.engine import parse_preview
 from tests.repository import ROOT
-from tests.world.copies import promoted_world
+from tests.world.copies import fresh_world, promoted_world
 from tests.world.engine import Result
-from tests.world.world import SETTINGS, World, edited, local_world
+from tests.world.world import SETTINGS, World, edited
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -237,8 +237,8 @@ def test_a_preview_that_did_not_begin_is_reported_with_what_it_printed(world: Wo
     assert "wrong-passphrase" not in found.comment
 
 
-def test_a_database_that_the_engine_would_replace_fails_the_check(tmp_path: Path) -> None:
-    with local_world(tmp_path) as world:
+def test_a_database_that_the_engine_would_replace_fails_the_check(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with fresh_world(tmp_path_factory) as world:
         ident = str(world.api("POST", "/d1/database", {"name": "crane-context-db-staging"})["result"]["uuid"])
         world.faults.fail("POST /accounts/{a}/workers/workers/{id}/versions", times=100, status=403)
         for adopt in (False, True):

@@ -1,4 +1,4 @@
-"""Worlds that are copied: a release is proven and promoted once in a run of the tests, and each story that begins there gets a copy.
+"""Worlds that are copied: stacks are made, and a release is proven and promoted, once in a run of the tests; each story gets a copy.
 
 The copy has everything: the state of both stacks, the folder of the cloud, passphrase, stack files. Only addresses and paths differ.
 """
@@ -19,10 +19,17 @@ from crane_infra.rehearsal import local_project
 from crane_infra.rehearsal.project import Project
 from tests.repository import ROOT
 from tests.world.engine import Engine, clean_environment
-from tests.world.world import World, local_world
+from tests.world.world import World, new_world
 
-BEGINNINGS = {"proven": ("staging",), "promoted": ("staging", "production")}
-"""The stacks that are updated once, by the name of the world that comes of it."""
+UPDATES = {"proven": ("fresh", "staging"), "promoted": ("proven", "production")}
+"""How a world comes of another: of which one, and by the update of which stack."""
+
+
+@contextmanager
+def fresh_world(factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world with both stacks and their secrets; nothing is deployed."""
+    with _copy(factory, "fresh") as world:
+        yield world
 
 
 @contextmanager
@@ -41,8 +48,14 @@ def promoted_world(factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @contextmanager
 def _copy(factory: pytest.TempPathFactory, name: str) -> Iterator[World]:
-    source, folder = _made_once(factory, name), factory.mktemp(name)
-    shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("home"))
+    with _begin_as(_made_once(factory, name), factory.mktemp(name)) as world:
+        yield world
+
+
+@contextmanager
+def _begin_as(source: Path, folder: Path) -> Iterator[World]:
+    """A world in ``folder`` that is as the one in ``source`` was when its cloud stopped."""
+    shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("home", "made"))
     here = Project(ROOT, folder, workers=folder / "workers")
     old = json.loads((source / "cloud" / "cloud.json").read_text(encoding="utf-8"))["port"]
     try:
@@ -64,12 +77,19 @@ def _made_once(factory: pytest.TempPathFactory, name: str) -> Path:
     with FileLock(shared / f"{name}.lock"):
         if not (folder / "made").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            with local_world(folder) as world:
-                for stack in BEGINNINGS[name]:
-                    run = world.up(stack)
-                    assert run.exit == 0, run.output
+            _make(factory, name, folder)
             (folder / "made").touch()
     return folder
+
+
+def _make(factory: pytest.TempPathFactory, name: str, folder: Path) -> None:
+    if name not in UPDATES:
+        with new_world(folder):
+            return
+    before, stack = UPDATES[name]
+    with _begin_as(_made_once(factory, before), folder) as world:
+        run = world.up(stack)
+        assert run.exit == 0, run.output
 
 
 def _free_port() -> int:

@@ -142,8 +142,8 @@ class World:
 
 
 @contextmanager
-def local_world(folder: Path) -> Iterator[World]:
-    """A local project; its cloud ends with it."""
+def new_world(folder: Path) -> Iterator[World]:
+    """A local project that is made from nothing; its cloud ends with it. Tests take a copy (``copies.py``)."""
     require_engine()
     here = Project(ROOT, folder, workers=folder / "workers")
     shutil.copytree(ROOT / "workers", here.workers_dir)

@@ -13,8 +13,9 @@ from crane_infra import catalog
 from crane_infra.rehearsal.existing_account import SCHEDULE, UNDECLARED, make_existing
 from crane_infra.rehearsal.snapshot import Snapshot, lost, take
 from local_cloud.client import Account
+from tests.world.copies import fresh_world
 from tests.world.engine import Result
-from tests.world.world import World, edited, local_world
+from tests.world.world import World, edited
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -74,7 +75,7 @@ class Existing:
 @pytest.fixture(scope="module")
 def existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Existing]:
     """Deployed without Pulumi; both stacks are to adopt it, and neither ever ran."""
-    with local_world(tmp_path_factory.mktemp("existing")) as world:
+    with fresh_world(tmp_path_factory) as world:
         account = Account(world.cloud)
         make_existing(world.project, account, catalog.crane(), world.engine.environ)
         world.api("PATCH", "/workers/scripts/crane-classifier-staging/settings", {"placement": {"mode": "smart"}, "limits": {"cpu_ms": 50}})

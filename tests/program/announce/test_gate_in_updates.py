@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.world.copies import fresh_world
 from tests.world.engine import Json, Result
-from tests.world.world import World, edited, local_world
+from tests.world.world import World, edited
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -34,7 +35,7 @@ def refused(run: Result) -> str:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An empty account; both stacks exist, and neither ever ran."""
-    with local_world(tmp_path_factory.mktemp("gate")) as world:
+    with fresh_world(tmp_path_factory) as world:
         yield world
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.world.copies import fresh_world
 from tests.world.engine import Result
-from tests.world.world import SETTINGS, World, local_world
+from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -13,7 +14,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 @pytest.fixture(scope="module")
 def undecided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str, list[Result]]]:
     """A database that was there before is adopted, let go and adopted again, while no release passes; then one does."""
-    with local_world(tmp_path_factory.mktemp("undecided")) as world:
+    with fresh_world(tmp_path_factory) as world:
         ident = str(world.api("POST", "/d1/database", {"name": "crane-context-db-staging"})["result"]["uuid"])
         runs = []
         for adopt in (True, False, True):

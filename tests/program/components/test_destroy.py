@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.world.copies import fresh_world
 from tests.world.engine import SURE, Json, Result
-from tests.world.world import SETTINGS, World, local_world
+from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -23,7 +24,7 @@ DATABASES, SCRIPTS = ("crane-context-db-staging", "crane-classifier-db-staging")
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An empty account."""
-    with local_world(tmp_path_factory.mktemp("destroy")) as world:
+    with fresh_world(tmp_path_factory) as world:
         yield world
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import pytest
 
 from local_cloud.faults.model import Drop
+from tests.world.copies import fresh_world
 from tests.world.engine import Json, Result
-from tests.world.world import World, local_world
+from tests.world.world import World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -36,7 +37,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Cloudflare creates a database and a worker, and the connection drops before it says so."""
-    with local_world(tmp_path_factory.mktemp("existing")) as world:
+    with fresh_world(tmp_path_factory) as world:
         with (
             world.faults.behaviour(provider_pause_factor=0),
             world.faults.fault("POST /accounts/{a}/d1/database", Drop("after-commit"), saying=f'"{DATABASE}-staging"'),

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from crane_infra.rehearsal import project
+from tests.world.copies import fresh_world
 from tests.world.engine import Json, Result
-from tests.world.world import World, edit, edited, local_world
+from tests.world.world import World, edit, edited
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -25,7 +26,7 @@ TALLY = {"0005_make_tally.sql": "CREATE TABLE tally (ran TEXT NOT NULL);\n", "00
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An empty account, and two more migrations."""
-    with local_world(tmp_path_factory.mktemp("failures")) as made:
+    with fresh_world(tmp_path_factory) as made:
         for name, sql in TALLY.items():
             migration(made, name).write_text(sql, encoding="utf-8")
         yield made

@@ -14,9 +14,10 @@ import pytest
 
 from local_cloud.faults.client import Fault
 from local_cloud.faults.model import CommitThenHold, Hold
+from tests.world.copies import fresh_world
 from tests.world.engine import Json, Result
 from tests.world.started import PROGRAM, Started, started, until
-from tests.world.world import World, edit, local_world
+from tests.world.world import World, edit
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -41,7 +42,7 @@ WAITS = (
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Staging has proven a release; there is a table that tells how often each migration ran."""
-    with local_world(tmp_path_factory.mktemp("interrupted")) as made:
+    with fresh_world(tmp_path_factory) as made:
         (made.workers / "crane-context" / "migrations" / "0100_tally.sql").write_text("CREATE TABLE tally (ran TEXT NOT NULL);\n")
         well(made.up("staging"))
         yield made

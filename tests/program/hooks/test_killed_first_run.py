@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from local_cloud.faults.model import CommitThenHold
+from tests.world.copies import fresh_world
 from tests.world.engine import Json, Result
 from tests.world.started import started, until
-from tests.world.world import World, local_world
+from tests.world.world import World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -42,7 +43,7 @@ class Pending:
 @pytest.fixture(scope="module")
 def pending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pending]:
     """The cloud has created both, and the engine does not know."""
-    with local_world(tmp_path_factory.mktemp("pending")) as world:
+    with fresh_world(tmp_path_factory) as world:
         with (
             world.faults.fault(CREATE_DATABASE, CommitThenHold(), times=2) as databases,
             world.faults.fault(CREATE_WORKER, CommitThenHold(), times=2) as workers,

@@ -11,8 +11,9 @@ import pytest
 
 from local_cloud.faults.model import Error, FewerResults, Reply, Then
 from tests.migrations.faults.target import QUERY
+from tests.world.copies import fresh_world
 from tests.world.engine import Result
-from tests.world.world import World, edited, local_world
+from tests.world.world import World, edited
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -36,7 +37,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Two releases with one migration each: the second shows where among the calls of an update a migration is applied."""
-    with local_world(tmp_path_factory.mktemp("gate")) as made:
+    with fresh_world(tmp_path_factory) as made:
         write(made, "0100", "CREATE TABLE tally (ran TEXT NOT NULL)")
         well(made.up("staging"))
         write(made, "0101", FIRST)

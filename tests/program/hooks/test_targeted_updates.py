@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.world.copies import fresh_world
 from tests.world.engine import Json, Result
-from tests.world.world import World, edited, local_world
+from tests.world.world import World, edited
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -19,7 +20,7 @@ NEW_FILE = "CREATE TABLE escapes (id INTEGER PRIMARY KEY);\n"
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An empty account."""
-    with local_world(tmp_path_factory.mktemp("escapes")) as empty:
+    with fresh_world(tmp_path_factory) as empty:
         yield empty
 
 
