@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _READY_SECONDS, _END_SECONDS, _KILL_SECONDS, _HEALTH_SECONDS = 60.0, 15.0, 5.0, 5.0
 _PAUSE_SECONDS = 0.02
+PYTHON = sys.executable
+"""What the cloud's process is started with."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,8 @@ def _spawn(folder: Path, modules: Path, instance: str, port: int, subdomain: str
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
         actions = [(os.POSIX_SPAWN_DUP2, nothing, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
-        command = [sys.executable, "-m", "local_cloud.server.serve", *arguments]
-        return os.posix_spawn(sys.executable, command, os.environ, file_actions=actions)
+        command = [PYTHON, "-m", "local_cloud.server.serve", *arguments]
+        return os.posix_spawn(PYTHON, command, os.environ, file_actions=actions)
     finally:
         os.close(nothing)
         os.close(log)

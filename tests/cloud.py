@@ -14,10 +14,24 @@ from local_cloud import daemon
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from tests.repository import ROOT
+from tests.world import warm
 
 CACHE = ROOT / ".crane" / "runtime"
 Body = dict[str, Any]
 HELLO = "export default { fetch: () => new Response('hello') };"
+
+
+def start_from_a_warm_python() -> None:
+    """Let the clouds that this process starts fork from a Python that has imported what they import (``tests/world/warm``)."""
+    spawn, commands = daemon._spawn, list[int]()
+
+    def warm_spawn(*arguments: Any) -> int:  # noqa: ANN401 (those of the daemon)
+        daemon.PYTHON = warm.python(*warm.CLOUD)
+        commands[:] = [command for command in commands if not daemon._reap(command)]  # those whose clouds have ended
+        commands.append(spawn(*arguments))
+        return commands[-1]
+
+    daemon._spawn = warm_spawn  # type: ignore[assignment]
 
 
 def start(folder: Path, port: int = 0) -> Running:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import reaper
-from tests.cloud import api, begin, cloud, faults
+from tests.cloud import api, begin, cloud, faults, start_from_a_warm_python
 from tests.repository import ROOT
 from tests.samples import make_proof, make_settings
 from tests.tiers import hold_tests_to_their_markers
@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with Ctrl-C ignored
     hold_tests_to_their_markers(config)
+    start_from_a_warm_python()
     if not hasattr(config, "workerinput"):
         reaper.watch()
 

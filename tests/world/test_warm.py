@@ -41,7 +41,7 @@ def run(python: str, script: Path, content: str, **variables: str) -> subprocess
 
 
 def warm_python() -> str:
-    return warm.variables()["PULUMI_PYTHON_CMD"]
+    return warm.python(*warm.PROGRAM)
 
 
 def test_a_script_has_the_arguments_folder_environment_and_streams_that_it_was_given(script: Path) -> None:

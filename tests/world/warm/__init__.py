@@ -1,11 +1,12 @@
-"""A Python that is warm: it has imported what the program imports, and forks for each run.
+"""Pythons that are warm: they have imported what a program or a local cloud imports, and fork for each run.
 
-The engine, its language host and the script that runs a program are the real ones, and each run of the program is a process of its own with the
-arguments, environment, folder and standard streams that the language host gave it. One thing differs: the process does not begin with a second of
-imports, because it is a fork of one that has done them. PULUMI_PYTHON_CMD tells the language host to start ``command.py`` as its Python, which
-hands everything to ``server.py``, waits, and ends as the program ended. If it is killed, so is the program.
+Each run is a process of its own, with the arguments, environment, folder and standard streams that it was given; it only does not begin with the
+imports, which take most of its time. Whoever starts it starts ``command.py`` as Python, which hands everything to ``server.py``, waits, and ends as
+the process ended. If it is killed, so is the process.
 
-Runs that are interrupted, frozen or killed, rehearsals and workflows start a Python of their own, as users do.
+- The program of a run: engine, language host and the script that runs a program are the real ones. PULUMI_PYTHON_CMD tells the language host which
+  Python to start. Runs that are interrupted, frozen or killed, rehearsals and workflows start one of their own, as users do.
+- A local cloud that a test starts in its own process. What ``crane local up`` and the rehearsals start has a Python of its own.
 """
 
 import atexit
@@ -22,9 +23,29 @@ from tests.repository import ROOT
 HERE = Path(__file__).parent
 
 
-@functools.cache
+PROGRAM = (
+    "anyio._backends._asyncio",
+    "argparse",
+    "cloudflare.resources.d1.database",
+    "crane_infra.catalog",
+    "crane_infra.program.environment",
+    "grpc.experimental",
+    "httpcore",
+    "pulumi",
+    "runpy",
+)
+"""What ``pulumi-language-python-exec`` and ``__main__.py`` import."""
+CLOUD = ("local_cloud.server.process", "local_cloud.provider")
+
+
 def variables() -> dict[str, str]:
-    """What makes the language host start its programs from the warm Python of this process, which starts with the first call."""
+    """What makes the language host start its programs from a warm Python."""
+    return {"PULUMI_PYTHON_CMD": python(*PROGRAM)}
+
+
+@functools.cache
+def python(*modules: str) -> str:
+    """The command of a Python that has imported these modules. It starts with the first call, and ends with this process."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     socket, command = folder / "socket", folder / "python"
     command.write_text(
@@ -32,7 +53,7 @@ def variables() -> dict[str, str]:
     )
     command.chmod(0o700)
     server = subprocess.Popen(
-        [sys.executable, str(HERE / "server.py"), str(socket)],
+        [sys.executable, str(HERE / "server.py"), str(socket), *modules],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         stdin=subprocess.PIPE,
@@ -41,4 +62,4 @@ def variables() -> dict[str, str]:
     atexit.register(server.communicate)  # the end of its standard input ends it
     assert server.stdout
     assert server.stdout.readline(), "the warm Python ended before it was ready"
-    return {"PULUMI_PYTHON_CMD": str(command)}
+    return str(command)

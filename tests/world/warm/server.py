@@ -1,4 +1,4 @@
-"""The warm Python: ``server.py SOCKET``. Imports what the program imports, then forks for each request until its standard input ends.
+"""The warm Python: ``server.py SOCKET MODULES``. Imports the modules, then forks for each request until its standard input ends.
 
 It has one thread and opens no connection of its own, so a fork is a whole Python: nothing of Pulumi or gRPC has begun when it is made.
 """
@@ -18,20 +18,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-ROOT = os.getcwd()  # noqa: PTH109 - the folder that the program is imported from
 PACKAGES = ["-m", "pip", "list"]
-IMPORTED = (
-    "anyio._backends._asyncio",
-    "argparse",
-    "cloudflare.resources.d1.database",
-    "crane_infra.catalog",
-    "crane_infra.program.environment",
-    "grpc.experimental",
-    "httpcore",
-    "pulumi",
-    "runpy",
-)
-"""What ``pulumi-language-python-exec`` and ``__main__.py`` import."""
 
 
 @dataclass(frozen=True)
@@ -139,17 +126,25 @@ def become(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.environ)
     os.chdir(request.folder)
-    sys.argv = request.words
-    sys.path[0] = os.path.dirname(request.words[0])  # noqa: PTH120
+
+
+def run(words: list[str]) -> None:
+    """Do what ``python SCRIPT ARGUMENTS`` or ``python -m MODULE ARGUMENTS`` does."""
+    if words[0] == "-m":
+        sys.argv, sys.path[0] = words[1:], os.getcwd()  # noqa: PTH109
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv, sys.path[0] = words, os.path.dirname(words[0])  # noqa: PTH120
+        runpy.run_path(words[0], run_name="__main__")
 
 
 def main() -> None:
-    """Serve; in a fork, run the script that was asked for, as ``python SCRIPT`` does."""
-    sys.path[0] = ROOT
+    """Serve; in a fork, run what was asked for."""
+    sys.path[0] = os.getcwd()  # noqa: PTH109
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])
         gc.disable()
-        for name in IMPORTED:
+        for name in sys.argv[2:]:
             importlib.import_module(name)
         gc.freeze()
         gc.enable()
@@ -160,7 +155,7 @@ def main() -> None:
         shutil.rmtree(os.path.dirname(sys.argv[1]))  # noqa: PTH120
     else:
         become(request)
-        runpy.run_path(request.words[0], run_name="__main__")
+        run(request.words)
 
 
 if __name__ == "__main__":
