@@ -5,7 +5,6 @@ Replies may lack settings that have a default, name an environment that nobody s
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,8 @@ from crane_infra import catalog
 from crane_infra.rehearsal.existing_account import UNDECLARED, make_existing
 from local_cloud.client import Account
 from tests.program.announce.test_manual import well
-from tests.world.world import SETTINGS, World, local_world
+from tests.world.copies import fresh_world
+from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -22,9 +22,9 @@ SCRIPT = "crane-classifier-staging"
 
 
 @contextmanager
-def answering(folder: Path, **switches: Any) -> Iterator[World]:  # noqa: ANN401 (as Behaviour has them)
+def answering(factory: pytest.TempPathFactory, **switches: Any) -> Iterator[World]:  # noqa: ANN401 (as Behaviour has them)
     """An account to adopt whose replies are odd; one worker calls the other as a service."""
-    with local_world(folder) as world, world.faults.behaviour(names_service_environment=True, reverses_bindings=True, **switches):
+    with fresh_world(factory) as world, world.faults.behaviour(names_service_environment=True, reverses_bindings=True, **switches):
         make_existing(world.project, Account(world.cloud), catalog.crane(), world.engine.environ)
         content = world.stack_file("staging")
         content["config"][f"{SETTINGS}:workers"]["crane-classifier"]["services"] = {"CONTEXT": "crane-context"}
@@ -32,16 +32,18 @@ def answering(folder: Path, **switches: Any) -> Iterator[World]:  # noqa: ANN401
         yield world
 
 
-def test_replies_with_only_what_was_sent_are_completed_once_and_stay_so(tmp_path: Path) -> None:
-    with answering(tmp_path, worker_observability="as-stored") as world:
+def test_replies_with_only_what_was_sent_are_completed_once_and_stay_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with answering(tmp_path_factory, worker_observability="as-stored") as world:
         well(world.up("staging"))
         well(world.up("staging", "--refresh", "--expect-no-changes"))
         observability = world.api("GET", f"/workers/workers/{SCRIPT}")["result"]["observability"]
         assert observability["head_sampling_rate"] == UNDECLARED["observability"]["head_sampling_rate"]
 
 
-def test_replies_that_never_have_a_default_cost_an_update_after_a_refresh_that_says_that_it_changes_nothing(tmp_path: Path) -> None:
-    with answering(tmp_path, worker_observability="without-defaults") as world:
+def test_replies_that_never_have_a_default_cost_an_update_after_a_refresh_that_says_that_it_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with answering(tmp_path_factory, worker_observability="without-defaults") as world:
         well(world.up("staging"))
         refreshed = well(world.up("staging", "--refresh"))
         assert "~ 2 updated" in refreshed.output
