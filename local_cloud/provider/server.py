@@ -58,9 +58,13 @@ async def start_provider(
         raise LocalCloudError("stand-in provider", f"it does not listen on '{host}'", "Use a loopback address")
     async with AsyncExitStack() as stack:
         stand_in = StandIn(base_url, token, await stack.enter_async_context(connected()), pause_factor)
-        size = [("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES), ("grpc.max_send_message_length", _LARGEST_MESSAGE_BYTES)]
+        options = [
+            ("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", _LARGEST_MESSAGE_BYTES),
+            ("grpc.so_reuseport", 0),  # else two of them can have one port, and an engine reaches either
+        ]
         engines = Engines()
-        server = grpc.aio.server(interceptors=(_Calls(engines),), options=size)
+        server = grpc.aio.server(interceptors=(_Calls(engines),), options=options)
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer(stand_in, engines), server)
         try:
             bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")

@@ -58,6 +58,16 @@ async def test_a_provider_does_not_listen_to_other_machines() -> None:
         await start_provider("http://127.0.0.1:1", TOKEN, host="0.0.0.0")  # noqa: S104 (the point)
 
 
+async def test_two_never_share_a_port() -> None:
+    """An engine would reach either of them, and with it another account."""
+    server = await start_provider("http://127.0.0.1:1", TOKEN)
+    try:
+        with pytest.raises(LocalCloudError, match=f"port {server.port} is in use"):
+            await start_provider("http://127.0.0.1:1", TOKEN, port=server.port)
+    finally:
+        await server.stop()
+
+
 async def test_a_redirect_is_not_followed(api: tuple[Api, Replay]) -> None:
     calls, replay = api
     replay.expect([Exchange("GET", "/moved", None, 302, {"success": True, "result": {}})])
