@@ -27,12 +27,13 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Deployment:
-    """The share of traffic of each version id; ``by`` is who made the deployment, as far as the API knows."""
+    """The share of traffic of each version id; ``by`` is who made the deployment, as far as the API knows, and ``message`` what they said."""
 
     id: str
     shares: dict[str, float]
     by: str = ""
     made_on: str = ""
+    message: str = ""
 
     @property
     def summary(self) -> str:
@@ -83,7 +84,7 @@ class Account:
             worker = None if listed else await self.reads.worker(script)
             if worker and (deployed_on := worker.get("deployed_on")):
                 raise contradiction(f"worker {script}", f"it lists no deployment, but says that one was made on {deployed_on}")
-            return tuple(map(_deployment, listed))
+            return tuple(map(deployment_of, listed))
 
         return await again(once)
 
@@ -173,7 +174,9 @@ async def open_account(settings: Settings) -> AsyncIterator[Account]:
         yield Account(client, settings.account_id)
 
 
-def _deployment(answer: DeploymentAnswer) -> Deployment:
+def deployment_of(answer: DeploymentAnswer) -> Deployment:
+    """The deployment in an answer of the API."""
     shares = {share.version_id: share.percentage for share in answer.versions}
     by = " ".join(filter(None, (answer.source, answer.author_email)))
-    return Deployment(answer.id, shares, by, answer.created_on or "")
+    message = (answer.annotations or {}).get("workers/message")
+    return Deployment(answer.id, shares, by, answer.created_on or "", message if isinstance(message, str) else "")

@@ -34,6 +34,7 @@ class DeploymentAnswer(_Part):
     source: str | None = None
     author_email: str | None = None
     created_on: str | None = None
+    annotations: Json | None = None
 
 
 class DeploymentsAnswer(_Part):
@@ -120,6 +121,7 @@ def _require(shape: type[_Part], answer: Json) -> None:
         raise ValueError(fault_of(error, "")) from None
 
 
+DEPLOYMENT: TypeAdapter[DeploymentAnswer] = TypeAdapter(DeploymentAnswer)
 DEPLOYMENTS, SCHEDULES = TypeAdapter(DeploymentsAnswer), TypeAdapter(SchedulesAnswer)
 DATABASE, DATABASES = TypeAdapter(DatabaseAnswer), TypeAdapter(list[DatabaseAnswer])
 VERSION: TypeAdapter[Json] = TypeAdapter(Annotated[Json, AfterValidator(_readable_version)])

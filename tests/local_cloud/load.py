@@ -76,14 +76,14 @@ class Load:
                     try:
                         do(api)
                     except (httpx.TransportError, _NotAcknowledgedError) as error:
-                        early.extend([] if ending.is_set() else [repr(error)])
+                        early.extend([] if ending.is_set() else [f"{error!r}; the cloud's log:\n{_log(running)}"])
                         over.wait(60)
 
         with ThreadPoolExecutor(len(kinds)) as clients:
             for done in [clients.submit(work, do) for do in kinds]:
                 done.result()
-        assert over.is_set(), early
-        assert early == [], early
+        assert over.is_set(), "\n".join(early)
+        assert early == [], "\n".join(early)
 
     def check(self, running: Running) -> None:
         """Check through the API that everything acknowledged exists, and that every other request took effect as a whole or not at all."""
@@ -167,6 +167,10 @@ class Load:
         crons = (f"{number % 60} {number // 60 % 24} * * *", f"{number % 60} {number // 60 % 24} 1 * *")
         with _Recorded(self.known, "crons", crons):
             api.result("PUT", f"/workers/scripts/{self.worker['name']}/schedules", [{"cron": cron} for cron in crons])
+
+
+def _log(running: Running) -> str:
+    return (Path(running.folder) / "cloud.log").read_text(errors="replace")[-4000:]
 
 
 def check_files(folder: Path, databases: set[str]) -> None:
