@@ -43,6 +43,7 @@ COMMANDS = {
     "verify": Command("verify:verify", "Compare what is live with what the stack deployed."),
     "lock": Command("lock:lock", "Say whether a stack is locked, since when and by whom."),
     "proof": Command("proof:proof", "Print the release that a stack has proven."),
+    "new-signing-key": Command("signing:new_signing_key", "Give staging a new key that signs its proofs."),
     "preview-report": Command("report:preview_report", "Write the comment on a pull request."),
 }
 """In the order of ``crane --help``."""

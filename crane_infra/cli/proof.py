@@ -1,12 +1,15 @@
 """``crane proof``: the release that a stack has proven. Reads the stack's outputs and writes nothing."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from crane_infra.commands.signing import verified
 from crane_infra.commands.stack import outputs_of
 from crane_infra.release.choice import Choice, chosen
+from crane_infra.release.envelope import envelope
 from crane_infra.release.order import newest
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")]
@@ -14,25 +17,37 @@ DigestOption = Annotated[str, typer.Option("--digest", help="The release: its di
 CommitOption = Annotated[str, typer.Option("--commit", help="The release of this commit. Empty: any.")]
 ChangesOption = Annotated[bool, typer.Option("--with-changes", help="Accept a release whose files differed from its commit.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+EnvelopeOption = Annotated[bool, typer.Option("--envelope", help="Print the signed proof as a DSSE envelope, for others to verify.")]
+VerifyOption = Annotated[
+    Path | None, typer.Option("--verify", help="Verify an envelope in this file with proof-keys of Pulumi.production.yaml. Asks nobody.")
+]
 OutputsOption = Annotated[bool, typer.Option("--outputs", help="Print lines for $GITHUB_OUTPUT: digest=… and commit=…")]
 
 
-def proof(
+def proof(  # noqa: PLR0913, PLR0917 - the options of a command
     stack: StackOption = "staging",
     digest: DigestOption = "",
     commit: CommitOption = "",
     with_changes: ChangesOption = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonOption = False,  # noqa: FBT002
     as_outputs: OutputsOption = False,  # noqa: FBT002
+    as_envelope: EnvelopeOption = False,  # noqa: FBT002
+    verify: VerifyOption = None,
 ) -> None:
     """Print the release that a stack has proven.
 
     It is the one that was proven last, or the one that you name. Ends with exit code 1 if the stack has not proven it.
     """
-    outputs = outputs_of(stack).raw
+    if verify:
+        typer.echo(verified(verify, Path.cwd()))
+        return
+    exported = outputs_of(stack)
+    outputs = exported.raw
     proven = chosen(outputs, Choice(stack, digest, commit, with_changes))
     texts = {"digest": proven.digest, "commit": proven.commit, "proven_at": proven.proven_at.isoformat()}
-    if as_outputs:
+    if as_envelope:
+        typer.echo(envelope(next(proof for proof in exported.proofs if proof.digest == proven.digest)))  # with its commit as it was signed
+    elif as_outputs:
         typer.echo(f"digest={texts['digest']}\ncommit={texts['commit']}")
     elif as_json:
         typer.echo(json.dumps({"stack": stack, **texts}, indent=2))

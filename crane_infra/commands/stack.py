@@ -41,11 +41,14 @@ def settings_and_outputs(stack: str, root: Path) -> tuple[Settings, StackOutputs
         return settings_of(stack, root), outputs.result()
 
 
-def ask_pulumi(stack: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the Pulumi CLI for a stack, and return how it ended. Raises SettingsError where there is no Pulumi."""
+def ask_pulumi(stack: str, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the Pulumi CLI for a stack, and return how it ended; ``given`` is what it reads, so that no list of processes shows it.
+
+    Raises SettingsError where there is no Pulumi.
+    """
     command = ["pulumi", "--non-interactive", "--color", "never", *words, "--stack", stack]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        return subprocess.run(command, capture_output=True, text=True, check=False, input=given)  # noqa: S603
     except FileNotFoundError:
         raise SettingsError("pulumi", "is not on PATH", "Run make engine, or open the shell of crane local env") from None
 

@@ -23,6 +23,10 @@ AccountId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Address = Annotated[str, Field(pattern=r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?)(/[^\s?#]*)?$")]
 
 
+# An Ed25519 key: the base64 of 32 bytes.
+PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+
+
 def _rule(text: str) -> str:
     if text not in {*RULES, LOSES_ROWS}:
         message = f"there is no rule {text}; docs/lint.md lists the rules"
@@ -111,6 +115,8 @@ class Settings(Frozen):
     rollback_to: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
     """The digest, or its beginning, of the older proven release that these files are. Databases may be ahead of it."""
     proof_max_age_days: Annotated[int, Field(gt=0, le=3650)] | None = None
+    proof_keys: tuple[PublicKey, ...] = ()
+    """The public keys of staging: production takes only releases whose proofs one of them signed. Without any, proofs need no signature."""
     hook_deadline_minutes: Annotated[int, Field(gt=0, le=120)] = 15
     check_deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None
     """How long each check is retried in this environment, if not as long as the catalog says."""
@@ -134,7 +140,7 @@ class Settings(Frozen):
 
 
 # Keys that secrets/sources.py reads; they are not part of Settings.
-_ELSEWHERE = {"secrets", "fingerprint-key"}
+_ELSEWHERE = {"secrets", "fingerprint-key", "signing-key"}
 _FROM_ENVIRONMENT = {"account-id": "CLOUDFLARE_ACCOUNT_ID", "api-token": "CLOUDFLARE_API_TOKEN", "api-url": "CLOUDFLARE_BASE_URL"}
 _FROM_PROVIDER = {"api-token": "cloudflare:apiToken", "api-url": "cloudflare:baseUrl"}
 _TO_DO = {

@@ -116,12 +116,30 @@ async def require_still_proven(account: Account, proof: Proof, older: Sequence[P
         served.append(await look_at_version(account, version))
         if served[-1].fault and _is_manual(served[-1]):
             raise served[-1].fault
+    await _require_ledgers(account, proof)
+    return served
+
+
+async def require_still_there(account: Account, proof: Proof) -> None:
+    """Check that what an older proof names exists: each version with its tag, and each of its migrations in the ledgers, which may have gone on.
+
+    Raises LiveError naming the first that does not, ApiError where the API fails.
+    """
+    for expected in expected_versions(proof):
+        version = await account.version(expected.script, expected.version)
+        if version is None or version.tag != expected.tag:
+            seen = f"has the tag {version.tag}, not {expected.tag}" if version else "does not exist"
+            todo = f"Run pulumi up -s {proof.environment} with the files of release {proof.digest[:12]}, which proves it again"
+            raise LiveError(f"worker {expected.script}", f"version {expected.version}, which the proof names, {seen}", todo)
+    await _require_ledgers(account, proof)
+
+
+async def _require_ledgers(account: Account, proof: Proof) -> None:
     for name, expected in zip(proof.databases, expected_heads(proof), strict=True):
         listed = {migration["name"]: migration["sha256"] for migration in _in_manifest(proof, name).get("migrations", [])}
         ledger = await read_ledger(account.database(expected.id, expected.database))
         if ledger.head != expected.head and not _only_went_on(ledger, listed):
             raise _head_error(ledger.head, expected)
-    return served
 
 
 async def look_at_version(account: Account, expected: ExpectedVersion) -> Served:

@@ -1,4 +1,4 @@
-"""Decides whether production may take a release: the gate's verdict and, for the newest release, another look at staging.
+"""Decides whether production may take a release: the gate's verdict, and another look at staging.
 
 Knows no Pulumi: the program and ``crane migrations apply`` ask the same way. Where staging cannot be looked at, the gate is closed for that
 reason alone: it says nothing of a change in staging that nobody has seen.
@@ -8,21 +8,23 @@ from crane_infra.config.settings import Settings
 from crane_infra.d1.errors import NotFoundError
 from crane_infra.errors import ApiError, CraneError, GateError
 from crane_infra.live.account import open_account
-from crane_infra.live.expected import require_still_proven
+from crane_infra.live.expected import require_still_proven, require_still_there
 from crane_infra.release.gate import Verdict
 
 
 async def require_open(settings: Settings, verdict: Verdict) -> list[str]:
-    """Raise GateError where the gate is closed or, for the newest release, where staging has changed since its proof or cannot be looked at.
+    """Raise GateError where the gate is closed, where staging has changed since its newest proof, or where it cannot be looked at.
 
-    Returns what is to be logged of an open gate: each worker of staging where the twin of the proven version serves.
+    Of an older release only the versions and the migrations have to be there: staging has gone on since. Returns what is to be logged of an
+    open gate: each worker of staging where the twin of the proven version serves.
     """
     if verdict.proof is None:
         raise verdict.error()
-    if not verdict.newest:
-        return []
     try:
         async with open_account(settings) as account:
+            if not verdict.newest:
+                await require_still_there(account, verdict.proof)
+                return []
             served = await require_still_proven(account, verdict.proof, verdict.older)
     except CraneError as error:
         raise closed_by(error) from None

@@ -21,6 +21,7 @@ from crane_infra.program.preparation import Prepared
 from crane_infra.release.order import numbers_with
 from crane_infra.release.origin import commit, versions
 from crane_infra.release.proof import PROOF_SCHEMA, Proof, ProvenDatabase, ProvenHead, ProvenWorker, extended
+from crane_infra.release.seal import KeySealer
 
 
 def release_record(prepared: Prepared, plan: Plan, workers: Mapping[str, Worker], databases: Mapping[str, Database]) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def proofs_with_claim(
 ) -> list[dict[str, Any]]:
     """The proofs with this release's claim in front; ids are by catalog name."""
     claim = _claim(prepared, plan, version_ids, database_ids)
-    return extended(prepared.last.proofs, claim, _renewal(prepared.settings))
+    seal = KeySealer(prepared.signing_key) if prepared.signing_key else None
+    return extended(prepared.last.proofs, claim, _renewal(prepared.settings), seal)
 
 
 def environment_record(prepared: Prepared, plan: Plan, database_ids: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release, read_release
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.rollback import require_meant
+from crane_infra.release.signature import SigningKey
 from crane_infra.secrets.rules import KEY_NAME, combined, fetch, fingerprint, refuse_shared, require_same_key
-from crane_infra.secrets.sources import fingerprint_key, source_of
+from crane_infra.secrets.sources import fingerprint_key, signing_key, source_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Prepared:
     redact: Redactor
     calls: Mapping[str, tuple[str, ...]]
     """The workers in the order of their deployment, each with the workers that it calls as services and waits for."""
+    signing_key: SigningKey | None = field(default=None, repr=False)
+    """What signs the proofs of this stack; None: they are not signed."""
 
     def secrets_of(self, worker: str) -> dict[str, str]:
         """The secret values of a worker by binding; an optional one that is not set is left out."""
@@ -82,8 +85,14 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     secrets = fetch(source_of(settings), catalog.secrets)
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
     _require_distinct(settings, catalog, fingerprints, outputs)
-    redact = Redactor({**secrets, KEY_NAME: key, "CLOUDFLARE_API_TOKEN": settings.api_token.get_secret_value()})
-    return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact, calls)
+    signing = signing_key(settings)
+    own = {
+        KEY_NAME: key,
+        "CLOUDFLARE_API_TOKEN": settings.api_token.get_secret_value(),
+        **({"signing-key": signing.private} if signing else {}),
+    }
+    redact = Redactor({**secrets, **own})
+    return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact, calls, signing)
 
 
 def _require_distinct(

@@ -5,7 +5,7 @@ read or is for something else keeps the gate closed, with one line that says why
 runs, unless ``rollback-to`` names it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,8 +18,10 @@ from crane_infra.frozen import first_fault
 from crane_infra.release.manifest import Release
 from crane_infra.release.order import is_older, running
 from crane_infra.release.proof import CLOCK_SKEW, PROOF_SCHEMA, Proof, readable
+from crane_infra.release.seal import RENEW, broken_seal
 
 PROVE = "Run pulumi up -s staging with the same files, then try again"
+UNSIGNED = "proofs are not signed, so whoever can write the state of staging can open this gate. docs/promotion.md says how to sign them"
 GO_BACK = "tick rollback on GitHub, or run pulumi config set -s production rollback-to"
 
 
@@ -36,6 +38,8 @@ class RequiredProof:
     proven_in: str
     manifest: Mapping[str, Any]
     max_age: timedelta | None = None
+    keys: tuple[str, ...] = ()
+    """The public keys that sign proofs; without any, proofs need no signature."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Verdict:
     """The gate's answer: open with a proof, or closed with a reason and what to do.
 
     ``newest``: it is the last release that was proven. ``older`` are the proofs before that one, as far as they can be read. ``note`` is what
-    whoever approves an open gate should know; mostly empty.
+    whoever approves an open gate should know; mostly empty. ``risk`` is what no gate can see as it is set up.
     """
 
     proof: Proof | None
@@ -52,6 +56,7 @@ class Verdict:
     newest: bool = False
     older: tuple[Proof, ...] = ()
     note: str = ""
+    risk: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -83,6 +88,8 @@ def judge(outputs: Mapping[str, Any] | None, required: RequiredProof, now: datet
         last = digest[:12] if isinstance(digest, str) else "of unknown digest"
         return Verdict(None, f"release {required.digest[:12]} is not proven by {required.proven_in}, whose newest proof is {last}")
     verdict = _judge_proof(matching, required, now)
+    if verdict.is_open:
+        verdict = _with_seals(verdict, proofs[: proofs.index(matching) + 2], required)
     newest = verdict.is_open and matching is proofs[0]
     return replace(verdict, newest=newest, older=tuple(filter(None, map(readable, proofs[1:] if newest else ()))))
 
@@ -98,6 +105,14 @@ def _judge_proof(entry: Mapping[str, Any], required: RequiredProof, now: datetim
         return Verdict(None, f"{name} {objection}")
     reason = f"release {required.digest[:12]} was proven by {required.proven_in} at {proof.proven_at:%Y-%m-%d %H:%M} UTC"
     return Verdict(proof, reason, "")
+
+
+def _with_seals(verdict: Verdict, entries: Sequence[Mapping[str, Any]], required: RequiredProof) -> Verdict:
+    """An open gate closes where a proof is not signed as the settings ask; ``entries`` end with the matching proof and the one before it."""
+    if not required.keys:
+        return replace(verdict, risk=UNSIGNED)
+    fault = broken_seal([proof for entry in entries if (proof := readable(entry))], required.digest, required.keys)
+    return Verdict(None, fault, RENEW) if fault else verdict
 
 
 def _objection(proof: Proof, required: RequiredProof, now: datetime) -> str | None:
@@ -148,6 +163,7 @@ def verdict_for(
         proven_in="staging",
         manifest=release.manifest,
         max_age=timedelta(days=days) if days else None,
+        keys=settings.proof_keys,
     )
     verdict = judge(staging, required, now or datetime.now(UTC))
     is_meant = settings.rollback_to is not None and release.digest.startswith(settings.rollback_to)

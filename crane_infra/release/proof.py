@@ -1,8 +1,8 @@
 """A proof: what a stack exports after a release passed there. A stack keeps the last twenty. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, ValidationError
 
@@ -47,6 +47,13 @@ class ProvenDatabase(Frozen):
     head: ProvenHead
 
 
+class Seal(Frozen):
+    """The signature of a proof, in base64, and the id of the key that signed it."""
+
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    signature: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{86}==$")]
+
+
 class Proof(Frozen):
     """One release that was live in one environment and passed every check."""
 
@@ -63,10 +70,13 @@ class Proof(Frozen):
     proven_at: Annotated[AwareDatetime, BeforeValidator(_no_number)]
     versions: dict[str, str]
     """Of the engine's SDK and the provider."""
+    previous: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
+    """The name of the proof before it (``statement.name_of``), in a stack that signs its proofs."""
+    seal: Seal | None = None
 
 
 # These fields may differ between two proofs of the same state.
-_INCIDENTAL = {"commit", "proven_at", "versions"}
+_INCIDENTAL = {"commit", "proven_at", "versions", "previous", "seal"}
 
 
 def as_json(proof: Proof) -> dict[str, Any]:
@@ -109,23 +119,41 @@ def _entries(outputs: Mapping[str, Any] | None) -> list[object]:
     return listed if isinstance(listed, list) else []
 
 
-def extended(history: Sequence[object], seen: Proof, renew_after: timedelta | None = None) -> list[dict[str, Any]]:
+class Sealer(Protocol):
+    """What seals the proofs of a stack: see ``seal.py``."""
+
+    @property
+    def id(self) -> str:
+        """The id of its key."""
+
+    def sealed(self, proof: Proof, before: Proof | None) -> Proof:
+        """The proof, sealed, where ``before`` is the one before it."""
+
+
+def extended(
+    history: Sequence[object], seen: Proof, renew_after: timedelta | None = None, seal: Sealer | None = None
+) -> list[dict[str, Any]]:
     """The list of proofs with ``seen`` in front. If only time, commit or versions differ from the newest proof, the list stays as it is.
 
-    With ``renew_after``, a newest proof older than that is replaced even so. Entries that cannot be read are dropped.
+    With ``renew_after``, a newest proof older than that is replaced even so. With ``seal`` each new proof is sealed, and a newest one that is not,
+    or by another key, is replaced. Entries that cannot be read are dropped.
     """
-    kept = [as_json(proof) for proof in map(readable, history) if proof]
-    new = as_json(seen)
-    if kept and _essence(kept[0]) == _essence(new) and not _is_old(kept[0], seen, renew_after):
-        return kept
-    return [new, *kept][:KEPT]
+    kept = [proof for proof in map(readable, history) if proof]
+    newest = kept[0] if kept else None
+    if newest and _essence(newest) == _essence(seen) and not _is_old(newest, seen, renew_after) and _is_sealed_as(newest, seal):
+        return list(map(as_json, kept))
+    return list(map(as_json, [seal.sealed(seen, newest) if seal else seen, *kept][:KEPT]))
 
 
-def _is_old(newest: dict[str, Any], seen: Proof, renew_after: timedelta | None) -> bool:
-    age = seen.proven_at - datetime.fromisoformat(newest["proven_at"])
+def _is_sealed_as(newest: Proof, seal: Sealer | None) -> bool:
+    return seal is None or (newest.seal is not None and newest.seal.key == seal.id)
+
+
+def _is_old(newest: Proof, seen: Proof, renew_after: timedelta | None) -> bool:
+    age = seen.proven_at - newest.proven_at
     # A clock that was ahead dated it in the future, so that no gate takes it.
     return age < -CLOCK_SKEW or (renew_after is not None and age > renew_after)
 
 
-def _essence(proof: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in proof.items() if key not in _INCIDENTAL}
+def _essence(proof: Proof) -> dict[str, Any]:
+    return {key: value for key, value in as_json(proof).items() if key not in _INCIDENTAL}

@@ -14,6 +14,7 @@ from pulumi.runtime import config as pulumi_config
 from crane_infra.config.settings import Settings
 from crane_infra.config.stackfile import stack_config
 from crane_infra.errors import SecretError
+from crane_infra.release.signature import SigningKey
 
 KEY_LENGTH = 16
 
@@ -100,6 +101,24 @@ def fingerprint_key(settings: Settings) -> str:
             "Give both stacks the same longer random text",
         )
     return value
+
+
+def signing_key(settings: Settings) -> SigningKey | None:
+    """The key with which staging signs its proofs; None where it has none.
+
+    Raises SecretError if it is not a key, is stored in the clear, or stands in a stack that signs nothing.
+    """
+    where = f"Pulumi.{settings.environment}.yaml {settings.project}:signing-key"
+    value = _config_secret(settings, f"{settings.project}:signing-key")
+    if value is None:
+        return None
+    if settings.environment != "staging":
+        todo = f"Run pulumi config rm signing-key -s {settings.environment}, and make staging a new key: crane new-signing-key"
+        raise SecretError(where, "is a secret of staging: whoever has it can prove anything to production", todo)
+    try:
+        return SigningKey(value)
+    except ValueError:
+        raise SecretError(where, "is not a private key", "Make one: crane new-signing-key") from None
 
 
 def _config_secret(settings: Settings, key: str) -> str | None:

@@ -33,6 +33,9 @@ PASSES_ON = {
     "crane_infra/program/announce/migrations.py::announce_migrations",
     "crane_infra/program/hooks/adapter.py::guarded",
     "crane_infra/program/hooks/steps.py::_with_way_back",
+    "crane_infra/commands/signing.py::verified",
+    "crane_infra/release/envelope.py::proof_in",
+    "crane_infra/release/gate.py::_with_seals",
     "crane_infra/release/gate.py::error",
 }
 """Functions that make an error from the words of another place. The findings of lint have a page of their own, docs/lint.md."""
@@ -43,8 +46,12 @@ WORDS_FOR_OTHERS = {
     "crane_infra/migrations/files/split.py::fault_of": 0,
     "crane_infra/migrations/files/strict.py::_doubled": 1,
     "crane_infra/release/gate.py::_objection": None,
+    "crane_infra/release/seal.py::broken_seal": 0,
+    "crane_infra/release/seal.py::chain_fault": 0,
+    "crane_infra/release/seal.py::seal_fault": 0,
 }
-"""Functions that make words and no error: the place of the words in their tuples, None where they are the keys of a dictionary."""
+"""Functions that make words and no error: the place of the words in their tuples, None where they are the keys of a dictionary. A text that
+one of them returns counts too."""
 SHORTEST = 6
 """Characters; less joins the words of other errors."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -153,10 +160,14 @@ def _values(name: str, function: Function) -> Iterator[ast.expr]:
 
 
 def _returned(function: Function, place: int | None) -> set[str]:
-    """The words in the tuples of a function, or in the keys of its dictionaries."""
+    """The words in the tuples of a function and in the texts that it returns, or in the keys of its dictionaries."""
+    returned = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+    texts = [
+        text for text in returned if isinstance(text, ast.JoinedStr) or (isinstance(text, ast.Constant) and isinstance(text.value, str))
+    ]
     tuples = [text for node in ast.walk(function) if isinstance(node, ast.Tuple) for text in node.elts[place or 0 :][:1]]
     keys = [text for node in ast.walk(function) if isinstance(node, ast.Dict) for text in node.keys if text]
-    return {form for text in (keys if place is None else tuples) for form in _part(text, function)}
+    return {form for text in (keys if place is None else [*tuples, *texts]) for form in _part(text, function)}
 
 
 def _normal(forms: set[str]) -> frozenset[str]:

@@ -29,4 +29,4 @@ def gate_lines(verdict: Verdict) -> list[Line]:
     """What a run logs about the gate."""
     if not verdict.is_open:
         return [Line(f"{verdict.summary} {WOULD_REFUSE}", is_warning=True)]
-    return [Line(verdict.summary), *([Line(f"{verdict.note}.", is_warning=True)] if verdict.note else [])]
+    return [Line(verdict.summary), *(Line(f"{text}.", is_warning=True) for text in (verdict.note, verdict.risk) if text)]
