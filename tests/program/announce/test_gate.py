@@ -53,13 +53,20 @@ def test_the_newest_proof_is_handed_on_so_that_traffic_can_be_held_to_it(
     assert passed(prepared(make_settings("production"), proof, of=proof)) == (proof, True)
 
 
-def test_an_older_proof_is_not_held_against_what_staging_is_now(
+def test_an_older_proof_is_not_held_against_what_staging_serves_now(
+    make_settings: MakeSettings, make_proof: MakeProof, now: datetime
+) -> None:
+    older, newer = make_proof(proven_at=now, **EMPTY), make_proof(proven_at=now, digest="b" * 64)
+    assert passed(prepared(make_settings("production"), newer, older, of=older)) == (older, False)
+
+
+def test_an_older_proof_of_a_version_that_staging_does_not_have_closes_the_gate(
     make_settings: MakeSettings, make_proof: MakeProof, now: datetime, bare_account: str
 ) -> None:
     settings = make_settings("production").model_copy(update={"api_url": bare_account})
     manifest = {"workers": {"crane-context": {"digest": "t1"}}}
     older, newer = make_proof(proven_at=now, manifest=manifest, databases={}), make_proof(proven_at=now, digest="b" * 64)
-    assert passed(prepared(settings, newer, older, of=older)) == (older, False)
+    assert "version v1, which the proof names, does not exist" in refusal(prepared(settings, newer, older, of=older))
 
 
 def test_a_staging_that_no_longer_serves_what_it_has_proven_closes_the_gate(
