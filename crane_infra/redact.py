@@ -1,22 +1,25 @@
 """Takes secret values out of a text before anyone sees it.
 
-A server or a library may echo a value in another form. The redactor finds a value as it is; escaped for JSON, Python or HTML;
-URL-encoded; in base64, also inside a longer base64 text; with its line breaks collapsed; and each long line of a value of several lines.
-It does not find a value that is hashed, in hexadecimal, or cut in two, and it only looks for the secrets that it was given.
+A server or a library may echo a value in another form. The redactor finds a value as it is; escaped for JSON, Python or HTML; URL-encoded; in
+hexadecimal; in base64, also inside a longer base64 text; backwards; in other letters, upper or lower case; and with other line breaks or none.
+Of each of these it finds any piece of twelve characters, and a piece of eight at the very end, where somebody else may have cut the text.
 
-Redact first and shorten afterwards: half a secret is not recognised.
+It does not find a value that is hashed, encrypted or compressed, and it only looks for the secrets that it was given. Redact first and shorten
+afterwards: a short piece of a secret is not recognised.
 """
 
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from text_forms import base64_forms, json_forms, url_forms
+from text_forms import base64_forms, hexadecimal_form, json_forms, url_forms
 
 # A shorter value ("1", "on") would also blank out unrelated text, so it is only replaced where it stands alone.
 _SHORTEST_PART_OF_A_WORD = 4
-# The same for a piece of a value: one of its lines, or base64 inside a longer base64 text.
+# The same for a piece of a value, however it is written.
 _SHORTEST_PIECE = 12
+# At the end of a text, where it may have been cut.
+_SHORTEST_BEGINNING = 8
 
 _HEXADECIMAL_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}")
 
@@ -28,7 +31,7 @@ class Redactor:
     only as it is, and only where no letter, digit or underscore touches it. An empty or blank value is not a secret.
     """
 
-    __slots__ = ("_names", "_pattern")
+    __slots__ = ("_beginnings", "_names", "_pattern", "_pieces")
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         """``secrets`` maps the names to show to the values to hide."""
@@ -36,6 +39,13 @@ class Redactor:
         for name, value in secrets.items():
             for form in _forms(value) if value.strip() else ():
                 self._names.setdefault(form, name)
+        self._pieces: dict[str, str] = {}
+        self._beginnings: dict[str, str] = {}
+        for name, value in secrets.items():
+            for form in _flat_forms(value):
+                for start in range(len(form) - _SHORTEST_PIECE + 1):
+                    self._pieces.setdefault(form[start : start + _SHORTEST_PIECE], name)
+                self._beginnings |= {form[:stop]: name for stop in range(_SHORTEST_BEGINNING, min(len(form), _SHORTEST_PIECE))}
         longest_first = sorted(self._names, key=lambda form: (-len(form), form))
         # A lookahead consumes nothing, so it also reports occurrences that overlap.
         self._pattern = re.compile(f"(?=({'|'.join(map(_regex, longest_first))}))") if longest_first else None
@@ -52,16 +62,54 @@ class Redactor:
     def _occurrences(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Where secrets stand, as start, stop and name; occurrences that overlap are merged into one."""
         current: tuple[int, int, str] | None = None
-        for match in self._pattern.finditer(text) if self._pattern else ():
-            start, stop = match.span(1)
+        for start, stop, name in sorted((*self._whole(text), *self._parts(text)), key=lambda place: (place[0], -place[1])):
             if current and start < current[1]:
                 current = (current[0], max(current[1], stop), current[2])
                 continue
             if current:
                 yield current
-            current = (start, stop, self._names[match[1]])
+            current = (start, stop, name)
         if current:
             yield current
+
+    def _whole(self, text: str) -> Iterator[tuple[int, int, str]]:
+        for match in self._pattern.finditer(text) if self._pattern else ():
+            yield (*match.span(1), self._names[match[1]])
+
+    def _parts(self, text: str) -> Iterator[tuple[int, int, str]]:
+        if not self._pieces:
+            return
+        flat, places = _flat_with_places(text)
+        for start in range(len(flat) - _SHORTEST_PIECE + 1):
+            stop = start + _SHORTEST_PIECE
+            if name := self._pieces.get(flat[start:stop]):
+                yield places[start], places[stop - 1] + 1, name
+        for length in range(min(_SHORTEST_PIECE - 1, len(flat)), _SHORTEST_BEGINNING - 1, -1):
+            if name := self._beginnings.get(flat[-length:]):
+                yield places[-length], len(text), name
+                return
+
+
+def _flat(text: str) -> str:
+    """The text in one case and without white space."""
+    return "".join(text.casefold().split())
+
+
+def _flat_with_places(text: str) -> tuple[str, list[int]]:
+    """The flat text, and where in the text each of its characters comes from."""
+    characters = [(folded, place) for place, character in enumerate(text) if not character.isspace() for folded in character.casefold()]
+    return "".join(folded for folded, _ in characters), [place for _, place in characters]
+
+
+def _flat_forms(value: str) -> set[str]:
+    """Each way to write a value of which a piece gives it away, flat. The header and footer of a PEM key do not."""
+    lines = [line for line in _lines(value) if not line.startswith("-----")]
+    whole = "".join(lines)
+    if len(whole) < _SHORTEST_PART_OF_A_WORD:
+        return set()
+    written = {form for text in (whole, *lines) for form in (text, *_escaped(text))}
+    coded = {form for text in (value, whole, *lines) for form in (*_base64(text), hexadecimal_form(text))}
+    return {*map(_flat, written | coded), _flat(whole)[::-1]}
 
 
 def _regex(form: str) -> str:

@@ -1,4 +1,4 @@
-"""The ways in which a text may be written elsewhere: escaped for JSON, URL-encoded, or in base64.
+"""The ways in which a text may be written elsewhere: escaped for JSON, URL-encoded, in base64, or in hexadecimal.
 
 The product looks for them to hide secrets, the local cloud to find a text in its log. It imports neither of them.
 """
@@ -39,3 +39,8 @@ def base64_forms(text: str, shortest_piece: int) -> Iterator[str]:
             last = (offset + len(content)) * BITS_PER_BYTE // BITS_PER_CHARACTER
             if last - first >= shortest_piece:
                 yield encode(bytes(offset) + content)[first:last].decode()
+
+
+def hexadecimal_form(text: str) -> str:
+    """The bytes of the text in hexadecimal, in lower case and without anything between them."""
+    return text.encode("utf-8", "surrogatepass").hex()

@@ -1,4 +1,4 @@
-"""The forms in which a call may contain a text: as it is, escaped for JSON, URL-encoded, or in base64, also inside a longer base64 text.
+"""The forms in which a call may contain a text: as it is, escaped for JSON, URL-encoded, in hexadecimal, or in (longer) base64.
 
 It does not find text that is compressed, hashed, encrypted or cut in two.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from text_forms import base64_forms, json_forms, url_forms
+from text_forms import base64_forms, hexadecimal_form, json_forms, url_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,4 +33,6 @@ def _forms(text: str) -> Iterator[tuple[str, str]]:
     yield "as it is", text
     yield from (("JSON", form) for form in json_forms(text))
     yield from (("URL", form) for form in url_forms(text))
+    yield "hexadecimal", hexadecimal_form(text)
+    yield "hexadecimal", hexadecimal_form(text).upper()
     yield from (("base64", form) for form in base64_forms(text, _SHORTEST_PIECE))
