@@ -31,9 +31,20 @@ function gateWorker({ key, databases, workers }) {
 const decoded = (module) => (module.base64 === undefined ? module : { ...module, contents: Buffer.from(module.base64, "base64") });
 const prepared = (workers) => workers.map((worker) => ({ ...worker, modules: worker.modules.map(decoded) }));
 
+// Miniflare wants the port back that it had, and any program may have taken it since: then it starts anew, on another.
 async function configure(wanted) {
   const workers = [gateWorker(wanted), ...prepared(wanted.workers)];
   const options = { ...common, d1Persist: persist, handleRuntimeStdio: logged, workers };
+  const hadPort = miniflare !== undefined;
+  try {
+    return await run(options);
+  } catch (error) {
+    if (!hadPort || !String(error?.message).includes("Address already in use")) throw error;
+    return run(options);
+  }
+}
+
+async function run(options) {
   try {
     if (miniflare) await miniflare.setOptions(options);
     else miniflare = new Miniflare(options);

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_cloud import daemon
@@ -68,6 +69,25 @@ def test_databases_workers_and_deployments_outlive_the_process(begin: Begin, tmp
         assert again.query(database, "SELECT a FROM t") == [[{"a": "kept"}]]
         assert again.edge(worker).json() == ["key", "kept"]
         assert again.result("GET", f"/workers/scripts/{worker['name']}/deployments")["deployments"]
+
+
+def test_a_runtime_whose_port_somebody_took_meanwhile_starts_on_another(begin: Begin, tmp_path: Path) -> None:
+    """Any program's outgoing connection can take it while workerd is exchanged for one with another database."""
+    running = begin(tmp_path / "cloud")
+    with api_of(running).http as http, contextlib.ExitStack() as taken:
+        api = Api(running, http)
+        database = api.database()
+        (node,) = children(running.pid)
+        for workerd in map(psutil.Process, children(node)):
+            ports = [connection.laddr.port for connection in workerd.net_connections() if connection.status == psutil.CONN_LISTEN]
+            workerd.kill()
+            workerd.wait()
+            for port in ports:
+                other = taken.enter_context(socket.socket())
+                other.bind(("127.0.0.1", port))
+                other.listen()
+        api.database()
+        assert api.query(database, "SELECT 1 AS one") == [[{"one": 1}]]
 
 
 def test_a_killed_runtime_is_started_again_by_the_requests_that_need_it(begin: Begin, tmp_path: Path) -> None:
