@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 NOT_FOUND, BAD_REQUEST, CONFLICT = 404, 400, 409
-INTERNAL, UNKNOWN_ROUTE = 10001, 10404
+INTERNAL, UNKNOWN_ROUTE, NOTE = 10001, 10404, 10000
 NO_SUCH_WORKER, BAD_WORKER = 10007, 10021
 SQL_ERROR, NAME_TAKEN, NO_SUCH_DATABASE, MALFORMED = 7500, 7502, 7404, 7400
 
@@ -32,10 +32,11 @@ class Refusal(Exception):  # noqa: N818 (what Cloudflare answers, not a fault of
         return JSONResponse({"success": False, "errors": errors, "messages": [], "result": None}, status_code=self.status)
 
 
-def ok(result: object, *, info: dict[str, int] | None = None) -> Response:
-    """Wrap a result; ``info`` is a list's paging."""
+def ok(result: object, *, info: dict[str, int] | None = None, notes: Sequence[str] = ()) -> Response:
+    """Wrap a result; ``info`` is a list's paging, ``notes`` are what the caller should know."""
     paging: dict[str, Any] = {} if info is None else {"result_info": info}
-    return JSONResponse({"success": True, "errors": [], "messages": [], "result": result, **paging})
+    messages = [{"code": NOTE, "message": note} for note in notes]
+    return JSONResponse({"success": True, "errors": [], "messages": messages, "result": result, **paging})
 
 
 def page(items: list[Any], query: Mapping[str, str], under: str | None = None) -> Response:

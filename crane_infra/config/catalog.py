@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, InstanceOf, ValidationError, model_validator
 
 from crane_infra.checks.model import Check
+from crane_infra.config.bindings import Binding
 from crane_infra.errors import SettingsError
 from crane_infra.frozen import Frozen, first_fault
 
@@ -93,6 +94,8 @@ class CatalogWorker(Frozen):
     environment_variables: tuple[BindingName, ...] = ()
     """Variables that each stack must set."""
     secrets: tuple[Secret, ...] = ()
+    bindings: dict[BindingName, InstanceOf[Binding]] = {}
+    """Everything else that the worker binds: KV namespaces, buckets, queues, AI, …; see ``bindings.py``."""
     version_metadata: BindingName = "CF_VERSION_METADATA"
     reports_version: bool = True
     """False: its replies do not name the version that answers, so only the deployments API identifies it."""
@@ -107,7 +110,7 @@ class CatalogWorker(Frozen):
     def binding_names(self) -> list[str]:
         """The name of every binding, in order of the fields."""
         secrets = (secret.binding for secret in self.secrets)
-        return [self.version_metadata, *self.databases, *self.variables, *self.environment_variables, *secrets]
+        return [self.version_metadata, *self.databases, *self.variables, *self.environment_variables, *secrets, *self.bindings]
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -132,6 +135,10 @@ class Catalog(Frozen):
         for name, worker in self.workers.items():
             if unknown := sorted(set(worker.databases.values()) - set(self.databases)):
                 message = f"{name} binds the database {unknown[0]}, which is not in the catalog"
+                raise ValueError(message)
+            referred = {binding.worker() for binding in worker.bindings.values()} - {None, *self.workers}
+            if referred:
+                message = f"{name} binds a class of the worker {min(filter(None, referred))}, which is not in the catalog"
                 raise ValueError(message)
         return self
 

@@ -7,6 +7,7 @@ otherwise pure.
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from crane_infra.config.bound import bindings_of, resources_of
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import ENVIRONMENTS, Settings
 from crane_infra.config.stackfile import stack_config
@@ -15,7 +16,7 @@ from crane_infra.errors import SettingsError
 
 
 def require_consistent(catalog: Catalog, settings: Settings, others: Mapping[str, Mapping[str, Any]]) -> None:
-    """Compare the settings with the catalog, and with the databases of other environments (see ``neighbours``).
+    """Compare the settings with the catalog, and with the databases and bindings of other environments (see ``neighbours``).
 
     Raises SettingsError with the path of the first fault.
     """
@@ -23,8 +24,10 @@ def require_consistent(catalog: Catalog, settings: Settings, others: Mapping[str
     _require_same_names("workers", settings, catalog.workers, settings.workers)
     for name in settings.workers:
         variables_of(name, catalog, settings)
+        bindings_of(name, catalog, settings)
         _require_known_services(name, catalog, settings)
-    _require_own_databases(settings, others)
+    _require_own_databases(settings, {place: _map(other.get("databases")) for place, other in others.items()})
+    _require_own_resources(catalog, settings, others)
 
 
 def _require_same_names(kind: str, settings: Settings, declared: Collection[str], configured: Collection[str]) -> None:
@@ -59,23 +62,42 @@ def _require_own_databases(settings: Settings, others: Mapping[str, Mapping[str,
             taken |= {str(value): f"this environment ({name})"} if value else {}
 
 
+def _require_own_resources(catalog: Catalog, settings: Settings, others: Mapping[str, Mapping[str, Any]]) -> None:
+    """No queue, bucket or namespace of another environment: what a test writes there would be production's."""
+    taken = {
+        resource: f"{place} ({worker}.{binding})"
+        for place, other in others.items()
+        for worker, given in _map(other.get("workers")).items()
+        for resource, binding in resources_of(catalog, worker, _map(_map(given).get("bindings"))).items()
+    }
+    for worker, configured in settings.workers.items():
+        for (kind, *names), binding in resources_of(catalog, worker, configured.bindings).items():
+            if (place := taken.get((kind, *names))) is not None:
+                where = f"{settings.file} workers.{worker}.bindings.{binding}"
+                what = f"{', '.join(names)} is the {kind} of {place}"
+                raise SettingsError(where, what, "Give each environment its own, or mark the binding as shared in crane_infra/catalog.py")
+
+
 def neighbours(settings: Settings, outputs: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]]:
-    """The databases of the other environments by place: those in their stack files, and those in their last outputs.
+    """The databases and workers of the other environments by place: those in their stack files, and those in their last outputs.
 
     Raises SettingsError if another stack file cannot be read.
     """
-    databases_by_place: dict[str, dict[str, Any]] = {}
+    by_place: dict[str, dict[str, Any]] = {}
     for other in ENVIRONMENTS:
         if other == settings.environment:
             continue
         config = stack_config(settings.root, other)
-        try:
-            databases = config.get(f"{settings.project}:databases") or {}
-            databases_by_place[f"Pulumi.{other}.yaml"] = {name: dict(database) for name, database in databases.items()}
-        except (AttributeError, TypeError, ValueError):
-            raise SettingsError(f"Pulumi.{other}.yaml {settings.project}:databases", "cannot be read", "Correct its YAML") from None
-        databases_by_place[f"stack {other}"] = _map(_map(_map(outputs.get(other)).get("environment")).get("databases"))
-    return databases_by_place
+        by_place[f"Pulumi.{other}.yaml"] = {kind: _entries(other, settings.project, kind, config) for kind in ("databases", "workers")}
+        by_place[f"stack {other}"] = _map(_map(outputs.get(other)).get("environment"))
+    return by_place
+
+
+def _entries(stack: str, project: str, kind: str, config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    try:
+        return {name: dict(entry) for name, entry in (config.get(f"{project}:{kind}") or {}).items()}
+    except (AttributeError, TypeError, ValueError):
+        raise SettingsError(f"Pulumi.{stack}.yaml {project}:{kind}", "cannot be read", "Correct its YAML") from None
 
 
 def _map(value: object) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class WorkerSettings(ScriptSettings):
     crons: tuple[str, ...] = ()
     services: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
     """Service bindings: binding to the catalog name of the worker that it calls."""
+    bindings: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str | dict[str, str]] = {}
+    """What the worker binds in this environment, by binding: an id or a name, or several by field."""
     url: Address | None = None
     """Its address, if not the one on workers.dev."""
     give_up: Annotated[tuple[str, ...], Field(alias="give-up")] = ()

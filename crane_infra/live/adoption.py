@@ -4,6 +4,7 @@ The provider shows little of it: an adoption is an "import" and a new version a 
 declares would go away unseen.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,7 +14,23 @@ from crane_infra.live.account import LiveWorker
 from crane_infra.live.script_settings import differences
 
 Json = Mapping[str, Any]
-_VALUES = ("text", "json", "database_id", "id", "service", "namespace_id", "bucket_name")
+_VALUES = (
+    *(
+        "text",
+        "json",
+        "database_id",
+        "id",
+        "service",
+        "workflow_name",
+        "class_name",
+        "namespace_id",
+        "bucket_name",
+        "queue_name",
+        "index_name",
+    ),
+    *("dataset", "secret_name", "certificate_id", "pipeline", "namespace", "destination_address"),
+)
+"""Where a binding says which resource it is; the first one that it has counts."""
 _QUIET = {"version_metadata"}
 _PLACES = ("mode", "region", "hostname", "host")
 _UNSET = {"usage_model": "standard"}
@@ -102,11 +119,15 @@ def readable(binding: Json) -> Binding:
     kind = str(binding.get("type"))
     if kind == "secret_text":
         return Binding(kind, "")
-    value = next((str(binding[key]) for key in _VALUES if binding.get(key) is not None), "")
+    value = next((_text(binding[key]) for key in _VALUES if binding.get(key) is not None), "")
     more = {key: str(binding[key]) for key in ("entrypoint", "environment") if binding.get(key) is not None}
     if more.get("environment") == "production":  # what Cloudflare makes of none
         del more["environment"]
     return Binding(kind, value, ", ".join(f"the {key} {text}" for key, text in more.items()))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _bindings(live: LiveWorker) -> Bindings:

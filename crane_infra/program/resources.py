@@ -5,6 +5,7 @@ from functools import partial
 
 import pulumi
 
+from crane_infra.config.bound import bindings_of
 from crane_infra.config.variables import variables_of
 from crane_infra.live.trouble import trouble
 from crane_infra.program.announce.plan import Plan
@@ -108,6 +109,7 @@ def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str,
         secrets=run.secrets_of(name),
         databases={binding: databases[database].d1.id for binding, database in declared.databases.items()},
         services={binding: settings.script(service) for binding, service in settings.workers[name].services.items()},
+        others=bindings_of(name, run.catalog, settings),
         reupload=plan.reuploads.get(name),
         created=refuse_existing_worker(run, name),
     )

@@ -99,4 +99,5 @@ def _binding_types(worker: CatalogWorker) -> dict[str, str]:
         | secret
         | {name: f"d1:{database}" for name, database in worker.databases.items()}
         | {worker.version_metadata: "version_metadata"}
+        | {name: binding.form() for name, binding in worker.bindings.items()}
     )

@@ -43,6 +43,8 @@ class WorkerOutput(_Output):
     adopted: bool = False
     variables: Mapping[str, str] = {}
     services: Mapping[str, str] = {}
+    bindings: Mapping[str, str | Mapping[str, str]] = {}
+    """What it binds in this environment alone, by binding."""
     crons: tuple[str, ...] | None = None
     replaced_deployment: Annotated[str | None, Field(alias="uploaded-anew-for")] = None
     """The manual deployment that made this stack upload the version again, if there was one."""

@@ -118,6 +118,7 @@ def _settings(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> I
     services = {binding: declared.settings.script(service) for binding, service in after.services.items()}
     was = {binding: declared.settings.script(service) for binding, service in before.services.items()} if before else {}
     yield from _maps("service", was, services)
+    yield from _maps("binding of", _texts(before.bindings if before else {}), _texts(after.bindings))
     yield from _maps("setting", _single(before.declared if before else ScriptSettings().declared), _single(after.declared))
     yield from _differing("schedules", "", _listed(before.crons if before else None), _listed(after.crons))
     yield from _differing("address", "", before.url if before else None, declared.settings.url(name))
@@ -131,6 +132,13 @@ def _checks(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Ite
 def _maps(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     for key in sorted(before.keys() | after.keys()):
         yield from _differing(what, key, before.get(key), after.get(key))
+
+
+def _texts(bindings: Mapping[str, str | Mapping[str, str]]) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else ", ".join(f"{key} {text}" for key, text in value.items())
+        for name, value in bindings.items()
+    }
 
 
 def _single(settings: Mapping[str, Any]) -> dict[str, str]:

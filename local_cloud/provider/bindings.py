@@ -11,7 +11,13 @@ from local_cloud.provider.names import from_api, to_api
 from local_cloud.provider.values import SENSITIVE, UNKNOWN, Properties
 
 # What the official provider keeps of a binding of the types that the local cloud has; it drops whatever else a reply names.
-_FIELDS = frozenset(("databaseId", "entrypoint", "environment", "id", "json", "name", "service", "text", "type"))
+_FIELDS = frozenset(
+    (
+        *("allowedDestinationAddresses", "allowedSenderAddresses", "bucketName", "certificateId", "className", "databaseId", "dataset"),
+        *("destinationAddress", "entrypoint", "environment", "id", "indexName", "json", "jurisdiction", "name", "namespace", "namespaceId"),
+        *("pipeline", "queueName", "scriptName", "secretName", "service", "simple", "storeId", "text", "type", "workflowName"),
+    )
+)
 
 
 def sent(bindings: list[Properties]) -> list[Properties]:

@@ -2,6 +2,7 @@
 // It keeps no state and exits when stdin closes, so a killed parent leaves nothing behind.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
 const [modules, persist] = process.argv.slice(2);
@@ -34,7 +35,9 @@ const prepared = (workers) => workers.map((worker) => ({ ...worker, modules: wor
 // Miniflare wants the port back that it had, and any program may have taken it since: then it starts anew, on another.
 async function configure(wanted) {
   const workers = [gateWorker(wanted), ...prepared(wanted.workers)];
-  const options = { ...common, d1Persist: persist, handleRuntimeStdio: logged, workers };
+  const beside = (kind) => join(dirname(persist), kind);
+  const kept = { d1Persist: persist, kvPersist: beside("kv"), r2Persist: beside("r2"), durableObjectsPersist: beside("objects") };
+  const options = { ...common, ...kept, handleRuntimeStdio: logged, workers };
   const hadPort = miniflare !== undefined;
   try {
     return await run(options);

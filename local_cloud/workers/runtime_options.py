@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from local_cloud.workerd.install import RUNTIME
+from local_cloud.workers.kinds import running
 from local_cloud.workers.propagation import Propagation
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def trial(version: Body) -> list[dict[str, Any]]:
     itself = options(version, lambda _: None)
     code = (RUNTIME / "handlers.mjs").read_text().replace('"MAIN"', json.dumps(f"./{version['main_module']}"))
     inspector = {"type": "ESModule", "path": "/crane-handlers.mjs", "contents": code}
-    return [{**itself, "name": "handlers", "modules": [inspector, *itself["modules"]]}, itself, _ABSENT]
+    asking = {key: value for key, value in itself.items() if key != "durableObjects"}  # whose classes it does not export
+    return [{**asking, "name": "handlers", "modules": [inspector, *itself["modules"]]}, itself, _ABSENT]
 
 
 def active_version(store: Store, propagation: Propagation, script: str) -> str | None:
@@ -105,6 +107,7 @@ def options(version: Body, service: Callable[[str], str | None]) -> dict[str, An
         "bindings": values,
         "d1Databases": databases,
         "serviceBindings": services,
+        **running(version, service),
     }
 
 

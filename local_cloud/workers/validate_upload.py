@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from local_cloud.envelope import BAD_REQUEST, BAD_WORKER, Refusal
+from local_cloud.workers.kinds import NEEDS
 from local_cloud.workers.runtime_options import MODULE_TYPES, database_id
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ def _examine_modules(given: object, main: object) -> None:
 def _examine_binding(binding: Body, store: Store) -> None:
     name, kind = binding.get("name"), binding.get("type")
     _demand(name and isinstance(name, str), "A binding has no name")
+    if kind in NEEDS:
+        for needed in NEEDS[str(kind)]:
+            _demand(binding.get(needed), f"binding {name} of type {kind} is invalid: {needed} is missing")
+        return
     _demand(kind in _NEEDS, f"binding {name} of type {kind} is invalid: unknown or unsupported binding type")
     field = _NEEDS[str(kind)]
     _demand(field is None or field in binding, f"binding {name} of type {kind} is invalid: {field} is missing")

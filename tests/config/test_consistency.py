@@ -42,7 +42,7 @@ def test_complete_settings_match_the_catalog(make_settings: MakeSettings) -> Non
 @pytest.mark.parametrize(("field", "value"), [("adopt", ID), ("name", "crane-context-db-prod")])
 def test_a_database_of_the_other_environment_is_refused(make_settings: MakeSettings, field: str, value: str) -> None:
     settings = make_settings(databases=with_database(**{field: value}))
-    others = {"Pulumi.production.yaml": {"crane-context-db": {"name": "crane-context-db-prod", "adopt": ID}}}
+    others = {"Pulumi.production.yaml": {"databases": {"crane-context-db": {"name": "crane-context-db-prod", "adopt": ID}}}}
     assert refusal(settings, others) == (
         f"Pulumi.staging.yaml databases.crane-context-db.{field}: {value} is a database of Pulumi.production.yaml (crane-context-db). "
         "Give each environment its own database."
@@ -51,7 +51,9 @@ def test_a_database_of_the_other_environment_is_refused(make_settings: MakeSetti
 
 def test_a_database_that_the_other_stack_has_deployed_is_refused_by_its_id(make_settings: MakeSettings) -> None:
     settings = make_settings(databases=with_database(adopt=ID))
-    assert "is a database of stack production" in refusal(settings, {"stack production": {"crane-context-db": {"name": "x", "id": ID}}})
+    assert "is a database of stack production" in refusal(
+        settings, {"stack production": {"databases": {"crane-context-db": {"name": "x", "id": ID}}}}
+    )
 
 
 def test_two_databases_of_one_environment_cannot_be_the_same(make_settings: MakeSettings) -> None:
@@ -64,8 +66,8 @@ def test_the_other_environment_is_read_from_its_stack_file_and_its_outputs(make_
     (tmp_path / "Pulumi.production.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     outputs = {"production": {"environment": {"databases": {"crane-context-db": {"name": "live", "id": ID}}}}, "staging": None}
     assert neighbours(make_settings(), outputs) == {
-        "Pulumi.production.yaml": {"crane-context-db": {"name": "there", "adopt": ID}},
-        "stack production": {"crane-context-db": {"name": "live", "id": ID}},
+        "Pulumi.production.yaml": {"databases": {"crane-context-db": {"name": "there", "adopt": ID}}, "workers": {}},
+        "stack production": {"databases": {"crane-context-db": {"name": "live", "id": ID}}},
     }
 
 

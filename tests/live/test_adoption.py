@@ -83,6 +83,22 @@ def test_version_metadata_is_added_without_a_word() -> None:
     assert changes(LIVE, declared(CF_VERSION_METADATA=("version_metadata", ""))) == changes(LIVE, SAME)
 
 
+@pytest.mark.parametrize(
+    ("binding", "value"),
+    [
+        ({"type": "kv_namespace", "namespace_id": "n1"}, "n1"),
+        ({"type": "queue", "queue_name": "jobs"}, "jobs"),
+        ({"type": "durable_object_namespace", "class_name": "Room", "namespace_id": "made by Cloudflare"}, "Room"),
+        ({"type": "json", "json": {"b": 1, "a": [2]}}, '{"a":[2],"b":1}'),
+        ({"type": "ai"}, ""),
+    ],
+)
+def test_a_binding_of_any_kind_stays_where_it_is_declared_and_is_a_loss_where_not(binding: dict[str, Any], value: str) -> None:
+    worker = live(bindings=[*BINDINGS, {"name": "ONE", **binding}])
+    assert changes(worker, declared(ONE=(binding["type"], value))) == changes(LIVE, SAME)
+    assert [loss.name for loss in losses(worker, SAME)] == ["ONE"]
+
+
 def test_settings_of_the_script_are_named_with_what_they_become() -> None:
     worker = live({"subdomain": {"enabled": True, "previews_enabled": True}}, compatibility_flags=["nodejs_compat"])
     script = {"logpush": False, "subdomain": {"enabled": False, "previews_enabled": False}}

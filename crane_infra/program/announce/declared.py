@@ -1,7 +1,8 @@
 """A worker as this stack declares it, in the form in which it is compared with a live one."""
 
+from crane_infra.config.bound import bindings_of
 from crane_infra.config.variables import variables_of
-from crane_infra.live.adoption import Binding, Bindings, DeclaredWorker
+from crane_infra.live.adoption import Binding, Bindings, DeclaredWorker, readable
 from crane_infra.live.declared import DeclaredScript
 from crane_infra.program.preparation import Prepared
 
@@ -32,6 +33,7 @@ def _bindings(prepared: Prepared, name: str) -> Bindings:
         **{key: Binding("plain_text", text) for key, text in variables_of(name, prepared.catalog, settings).items()},
         **dict.fromkeys(prepared.secrets_of(name), Binding("secret_text", "")),
         **{key: Binding("d1", _database_id(prepared, database)) for key, database in declared.databases.items()},
+        **{key: readable(fields) for key, fields in bindings_of(name, prepared.catalog, settings).items()},
         **{key: Binding("service", settings.script(worker)) for key, worker in settings.workers[name].services.items()},
     }
 

@@ -46,6 +46,8 @@ class WorkerConfig:
     secrets: Mapping[str, str] = field(repr=False)
     databases: Mapping[str, pulumi.Input[str]]
     services: Mapping[str, pulumi.Input[str]]
+    others: Mapping[str, Mapping[str, Any]]
+    """Every other binding by name: type and fields with the names of Cloudflare's API."""
     reupload: str | None
     """Another value than the last one uploads the version again, although nothing of it changed."""
     created: pulumi.ResourceHookBinding
@@ -110,4 +112,5 @@ def bindings(config: WorkerConfig) -> list[dict[str, Any]]:
     # Without the environment the provider shows a new version after every refresh: Cloudflare answers with its default.
     services = {name: {"service": script, "environment": "production"} for name, script in config.services.items()}
     declared += [{"name": name, "type": "service", **service} for name, service in services.items()]
+    declared += [{"name": name, **camel(fields)} for name, fields in config.others.items()]
     return sorted(declared, key=lambda binding: str(binding["name"]))

@@ -9,6 +9,7 @@ from local_cloud.envelope import NOT_FOUND, UNKNOWN_ROUTE, Refusal, ok, page
 from local_cloud.workers import worker_record
 from local_cloud.workers.bindings import replaced, shown
 from local_cloud.workers.deploy import ship
+from local_cloud.workers.kinds import notes
 from local_cloud.workers.routes.requests import flag, inherits_strictly, script_of, source, worker_of
 from local_cloud.workers.routes.upload_form import demand_objects, json_of, kept, read, refuse_unemulated, uploaded
 from local_cloud.workers.runtime_options import OLDEST_DATE
@@ -35,7 +36,7 @@ async def upload(cloud: Cloud, request: Request) -> Response:
         version = await ship(cloud, worker, checked, Origin(origin.source, "deployment"))
     else:
         version = await take(cloud, worker, body, origin, strict=inherits_strictly(request))
-    return ok(_public(cloud, worker, version, modules=True))
+    return ok(_public(cloud, worker, version, modules=True), notes=notes(version["bindings"]))
 
 
 async def change_latest(cloud: Cloud, request: Request) -> Response:
@@ -73,7 +74,7 @@ async def upload_form(cloud: Cloud, request: Request) -> Response:
     metadata, body = await uploaded(request)
     origin = Origin(source(request), "version_upload")
     version = await take(cloud, worker, body, origin, keep_types=kept(metadata), strict=inherits_strictly(request))
-    return ok({**detailed(cloud, worker, version), "startup_time_ms": version["startup_time_ms"]})
+    return ok({**detailed(cloud, worker, version), "startup_time_ms": version["startup_time_ms"]}, notes=notes(version["bindings"]))
 
 
 async def summaries(cloud: Cloud, request: Request) -> Response:

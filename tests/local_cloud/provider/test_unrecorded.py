@@ -241,3 +241,21 @@ def _value(value: Any) -> PropertyValue:  # noqa: ANN401 (JSON)
     if isinstance(value, dict):
         return PropertyValue({key: _value(item) for key, item in value.items()})
     return PropertyValue([_value(item) for item in value] if isinstance(value, list) else value)
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        {"type": "kv_namespace", "namespaceId": "n"},
+        {"type": "r2_bucket", "bucketName": "b", "jurisdiction": "eu"},
+        {"type": "queue", "queueName": "q"},
+        {"type": "durable_object_namespace", "className": "C", "scriptName": "s"},
+        {"type": "ratelimit", "namespaceId": "1", "simple": {"limit": 1, "period": 10}},
+        {"type": "secrets_store_secret", "storeId": "s", "secretName": "n"},
+        {"type": "send_email", "allowedDestinationAddresses": ["a"]},
+        {"type": "workflow", "workflowName": "w", "className": "C"},
+    ],
+)
+def test_a_binding_of_any_kind_comes_back_as_it_was_sent(binding: dict[str, object]) -> None:
+    bindings = [{"name": "ONE", **binding}]
+    assert received(sent(bindings), bindings) == bindings

@@ -5,6 +5,8 @@ from typing import Any
 import pulumi
 import pytest
 
+from crane_infra import catalog
+from crane_infra.config.bindings import Ai, RateLimit, SecretsStoreSecret
 from crane_infra.errors import ApiError, SettingsError
 from tests.program.graph.account import Account
 from tests.program.graph.conftest import PLANTED, Declare, Declared, committed
@@ -126,6 +128,19 @@ class TestTheVersion:
         bindings = declare("staging", workers=content).of("WorkerVersion")["crane-classifier"]["bindings"]["value"]
         assert [one for one in bindings if one["type"] == "service"] == [
             {"name": "CONTEXT", "type": "service", "service": SCRIPT, "environment": "production"}
+        ]
+
+    def test_binds_every_other_kind_with_what_the_stack_file_names(self, declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
+        known, kinds = catalog.crane(), {"AI": Ai(), "TOKEN": SecretsStoreSecret(), "LIMIT": RateLimit(limit=5, period=10)}
+        changed = {**known.workers, "crane-classifier": known.workers["crane-classifier"].model_copy(update={"bindings": kinds})}
+        monkeypatch.setattr(catalog, "crane", lambda: known.model_copy(update={"workers": changed}))
+        content = workers()
+        content["crane-classifier"]["bindings"] = {"TOKEN": {"store_id": "s", "secret_name": "n"}, "LIMIT": "7"}
+        bindings = declare("staging", workers=content).of("WorkerVersion")["crane-classifier"]["bindings"]["value"]
+        assert [one for one in bindings if one["name"] in kinds] == [
+            {"name": "AI", "type": "ai"},
+            {"name": "LIMIT", "type": "ratelimit", "namespaceId": "7", "simple": {"limit": 5, "period": 10}},
+            {"name": "TOKEN", "type": "secrets_store_secret", "storeId": "s", "secretName": "n"},
         ]
 
     def test_has_no_placement_and_no_limits_unless_the_catalog_declares_them(self, declare: Declare) -> None:
