@@ -10,7 +10,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
 from crane_infra.errors import SettingsError
-from crane_infra.live.account import open_account
+from crane_infra.live.account import Account, open_account
 from crane_infra.live.at_once import all_at_once
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.release.outputs import StackOutputs
@@ -39,9 +39,9 @@ async def managed(
     if only is not None and only not in catalog.databases:
         raise SettingsError(f"database {only}", "is not in the catalog", "Use one of " + ", ".join(catalog.databases))
     names = [only] if only else list(catalog.databases)
-    ids = {name: _id(settings, outputs, name) for name in names}
     schemas = {name: schema_files_of(settings, name, *read_schema_files(catalog.databases[name], settings.workers_dir)) for name in names}
     async with open_account(settings) as account:
+        ids = {name: await _id(account, settings, outputs, name) for name in names}
         yield [ManagedDatabase(name, account.database(ids[name], settings.databases[name].name), schemas[name]) for name in names]
 
 
@@ -57,10 +57,12 @@ def for_each_database(
     return asyncio.run(each())
 
 
-def _id(settings: Settings, outputs: StackOutputs, name: str) -> str:
-    database_id = outputs.database_id(name) or settings.databases[name].adopted
-    if database_id is None:
-        stack = settings.environment
-        todo = f"Run pulumi up -s {stack}, or set adopt to the id of an existing database"
-        raise SettingsError(f"database {name}", f"stack {stack} has not created it yet", todo)
-    return database_id
+async def _id(account: Account, settings: Settings, outputs: StackOutputs, name: str) -> str:
+    """The id of a database. A stack that has never proven a release has no outputs; what it created has the name of its settings."""
+    if database_id := outputs.database_id(name) or settings.databases[name].adopted:
+        return database_id
+    if not outputs.proofs and (database := await account.database_named(settings.databases[name].name)):
+        return database.id
+    stack = settings.environment
+    todo = f"Run pulumi up -s {stack}, or set adopt to the id of an existing database"
+    raise SettingsError(f"database {name}", f"stack {stack} has not created it yet", todo)

@@ -21,10 +21,12 @@ from crane_infra.d1.errors import (
     RERUN,
     WAIT,
     BusyError,
+    DeniedError,
     NoAnswerError,
     NotFoundError,
     RateLimitedError,
     RefusedError,
+    RolledBackError,
     WriteOutcomeUnknown,
 )
 from crane_infra.frozen import first_fault
@@ -32,6 +34,8 @@ from crane_infra.frozen import first_fault
 T = TypeVar("T")
 # D1's own time-outs: the statement may still be running, whatever the HTTP status says.
 TIMEOUT_CODES = frozenset({"7009", "7429"})
+# A statement failed. D1 runs the statements of one request as one transaction.
+STATEMENT_FAILED = "7500"
 # While an import or export blocks a database, every other call is refused with the general code 7500 and this text.
 BUSY = "Currently processing a long-running"
 LONGEST_TEXT = 500
@@ -78,9 +82,9 @@ class Call:
         text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
-    def refused(self, what: str, todo: str) -> RefusedError:
-        """The error where the API refused the call."""
-        return RefusedError(self.where, what, todo)
+    def refused(self, what: str, todo: str, kind: type[RefusedError] = RefusedError) -> RefusedError:
+        """The error where the API refused the call; ``kind`` says what is known besides."""
+        return kind(self.where, what, todo)
 
     def unanswered(self, what: str, todo: str = OUTAGE) -> NoAnswerError:
         """The error where there is no usable answer."""
@@ -181,13 +185,16 @@ def _not_the_api(call: Call, answer: Answer) -> NoAnswerError:
 def _refusal(call: Call, status: int, errors: list[tuple[str, str]]) -> RefusedError | NoAnswerError:
     messages = _listed(errors)
     if status == HTTPStatus.UNAUTHORIZED:
-        return call.refused(f"the API token was not accepted (401){messages}", f"Use a valid token with the permission {call.permission}")
+        todo = f"Use a valid token with the permission {call.permission}"
+        return call.refused(f"the API token was not accepted (401){messages}", todo, DeniedError)
     if status == HTTPStatus.FORBIDDEN:
         todo = f"Give it the permission {call.permission} on account {call.account_id}"
-        return call.refused(f"the API token may not do this (403){messages}", todo)
-    if call.missing and call.missing.codes & {code for code, _ in errors}:
+        return call.refused(f"the API token may not do this (403){messages}", todo, DeniedError)
+    codes = {code for code, _ in errors}
+    if call.missing and call.missing.codes & codes:
         return NotFoundError(call.where, f"{call.missing.what}{messages}", call.missing.todo)
     if not errors:
         is_error = status >= HTTPStatus.BAD_REQUEST
         return call.unanswered(f"status {status} without a reason" if is_error else "the reply says success: false without a reason")
-    return call.refused(f"{call.server} refused it: {messages.removeprefix(', ')}", "Fix what the message names")
+    kind = RolledBackError if call.is_write and STATEMENT_FAILED in codes else RefusedError
+    return call.refused(f"{call.server} refused it: {messages.removeprefix(', ')}", "Fix what the message names", kind)

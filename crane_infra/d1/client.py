@@ -65,14 +65,14 @@ class D1:
     async def write(self, statements: Sequence[BoundStatement]) -> list[Result]:
         """Run the statements in order, in one request that is never sent again.
 
-        Raises RefusedError or RateLimitedError (nothing was done), WriteOutcomeUnknown (read before you decide) or PartialWriteError.
+        Raises RefusedError (nothing stays; RolledBackError where statements ran), WriteOutcomeUnknown (read before you decide) or PartialWriteError.
         """
         return await self._query(self._writing([param for _, values in statements for param in values]), statements)
 
     async def run_file(self, sql: str) -> None:
         """Run one SQL file through D1's import, which blocks the database meanwhile.
 
-        Raises RefusedError (it was rolled back), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
+        Raises RefusedError (RolledBackError where it had begun), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
         """
         call = self._writing()
         await Importer(_Imports(self._api, f"{self._path}/import", call), call).run(sql)

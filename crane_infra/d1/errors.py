@@ -2,7 +2,9 @@
 
     ApiError
     ├── RefusedError            the API refused the call: nothing was done
+    │   ├── DeniedError         the token was not accepted, or may not do this: nothing was tried
     │   ├── NotFoundError       what the call asks for does not exist: the API says so itself
+    │   ├── RolledBackError     D1 ran the statements of a write until one failed, and undid them all
     │   └── RateLimitedError    too many calls: nothing was done, try later
     │       └── BusyError       an import or an export blocks the database
     ├── NoAnswerError           no usable answer
@@ -23,6 +25,14 @@ RERUN = "Run the same command again: it first reads what was done and does not r
 
 class RefusedError(ApiError):
     """The API refused the call; it had no effect."""
+
+
+class DeniedError(RefusedError):
+    """The token was not accepted, or lacks a permission."""
+
+
+class RolledBackError(RefusedError):
+    """A statement of a write failed, so D1 undid the whole write."""
 
 
 class NotFoundError(RefusedError):

@@ -16,7 +16,7 @@ import httpx
 
 from crane_infra.d1 import reply
 from crane_infra.d1.answer import BUSY, Call
-from crane_infra.d1.errors import RERUN, WAIT, BusyError, NoAnswerError
+from crane_infra.d1.errors import RERUN, WAIT, BusyError, NoAnswerError, RefusedError, RolledBackError
 
 Pause = Callable[[float], Awaitable[None]]
 LONGEST_IMPORT = 900.0
@@ -45,13 +45,13 @@ class Importer:
     async def run(self, sql: str) -> None:
         """Import one file.
 
-        Raises RefusedError (it was rolled back), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
+        Raises RefusedError (RolledBackError where it had begun), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
         """
         # "init" would already run a file that was uploaded before; with a line of its own each file is new.
         content = f"-- {uuid4().hex}\n{sql}".encode()
         etag = hashlib.md5(content, usedforsecurity=False).hexdigest()  # the endpoint asks for MD5
         begun = await self.endpoint.again({"action": "init", "etag": etag})
-        self._require_no_error(begun)
+        self._require_no_error(begun, RefusedError)
         if not begun.upload_url or not begun.filename:
             raise replace(self.call, is_write=False).unanswered("the import has no address to upload the file to", RERUN)
         await self._upload(begun.upload_url, content)
@@ -78,7 +78,7 @@ class Importer:
     async def _wait(self, state: reply.Import) -> None:
         began, waits = monotonic(), iter(_POLL_SECONDS)
         while state.status != "complete":
-            self._require_no_error(state)
+            self._require_no_error(state, RolledBackError)
             if not state.bookmark:
                 raise self.call.unanswered("the import says neither how far it is nor that it is done")
             if monotonic() - began > LONGEST_IMPORT:
@@ -89,8 +89,8 @@ class Importer:
             except NoAnswerError as error:
                 raise self.call.unanswered(error.what) from None
 
-    def _require_no_error(self, state: reply.Import) -> None:
+    def _require_no_error(self, state: reply.Import, kind: type[RefusedError]) -> None:
         if BUSY in state.error:
             raise BusyError(self.call.where, f"the database is busy: {state.error}", WAIT, None)
         if state.error:
-            raise self.call.refused(f"D1 refused it: {state.error}", "Fix what the message names")
+            raise self.call.refused(f"D1 refused it: {state.error}", "Fix what the message names", kind)

@@ -32,6 +32,10 @@ class Api:
         """The secrets that calls are made with, to be kept out of messages."""
         return tuple(filter(None, (self._client.api_token, self._client.api_key, self._client.user_service_key)))
 
+    def within(self, seconds: float) -> "Api":
+        """The same, where an answer may take this long."""
+        return Api(self._client.with_options(timeout=seconds))
+
     async def get(self, call: Call, path: str) -> Answer:
         """Read a path."""
         return await _answer(call, self._client.get(path, cast_to=httpx.Response))

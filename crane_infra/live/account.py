@@ -9,6 +9,7 @@ deployment by its own id, so a manual deployment is invisible to it.
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cloudflare import AsyncCloudflare, DefaultAsyncHttpxClient
@@ -135,6 +136,10 @@ class Account:
         database_id = await again(lambda: self.reads.id_of_database(name))
         database = await self._database(database_id) if database_id else None
         return LiveDatabase(database.uuid, database.num_tables) if database else None
+
+    async def now(self) -> datetime:
+        """What time it is by Cloudflare's clock."""
+        return await again(self.reads.now)
 
     @property
     def reads(self) -> Reads:

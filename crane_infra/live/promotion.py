@@ -4,11 +4,14 @@ Knows no Pulumi: the program and ``crane migrations apply`` ask the same way. Wh
 reason alone: it says nothing of a change in staging that nobody has seen.
 """
 
+from datetime import UTC, datetime
+
 from crane_infra.config.settings import Settings
 from crane_infra.d1.errors import NotFoundError
 from crane_infra.errors import ApiError, CraneError, GateError
 from crane_infra.live.account import open_account
 from crane_infra.live.expected import require_still_proven, require_still_there
+from crane_infra.release.clocks import with_culprit
 from crane_infra.release.gate import Verdict
 
 
@@ -19,7 +22,7 @@ async def require_open(settings: Settings, verdict: Verdict) -> list[str]:
     open gate: each worker of staging where the twin of the proven version serves.
     """
     if verdict.proof is None:
-        raise verdict.error()
+        raise (await with_clocks(settings, verdict)).error()
     try:
         async with open_account(settings) as account:
             if not verdict.newest:
@@ -29,6 +32,18 @@ async def require_open(settings: Settings, verdict: Verdict) -> list[str]:
     except CraneError as error:
         raise closed_by(error) from None
     return [worker.summary for worker in served if worker.is_twin]
+
+
+async def with_clocks(settings: Settings, verdict: Verdict) -> Verdict:
+    """The verdict; on a proof that is dated in the future, with the clock that is off, unless Cloudflare's cannot be asked."""
+    if verdict.future is None:
+        return verdict
+    try:
+        async with open_account(settings) as account:
+            cloudflare = await account.now()
+    except ApiError:
+        return verdict
+    return with_culprit(verdict, datetime.now(UTC), cloudflare)
 
 
 def closed_by(error: CraneError) -> GateError:

@@ -4,6 +4,8 @@ Only the API's own "there is no such worker" or "no such database" is None or em
 """
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -23,6 +25,7 @@ NO_SUCH_WORKER = frozenset({"10007", "10090", "10092"})
 """Cloudflare's codes for: no such script, no such service, no such environment of a service."""
 NO_SUCH_VERSION = frozenset({"10071", "100146"})
 _MOST_PAGES = 100
+_ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,21 @@ class Reads:
             if (found := next((database.uuid for database in listed if database.name == name), None)) is not None:
                 return found
         return None
+
+    async def now(self) -> datetime:
+        """The time at which the API answers, by its own clock."""
+        call = self._call("the time at Cloudflare")
+        answer = await self.api.get(call, path_of(self.account_id, "workers", "workers", per_page="1"))
+        read_result(call, answer, _ANYTHING)
+        try:
+            moment = parsedate_to_datetime(answer.headers.get("date", ""))
+        except ValueError:
+            raise call.unanswered("its answer has no date") from None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    async def status(self, *path: str, seconds: float) -> int:
+        """The HTTP status of one read, whatever it says. Raises NoAnswerError where none comes within ``seconds``."""
+        return (await self.api.within(seconds).get(self._call("/".join(path)), path_of(self.account_id, *path))).status
 
     def _call(self, where: str) -> Call:
         return Call(where, READ, self.account_id, hidden=self.api.credentials)

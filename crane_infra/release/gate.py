@@ -43,11 +43,20 @@ class RequiredProof:
 
 
 @dataclass(frozen=True)
+class FutureProof:
+    """A proof that is dated in the future: ``name`` is what messages call it."""
+
+    name: str
+    proven_at: datetime
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The gate's answer: open with a proof, or closed with a reason and what to do.
 
     ``newest``: it is the last release that was proven. ``older`` are the proofs before that one, as far as they can be read. ``note`` is what
-    whoever approves an open gate should know; mostly empty. ``risk`` is what no gate can see as it is set up.
+    whoever approves an open gate should know; mostly empty. ``risk`` is what no gate can see as it is set up. ``future`` is the proof that
+    closes the gate by its date (``clocks.py``).
     """
 
     proof: Proof | None
@@ -57,6 +66,7 @@ class Verdict:
     older: tuple[Proof, ...] = ()
     note: str = ""
     risk: str = ""
+    future: FutureProof | None = None
 
     @property
     def is_open(self) -> bool:
@@ -102,7 +112,8 @@ def _judge_proof(entry: Mapping[str, Any], required: RequiredProof, now: datetim
         path, what = first_fault(error)
         return Verdict(None, f"{name} cannot be read ({path}: {what})")
     if objection := _objection(proof, required, now):
-        return Verdict(None, f"{name} {objection}")
+        future = FutureProof(name, proof.proven_at) if proof.proven_at > now + CLOCK_SKEW else None
+        return Verdict(None, f"{name} {objection}", future=future)
     reason = f"release {required.digest[:12]} was proven by {required.proven_in} at {proof.proven_at:%Y-%m-%d %H:%M} UTC"
     return Verdict(proof, reason, "")
 

@@ -4,7 +4,15 @@ import pytest
 
 from crane_infra.d1.client import D1
 from crane_infra.d1.database import BoundStatement
-from crane_infra.d1.errors import NotFoundError, PartialWriteError, RateLimitedError, RefusedError, WriteOutcomeUnknown
+from crane_infra.d1.errors import (
+    DeniedError,
+    NotFoundError,
+    PartialWriteError,
+    RateLimitedError,
+    RefusedError,
+    RolledBackError,
+    WriteOutcomeUnknown,
+)
 from crane_infra.errors import ApiError
 from tests.d1.server import NAME, Action, D1Server, Reply, done, drop_after_commit, drop_unread, failed, say
 
@@ -63,13 +71,13 @@ async def test_a_write_without_a_trusted_reply_has_an_unknown_outcome(db: D1, se
 
 REFUSED: dict[str, tuple[Action, type[ApiError]]] = {
     "429": (say(429, headers={"retry-after": "3"}), RateLimitedError),
-    "400": (say(400, failed(7500, "near FOO: syntax error")), RefusedError),
-    "401": (say(401, failed(10000, "Authentication error")), RefusedError),
-    "403": (say(403, failed(10000, "Authentication error")), RefusedError),
+    "400": (say(400, failed(7500, "near FOO: syntax error")), RolledBackError),
+    "401": (say(401, failed(10000, "Authentication error")), DeniedError),
+    "403": (say(403, failed(10000, "Authentication error")), DeniedError),
     "409": (say(409, failed(7502, "conflict")), RefusedError),
     "404": (say(404, failed(7404, "not found")), NotFoundError),
     "404 of no database": (say(404, failed(7003, "Could not route to /query")), RefusedError),
-    "200 with a reason": (say(200, failed(7500, "constraint failed")), RefusedError),
+    "200 with a reason": (say(200, failed(7500, "constraint failed")), RolledBackError),
 }
 
 

@@ -5,7 +5,7 @@ Words are literals: in the call that makes the error, or in a name, a condition 
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +16,7 @@ HOLE = "…"
 PRODUCT = ROOT / "crane_infra"
 REHEARSAL = PRODUCT / "rehearsal"
 """Its errors are about a rehearsal on this machine, and name the log to read."""
-CALLS = {"refused": 0, "_fail": 0, "_version_fault": 1, "ValueError": 0, "Verdict": 1}
+CALLS = {"refused": 0, "_fail": 0, "_version_fault": 1, "ValueError": 0, "Verdict": 1, "Missing": 1}
 """What makes a refusal besides the classes of errors, and which argument has the words."""
 VALIDATORS = ("crane_infra/config/", "crane_infra/checks/")
 """Where pydantic passes on the text of a ValueError. Elsewhere one is a mistake in the code."""
@@ -24,11 +24,13 @@ PASSES_ON = {
     "crane_infra/commands/migration_files.py::_accepted",
     "crane_infra/config/catalog.py::faults_in_one_line",
     "crane_infra/config/settings.py::parse",
+    "crane_infra/d1/answer.py::_refusal",
     "crane_infra/d1/answer.py::refused",
     "crane_infra/errors.py::together",
     "crane_infra/live/expected.py::_version_fault",
     "crane_infra/migrations/files/read.py::read_base",
     "crane_infra/migrations/plan.py::_not_ready",
+    "crane_infra/migrations/run/settle.py::_read_until_clear",
     "crane_infra/migrations/lint/finding.py::error",
     "crane_infra/program/announce/migrations.py::announce_migrations",
     "crane_infra/program/hooks/adapter.py::guarded",
@@ -54,7 +56,10 @@ WORDS_FOR_OTHERS = {
 one of them returns counts too."""
 SHORTEST = 6
 """Characters; less joins the words of other errors."""
+WORDED = ("what", "reason")
+"""What the argument with the words is called, where it is named."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+Scope = Function | ast.Module
 
 
 @dataclass(frozen=True)
@@ -92,19 +97,32 @@ def refusals_in(path: str, module: ast.Module, classes: set[str]) -> Iterator[Re
     for node in ast.walk(module):
         if isinstance(node, ast.ClassDef) and (words := _own_words(node)):
             yield Refusal(f"{path}:{node.lineno}", words)
-    for function in (node for node in ast.walk(module) if isinstance(node, Function)):
+    functions = [node for node in ast.walk(module) if isinstance(node, Function)]
+    for function in functions:
         name = f"{path}::{function.name}"
         if name in WORDS_FOR_OTHERS:
             yield Refusal(f"{path}:{function.lineno}", _normal(_returned(function, WORDS_FOR_OTHERS[name])))
-        for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
-            place = _place_of_words(call, classes)
-            if place is None or (_name(call.func) == "ValueError" and not path.startswith(VALIDATORS)):
-                continue
-            try:
-                yield Refusal(f"{path}:{call.lineno}", _normal(_words(call.args[place], function)))
-            except (UnreadableError, IndexError):
-                if name not in PASSES_ON:
-                    yield Refusal(f"{path}:{call.lineno}", frozenset(), ast.unparse(call)[:100])
+        yield from _made_in(function, path, classes, passes_on=name in PASSES_ON)
+    in_functions = {inner for function in functions for inner in ast.walk(function)}
+    yield from _made_in(module, path, classes, passes_on=False, without=in_functions)
+
+
+def _made_in(
+    scope: Scope, path: str, classes: set[str], *, passes_on: bool, without: Collection[ast.AST] = frozenset()
+) -> Iterator[Refusal]:
+    """The refusals that a function makes, or the code outside of functions."""
+    for call in (node for node in ast.walk(scope) if isinstance(node, ast.Call) and node not in without):
+        if (argument := _argument_with_words(call, classes)) is None:
+            continue
+        if _name(call.func) == "ValueError" and not path.startswith(VALIDATORS):
+            continue
+        words = None
+        with suppress(UnreadableError):
+            words = _normal(_words(argument, scope))
+        if words:
+            yield Refusal(f"{path}:{call.lineno}", words)
+        elif not passes_on:
+            yield Refusal(f"{path}:{call.lineno}", frozenset(), ast.unparse(call)[:100])
 
 
 def _own_words(node: ast.ClassDef) -> frozenset[str]:
@@ -116,14 +134,20 @@ def _own_words(node: ast.ClassDef) -> frozenset[str]:
     return frozenset()
 
 
-def _place_of_words(call: ast.Call, classes: set[str]) -> int | None:
-    name = _name(call.func)
-    if name == "Verdict" and not (call.args and isinstance(call.args[0], ast.Constant)):
+def _argument_with_words(call: ast.Call, classes: set[str]) -> ast.expr | None:
+    """The argument of a call that has the words of a refusal: by its place or its name. The call itself where there is none."""
+    name, named = _name(call.func), {keyword.arg: keyword.value for keyword in call.keywords}
+    if name == "replace":  # of a verdict, which a reason closes
+        return named.get("reason")
+    if name == "Verdict" and not isinstance(call.args[0] if call.args else named.get("proof"), ast.Constant):
+        return None  # an open gate
+    place = 1 if name in classes else CALLS.get(name)
+    if place is None:
         return None
-    return 1 if name in classes else CALLS.get(name)
+    return call.args[place] if place < len(call.args) else next((named[word] for word in WORDED if word in named), call)
 
 
-def _words(node: ast.expr, function: Function) -> set[str]:
+def _words(node: ast.expr, function: Scope) -> set[str]:
     """The forms of a text."""
     match node:
         case ast.Constant(value=str(text)):
@@ -141,7 +165,7 @@ def _words(node: ast.expr, function: Function) -> set[str]:
     raise UnreadableError
 
 
-def _part(node: ast.expr, function: Function) -> set[str]:
+def _part(node: ast.expr, function: Scope) -> set[str]:
     """The forms of a part of a formatted text; a hole for what a run fills in."""
     try:
         return _words(node.value if isinstance(node, ast.FormattedValue) else node, function)
@@ -149,9 +173,11 @@ def _part(node: ast.expr, function: Function) -> set[str]:
         return {HOLE}
 
 
-def _values(name: str, function: Function) -> Iterator[ast.expr]:
-    """What a name of a function is set to, one by one or in a tuple."""
+def _values(name: str, function: Scope) -> Iterator[ast.expr]:
+    """What a name of a function is set to, one by one or in a tuple, and what is added to it."""
     for node in ast.walk(function):
+        if isinstance(node, ast.NamedExpr | ast.AnnAssign | ast.AugAssign) and _name(node.target) == name and node.value:
+            yield node.value
         for target in node.targets if isinstance(node, ast.Assign) else ():
             if isinstance(target, ast.Name) and target.id == name:
                 yield node.value  # type: ignore[attr-defined]

@@ -70,15 +70,29 @@ class TestReadingTheWords:
             ("def f(x): return OwnError(x, f'its {x} is empty' if x else 'it has none', 'y')", {"its … is empty", "it has none"}),
             ("def f(x):\n n = 'a newer one'\n return Verdict(None, f'{n} runs: {x}', 'y')", {"a newer one runs"}),
             ("def f(x): return Verdict(x, 'is open', 'y')", set()),
+            (
+                "def f(x):\n what = 'it is empty'\n what += f', or older than {x}'\n raise OwnError(x, what, 'y')",
+                {"it is empty", "or older than"},
+            ),
+            ("def f(x): raise OwnError(x, todo='y', what='it is empty')", {"it is empty"}),
+            ("def f(x):\n if (what := 'it is empty'): raise OwnError(x, what, 'y')", {"it is empty"}),
+            ("def f(x): return Verdict(proof=None, reason='it is empty')", {"it is empty"}),
+            ("def f(x): return replace(x, reason='it is empty', todo='y')", {"it is empty"}),
+            ("def f(x): return Missing(x, 'there is no such file', 'y')", {"there is no such file"}),
+            (
+                "EMPTY = OwnError('x', 'it is empty', 'y')\nclass A:\n other = OwnError('x', 'it is full', 'y')",
+                {"it is empty", "it is full"},
+            ),
             ("def f(x): raise OtherError(x, 'is not ours', 'y')", set()),
         ],
     )
     def test_finds_each_form(self, code: str, expected: set[str]) -> None:
         assert self.words(code) == expected
 
-    def test_says_where_they_are_no_literals(self) -> None:
-        (refusal,) = refusals.refusals_in("crane_infra/x.py", ast.parse("def f(w, what): raise OwnError(w, what, 'y')"), self.CLASSES)
-        assert (refusal.place, refusal.unreadable) == ("crane_infra/x.py:1", "OwnError(w, what, 'y')")
+    @pytest.mark.parametrize("call", ["OwnError(w, what, 'y')", "OwnError(w, f'{what}: {w}', 'y')", "OwnError(w)", "OwnError(*w)"])
+    def test_says_where_they_are_no_literals(self, call: str) -> None:
+        (refusal,) = refusals.refusals_in("crane_infra/x.py", ast.parse(f"def f(w, what): raise {call}"), self.CLASSES)
+        assert (refusal.place, refusal.unreadable) == ("crane_infra/x.py:1", call)
 
     def test_finds_many(self) -> None:
         assert len({words for refusal in SAYS for words in refusal.words}) > 150

@@ -4,11 +4,12 @@
 
 import pytest
 
+from crane_infra.d1.answer import BUSY
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import head_of
 from crane_infra.migrations.unfinished import StartedNotDoneError
-from tests.d1.server import NAME, Action, D1Server, Execute, Reply, done, drop_after_commit, drop_unread, failed, say, serve
+from tests.d1.server import ACCOUNT, NAME, Action, D1Server, Execute, Reply, done, drop_after_commit, drop_unread, failed, say, serve
 from tests.migrations.builders import SHOWN
 from tests.migrations.conftest import Runner
 
@@ -173,11 +174,49 @@ async def test_a_long_rate_limit_fails_at_once_and_names_the_file(run: Runner, s
         await run(three)
     assert str(caught.value) == (
         f"{SHOWN}/{NAMES[1]}: not applied to {NAME}: Cloudflare limits the calls of this token (429) and asks to wait 600 s. "
-        f"It was rolled back. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. "
-        "Wait, then run the same command again; then run the same `pulumi up` again, which continues with this file."
+        f"Nothing of it ran. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. "
+        "Wait, then run the same `pulumi up` again, which continues with this file."
     )
     assert run.pauses == []
     assert server.count("write") == 3
+
+
+SHORT = "Wait, then run the same `pulumi up` again, which continues with this file."
+FIX = "; then run the same `pulumi up` again, which continues with this file."
+EFFECTS: dict[str, tuple[list[Action], str, str]] = {
+    "a statement fails": ([say(400, failed(7500, "constraint failed"))], "It was rolled back", f"Fix what the message names{FIX}"),
+    "the token is not accepted": (
+        [say(401, failed(10000, "no"))],
+        "Nothing of it ran",
+        f"Use a valid token with the permission D1 Write{FIX}",
+    ),
+    "the token may not write": ([say(403, failed(10000, "no"))], "Nothing of it ran", f"permission D1 Write on account {ACCOUNT}{FIX}"),
+    "a limit": ([say(429), say(429)], "Nothing of it ran", SHORT),
+    "a long limit": ([say(429, headers={"retry-after": "600"})], "Nothing of it ran", SHORT),
+    "a busy database": ([say(400, failed(7500, BUSY)), say(400, failed(7500, BUSY))], "Nothing of it ran", SHORT),
+    "no such database": (
+        [say(404, failed(7404, "no"))],
+        "Nothing of it ran",
+        f"Check the account id and the database id in the settings{FIX}",
+    ),
+    "another refusal": ([say(400, failed(7400, "malformed"))], "The ledger has no record of it", f"Fix what the message names{FIX}"),
+    "no answer": ([say(500), say(500)], "The ledger has no record of it", GO_ON),
+    "success of one half": ([say(200, done([{"success": True}]))], "The ledger has no record of it", GO_ON),
+}
+"""By what a write of a file is answered: what is known of the file, and what to do."""
+
+
+@pytest.mark.parametrize("case", EFFECTS)
+async def test_only_what_ran_is_called_rolled_back(run: Runner, server: D1Server, three: Files, case: str) -> None:
+    answers, effect, todo = EFFECTS[case]
+    server.script("write", serve, serve, *answers)
+    with pytest.raises(MigrationError) as caught:
+        await run(three)
+    text = str(caught.value)
+    assert f". {effect}. Applied in this run: {NAMES[0]}. Pending: {NAMES[1]}, {NAMES[2]}. " in text, text
+    assert text.endswith(todo)
+    assert (await run(three)).applied == (NAMES[1], NAMES[2])
+    settled(server, three)
 
 
 @pytest.mark.parametrize(("status", "permission"), [(401, "D1 Write"), (403, "D1 Write")])

@@ -1,6 +1,6 @@
 """The errors of a run whose file was not applied: which statement failed, what is applied, what is pending, and what to do."""
 
-from crane_infra.d1.errors import NoAnswerError, PartialWriteError, RefusedError
+from crane_infra.d1.errors import DeniedError, NotFoundError, PartialWriteError, RateLimitedError, RefusedError, RolledBackError
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files.read import MigrationFile, from_empty
 from crane_infra.migrations.requests import loss_in, statement_at
@@ -15,10 +15,21 @@ def failure(run: Run, file: MigrationFile, error: ApiError) -> MigrationError:
     if lost := loss_in(error.what):
         return _loss(run, file, lost)
     where = " at ".join(filter(None, (f"not applied to {run.db.name}", describe(file, _statements(run, file, error)))))
-    if isinstance(error, NoAnswerError):
-        return MigrationError(file.path, f"{where}: {error.what}. The ledger has no record of it. {run.progress}", RUN_AGAIN)
-    todo = f"{error.todo}; then run the same `pulumi up` again, which continues with this file"
-    return MigrationError(file.path, f"{where}: {error.what}. It was rolled back. {run.progress}", todo)
+    effect = (
+        "It was rolled back"
+        if isinstance(error, RolledBackError)
+        else "Nothing of it ran"
+        if isinstance(error, DeniedError | NotFoundError | RateLimitedError)
+        else "The ledger has no record of it"
+    )
+    return MigrationError(file.path, f"{where}: {error.what}. {effect}. {run.progress}", _todo(error))
+
+
+def _todo(error: ApiError) -> str:
+    if not isinstance(error, RefusedError):
+        return RUN_AGAIN
+    first = "Wait, then" if isinstance(error, RateLimitedError) else f"{error.todo}; then"
+    return f"{first} run the same `pulumi up` again, which continues with this file"
 
 
 def require_recorded(run: Run) -> None:

@@ -3,7 +3,7 @@
 import pulumi
 
 from crane_infra.errors import WOULD_REFUSE
-from crane_infra.live.promotion import require_open
+from crane_infra.live.promotion import require_open, with_clocks
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking
 from crane_infra.program.preparation import Prepared
@@ -20,7 +20,11 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
         return None
     staging = prepared.staging
     verdict = verdict_for(prepared.settings, prepared.release, staging.raw if staging.exists else None, prepared.last.raw)
-    twins = [] if pulumi.runtime.is_dry_run() else blocking(require_open(prepared.settings, verdict))
+    twins: list[str] = []
+    if not pulumi.runtime.is_dry_run():
+        twins = blocking(require_open(prepared.settings, verdict))
+    elif verdict.future:
+        verdict = blocking(with_clocks(prepared.settings, verdict))
     log([*gate_lines(verdict), *map(Line, twins)])
     return verdict
 

@@ -114,10 +114,10 @@ async def test_a_wait_of_ten_minutes_is_not_waited_for(target: Target, three: Fi
     """Case 5."""
     with (
         target.faults.fault(QUERY, Error(429, 971, "slow down", {"retry-after": "600"}), nth=places.on_empty + 1, times=9) as limited,
-        pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*\(429\) and asks to wait 600 s\. It was rolled back\. ") as caught,
+        pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*\(429\) and asks to wait 600 s\. Nothing of it ran\. ") as caught,
     ):
         await target.run(three)
-    assert "Wait, then run the same command again" in str(caught.value)
+    assert "Wait, then run the same `pulumi up` again" in str(caught.value)
     assert (limited.fired, target.pauses) == (1, [])
     await target.holds(three, NAMES[:1])
 
