@@ -25,6 +25,8 @@ RULES = (
     "drops-unique-key",
     "rebuild-loses-objects",
     "exists-otherwise",
+    "mixes-columns",
+    "reuses-ids",
     "adds-unique-index",
     "adds-not-null-without-default",
     "fails-on-rows",

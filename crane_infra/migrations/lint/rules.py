@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from crane_infra.migrations.lint import name_rules, object_rules, row_rules, schema_rules, statement_rules, traffic_rules
+from crane_infra.migrations.lint import copy_rules, name_rules, object_rules, row_rules, schema_rules, statement_rules, traffic_rules
 from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.sqlite.effects import FileTrace
 
@@ -17,6 +17,8 @@ _RULES: tuple[Callable[[FileTrace], Iterator[Finding]], ...] = (
     row_rules.deletes_of_referenced_rows,
     row_rules.overwritten_rows,
     row_rules.needless_declarations,
+    copy_rules.columns_in_another_order,
+    copy_rules.ids_used_again,
     object_rules.things_that_are_there_otherwise,
     object_rules.objects_lost_by_rebuilds,
     traffic_rules.undeclared_contracts,

@@ -64,6 +64,7 @@ class Table:
     checks: frozenset[str] = field(default=frozenset())
     replaces: bool = False
     """Whether a constraint says ON CONFLICT REPLACE, so that a plain INSERT deletes the rows that are in its way."""
+    autoincrement: bool = False
 
 
 Tables = Mapping[str, Table]
@@ -83,7 +84,9 @@ def read_table(db: apsw.Connection, name: str) -> Table | None:
         return Table(written, "virtual", False, _columns(db, written))  # noqa: FBT003 - nor is a virtual table
     indexes = {written: sql for kind, written, sql in objects if kind == "index"}
     unique, references = _unique(db, written, indexes), _references(db, written)
-    return Table(written, "table", _is_strict(sql), _columns(db, written), unique, references, checks(sql), _replaces(sql))
+    return Table(
+        written, "table", _is_strict(sql), _columns(db, written), unique, references, checks(sql), _replaces(sql), _has_autoincrement(sql)
+    )
 
 
 def affinity(declared: str) -> str:
@@ -139,6 +142,10 @@ def _references(db: apsw.Connection, name: str) -> tuple[Reference, ...]:
 
 def _replaces(sql: str) -> bool:
     return "REPLACE" in sql.upper() and "on conflict replace" in " ".join(normal(code(sql)))
+
+
+def _has_autoincrement(sql: str) -> bool:
+    return "AUTOINCREMENT" in sql.upper() and any(token.keyword == "AUTOINCREMENT" for token in code(sql))
 
 
 def _is_strict(sql: str) -> bool:
