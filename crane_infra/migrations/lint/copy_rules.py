@@ -55,7 +55,8 @@ def _by_position(statement: TracedStatement) -> list[tuple[str, str]]:
     if (named and not takes_all) or _has_generated(target) or _has_generated(source):
         return []
     into = [unquoted(token.text).lower() for token in named] or list(target.columns)
-    return list(zip(into, list(source.columns) if takes_all else _plain(selected), strict=False))
+    pairs = zip(into, list(source.columns) if takes_all else _plain(selected), strict=False)
+    return [(into_column, column) for into_column, column in pairs if column in source.columns]
 
 
 def _plain(selected: Sequence[Token]) -> list[str]:
