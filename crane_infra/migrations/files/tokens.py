@@ -4,9 +4,9 @@ It knows no grammar. It tells a real WHERE or ``-- crane:`` comment from one wit
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import Literal
 
 Kind = Literal["word", "name", "text", "comment", "sign"]
@@ -107,13 +107,10 @@ def is_constant(condition: list[Token] | None) -> bool:
     return not any(token.kind == "name" or (token.keyword and not _CONSTANT.fullmatch(token.keyword)) for token in condition or ())
 
 
-def checks(sql: str) -> frozenset[str]:
-    """The conditions of the CHECKs in a CREATE TABLE, in one form."""
-    all_tokens = code(sql)
-    return frozenset(_group(all_tokens, index + 1) for index, token in enumerate(all_tokens) if token.keyword == "CHECK")
-
-
-def _group(all_tokens: list[Token], start: int) -> str:
-    """The tokens within the parentheses that open at ``start``."""
-    opening = all_tokens[start]
-    return " ".join(normal(takewhile(lambda token: token.text != ")" or token.depth > opening.depth, all_tokens[start + 1 :])))
+def written(all_tokens: Sequence[Token]) -> str:
+    """Some tokens of one text as they are written, on one line and without the comments between them."""
+    pieces, end = [], all_tokens[0].start if all_tokens else 0
+    for token in all_tokens:
+        pieces.append(f" {token.text}" if end < token.start else token.text)
+        end = token.start + len(token.text)
+    return "".join(pieces)

@@ -3,13 +3,14 @@
 A file is one transaction, so traffic sees only its result; a column that a rebuild leaves out counts as dropped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from crane_infra.migrations.sqlite.effects import FileTrace
 from crane_infra.migrations.sqlite.keys import UniqueKey, keeps_apart
 from crane_infra.migrations.sqlite.tables import Column, Table, Tables, affinity
+from crane_infra.migrations.sqlite.tightening import is_never_null, tightening_checks
 
 _LATER = "Do it in a release of its own, once no version in traffic needs the old schema"
 
@@ -39,6 +40,18 @@ def additions(trace: FileTrace, name: str) -> dict[str, Column]:
         return {}
     renamed = set(_renamed(trace, name).values())
     return {key: column for key, column in trace.end[name].columns.items() if key not in trace.start[name].columns and key not in renamed}
+
+
+def given_columns(trace: FileTrace, name: str) -> frozenset[str]:
+    """The new columns of a rebuilt table that are NOT NULL without a default, and for which each copy of its rows gives a value."""
+    added = additions(trace, name) if trace.rebuilt(name) else {}
+    required = {key for key, column in added.items() if column.not_null and column.default is None and not column.automatic}
+    copies = [
+        statement.effect.copy
+        for statement in trace.statements
+        if required and statement.effect.copy and name in {trace.becomes(target, statement.number) for target in statement.effect.targets}
+    ]
+    return frozenset(key for key in required if copies and all(key in copy.into for copy in copies))
 
 
 def _of_table(trace: FileTrace, name: str, old: Table) -> Iterator[Change]:
@@ -135,8 +148,11 @@ def _tightened(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[
         rule = "tightens-constraint" if trace.rebuilt(name) else "adds-unique-index"
         yield Change(rule, at, name, f"makes {key.text} of {old.name} unique, which fails if existing rows have equal values", todo)
     at = trace.when(lambda tables: name not in tables)
-    for what in _stricter(old, new) if trace.rebuilt(name) else ():
+    for what in _stricter(old, new, trace.named) if trace.rebuilt(name) else ():
         yield Change("tightens-constraint", at, name, f"{what} in {old.name}")
+    for column in sorted(given_columns(trace, name)):
+        what = f"adds the column {new.columns[column].name} to {old.name} as NOT NULL without a default, so rows that the version in traffic adds fail"
+        yield Change("tightens-constraint", at, name, what, "Give it a DEFAULT, or release code that writes it first")
 
 
 def _new_keys(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[UniqueKey]:
@@ -149,19 +165,20 @@ def _new_keys(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[U
             yield key
 
 
-def _stricter(old: Table, new: Table) -> Iterator[str]:
+def _stricter(old: Table, new: Table, named: Callable[[str], str]) -> Iterator[str]:
     for key, column in old.columns.items():
         now = new.columns.get(key)
-        if now and now.not_null and not column.not_null and not now.automatic:
+        if now and now.not_null and not column.not_null and not now.automatic and not is_never_null(key, old, new):
             yield f"makes the column {column.name} NOT NULL"
         elif now and now.not_null and column.default is not None and now.default is None:
             yield f"removes the default of the column {column.name}"
-    for check in sorted(new.checks - old.checks):
-        yield f"adds CHECK ({check})"
+    for check in tightening_checks(old, new):
+        yield f"adds CHECK ({check.text})"
     before = {(reference.table, reference.columns) for reference in old.references}
     for reference in new.references:
         if (reference.table, reference.columns) not in before and set(reference.columns) <= old.columns.keys():
-            yield f"makes {', '.join(reference.columns)} refer to {reference.table}"
+            columns = ", ".join(new.columns[key].name for key in reference.columns)
+            yield f"makes {columns} refer to {named(reference.table)}"
     if new.strict and not old.strict:
         yield "makes types STRICT"
 

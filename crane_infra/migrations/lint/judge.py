@@ -103,7 +103,7 @@ def refusal_of(examined: Iterable[Examined]) -> MigrationError | None:
 def _examined(trace: FileTrace, together: Sequence[Finding]) -> Examined:
     findings = [*findings_in(trace), *(finding for finding in together if finding.path == trace.file.path)]
     ordered = tuple(sorted(findings, key=lambda finding: finding.statement or 0))
-    lost = frozenset[str]().union(*(statement.lost for statement in trace.statements))
+    lost = frozenset[str]().union(*(trace.lost_by(statement) for statement in trace.statements))
     return Examined(trace.file, _kind(trace), _named(trace, trace.touched), _named(trace, lost), ordered, counts_of(trace))
 
 

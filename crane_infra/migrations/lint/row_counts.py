@@ -55,6 +55,7 @@ def counts_of(trace: FileTrace) -> tuple[Counted, ...]:
         table = trace.start.get(name)
         if (
             table
+            and name not in trace.own
             and name in trace.end
             and table.kind == trace.end[name].kind == "table"
             and _at_risk(trace, name, table, parents, cascades)

@@ -5,7 +5,7 @@ D1 enforces foreign keys and deletes the rows of a table that is dropped, so a r
 
 from collections.abc import Iterator
 
-from crane_infra.migrations.lint.finding import OVERWRITES_ROWS, Finding
+from crane_infra.migrations.lint.finding import OVERWRITES_ROWS, Finding, Level
 from crane_infra.migrations.lint.naming import DOCUMENTED, declaration, dropped, finding, names
 from crane_infra.migrations.sqlite.effects import FileTrace, TracedStatement
 from crane_infra.migrations.sqlite.overwrites import overwriting
@@ -14,7 +14,7 @@ from crane_infra.migrations.sqlite.overwrites import overwriting
 def drops_of_referenced_tables(trace: FileTrace) -> Iterator[Finding]:
     """Dropped tables whose rows others refer to."""
     for statement in trace.statements:
-        lost = statement.lost - trace.file.header.loses_rows
+        lost = trace.lost_by(statement) - trace.file.header.loses_rows
         if lost and statement.effect.drops:
             yield _loses_by_drop(trace, statement, lost)
         elif statement.effect.drops and statement.blocking and not _settled_by_deferring(trace, statement):
@@ -76,12 +76,12 @@ def broken_references(trace: FileTrace) -> Iterator[Finding]:
 def deletes_of_referenced_rows(trace: FileTrace) -> Iterator[Finding]:
     """Deleted or replaced rows whose children are deleted with them."""
     for statement in trace.statements:
-        lost = statement.lost - trace.file.header.loses_rows
+        lost = trace.lost_by(statement) - trace.file.header.loses_rows
         if lost and not statement.effect.drops:
             targets, children = names(trace, statement.effect.targets), names(trace, lost)
             what = f"deleting or replacing rows of {targets} also deletes rows of {children}, or clears references in them (ON DELETE)"
             todo = f"Update the rows instead (INSERT … ON CONFLICT DO UPDATE, with -- crane: overwrites-rows), or declare {declaration(trace, lost)}"
-            yield finding(trace, statement.number, "deletes-referenced-rows", "error", what, todo)
+            yield finding(trace, statement.number, "deletes-referenced-rows", _level(statement, lost), what, todo)
 
 
 def overwritten_rows(trace: FileTrace) -> Iterator[Finding]:
@@ -116,14 +116,22 @@ def _loses_by_drop(trace: FileTrace, statement: TracedStatement, lost: frozenset
     table, children = dropped(trace, statement), names(trace, lost)
     what = f"dropping {table} also deletes rows of {children}, or clears references in them (ON DELETE){deferred}"
     todo = f"Copy and drop the tables that refer to it first ({DOCUMENTED}); if these rows may go, declare {declaration(trace, lost)}"
-    return finding(trace, statement.number, _drop_rule(trace, statement), "error", what, todo)
+    return finding(trace, statement.number, _drop_rule(trace, statement), _level(statement, lost), what, todo)
+
+
+def _level(statement: TracedStatement, lost: frozenset[str]) -> Level:
+    """A warning where only rows are lost that pending files wrote: no user's rows."""
+    return "warning" if lost <= statement.own else "error"
 
 
 def _settled_by_deferring(trace: FileTrace, statement: TracedStatement) -> bool:
-    # With the check deferred, rows in a new table of the old name satisfy it; a table that is renamed to the old name does not.
+    # With the check deferred, rows in a new table of the old name satisfy it, and so does dropping the rows that refer to it; a table that is
+    # renamed to the old name does not.
     later = trace.statements[statement.number :]
     renamed = any(other.effect.renames and other.effect.renames[1] == statement.replaced for other in later)
-    return _is_deferred(trace, statement) and statement.replaced in trace.end and not renamed
+    is_there = statement.replaced in trace.end and not renamed
+    is_dropped = all(not trace.becomes(child, statement.number) for child in statement.blocking)
+    return _is_deferred(trace, statement) and (is_there or is_dropped)
 
 
 def _is_deferred(trace: FileTrace, statement: TracedStatement) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from crane_infra.migrations.lint.breaking import additions
+from crane_infra.migrations.lint.breaking import additions, given_columns
 from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.lint.naming import finding
 from crane_infra.migrations.sqlite.effects import FileTrace, TracedStatement
@@ -12,8 +12,9 @@ from crane_infra.migrations.sqlite.trial import refusal_with_a_row
 def not_null_without_default(trace: FileTrace) -> Iterator[Finding]:
     """New NOT NULL columns without a default, in tables that traffic uses."""
     for name in _live(trace, trace.changed):
+        given = given_columns(trace, name)
         for key, column in additions(trace, name).items():
-            if column.not_null and column.default is None and not column.automatic:
+            if column.not_null and column.default is None and not column.automatic and key not in given:
                 at = trace.when(lambda tables, name=name, key=key: name in tables and key in tables[name].columns)  # type: ignore[misc]
                 what = (
                     f"adds the column {column.name} to {trace.named(name)} as NOT NULL without a default, "

@@ -59,7 +59,7 @@ def changes_of_whole_tables(trace: FileTrace) -> Iterator[Finding]:
     for statement in trace.statements:
         effect = statement.effect
         targets = effect.targets & trace.live.keys()
-        if effect.verb in {"update", "delete"} and targets and where_of(effect.sql) is None:
+        if effect.verb in {"update", "delete"} and targets and where_of(effect.sql) is None and not _fills_new_columns(trace, statement):
             what = f"{effect.verb.upper()} without WHERE affects every row of {names(trace, targets)}"
             todo = "Add a WHERE; if you mean all rows, write WHERE true"
             yield finding(trace, statement.number, "update-or-delete-without-where", "error", what, todo)
@@ -85,4 +85,12 @@ def _processed_whole(trace: FileTrace, statement: TracedStatement) -> frozenset[
     if effect.verb in {"update", "delete"}:
         return frozenset(effect.targets & trace.live.keys())
     copies = effect.fills and has_word(effect.sql, "SELECT") and not has_word(effect.sql, "LIMIT")
-    return frozenset(effect.reads & trace.live.keys()) if copies else frozenset()
+    # The copy of a rebuild has to be whole.
+    rebuilt = frozenset(name for table in effect.fills if trace.rebuilt(name := trace.becomes(table, statement.number)))
+    return frozenset(effect.reads & trace.live.keys()) - rebuilt if copies else frozenset()
+
+
+def _fills_new_columns(trace: FileTrace, statement: TracedStatement) -> bool:
+    """Whether a statement changes only columns that the same file adds, so that it overwrites nothing."""
+    updates = statement.effect.updates
+    return statement.effect.verb == "update" and bool(updates) and updates <= trace.added_columns(statement.number)

@@ -35,7 +35,10 @@ def mixed_changes(trace: FileTrace) -> Iterator[Finding]:
 
 
 def findings_together(traces: Sequence[FileTrace]) -> Iterator[Finding]:
-    """What is wrong with files only because they run in one release: a contract after the expand that prepares for it."""
+    """What is wrong with files only because they run in one release: a contract after the expand that prepares for it.
+
+    A file that only writes rows prepares for nothing.
+    """
     for index, trace in enumerate(traces):
         first_change = {change.table: change for change in reversed(takings(trace))}
         for table, change in first_change.items():
@@ -51,4 +54,5 @@ def _with_expand(trace: FileTrace, change: Change, preparing: str) -> Finding:
 
 
 def _prepares(trace: FileTrace, table: str) -> bool:
-    return table in trace.touched | trace.read and table not in {change.table for change in takings(trace)}
+    changes_schema = any(statement.effect.changes_schema for statement in trace.statements)
+    return changes_schema and table in trace.touched | trace.read and table not in {change.table for change in takings(trace)}

@@ -63,8 +63,8 @@ def _missing(stated: Table, present: Table) -> Iterator[str]:
     for unique in sorted(stated.unique, key=lambda unique: unique.text):
         if (unique.columns, unique.expressions, unique.conditions) not in known:
             yield f"{unique.text} of {present.name} is not unique there"
-    for check in sorted(stated.checks - present.checks):
-        yield f"{present.name} has no CHECK ({check}) there"
+    for check in sorted(stated.checks - present.checks, key=lambda check: check.form):
+        yield f"{present.name} has no CHECK ({check.text}) there"
     references = {(reference.table, reference.columns, reference.on_delete) for reference in present.references}
     for reference in stated.references:
         if (reference.table, reference.columns, reference.on_delete) not in references:

@@ -23,7 +23,8 @@ class TracedStatement:
 
     ``lost`` are the tables that may lose rows or references by it, ``blocking`` those whose rows make D1 refuse the drop of a table, and
     ``replaced`` is the name that the dropped table had when the file began. ``overwrites`` are the tables with rows that no pending file wrote
-    and that the statement may write over, and ``drops_rows`` those that it drops with such rows.
+    and that the statement may write over, and ``drops_rows`` those that it drops with such rows. ``own`` are the tables that have no other rows
+    before it than those which pending files wrote.
     """
 
     number: int
@@ -33,6 +34,7 @@ class TracedStatement:
     replaced: str
     overwrites: frozenset[str] = frozenset()
     drops_rows: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class FileTrace:
     """What a file does, from its ``start`` to its ``end``.
 
     ``live`` is what the database holds before any pending file: the only tables that traffic can use. ``moved`` maps the names of tables that
-    the file creates or renames to their names at the start, empty for a new one.
+    the file creates or renames to their names at the start, empty for a new one. ``own`` are the tables that have no rows at the start, or
+    only rows that pending files wrote.
     """
 
     file: MigrationFile
@@ -73,6 +76,7 @@ class FileTrace:
     moved: Mapping[str, str]
     unsound: tuple[LeftUnsound, ...] = ()
     live_attached: int = 0
+    own: frozenset[str] = frozenset()
 
     def when(self, holds: Callable[[Tables], bool]) -> int:
         """The number of the last statement that made something true of the tables."""
@@ -109,6 +113,38 @@ class FileTrace:
             made |= {attached.key: attached for attached in exchange.moved if attached.key in made}
         bodies = {(attached.table, attached.body) for attached in made.values()} if gone else set[tuple[str, str]]()
         return tuple(left for key, left in gone.items() if key not in made and (left.host, left.attached.body) not in bodies)
+
+    def becomes(self, table: str, number: int) -> str:
+        """The name at the end of the table that has this name after a statement; empty where it is dropped."""
+        for effect in (later.effect for later in self.statements[number:]):
+            if effect.renames and effect.renames[0] == table:
+                table = effect.renames[1]
+            elif table in effect.changed and table not in effect.after:
+                return ""
+        return table
+
+    def lost_by(self, statement: TracedStatement) -> frozenset[str]:
+        """The tables that may lose rows or references by a statement and that the file does not drop anyway, without reading them again."""
+        return frozenset(table for table in statement.lost if not self._is_dropped_unread(table, statement.number))
+
+    def _is_dropped_unread(self, table: str, number: int) -> bool:
+        for effect in (later.effect for later in self.statements[number:]):
+            if table in effect.drops:
+                return True
+            if table in effect.sources or table in (effect.renames or ()):
+                return False
+        return False
+
+    def added_columns(self, number: int) -> frozenset[tuple[str, str]]:
+        """The columns that ALTER TABLE adds before a statement, each with its table."""
+        effects = [earlier.effect for earlier in self.statements[: number - 1]]
+        grown = ((name, effect.before.get(name), effect.after.get(name)) for effect in effects for name in effect.changed)
+        return frozenset(
+            (name, column)
+            for name, before, after in grown
+            if before and after and before.columns.keys() < after.columns.keys()
+            for column in after.columns.keys() - before.columns.keys()
+        )
 
     def last_use(self, unsound: Unsound) -> int:
         """The number of the last statement that created a view, trigger or table with foreign keys, or changed what it uses."""
@@ -148,12 +184,13 @@ class Tracer:
     def trace(self, file: MigrationFile) -> FileTrace:
         """Run the statements of a file on the trial database."""
         self._trial.begin_file(judged=self._judged)
-        start = self._trial.tables
+        start, own = self._trial.tables, frozenset(self._own)
         self._moved = {}
         statements = tuple(self._statement(number, sql) for number, sql in enumerate(file.statements, 1))
         left = self._trial.end_file() if self._judged else ()
         unsound = tuple(LeftUnsound(each, each.since < self._live_dependents) for each in left)
-        return FileTrace(file, self._live, start, self._trial.tables, statements, self._moved, unsound, self._live_attached)
+        end = self._trial.tables
+        return FileTrace(file, self._live, start, end, statements, self._moved, unsound, self._live_attached, own)
 
     def _statement(self, number: int, sql: str) -> TracedStatement:
         effect = self._trial.run(sql)
@@ -166,6 +203,7 @@ class Tracer:
             self._origin(dropped),
             effect.targets - self._own if overwriting(effect) else frozenset(),
             effect.drops - self._own,
+            frozenset(self._own),
         )
         self._follow(effect)
         return statement
@@ -184,6 +222,8 @@ class Tracer:
             self._own -= gone
             self._own |= new
             self._moved |= dict.fromkeys(gone | new, "")
+        if effect.gives_no_rows and effect.sources and effect.sources <= self._empty:
+            return
         self._empty -= effect.fills
         if effect.fills and not effect.sources - effect.fills <= self._own:
             self._own -= effect.fills  # rows of other tables may be copied

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from crane_infra.migrations.files.tokens import Token, code, normal, quoted
+from crane_infra.migrations.files.tokens import Token, code, normal, quoted, written
 from crane_infra.migrations.sqlite.engine import FAILURES, empty_database
 
 _ORDER = {"ASC", "DESC"}
@@ -28,7 +28,7 @@ class UniqueKey:
 
 def key_of_columns(columns: Sequence[str]) -> UniqueKey:
     """The key of some columns, given as they are written."""
-    return UniqueKey(frozenset(column.lower() for column in columns), text=", ".join(sorted(column.lower() for column in columns)))
+    return UniqueKey(frozenset(column.lower() for column in columns), text=", ".join(columns))
 
 
 def key_of_index(sql: str, columns: Sequence[str | None]) -> UniqueKey:
@@ -43,7 +43,7 @@ def key_of_index(sql: str, columns: Sequence[str | None]) -> UniqueKey:
         frozenset(column.lower() for column in columns if column is not None),
         frozenset(" ".join(normal(expression)) for expression in expressions),
         frozenset(" ".join(normal(part)) for part in _conjuncts(condition)),
-        _shown(sql, terms, condition),
+        _shown(terms, condition),
     )
 
 
@@ -66,13 +66,9 @@ def _gives(expressions: Iterable[str], empty: frozenset[str], result: str) -> bo
     return False
 
 
-def _shown(sql: str, terms: Sequence[Sequence[Token]], condition: Sequence[Token]) -> str:
-    listed = ", ".join(_written(sql, _without_order(term)) for term in terms)
-    return f"{listed} (where {_written(sql, condition)})" if condition else listed
-
-
-def _written(sql: str, tokens: Sequence[Token]) -> str:
-    return " ".join(sql[tokens[0].start : tokens[-1].start + len(tokens[-1].text)].split()) if tokens else ""
+def _shown(terms: Sequence[Sequence[Token]], condition: Sequence[Token]) -> str:
+    listed = ", ".join(written(_without_order(term)) for term in terms)
+    return f"{listed} (where {written(condition)})" if condition else listed
 
 
 def _without_order(term: Sequence[Token]) -> Sequence[Token]:

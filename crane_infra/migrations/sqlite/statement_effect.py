@@ -7,6 +7,7 @@ import apsw
 from crane_infra.migrations.files.tokens import code, unquoted
 from crane_infra.migrations.own_tables import is_users
 from crane_infra.migrations.sqlite.attached import NO_EXCHANGE, Attached, Exchange
+from crane_infra.migrations.sqlite.copies import Copy
 from crane_infra.migrations.sqlite.d1 import Refusal
 from crane_infra.migrations.sqlite.events import DROP_ACTIONS, INDEX_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event, ledger_of
 from crane_infra.migrations.sqlite.soundness import Dependent
@@ -25,7 +26,8 @@ class Effect:
     ``changed`` are the tables that are not the same in ``before`` and ``after``, and ``children`` those that refer to a table which it drops or
     deletes from. ``already_there`` is how what exists differs from a CREATE … IF NOT EXISTS, and ``exchange`` are the triggers and indexes that come and go with it. ``cascades`` are the tables that lose rows or references only because foreign keys are enforced. ``refused`` is SQLite's
     reason to refuse the statement, ``refused_by_d1`` D1's reason where SQLite takes it. ``pragma`` is the name of a PRAGMA, ``texts`` are the
-    names that SQLite takes for texts.
+    names that SQLite takes for texts. ``copy`` is what an INSERT … SELECT puts where, and ``gives_no_rows`` tells that a SELECT, which fills a
+    table, gives no row as long as the tables that it reads have none.
     """
 
     sql: str
@@ -41,6 +43,8 @@ class Effect:
     refused_by_d1: Refusal | None = None
     pragma: str = ""
     texts: tuple[QuotedText, ...] = ()
+    copy: Copy | None = None
+    gives_no_rows: bool = False
 
     @property
     def verb(self) -> str:
@@ -81,6 +85,16 @@ class Effect:
         """The tables that get rows, by triggers too."""
         created = self._tables(_CREATES) if any(event.action == apsw.SQLITE_SELECT for event in self.events) else frozenset()
         return created if self.changes_schema else self._tables({apsw.SQLITE_INSERT})
+
+    @property
+    def updates(self) -> frozenset[tuple[str, str]]:
+        """The columns that an UPDATE itself sets, each with its table."""
+        return frozenset((event.table, event.argument) for event in self.events if event.action == apsw.SQLITE_UPDATE and not event.within)
+
+    @property
+    def writes_sequence(self) -> bool:
+        """Whether it writes to the table in which SQLite keeps the highest id of each AUTOINCREMENT."""
+        return any(event.action in ROW_ACTIONS and event.table == "sqlite_sequence" and not event.within for event in self.events)
 
     @property
     def drops(self) -> frozenset[str]:

@@ -5,10 +5,12 @@ SQLite reports them, so hardly any SQL is parsed. Rows and triggers are not read
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import apsw
 
-from crane_infra.migrations.files.tokens import checks, code, normal
+from crane_infra.migrations.files.tokens import code, normal
+from crane_infra.migrations.sqlite.checks import Check, checks_in
 from crane_infra.migrations.sqlite.engine import rows
 from crane_infra.migrations.sqlite.keys import UniqueKey, key_of_columns, key_of_index
 
@@ -35,6 +37,13 @@ class Column:
     default: str | None
     automatic: bool
     """Filled by SQLite: a generated column, or the INTEGER PRIMARY KEY."""
+    generated: bool = False
+    collation: str = "BINARY"
+
+    @property
+    def affinity(self) -> str:
+        """What SQLite turns its values into, where it can."""
+        return affinity(self.type)
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Table:
     columns: Mapping[str, Column]
     unique: frozenset[UniqueKey] = frozenset()
     references: tuple[Reference, ...] = ()
-    checks: frozenset[str] = field(default=frozenset())
+    checks: frozenset[Check] = field(default=frozenset())
     replaces: bool = False
     """Whether a constraint says ON CONFLICT REPLACE, so that a plain INSERT deletes the rows that are in its way."""
     autoincrement: bool = False
@@ -85,7 +94,15 @@ def read_table(db: apsw.Connection, name: str) -> Table | None:
     indexes = {written: sql for kind, written, sql in objects if kind == "index"}
     unique, references = _unique(db, written, indexes), _references(db, written)
     return Table(
-        written, "table", _is_strict(sql), _columns(db, written), unique, references, checks(sql), _replaces(sql), _has_autoincrement(sql)
+        written,
+        "table",
+        _is_strict(sql),
+        _columns(db, written),
+        unique,
+        references,
+        checks_in(sql),
+        _replaces(sql),
+        _has_autoincrement(sql),
     )
 
 
@@ -109,15 +126,22 @@ def _columns(db: apsw.Connection, name: str) -> dict[str, Column]:
     except apsw.Error:  # a view of a table that is gone
         return {}
     keyed = sum(row[-2] > 0 for row in listed) == 1
-    return {row[0].lower(): _column(*row[:4], automatic=_automatic(row, keyed=keyed)) for row in listed}
+    return {row[0].lower(): _column(row, _collation(db, name, row[0]), keyed=keyed) for row in listed}
 
 
-def _column(name: str, kind: str, not_null: int, default: str | None, *, automatic: bool) -> Column:
-    return Column(name, kind, bool(not_null), None if (default or "NULL").upper() == "NULL" else default, automatic)
+def _column(row: Sequence[Any], collation: str, *, keyed: bool) -> Column:
+    name, kind, not_null, default, key, hidden = row
+    generated = hidden in {_VIRTUAL, _STORED}
+    is_row_id = keyed and key != 0 and kind.upper() == "INTEGER"
+    default = None if (default or "NULL").upper() == "NULL" else default
+    return Column(name, kind, bool(not_null), default, generated or is_row_id, generated, collation)
 
 
-def _automatic(row: Sequence[object], *, keyed: bool) -> bool:
-    return row[-1] in {_VIRTUAL, _STORED} or (keyed and row[-2] != 0 and str(row[1]).upper() == "INTEGER")
+def _collation(db: apsw.Connection, table: str, column: str) -> str:
+    try:
+        return db.column_metadata("main", table, column)[1].upper()
+    except apsw.Error:  # a view
+        return "BINARY"
 
 
 def _unique(db: apsw.Connection, name: str, indexes: Mapping[str, str | None]) -> frozenset[UniqueKey]:

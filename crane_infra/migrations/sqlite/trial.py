@@ -17,6 +17,7 @@ from crane_infra.migrations.own_tables import CREATE, is_users
 from crane_infra.migrations.sqlite.already_there import difference_from
 from crane_infra.migrations.sqlite.attached import NO_EXCHANGE, AttachedObjects, Exchange
 from crane_infra.migrations.sqlite.compiler import Compiled, Compiler
+from crane_infra.migrations.sqlite.copies import Copy, copy_in
 from crane_infra.migrations.sqlite.dependents import Dependents, Unsound
 from crane_infra.migrations.sqlite.engine import FAILURES, empty_database, execute, rows
 from crane_infra.migrations.sqlite.events import DROP_ACTIONS, ON_TABLE_ACTIONS, ROW_ACTIONS, SCHEMA_ACTIONS, Event
@@ -27,6 +28,8 @@ from crane_infra.migrations.sqlite.tables import Table, Tables, read_table
 from crane_infra.migrations.sqlite.texts import QuotedText
 
 _DELETES = {apsw.SQLITE_DELETE}
+_UNSTEADY = {"random", "randomblob", "changes", "total_changes", "last_insert_rowid", "date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff", "current_date", "current_time", "current_timestamp"}  # fmt: skip
+"""Functions that give something else in another database or at another time."""
 _TABLE = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
 
 
@@ -99,11 +102,28 @@ class Trial:
     def _run_judged(self, statement: str, before: Tables) -> Effect:
         compiled, refusal = self._compiler.compile_as_d1(statement)
         difference = difference_from(self._db, statement)
-        texts = self._compiler.texts(statement)
+        texts, copy = self._compiler.texts(statement), copy_in(self._db, statement, before)
         effect = self._run(statement, before, compiled)
         return replace(
-            effect, refused_by_d1=refusal or effect.refused_by_d1, texts=texts or self._texts_of_alter(effect), already_there=difference
+            effect,
+            refused_by_d1=refusal or effect.refused_by_d1,
+            texts=texts or self._texts_of_alter(effect),
+            already_there=difference,
+            copy=copy,
+            gives_no_rows=self._gives_no_rows(effect, copy),
         )
+
+    def _gives_no_rows(self, effect: Effect, copy: Copy | None) -> bool:
+        """Whether a SELECT that fills a table gives no row here, where all tables are empty, and depends on nothing but tables."""
+        if any(
+            (event.action == apsw.SQLITE_READ and not is_users(event.table))
+            or (event.action == apsw.SQLITE_FUNCTION and event.argument in _UNSTEADY)
+            for event in effect.events
+        ):
+            return False
+        if effect.changes_schema:
+            return all(not rows(self._db, f"SELECT 1 FROM {quoted(name)} LIMIT 1") for name in effect.fills)  # noqa: S608
+        return copy is not None and not copy.gives_rows
 
     def _run(self, statement: str, before: Tables, compiled: Compiled) -> Effect:
         deleting = ROW_ACTIONS if compiled.cascades else _DELETES

@@ -85,7 +85,10 @@ def test_children_that_are_empty_by_construction_lose_nothing(judge: Lint) -> No
     ["INSERT INTO notes VALUES (1, 1, '');", "CREATE TRIGGER x AFTER INSERT ON users BEGIN INSERT INTO notes VALUES (1, 1, ''); END; INSERT INTO users VALUES (1, '', '');"],
 )  # fmt: skip
 def test_children_that_were_filled_since_are_not_empty(judge: Lint, fill: str) -> None:
-    assert ("rebuilds-referenced-table", 3) in errors(judge(CHILD.format(action="CASCADE") + fill, REBUILD))
+    """What pending files wrote are no user's rows, so it is a warning."""
+    found = judge(CHILD.format(action="CASCADE") + fill, REBUILD)
+    assert errors(found) == []
+    assert ("rebuilds-referenced-table", 3) in rules(found, level="warning")
 
 
 def test_a_child_that_was_renamed_is_followed(judge: Lint) -> None:
