@@ -15,11 +15,26 @@ from crane_infra.errors import SettingsError
 from crane_infra.release.outputs import StackOutputs, read_outputs
 
 _OBJECT = TypeAdapter(dict[str, Any])
+DATABASE = "cloudflare:index/d1Database:D1Database"
 
 
 def outputs_of(stack: str) -> StackOutputs:
     """The last outputs of a stack; raises SettingsError where Pulumi fails or they cannot be read."""
     return read_outputs(_ask(stack, "stack", "output", "--json"), stack)
+
+
+def created_databases(stack: str) -> dict[str, str]:
+    """The ids of the databases in the state of a stack, by their names in the catalog: those of updates that failed are there too.
+
+    Raises SettingsError.
+    """
+    deployment = _ask(stack, "stack", "export").get("deployment")
+    resources = deployment.get("resources") if isinstance(deployment, dict) else None
+    return {
+        str(resource["urn"]).rpartition("::")[2]: str(resource["id"])
+        for resource in resources or ()
+        if resource.get("type") == DATABASE and resource.get("id") and not resource.get("delete")
+    }
 
 
 def settings_of(stack: str, root: Path) -> Settings:

@@ -57,7 +57,9 @@ async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) ->
     """
     outputs.require_newest(settings.environment)
     if (proof := outputs.newest) is None:
-        raise LiveError(f"stack {settings.environment}", "has no release yet", f"Run pulumi up -s {settings.environment}")
+        stack = settings.environment
+        todo = f"Run pulumi up -s {stack}. crane migrations status -s {stack} shows what an update that failed has applied"
+        raise LiveError(f"stack {stack}", "has no release yet", todo)
     report = Report(settings.environment, proof.digest, proof.commit)
     versions, heads = expected_versions(proof, outputs.proofs[1:]), expected_heads(proof)
     async with open_account(settings) as account:

@@ -90,8 +90,8 @@ class Account:
         return await again(once)
 
     async def tag_of(self, script: str, version: str) -> str | None:
-        """The tag of a version of ``script`` that serves, so that it is there even where the API does not find it yet."""
-        answer = await again(lambda: self.reads.version(script, version), must_exist=True)
+        """The tag of a version of ``script`` that serves."""
+        answer = await self._serving(script, version)
         return (answer.get("annotations") or {}).get("workers/tag")
 
     async def version(self, script: str, version: str, *, with_modules: bool = False) -> Version | None:
@@ -100,6 +100,14 @@ class Account:
             return read_version(await again(lambda: self.reads.version(script, version, with_modules=with_modules)))
         except NotFoundError:
             return None
+
+    async def databases_in_traffic(self, script: str) -> frozenset[str]:
+        """The ids of the databases that the versions of ``script`` with traffic bind; empty where it serves nothing or does not exist."""
+        deployments = await self.deployments(script)
+        shares = deployments[0].shares if deployments else {}
+        versions = [await self._serving(script, version) for version in shares]
+        bindings = [binding for version in versions for binding in version.get("bindings") or () if binding.get("type") == "d1"]
+        return frozenset(str(binding.get("id") or binding.get("database_id")) for binding in bindings)
 
     async def has_worker(self, script: str) -> bool:
         """Whether the account has a worker of this name."""
@@ -145,6 +153,10 @@ class Account:
     def reads(self) -> Reads:
         """The single reads, each taken at its word."""
         return Reads(Api(self.client), self.id)
+
+    async def _serving(self, script: str, version: str) -> Json:
+        """A version that serves, so that it is there even where the API does not find it yet."""
+        return await again(lambda: self.reads.version(script, version), must_exist=True)
 
     async def _worker(self, script: str) -> Json | None:
         async def once() -> Json | None:

@@ -20,7 +20,7 @@ class Judgement:
     """What an update would do with one database.
 
     ``examined`` are the pending files with what lint found. ``refusal`` is why an update would stop, a SchemaDiffersError where the live
-    schema differs; ``not_compared`` is why it could not be compared, which stops nothing.
+    schema differs; ``not_compared`` is why it could not be compared, which stops nothing. ``in_use`` is as in ``SchemaFiles``.
     """
 
     database: str
@@ -29,6 +29,7 @@ class Judgement:
     examined: tuple[Examined, ...] = ()
     refusal: MigrationError | None = None
     not_compared: MigrationError | None = None
+    in_use: bool = True
 
     @property
     def is_settled(self) -> bool:
@@ -57,8 +58,9 @@ def judge(database: str, schema: SchemaFiles, ledger: Ledger) -> Judgement:
         plan = plan_for(database, schema, ledger)
     except MigrationError as refusal:
         return Judgement(database, ledger, Plan(), refusal=refusal)
-    examined = accepting(examine(from_empty(schema.files, schema.base), plan.pending), schema.accepted)
-    return Judgement(database, ledger, plan, examined, refusal_of(examined))
+    in_use = schema.in_use or not ledger.is_ours
+    examined = accepting(examine(from_empty(schema.files, schema.base), plan.pending, in_use=in_use), schema.accepted)
+    return Judgement(database, ledger, plan, examined, refusal_of(examined), in_use=in_use)
 
 
 def compare_schema(judgement: Judgement, schema: SchemaFiles, accepted: AcceptedObjects) -> Judgement:

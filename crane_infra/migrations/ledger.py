@@ -84,6 +84,13 @@ class Ledger:
         return sum(entry.listed for entry in self.entries)
 
     @property
+    def is_ours(self) -> bool:
+        """Whether runs of this project applied all that it lists: nothing was there before, from wrangler or by a baseline."""
+        contained = self.base.token if self.base else None  # what a base schema contains is recorded with it, as a baseline
+        is_ours = (entry.origin == "applied" or (entry.origin == "baseline" and entry.token == contained) for entry in self.entries)
+        return all(is_ours) and bool(self.entries or self.base or not self.populated)
+
+    @property
     def head(self) -> LedgerHead:
         """The head. An unsettled entry counts without a digest, so that the head differs from that of any files."""
         return _head((entry.name, (entry.sha256 or "") if entry.settled else "") for entry in self.entries)

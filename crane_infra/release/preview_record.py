@@ -16,15 +16,19 @@ from crane_infra.errors import ReportError
 from crane_infra.frozen import Frozen, first_fault
 
 VARIABLE = "CRANE_PREVIEW_RECORD"
-FORMAT = 1
+FORMAT = 2
 Redact = Callable[[str], str]
 
 
 class RecordedDatabase(Frozen):
-    """One database by its ledger: the files that are pending, and those whose rows are imported from wrangler. Both in the files' order."""
+    """One database by its ledger: the files that are pending, and those whose rows are imported from wrangler. Both in the files' order.
+
+    ``in_use`` False: no release has it yet, so lint judges its files as those of a first update.
+    """
 
     pending: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
+    in_use: bool = True
 
 
 class RecordedAdoption(Frozen):

@@ -3,7 +3,7 @@
 The plan and the rules are those of a run, so a run refuses the same, in the same words.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from crane_infra.config.settings import Settings
@@ -18,7 +18,7 @@ from crane_infra.report.model import DatabaseChanges, Pending, Standing
 
 
 def database_changes(
-    settings: Settings, schemas: Mapping[str, SchemaFiles], ledgers: Mapping[str, Ledger], known: Mapping[str, object]
+    settings: Settings, schemas: Mapping[str, SchemaFiles], ledgers: Mapping[str, Ledger], known: Collection[str]
 ) -> tuple[tuple[DatabaseChanges, ...], tuple[str, ...]]:
     """What happens to each database of ``schemas``, and what a run would refuse.
 
@@ -42,14 +42,15 @@ def _database(name: str, shown: str, standing: Standing, schema: SchemaFiles, le
         return DatabaseChanges(name, shown, standing)
     plan = make_plan(schema.files, ledger, shown, base=schema.base, out_of_order=schema.out_of_order)
     every = from_empty(schema.files, schema.base)
-    pending = tuple(map(_pending, accepting(_examined(every, plan.pending), schema.accepted)))
+    in_use = schema.in_use or not ledger.is_ours
+    pending = tuple(map(_pending, accepting(_examined(every, plan.pending, in_use), schema.accepted)))
     return DatabaseChanges(name, shown, standing, pending, _schema_diff(every, plan))
 
 
 @lru_cache(maxsize=8)
-def _examined(files: tuple[MigrationFile, ...], pending: tuple[MigrationFile, ...]) -> tuple[Examined, ...]:
+def _examined(files: tuple[MigrationFile, ...], pending: tuple[MigrationFile, ...], in_use: bool) -> tuple[Examined, ...]:  # noqa: FBT001
     """Cached: both environments mostly have the same pending files, and running many of them takes seconds."""
-    return examine(files, pending)
+    return examine(files, pending, in_use=in_use)
 
 
 def _pending(examined: Examined) -> Pending:

@@ -109,6 +109,17 @@ class TestWithoutARecord:
         assert note.startswith(f"the record of this preview has format {FORMAT + 1}, and this version of crane reads format {FORMAT}: ")
 
 
+def test_of_a_first_update_that_stopped_half_way_the_pending_files_are_judged_as_the_preview_judged_them(stage: Stage) -> None:
+    stage.write(f"{CONTEXT}/0004_drop_last.sql", "DROP TABLE labels;\n")
+    stage.write(f"{CONTEXT}/0003_create_labels.sql", "CREATE TABLE labels (x TEXT);\n")
+    preview = stage.preview()
+    for in_use, rules in ((False, []), (True, ["contract-not-declared", "drops-table"])):
+        recorded(stage, databases={"crane-context-db": {"pending": ["0004_drop_last.sql"], "in_use": in_use}})
+        files = [file for database in stage.report(staging=preview).environments[0].databases for file in database.pending]
+        found = {file.name: [finding.rule for finding in file.findings] for file in files}
+        assert found["0004_drop_last.sql"] == rules
+
+
 class TestARecordOfOtherFiles:
     def test_is_refused(self, stage: Stage, new_file: Json) -> None:
         recorded(stage, release="a" * 64)

@@ -54,13 +54,14 @@ class SchemaFiles:
     """The files of one database: its migrations, the base schema before them, and what its stack allows.
 
     ``accepted`` maps the name of a file to the lint rules that it may break; ``out_of_order`` allows a file that sorts before the last
-    applied one.
+    applied one. ``in_use`` False: no version of a worker ever used the database, so nothing depends on what the applied files made.
     """
 
     files: tuple[MigrationFile, ...]
     base: MigrationFile | None = None
     accepted: Mapping[str, Collection[str]] = field(default_factory=dict)
     out_of_order: bool = False
+    in_use: bool = True
 
 
 def read_migrations(folder: Path, shown_as: str, base: Path | None = None) -> tuple[MigrationFile, ...]:

@@ -50,22 +50,23 @@ class Examined:
         return [finding for finding in self.findings if finding.level == "error"]
 
 
-def examine(files: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> tuple[Examined, ...]:
+def examine(files: Sequence[MigrationFile], pending: Sequence[MigrationFile], *, in_use: bool = True) -> tuple[Examined, ...]:
     """Judge the ``pending`` files as one release for a database that has all the other ``files``; never raises.
 
     ``files`` are in order, a base schema first. What a pending file creates is not in use yet, so an empty database, for which every file is
-    pending, accepts any files that lose no rows.
+    pending, accepts any files that lose no rows. ``in_use`` False: the other files belong to that release too, as in a first update that
+    stopped half-way.
     """
     names = {file.name for file in pending}
     with trial() as database:
         earlier = Tracer(database, judged=False)
         for file in files:
-            if file.name not in names:
+            if in_use and file.name not in names:
                 earlier.trace(file)
         tracer = Tracer(database)
-        traces = [tracer.trace(file) for file in files if file.name in names]
+        traces = [tracer.trace(file) for file in files if not in_use or file.name in names]
         together = (*findings_together(traces), *left_broken(traces, database.broken))
-    return tuple(_examined(trace, together) for trace in traces)
+    return tuple(_examined(trace, together) for trace in traces if trace.file.name in names)
 
 
 def examine_each(files: Sequence[MigrationFile]) -> tuple[Examined, ...]:

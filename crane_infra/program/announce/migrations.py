@@ -13,6 +13,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, MigrationError, together
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.at_once import all_at_once
+from crane_infra.live.first_update import as_used, left_database, scripts_with
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.judgement import Judgement, judge
 from crane_infra.migrations.ledger import Ledger
@@ -85,7 +86,7 @@ async def _look_at(account: Account, prepared: Prepared, name: str) -> Judgement
     database, schema = prepared.settings.databases[name], _schema_files(prepared, name)
     database_id = prepared.database_id(name)
     if database_id is None:
-        return judge(database.name, schema, Ledger())
+        return await _look_at_new(account, prepared, name, schema)
     try:
         status = await status_of(account.database(database_id, database.name), schema)
     except ApiError:
@@ -95,6 +96,16 @@ async def _look_at(account: Account, prepared: Prepared, name: str) -> Judgement
     if database_id == prepared.last.database_id(name):
         _require_not_behind(prepared, name, status)
     return status
+
+
+async def _look_at_new(account: Account, prepared: Prepared, name: str, schema: SchemaFiles) -> Judgement:
+    """A database that no release has: an update creates it, unless one that failed has done so."""
+    settings = prepared.settings
+    shown = settings.databases[name].name
+    if (database_id := await left_database(account, shown)) is None:
+        return judge(shown, schema, Ledger())
+    used = await as_used(account, schema, scripts_with(settings, prepared.catalog, name), database_id)
+    return await status_of(account.database(database_id, shown), used)
 
 
 def _deleted(settings: Settings, name: str, database_id: str) -> MigrationError:

@@ -35,5 +35,7 @@ def make_record(
 
 def _database(status: Judgement) -> RecordedDatabase:
     return RecordedDatabase(
-        pending=tuple(file.name for file in status.plan.pending), imports=tuple(file.name for file in status.plan.adopt)
+        pending=tuple(file.name for file in status.plan.pending),
+        imports=tuple(file.name for file in status.plan.adopt),
+        in_use=status.in_use,
     )

@@ -6,6 +6,7 @@ import pulumi
 
 from crane_infra.errors import LiveError
 from crane_infra.live.expected import ExpectedHead
+from crane_infra.live.first_update import scripts_with
 from crane_infra.live.promotion import require_open
 from crane_infra.migrations.ledger import head_of
 from crane_infra.program.announce.declared import declared_script
@@ -14,7 +15,7 @@ from crane_infra.program.casing import snake
 from crane_infra.program.components.database import Database
 from crane_infra.program.hooks.adapter import Action, around, before
 from crane_infra.program.hooks.script_settings import SettingsGuard
-from crane_infra.program.hooks.steps import Log, ProveStep, migrate_database, prove, require_schemas
+from crane_infra.program.hooks.steps import Log, ProveStep, judged_as_used, migrate_database, prove, require_schemas
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict
 from crane_infra.release.schemas import schema_files_of
@@ -52,6 +53,8 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
             await require_schemas(settings, [ExpectedHead(settings.environment, shown, database_id, head_of(files))])
         else:
             schema = schema_files_of(settings, name, files, run.release.bases.get(name))
+            if database_id != run.database_id(name):
+                schema = await judged_as_used(settings, database_id, schema, scripts_with(settings, run.catalog, name))
             await migrate_database(settings, shown, database_id, schema, release=run.release.digest, log=_log(run))
 
     return _bind(run, f"{name}-schema", migrate)

@@ -15,11 +15,18 @@ from crane_infra.errors import ApiError, CheckError
 from crane_infra.live.account import open_account
 from crane_infra.live.declared import DeclaredScript, set_back
 from crane_infra.live.expected import ExpectedHead, Served, expected_heads, expected_versions, require_heads, require_live
+from crane_infra.live.first_update import as_used
 from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.release.proof import Proof, readable
 
 Log = Callable[[str], None]
+
+
+async def judged_as_used(settings: Settings, database_id: str, schema: SchemaFiles, scripts: Iterable[str]) -> SchemaFiles:
+    """The files of a database that no release has yet, and that ``scripts`` bind: marked as not in use where that is so. Raises ApiError."""
+    async with open_account(settings) as account:
+        return await as_used(account, schema, scripts, database_id)
 
 
 async def migrate_database(settings: Settings, name: str, database_id: str, schema: SchemaFiles, *, release: str, log: Log) -> None:
