@@ -11,7 +11,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
 from crane_infra.errors import SettingsError
-from crane_infra.live.account import Account, open_account
+from crane_infra.live.account import open_account
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.first_update import as_used, scripts_with
 from crane_infra.migrations.files.read import SchemaFiles
