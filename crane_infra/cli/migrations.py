@@ -1,10 +1,11 @@
-"""``crane migrations``: the migrations of a stack's databases, without Pulumi. Only ``baseline`` and ``apply`` write to a database.
+"""``crane migrations``: the migrations of a stack's databases, without Pulumi. Only ``apply``, ``baseline`` and ``accept-edit`` write to one.
 
 What works on files alone is in ``migration_files``.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 NOT_SETTLED = 3
 T = TypeVar("T")
 app = typer.Typer(
-    no_args_is_help=True, help="The migrations of a stack's databases. Only apply and baseline write to a database; new writes a file."
+    no_args_is_help=True,
+    help="The migrations of a stack's databases. Only apply, baseline and accept-edit write to a database; new writes a file.",
 )
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")]
 DatabaseOption = Annotated[str | None, typer.Option("--database", "-d", help="Its name in the catalog. Default: all databases.")]
@@ -93,6 +95,22 @@ def baseline(
         typer.echo(error.diff)
         raise
     typer.echo(f"{database}: recorded: {', '.join(names) or 'nothing'}")
+
+
+@app.command(name="accept-edit")
+def accept_edit(
+    stack: StackOption,
+    database: DatabaseArgument,
+    before: Annotated[
+        Path | None, typer.Option(help="A folder with the files as they were applied. Default: the history of this clone.")
+    ] = None,
+) -> None:
+    """Accept edits of applied files that make the same schema and rows as before; to production only those that staging has proven."""
+    from crane_infra.commands.accept_edit import accept_edits_of  # noqa: PLC0415 - see _each
+
+    settings, outputs = settings_and_outputs(stack, root())
+    names = accept_edits_of(settings, catalog.crane(), lambda name: outputs if name == stack else outputs_of(name), database, before)
+    typer.echo(f"{database}: accepted: {', '.join(names) or 'nothing, no applied file was edited'}")
 
 
 def judged(stack: str, database: str | None = None) -> list[Judgement]:

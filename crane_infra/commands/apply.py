@@ -30,6 +30,19 @@ def apply_to(
     return asyncio.run(_apply(settings, catalog, outputs_of, only, log))
 
 
+async def require_proven(
+    settings: Settings, catalog: Catalog, staging: StackOutputs, production: StackOutputs, log: Callable[[str], None] = lambda _: None
+) -> str:
+    """Require that staging has proven the release of these files, as an update of production does; returns its digest.
+
+    Raises GateError where it has not, else as ``require_open`` does.
+    """
+    files = read_release(catalog, settings.workers_dir)
+    for twin in await require_open(settings, verdict_for(settings, files, staging.raw, production.raw)):
+        log(twin)
+    return files.digest
+
+
 async def _apply(
     settings: Settings,
     catalog: Catalog,
@@ -40,10 +53,7 @@ async def _apply(
     outputs = outputs_of(settings.environment)
     release = RECORDED_AS
     if settings.environment == "production":
-        files = read_release(catalog, settings.workers_dir)
-        for twin in await require_open(settings, verdict_for(settings, files, outputs_of("staging").raw, outputs.raw)):
-            log(twin)
-        release = files.digest
+        release = await require_proven(settings, catalog, outputs_of("staging"), outputs, log)
     summaries = []
     async with managed(settings, catalog, outputs, only) as databases:
         for database in databases:

@@ -138,7 +138,7 @@ async def _require_ledgers(account: Account, proof: Proof) -> None:
     for name, expected in zip(proof.databases, expected_heads(proof), strict=True):
         listed = {migration["name"]: migration["sha256"] for migration in _in_manifest(proof, name).get("migrations", [])}
         ledger = await read_ledger(account.database(expected.id, expected.database))
-        if ledger.head != expected.head and not _only_went_on(ledger, listed):
+        if not ledger.stands_at(expected.head) and not _only_went_on(ledger, listed):
             raise _head_error(ledger.head, expected)
 
 
@@ -183,8 +183,8 @@ async def head_fault(account: Account, expected: ExpectedHead) -> LiveError | No
 
     Raises ApiError where D1 fails, MigrationError where the ledger cannot be read.
     """
-    head = (await read_ledger(account.database(expected.id, expected.database))).head
-    return None if head == expected.head else _head_error(head, expected)
+    ledger = await read_ledger(account.database(expected.id, expected.database))
+    return None if ledger.stands_at(expected.head) else _head_error(ledger.head, expected)
 
 
 def _is_manual(served: Served) -> bool:
@@ -202,7 +202,7 @@ def _in_manifest(proof: Proof, database: str) -> dict[str, Any]:
 def _only_went_on(ledger: Ledger, listed: Mapping[str, str]) -> bool:
     """Whether a ledger still has what was listed, and besides that only migrations of our own runs."""
     entries = {entry.name: entry for entry in ledger.entries}
-    kept = all(name in entries and entries[name].settled and entries[name].sha256 == sha256 for name, sha256 in listed.items())
+    kept = all(name in entries and entries[name].settled and entries[name].has(sha256) for name, sha256 in listed.items())
     return kept and all(entry.sha256 is not None for entry in ledger.entries)
 
 

@@ -47,7 +47,7 @@ async def migrate(
     judgement = await _stable_judgement(run)
     _report(run, judgement)
     run.start_from(judgement)
-    if run.plan.adopt or (run.plan.pending and not run.ledger.ready):
+    if run.plan.adopt or run.base_to_record or (run.plan.pending and not run.ledger.ready):
         await prepare(run)
     if run.plan.pending:
         await _take_bookmark(run)

@@ -13,7 +13,7 @@ from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_dri
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.fitting import count_up_to, data_files_after, data_files_before, fitting_count, prefix_of, schemas_of
 from crane_infra.migrations.ledger import Ledger, read_ledger
-from crane_infra.migrations.requests import accept_request, baseline_request, prepare_request
+from crane_infra.migrations.requests import accept_request, base_record, baseline_request, prepare_request
 from crane_infra.migrations.sqlite.schema import Schema, expected_schema, live_schema
 
 
@@ -48,7 +48,8 @@ async def _record(db: DatabaseClient, schema: SchemaFiles, claim: Claim) -> tupl
     drift = Drift(db.name, expected_schema(prefix_of(schema, count)), live)
     _require_accepted(drift, claim.accept, _proposal(schema.files, fitting_count(schemas, live, claim.accept)))
     _require_decided(db.name, schema.files, schemas, count, claim)
-    await _write(db, drift, recorded, claim.accept, recorded[-1].name if recorded else None)
+    base = schema.base if schema.base in prefix_of(schema, count) else None
+    await _write(db, drift, recorded, claim.accept, recorded[-1].name if recorded else None, base)
     return tuple(file.name for file in recorded)
 
 
@@ -87,12 +88,20 @@ async def _accept(db: DatabaseClient, schema: SchemaFiles, ledger: Ledger, accep
     return tuple(sorted(accept))
 
 
-async def _write(db: DatabaseClient, drift: Drift, files: Sequence[MigrationFile], accept: Collection[str], after: str | None) -> None:
+async def _write(
+    db: DatabaseClient,
+    drift: Drift,
+    files: Sequence[MigrationFile],
+    accept: Collection[str],
+    after: str | None,
+    base: MigrationFile | None = None,
+) -> None:
     token = uuid4().hex
     objects = {name: drift.live.get(name) for name in sorted(accept)}
     request: list[BoundStatement] = [
         *prepare_request((), token, "baseline"),
         *baseline_request(files, token, "baseline"),
+        *([base_record(base, uuid4().hex, "baseline")] if base else []),
         *accept_request(objects, after),
     ]
     await db.write(request)

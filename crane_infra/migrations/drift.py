@@ -38,15 +38,16 @@ class Drift:
         """The differences as a unified diff; empty where there are none."""
         return difference(self.expected, self.live)
 
-    def error(self) -> "SchemaDiffersError":
-        """The refusal of a run."""
+    def error(self, base: MigrationFile | None = None) -> "SchemaDiffersError":
+        """The refusal of a run; ``base`` is a base schema whose digest the ledger does not know, so that it may have been edited."""
         what = f"its schema differs from the one that its migrations make ({', '.join(self.objects)}), so nothing was applied"
         accept = " ".join(f"--accept '{name}'" for name in self.objects)
         todo = (
             "Restore the schema by hand (crane migrations verify shows the difference), or accept it as it is: "
             f"crane migrations baseline -s <stack> -d <its name in the catalog> {accept}"
         )
-        return SchemaDiffersError(self, what, todo)
+        edited = f"If {base.path} was edited since, restore it. " if base else ""
+        return SchemaDiffersError(self, what, edited + todo)
 
 
 class SchemaDiffersError(MigrationError):

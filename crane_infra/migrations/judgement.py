@@ -69,4 +69,4 @@ def compare_schema(judgement: Judgement, schema: SchemaFiles, accepted: Accepted
         drift = drift_of(judgement.database, schema, judgement.ledger, accepted)
     except MigrationError as unknown:  # an applied file that this machine's SQLite refuses; D1's may be newer
         return replace(judgement, not_compared=unknown)
-    return replace(judgement, refusal=drift.error() if drift.objects else None)
+    return replace(judgement, refusal=drift.error(judgement.plan.unrecorded_base) if drift.objects else None)

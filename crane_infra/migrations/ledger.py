@@ -6,7 +6,7 @@ half-applied file is visible. Only ``requests`` writes to them.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from crane_infra.d1.database import DatabaseClient
@@ -14,8 +14,8 @@ from crane_infra.d1.errors import RateLimitedError, RefusedError
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.names import order_of
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.ledger_rows import LEDGER_ROWS, OBJECTS, ListedRow, ObjectRow, RecordedRow, Row, read_rows
-from crane_infra.migrations.own_tables import OURS, TABLES, WRANGLER, is_users
+from crane_infra.migrations.ledger_rows import LEDGER_ROWS, OBJECTS, EditRow, ListedRow, ObjectRow, RecordedRow, Row, read_rows
+from crane_infra.migrations.own_tables import EDITS, OURS, TABLES, WRANGLER, is_users
 
 Origin = Literal["applied", "adopted", "base", "baseline"]
 COLUMNS = 'sha256, origin, token, "release", bookmark, started_at, done_at'
@@ -27,7 +27,17 @@ _READ = {
     WRANGLER: f"""SELECT '{WRANGLER}' AS source, id, name, NULL AS type, NULL AS sql, NULL AS sha256, NULL AS origin, NULL AS token,
     NULL AS "release", NULL AS bookmark, NULL AS started_at, applied_at AS done_at FROM {WRANGLER}""",  # noqa: S608
     OURS: f"SELECT '{OURS}' AS source, NULL AS id, name, NULL AS type, NULL AS sql, {COLUMNS} FROM {OURS}",  # noqa: S608
+    EDITS: f"""SELECT '{EDITS}' AS source, NULL AS id, migration AS name, NULL AS type, NULL AS sql, became AS sha256, NULL AS origin,
+    was AS token, NULL AS "release", NULL AS bookmark, NULL AS started_at, accepted_at AS done_at FROM {EDITS}""",  # noqa: S608
 }
+
+
+@dataclass(frozen=True)
+class AcceptedEdit:
+    """An edit of an applied file that changed no meaning, and that somebody accepted: the digest before it, and when."""
+
+    was: str
+    at: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,17 @@ class LedgerEntry:
     bookmark: str | None = None
     started_at: str | None = None
     done_at: str | None = None
+    edits: tuple[AcceptedEdit, ...] = ()
+
+    def has(self, sha256: str) -> bool:
+        """Whether a file with this digest is the one that was applied, or means the same."""
+        return sha256 == self.sha256 or any(edit.was == sha256 for edit in self.edits)
+
+    def digest_at(self, time: str) -> str:
+        """The digest that was recorded before the edits that were accepted at ``time`` or later; empty for an unsettled entry."""
+        if not self.settled:
+            return ""
+        return next((edit.was for edit in self.edits if edit.at >= time), self.sha256 or "")
 
     @property
     def started_only(self) -> bool:
@@ -95,6 +116,12 @@ class Ledger:
         """The head. An unsettled entry counts without a digest, so that the head differs from that of any files."""
         return _head((entry.name, (entry.sha256 or "") if entry.settled else "") for entry in self.entries)
 
+    def stands_at(self, head: LedgerHead) -> bool:
+        """Whether the ledger has this head, or had it before edits without a change of meaning were accepted."""
+        times = sorted({edit.at for entry in self.entries for edit in entry.edits}, reverse=True)
+        earlier = (_head((entry.name, entry.digest_at(time)) for entry in self.entries) for time in times)
+        return head == self.head or head in earlier
+
     def entry(self, name: str) -> LedgerEntry | None:
         """Return the entry with this name, which may be the base schema's."""
         entries = (*self.entries, self.base) if self.base else self.entries
@@ -123,7 +150,7 @@ async def read_ledger(db: DatabaseClient, *, ready: bool = False) -> Ledger:
 
 async def _read_all(db: DatabaseClient) -> list[Row]:
     try:
-        return await _read(db, OBJECTS, WRANGLER, OURS)
+        return await _with_edits(db, await _read(db, OBJECTS, WRANGLER, OURS))
     except RateLimitedError:
         raise
     except RefusedError:  # a table is gone: the database was restored to an earlier state in the meantime
@@ -134,7 +161,11 @@ async def _read_existing(db: DatabaseClient) -> list[Row]:
     """Read the ledger's tables that exist."""
     schema = await _read(db, OBJECTS)
     existing = [table for table in (WRANGLER, OURS) if table in _tables(schema)]
-    return [*schema, *(await _read(db, *existing) if existing else [])]
+    return await _with_edits(db, [*schema, *(await _read(db, *existing) if existing else [])])
+
+
+async def _with_edits(db: DatabaseClient, rows: list[Row]) -> list[Row]:
+    return [*rows, *(await _read(db, EDITS))] if EDITS in _tables(rows) else rows
 
 
 async def _read(db: DatabaseClient, *sources: str) -> list[Row]:
@@ -153,7 +184,11 @@ def _entries(rows: Sequence[Row], where: str) -> tuple[LedgerEntry, ...]:
         raise MigrationError(where, f"{WRANGLER} has a row without a name", "Remove that row")
     names = {row.name for row in listed if row.name is not None}
     ordered = dict.fromkeys([row.name for row in listed if row.name is not None] + list(recorded))
-    return tuple(_entry(name, name in names, recorded.get(name)) for name in ordered)
+    edits = sorted((row for row in rows if isinstance(row, EditRow)), key=lambda row: row.done_at)
+    accepted = {
+        name: tuple(AcceptedEdit(row.token, row.done_at) for row in edits if row.name == name) for name in {row.name for row in edits}
+    }
+    return tuple(replace(_entry(name, name in names, recorded.get(name)), edits=accepted.get(name, ())) for name in ordered)
 
 
 def _entry(name: str, listed: bool, row: RecordedRow | None) -> LedgerEntry:  # noqa: FBT001

@@ -49,6 +49,16 @@ class RecordedRow(_Row):
     done_at: str | None
 
 
+class EditRow(_Row):
+    """An accepted edit of an applied file: its digest before and after."""
+
+    source: Literal["crane_edits"]
+    name: str
+    sha256: str
+    token: str
+    done_at: str
+
+
 class AcceptedRow(_Row):
     """A difference that somebody accepted: the SQL of the object (None: it is gone) and the last migration before it."""
 
@@ -57,7 +67,7 @@ class AcceptedRow(_Row):
     after: str | None
 
 
-Row = ObjectRow | ListedRow | RecordedRow
+Row = ObjectRow | ListedRow | RecordedRow | EditRow
 LEDGER_ROWS: TypeAdapter[list[Row]] = TypeAdapter(list[Annotated[Row, Field(discriminator="source")]])
 OBJECT_ROWS: TypeAdapter[list[ObjectRow]] = TypeAdapter(list[ObjectRow])
 ACCEPTED_ROWS: TypeAdapter[list[AcceptedRow]] = TypeAdapter(list[AcceptedRow])

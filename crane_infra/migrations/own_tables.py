@@ -9,6 +9,8 @@ ROWS = "crane_rows"
 ACCEPTED = "crane_accepted"
 """Accepted differences between the schema and the files."""
 TABLES = frozenset({WRANGLER, OURS, ROWS, ACCEPTED})
+EDITS = "crane_edits"
+"""Edits of applied files that changed no meaning: both digests. Only a database that has accepted some has this table."""
 
 CREATE = (
     f"""CREATE TABLE IF NOT EXISTS {WRANGLER} (
@@ -22,8 +24,10 @@ CREATE = (
     object TEXT PRIMARY KEY NOT NULL, sql TEXT, after TEXT, accepted_at TEXT NOT NULL)""",
 )
 """The statements that create these tables where they do not exist."""
+CREATE_EDITS = f"""CREATE TABLE IF NOT EXISTS {EDITS} (
+    migration TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL, accepted_at TEXT NOT NULL, PRIMARY KEY (migration, was))"""
 
 
 def is_users(name: str) -> bool:
     """Tell whether a table belongs to the user, not to SQLite, D1 or this record."""
-    return not name.lower().startswith(("sqlite_", "_cf_")) and name.lower() not in TABLES
+    return not name.lower().startswith(("sqlite_", "_cf_")) and name.lower() not in TABLES | {EDITS}

@@ -15,12 +15,15 @@ from crane_infra.migrations.ledger import Ledger, LedgerEntry
 from crane_infra.migrations.own_tables import WRANGLER
 from crane_infra.migrations.unfinished import StartedNotDoneError, listing
 
+ACCEPT_EDIT = "If it means what it meant before: crane migrations accept-edit -s <stack> -d <its name in the catalog>"
+
 
 @dataclass(frozen=True)
 class Plan:
     """What to import from wrangler's ledger (``adopt``), what to apply in order, and which of these run out of order.
 
-    ``base`` is a base schema to begin with, ``contains`` the files that it contains.
+    ``base`` is a base schema to begin with, ``contains`` the files that it contains. ``unrecorded_base`` is one that the database has and
+    that its ledger does not record yet, as where it was baselined by an earlier version.
     """
 
     adopt: tuple[MigrationFile, ...] = ()
@@ -28,6 +31,7 @@ class Plan:
     out_of_order: tuple[MigrationFile, ...] = ()
     base: MigrationFile | None = None
     contains: tuple[MigrationFile, ...] = ()
+    unrecorded_base: MigrationFile | None = None
 
     @property
     def pending(self) -> tuple[MigrationFile, ...]:
@@ -47,8 +51,6 @@ def make_plan(
     entries = {entry.name: entry for entry in ledger.entries}
     pending = [file for file in ordered if file.name not in entries]
     _refuse_empty_ledger(ordered, ledger, where)
-    if ledger.base:
-        _refuse_base(base, ledger.base, where)
     if base and not ledger.entries and not ledger.base and not ledger.populated:
         after = [file for file in ordered if file.is_after(base.number or 0)]
         _refuse(list(_not_ready(after, ordered, (), ledger, where)))
@@ -56,13 +58,15 @@ def make_plan(
     late = () if out_of_order else _late(pending, ledger)
     _refuse(
         [
+            *_edited_base(base, ledger.base, where),
             *_tampered(ordered, entries, where),
             *_unknown(ordered, pending, ledger, where),
             *_not_ready(pending, ordered, late, ledger, where),
         ]
     )
     adopt = tuple(file for file in ordered if file.name in entries and entries[file.name].sha256 is None)
-    return Plan(adopt, tuple(pending), _late(pending, ledger))
+    unrecorded = base if ledger.entries and ledger.base is None else None
+    return Plan(adopt, tuple(pending), _late(pending, ledger), unrecorded_base=unrecorded)
 
 
 def _refuse(refusals: Sequence[tuple[Order, MigrationError]]) -> None:
@@ -82,12 +86,18 @@ def _refuse_empty_ledger(files: Sequence[MigrationFile], ledger: Ledger, where: 
         )
 
 
-def _refuse_base(base: MigrationFile | None, entry: LedgerEntry, where: str) -> None:
-    if entry.started_only:
-        raise StartedNotDoneError(base.path if base else entry.name, entry, where)
-    if base and entry.sha256 != base.sha256:
-        what = f"edited after {where} was created from it (recorded {(entry.sha256 or '')[:8]}, file {base.sha256[:8]})"
-        raise MigrationError(base.path, what, "Restore the file, including its line endings, and put the change into a new migration")
+def _edited_base(base: MigrationFile | None, entry: LedgerEntry | None, where: str) -> Iterator[tuple[Order, MigrationError]]:
+    """The base schema that is not as it was recorded. A ledger without a record of one says nothing about it."""
+    if entry and entry.started_only:
+        yield BEFORE_ALL, StartedNotDoneError(base.path if base else entry.name, entry, where)
+    elif base and entry and not entry.has(base.sha256):
+        what = f"edited after it was recorded for {where} (recorded {(entry.sha256 or '')[:8]}, file {base.sha256[:8]})"
+        yield (
+            base.order,
+            MigrationError(
+                base.path, what, f"Restore the file, including its line endings, and put the change into a new migration. {ACCEPT_EDIT}"
+            ),
+        )
 
 
 def _tampered(files: Sequence[MigrationFile], entries: Mapping[str, LedgerEntry], where: str) -> Iterator[tuple[Order, MigrationError]]:
@@ -100,9 +110,9 @@ def _tampered(files: Sequence[MigrationFile], entries: Mapping[str, LedgerEntry]
 def _tampered_one(file: MigrationFile, entry: LedgerEntry, where: str) -> MigrationError | None:
     if entry.started_only:
         return StartedNotDoneError(file.path, entry, where)
-    if entry.sha256 is not None and entry.sha256 != file.sha256:
+    if entry.sha256 is not None and not entry.has(file.sha256):
         what = f"edited after it was applied to {where} (recorded {entry.sha256[:8]}, file {file.sha256[:8]})"
-        return MigrationError(file.path, what, "Restore the file, including its line endings, or add a new migration")
+        return MigrationError(file.path, what, f"Restore the file, including its line endings, or add a new migration. {ACCEPT_EDIT}")
     if not entry.listed:
         todo = f"Restore the row: {listing(file.name)}; to run its statements again, add a new migration"
         return MigrationError(file.path, f"recorded as done in {where}, but removed from {WRANGLER}", todo)

@@ -12,7 +12,7 @@ from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.split import sql_literal
 from crane_infra.migrations.ledger import COLUMNS, Origin
 from crane_infra.migrations.lint.row_counts import Counted
-from crane_infra.migrations.own_tables import ACCEPTED, CREATE, OURS, ROWS, WRANGLER
+from crane_infra.migrations.own_tables import ACCEPTED, CREATE, CREATE_EDITS, EDITS, OURS, ROWS, WRANGLER
 
 LOST = "crane: lost"
 _LOSS = re.compile(re.escape(LOST) + r" (?P<lost>\d+ of \d+ rows of .+?)\|")
@@ -26,6 +26,26 @@ def prepare_request(adopt: Sequence[MigrationFile], token: str, release: str) ->
         f"SELECT name, ?, 'adopted', ?, ?, NULL, applied_at, applied_at FROM {WRANGLER} WHERE name = ?"
     )
     return [*map(BoundStatement, CREATE), *(BoundStatement(import_row, (file.sha256, token, release, file.name)) for file in adopt)]
+
+
+def base_record(base: MigrationFile, token: str, release: str) -> BoundStatement:
+    """Build the statement that records the digest of a base schema which a database has already; sent twice, it does nothing the second time."""
+    record = (
+        f"INSERT OR IGNORE INTO {OURS} (name, {COLUMNS}) SELECT ?, ?, 'base', ?, ?, NULL, {_NOW}, {_NOW} "  # noqa: S608
+        f"WHERE NOT EXISTS (SELECT 1 FROM {OURS} WHERE origin = 'base')"
+    )
+    return BoundStatement(record, (base.name, base.sha256, token, release))
+
+
+def edit_request(edits: Sequence[tuple[str, str, str]]) -> list[BoundStatement]:
+    """Build the request that accepts edits of applied files, each by its name in the ledger and its digests before and after.
+
+    One whose digest is no longer the one before is left as it is.
+    """
+    keep = f"INSERT INTO {EDITS} (migration, was, became, accepted_at) SELECT name, sha256, ?, {_NOW} FROM {OURS} WHERE name = ? AND sha256 = ?"  # noqa: S608
+    change = f"UPDATE {OURS} SET sha256 = ? WHERE name = ? AND sha256 = ?"  # noqa: S608
+    pairs = ((BoundStatement(keep, (now, name, was)), BoundStatement(change, (now, name, was))) for name, was, now in edits)
+    return [BoundStatement(CREATE_EDITS), *(statement for pair in pairs for statement in pair)]
 
 
 def apply_request(

@@ -164,6 +164,32 @@ def test_a_schema_that_was_changed_by_hand_is_shown_as_a_diff_stops_every_run_an
     assert crane(world, "status").returncode == 0
 
 
+def test_an_edit_without_a_change_of_meaning_is_accepted_from_the_history_of_the_clone_or_from_a_folder(
+    world: World, tmp_path: Path
+) -> None:
+    path = world.workers / "crane-context" / "migrations" / "0001_create_sessions.sql"
+    was, earlier = path.read_bytes(), tmp_path / "earlier"
+    for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "m")):
+        subprocess.run(["git", "-C", str(world.workers), *words], check=True)
+    path.write_bytes(b"-- who is alive\n" + was)
+    assert "edited after it was applied to" in crane(world, "plan", "-d", DATABASE).stdout
+    accepted = crane(world, "accept-edit", "-d", DATABASE)
+    assert (accepted.returncode, accepted.stdout) == (0, f"{DATABASE}: accepted: {path.name}\n"), accepted.stderr
+    assert crane(world, "status", "-d", DATABASE).returncode == 0
+    earlier.mkdir()
+    (earlier / path.name).write_bytes(path.read_bytes())
+    path.write_bytes(b"-- who is alive, and since when\n" + was)
+    refused = crane(world, "accept-edit", "-d", DATABASE)
+    assert (refused.returncode, "is not in the history of this clone" in refused.stderr) == (1, True)
+    assert crane(world, "accept-edit", "-d", DATABASE, "--before", str(earlier)).returncode == 0
+    closed = crane(world, "accept-edit", "-d", DATABASE, stack="production")
+    assert (closed.returncode, closed.stderr.startswith("error: ")) == (1, True)
+    path.write_bytes(was)
+    assert crane(world, "verify").returncode == 0
+    assert crane(world, "status").returncode == 0, "what was applied goes on as well"
+    shutil.rmtree(world.workers / ".git")
+
+
 def test_a_database_that_was_set_back_is_refused_with_the_way_out(world: World, tmp_path: Path) -> None:
     world.rows(SHOWN, "DROP TABLE smoke_writes")
     world.rows(SHOWN, f"DELETE FROM d1_migrations WHERE name = '{LAST}'; DELETE FROM crane_migrations WHERE name = '{LAST}'")  # noqa: S608

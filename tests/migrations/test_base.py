@@ -98,8 +98,26 @@ def test_a_base_that_was_edited_after_a_database_was_made_from_it_is_refused(bas
     made = Ledger(
         base=LedgerEntry("schema.sql", listed=False, sha256=base.sha256, origin="base", done_at="then"), populated=True, ready=True
     )
-    with pytest.raises(MigrationError, match="edited after db was created from it"):
+    with pytest.raises(MigrationError, match="edited after it was recorded for db"):
         make_plan([], made, "db", base=read_base(other, "schema.sql", 0))
+
+
+async def test_a_database_that_had_its_migrations_before_the_base_records_it_with_the_next_file(
+    run: Runner, server: D1Server, base: MigrationFile, files: tuple[MigrationFile, ...]
+) -> None:
+    await run(files[:2])
+    server.sqlite.execute("CREATE TABLE u (z TEXT)")
+    assert await run_with(run, base, files) == ("0005_more.sql",)
+    assert server.sql("SELECT name, sha256 FROM crane_migrations WHERE origin = 'base'") == [("schema.sql", base.sha256)]
+
+
+async def test_a_base_that_the_ledger_does_not_know_yet_may_be_what_was_edited(
+    run: Runner, files: tuple[MigrationFile, ...], base: MigrationFile, server: D1Server
+) -> None:
+    await run(files[:2])
+    with pytest.raises(MigrationError, match=r"If workers/x/schema\.sql was edited since, restore it\. Restore the schema by hand"):
+        await run_with(run, base, files)
+    assert server.sql("SELECT name FROM crane_migrations WHERE origin = 'base'") == []
 
 
 def test_a_missing_base_is_said(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Creates the tables of the ledger and imports the rows that wrangler recorded."""
 
-from crane_infra.migrations.requests import prepare_request
+from uuid import uuid4
+
+from crane_infra.migrations.requests import base_record, prepare_request
 from crane_infra.migrations.run.failure import require_recorded
 from crane_infra.migrations.run.send import send_repeatable
 from crane_infra.migrations.run.state import Run
@@ -12,7 +14,10 @@ async def prepare(run: Run) -> None:
     Raises ApiError, and MigrationError as ``make_plan`` does or where nothing was imported.
     """
     names = [file.name for file in run.plan.adopt]
-    await send_repeatable(run, prepare_request(run.plan.adopt, run.token, run.release))
+    request = prepare_request(run.plan.adopt, run.token, run.release)
+    if run.base_to_record:
+        request.append(base_record(run.base_to_record, uuid4().hex, run.release))
+    await send_repeatable(run, request)
     run.tables_exist()
     run.adopted += names
     if names:

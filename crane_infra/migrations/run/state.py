@@ -36,11 +36,15 @@ class Run:
     has_written: bool = False
     applied: list[str] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
+    base_to_record: MigrationFile | None = None
+    """A base schema that the ledger does not record yet, once the live schema was found to be the one that it makes."""
 
     def start_from(self, judgement: Judgement) -> None:
         """Take the ledger, the plan and the row counts from a judgement that refuses nothing."""
         self.ledger, self.plan, self.rows_listed = judgement.ledger, judgement.plan, judgement.ledger.listed
         self.counts = {examined.file.name: examined.counts for examined in judgement.examined}
+        if judgement.needs_comparison and judgement.not_compared is None:
+            self.base_to_record = judgement.plan.unrecorded_base
 
     async def read_again(self) -> None:
         """Read the ledger and plan again; raises as ``read_ledger`` and ``make_plan`` do."""

@@ -1,0 +1,73 @@
+"""Accepts edits of applied migrations that change no meaning, for ``crane migrations accept-edit``: finds their earlier versions.
+
+Production takes them as it takes migrations: once staging has proven the release with the edited files.
+"""
+
+import asyncio
+import hashlib
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from crane_infra.commands.apply import require_proven
+from crane_infra.commands.databases import managed
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.settings import Settings
+from crane_infra.errors import MigrationError
+from crane_infra.migrations.edits import accept_edits
+from crane_infra.release.outputs import StackOutputs
+from crane_infra.release.schemas import shown_as
+
+
+def accept_edits_of(
+    settings: Settings, catalog: Catalog, outputs_of: Callable[[str], StackOutputs], database: str, before: Path | None
+) -> tuple[str, ...]:
+    """Accept the edits of the applied files of a database, called ``database`` in the catalog; returns the names of the files.
+
+    Earlier versions come from git, and from the folder ``before``. Raises GateError where production's gate is closed for these files, else
+    as ``accept_edits`` does.
+    """
+    return asyncio.run(_accept(settings, catalog, outputs_of, database, before))
+
+
+async def _accept(
+    settings: Settings, catalog: Catalog, outputs_of: Callable[[str], StackOutputs], database: str, before: Path | None
+) -> tuple[str, ...]:
+    outputs = outputs_of(settings.environment)
+    async with managed(settings, catalog, outputs, database) as (target,):
+        if settings.environment == "production":
+            await require_proven(settings, catalog, outputs_of("staging"), outputs)
+        contents = _by_digest(_earlier_contents(settings, catalog, database, before))
+        return await accept_edits(target.db, target.schema, contents)
+
+
+def _by_digest(contents: Iterator[bytes]) -> dict[str, bytes]:
+    return {hashlib.sha256(content).hexdigest(): content for content in contents}
+
+
+def _earlier_contents(settings: Settings, catalog: Catalog, database: str, before: Path | None) -> Iterator[bytes]:
+    declared = catalog.databases[database]
+    places = [settings.workers_dir / declared.migrations]
+    places += [settings.workers_dir / declared.base] if declared.base else []
+    if before is not None:
+        if not before.is_dir():
+            raise MigrationError(
+                shown_as(before, settings.workers_dir), "the folder does not exist", "Name the folder of the earlier files"
+            )
+        yield from (path.read_bytes() for path in before.rglob("*.sql") if path.is_file())
+    for place in places:
+        folder = place if place.is_dir() else place.parent
+        yield from _in_git(folder, "." if place.is_dir() else place.name)
+
+
+def _in_git(folder: Path, path: str) -> Iterator[bytes]:
+    """Every version of the SQL files below ``path`` in the history of the clone; none outside of one."""
+    listed = _git(folder, "log", "--all", "--format=", "--raw", "--no-abbrev", "--no-renames", "-m", "--", path)
+    blobs = {line.split()[3] for line in listed.decode("utf-8", "replace").splitlines() if line.startswith(":") and line.endswith(".sql")}
+    for blob in sorted(blobs - {"0" * 40}):
+        yield _git(folder, "cat-file", "blob", blob)
+
+
+def _git(folder: Path, *words: str) -> bytes:
+    result = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=False)  # noqa: S603, S607
+    return result.stdout if result.returncode == 0 else b""
