@@ -12,6 +12,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import require_consistent, require_nothing_lost
 from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
 from crane_infra.errors import CraneError
+from crane_infra.migrations.files.names import listed
 from crane_infra.release.gate import verdict_for
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.rollback import require_meant
@@ -141,7 +142,7 @@ def _adoptions(side: Side, settings: Settings) -> tuple[str, ...]:
     if side.recorded is None:
         return ()
     imports = tuple(
-        f"{settings.databases[name].name}: imports from wrangler: {', '.join(database.imports)}"
+        f"{settings.databases[name].name}: imports from wrangler: {listed(database.imports)}"
         for name, database in (side.recorded.databases or {}).items()
         if database.imports and name in settings.databases
     )

@@ -77,12 +77,8 @@ def adoption(stage: Stage) -> Report:
     adoptions = (
         RecordedAdoption(kind="worker", name="crane-context-staging", changes=(replaced, "the kv binding CACHE goes away")),
         RecordedAdoption(kind="worker", name="crane-classifier-staging", changes=(replaced, "nothing else changes")),
-        RecordedAdoption(
-            kind="database", name="crane-context-db-staging", changes=(kept, "migrations imported from wrangler: 2, pending: none")
-        ),
-        RecordedAdoption(
-            kind="database", name="crane-classifier-db-staging", changes=(kept, "migrations imported from wrangler: 1, pending: none")
-        ),
+        RecordedAdoption(kind="database", name="crane-context-db-staging", changes=(kept,)),
+        RecordedAdoption(kind="database", name="crane-classifier-db-staging", changes=(kept,)),
     )
     return stage.report(staging=stage.preview(adoptions=adoptions))
 

@@ -1,11 +1,14 @@
-"""The names of migrations: their order, which is wrangler's, and the numbers in them (pure).
+"""The names of migrations: their order, which is wrangler's, the numbers in them, and how messages list them (pure).
 
 Wrangler (4.98, ``compareMigrationPaths``) compares the parts of a path one by one: first by the integer that a part begins with, where parts
 without one come last, then by the text. So ``9_a.sql`` comes before ``10_a.sql``, and ``2024-01-13-a.sql`` before ``2024-02-01-a.sql``.
 """
 
 import re
+from collections.abc import Sequence
 
+MANY = 10
+"""Messages sum up more names than these."""
 Order = tuple[tuple[bool, int, bytes], ...]
 """What sorts names as wrangler does: for each part of the path whether it has no number, its number, its text."""
 BEFORE_ALL: Order = ()
@@ -23,6 +26,11 @@ def serial_of(name: str) -> int | None:
     """The number that only one migration of a folder should have; None for a date (``2024-01-13-a.sql``) and where there is none."""
     match = _SERIAL.match(name)
     return int(match[1]) if match else None
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names; where there are many, their number, the first and the last."""
+    return ", ".join(names) if len(names) <= MANY else f"{len(names)} files, {names[0]} to {names[-1]}"
 
 
 def order_of(name: str) -> Order:

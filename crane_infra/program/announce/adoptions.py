@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, MigrationError, SettingsError
+from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, SettingsError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.adoption import Loss, changes, losses
 from crane_infra.live.at_once import all_at_once
-from crane_infra.migrations.judgement import plan_for
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.migrations.own_tables import TABLES
 from crane_infra.program.announce.declared import declared_worker
@@ -20,7 +19,6 @@ from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.preview_record import RecordedAdoption
-from crane_infra.release.schemas import schema_files_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def announce_adoptions(prepared: Prepared) -> Adoptions:
     """Log what changes in each worker and database that this stack adopts for the first time.
 
     A preview logs refusals and goes on. An update logs all but the last one and raises that: SettingsError where there is nothing to adopt
-    or something live would be lost, MigrationError where files and ledger disagree, ApiError where the API does not answer.
+    or something live would be lost, ApiError where the API does not answer.
     """
     workers, databases = _first_time(prepared, "workers"), _first_time(prepared, "databases")
     if not workers and not databases:
@@ -120,7 +118,7 @@ async def _database(account: Account, prepared: Prepared, name: str) -> list[Fou
         what = f"the database {database_id} is called {live_name}, not {database.name}"
         raise SettingsError(f"{where}.name", what, f"Write name: {live_name}")
     ledger = await read_ledger(account.database(database_id, database.name))
-    changes = ["its data stays", *_own_tables(ledger), *_migrations(prepared, name, ledger)]
+    changes = ["its data stays", *_own_tables(ledger)]  # announce/migrations.py says what is imported and what is pending
     replication = await account.read_replication(database_id)
     if database.read_replication and replication != database.read_replication:
         changes.append(f"read replication: {replication} becomes {database.read_replication}")
@@ -131,12 +129,3 @@ def _own_tables(ledger: Ledger) -> Iterator[str]:
     """Teams that compare the schema of a database with a digest have to know them."""
     if missing := sorted(TABLES - {name for kind, name, _ in ledger.objects if kind == "table"}):
         yield f"tables of crane are added: {', '.join(missing)}"
-
-
-def _migrations(prepared: Prepared, name: str, ledger: Ledger) -> Iterator[str]:
-    schema = schema_files_of(prepared.settings, name, prepared.release.migrations[name], prepared.release.bases.get(name))
-    try:
-        plan = plan_for(prepared.settings.databases[name].name, schema, ledger)
-    except MigrationError:  # announce/migrations.py refuses it, with those of the other databases
-        return
-    yield f"migrations imported from wrangler: {len(plan.adopt)}, pending: {', '.join(file.name for file in plan.apply) or 'none'}"

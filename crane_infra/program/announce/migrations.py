@@ -14,13 +14,14 @@ from crane_infra.errors import ApiError, MigrationError, together
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.first_update import as_used, left_database, scripts_with
+from crane_infra.migrations.files.names import listed
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.judgement import Judgement, judge
 from crane_infra.migrations.ledger import Ledger
-from crane_infra.migrations.lint.judge import Examined
 from crane_infra.migrations.plan import Plan
 from crane_infra.migrations.status import status_of
 from crane_infra.program.announce.lines import Line, log
+from crane_infra.program.announce.migration_lines import migration_lines
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.schemas import left_out_of, schema_files_of
 
@@ -56,20 +57,10 @@ def _single(refusal: MigrationError) -> list[MigrationError]:
     return [error for error in refusal.errors if isinstance(error, MigrationError)]
 
 
-def migration_lines(status: Judgement) -> Iterator[Line]:
-    """What a preview logs about one database: imports from wrangler, then each pending file with what lint found in it."""
-    if status.plan.adopt:
-        yield Line(f"{status.database}: imports from wrangler: {', '.join(file.name for file in status.plan.adopt)}")
-    for examined in status.examined:
-        yield Line(_pending(status.database, examined))
-        for finding in examined.findings:
-            yield Line(f"{status.database}: {finding}", is_warning=True)
-
-
 def _left_out(prepared: Prepared) -> Iterator[Line]:
     for database in prepared.catalog.databases.values():
         if left_out := left_out_of(database, prepared.settings.workers_dir):
-            yield Line(f"{database.migrations}: left out, because they are no migrations: {', '.join(left_out)}")
+            yield Line(f"{database.migrations}: left out, because they are no migrations: {listed(left_out)}")
 
 
 async def look_at_ledgers(prepared: Prepared) -> Judgements:
@@ -129,8 +120,3 @@ def _require_not_behind(prepared: Prepared, name: str, status: Judgement) -> Non
         what = f"its ledger lacks {lost[0]}, which this stack has applied: the database was restored to an earlier state"
         todo = f"If intended, apply the migrations again: crane migrations apply -s {stack} -d {name}. Otherwise restore the newer state"
         raise MigrationError(f"database {database}", what, f"{todo}: wrangler d1 time-travel info {database}")
-
-
-def _pending(database: str, examined: Examined) -> str:
-    tables = f", tables {', '.join(examined.tables)}" if examined.tables else ""
-    return f"{database}: pending {examined.file.name} ({examined.kind}, {examined.file.sha256[:12]}{tables})"

@@ -9,7 +9,8 @@ from crane_infra.program.announce.expected_migrations import expected_migrations
 from crane_infra.program.announce.gate import gate_lines
 from crane_infra.program.announce.lines import Line
 from crane_infra.program.announce.manual import announce_deployments, look_at_deployments
-from crane_infra.program.announce.migrations import Judgements, announce_migrations, look_at_ledgers, migration_lines
+from crane_infra.program.announce.migration_lines import migration_lines
+from crane_infra.program.announce.migrations import Judgements, announce_migrations, look_at_ledgers
 from crane_infra.program.announce.record import make_record, record_path
 from crane_infra.program.announce.settings import SettingsPlan, announce_settings, look_at_settings
 from crane_infra.program.background import begin
