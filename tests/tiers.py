@@ -22,6 +22,7 @@ NEEDS = {
     "npx": "npm",
     "wrangler": "npm",
     "wrangler.js": "npm",
+    "bin.cjs": "npm",  # drizzle-kit
 }
 """By the name of a program, a module or a command of crane, the marker of a test that starts it."""
 

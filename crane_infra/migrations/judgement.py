@@ -49,7 +49,8 @@ class Judgement:
 
 def plan_for(database: str, schema: SchemaFiles, ledger: Ledger) -> Plan:
     """Plan what an update would do with ``schema``; raises MigrationError as ``make_plan`` does."""
-    return make_plan(schema.files, ledger, database, base=schema.base, out_of_order=schema.out_of_order)
+    from_empty = schema.began_empty or ledger.is_of_an_empty_database
+    return make_plan(schema.files, ledger, database, base=schema.base, out_of_order=schema.out_of_order, from_empty=from_empty)
 
 
 def judge(database: str, schema: SchemaFiles, ledger: Ledger) -> Judgement:

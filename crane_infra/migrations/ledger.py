@@ -112,6 +112,11 @@ class Ledger:
         return all(is_ours) and bool(self.entries or self.base or not self.populated)
 
     @property
+    def is_of_an_empty_database(self) -> bool:
+        """Whether the database has neither tables of the user nor any record of a migration."""
+        return not self.entries and not self.base and not self.populated
+
+    @property
     def head(self) -> LedgerHead:
         """The head. An unsettled entry counts without a digest, so that the head differs from that of any files."""
         return _head((entry.name, (entry.sha256 or "") if entry.settled else "") for entry in self.entries)

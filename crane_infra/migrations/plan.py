@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from crane_infra.errors import MigrationError, together
+from crane_infra.migrations.files.faults import Fault
 from crane_infra.migrations.files.names import BEFORE_ALL, Order, order_of
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.strict import faults_of_pending
@@ -40,20 +41,27 @@ class Plan:
 
 
 def make_plan(
-    files: Sequence[MigrationFile], ledger: Ledger, where: str, *, base: MigrationFile | None = None, out_of_order: bool = False
+    files: Sequence[MigrationFile],
+    ledger: Ledger,
+    where: str,
+    *,
+    base: MigrationFile | None = None,
+    out_of_order: bool = False,
+    from_empty: bool = False,
 ) -> Plan:
     """Compare the files, and the base schema before them, with the ledger of the database called ``where``.
 
-    Raises MigrationError for: a pending file with a fault or with the number of another; a file that was edited, renamed, is missing or unknown, was started but never done, was
-    removed from wrangler's table, or sorts before an applied one (unless ``out_of_order``); and an empty ledger in a populated database.
+    Raises MigrationError for: a pending file with a fault or, unless the database began empty, with the number of another; a file that was
+    edited, renamed, is missing or unknown, was started but never done, was removed from wrangler's table, or sorts before an applied one
+    (unless ``out_of_order``); and an empty ledger in a populated database.
     """
     ordered = sorted(files, key=lambda file: file.order)
     entries = {entry.name: entry for entry in ledger.entries}
     pending = [file for file in ordered if file.name not in entries]
     _refuse_empty_ledger(ordered, ledger, where)
-    if base and not ledger.entries and not ledger.base and not ledger.populated:
+    if base and ledger.is_of_an_empty_database:
         after = [file for file in ordered if file.is_after(base.number or 0)]
-        _refuse(list(_not_ready(after, ordered, (), ledger, where)))
+        _refuse(list(_not_ready(after, faults_of_pending(after, ordered, from_empty=from_empty), ordered, (), ledger, where)))
         return Plan(apply=tuple(after), base=base, contains=tuple(file for file in ordered if file not in after))
     late = () if out_of_order else _late(pending, ledger)
     _refuse(
@@ -61,7 +69,7 @@ def make_plan(
             *_edited_base(base, ledger.base, where),
             *_tampered(ordered, entries, where),
             *_unknown(ordered, pending, ledger, where),
-            *_not_ready(pending, ordered, late, ledger, where),
+            *_not_ready(pending, faults_of_pending(pending, ordered, from_empty=from_empty), ordered, late, ledger, where),
         ]
     )
     adopt = tuple(file for file in ordered if file.name in entries and entries[file.name].sha256 is None)
@@ -142,10 +150,15 @@ def _unknown(
 
 
 def _not_ready(
-    pending: Sequence[MigrationFile], files: Sequence[MigrationFile], late: Sequence[MigrationFile], ledger: Ledger, where: str
+    pending: Sequence[MigrationFile],
+    faults: Mapping[str, Fault],
+    files: Sequence[MigrationFile],
+    late: Sequence[MigrationFile],
+    ledger: Ledger,
+    where: str,
 ) -> Iterator[tuple[Order, MigrationError]]:
     """The pending files that have a fault, or that come too late."""
-    faults, names = faults_of_pending(pending, files), {file.name for file in files}
+    names = {file.name for file in files}
     # Where the ledger has other files than these, the order of these says nothing.
     all_known = all(entry.name in names for entry in ledger.entries)
     for file in pending:

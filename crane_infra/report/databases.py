@@ -10,9 +10,10 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files import split
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
+from crane_infra.migrations.judgement import plan_for
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint.judge import Examined, accepting, examine
-from crane_infra.migrations.plan import Plan, make_plan
+from crane_infra.migrations.plan import Plan
 from crane_infra.migrations.sqlite.schema import difference, expected_schema
 from crane_infra.report.model import DatabaseChanges, Pending, Standing
 
@@ -40,7 +41,7 @@ def database_changes(
 def _database(name: str, shown: str, standing: Standing, schema: SchemaFiles, ledger: Ledger | None) -> DatabaseChanges:
     if ledger is None:
         return DatabaseChanges(name, shown, standing)
-    plan = make_plan(schema.files, ledger, shown, base=schema.base, out_of_order=schema.out_of_order)
+    plan = plan_for(shown, schema, ledger)
     every = from_empty(schema.files, schema.base)
     in_use = schema.in_use or not ledger.is_ours
     pending = tuple(map(_pending, accepting(_examined(every, plan.pending, in_use), schema.accepted)))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -29,6 +29,15 @@ def lines(path: Path, language: str) -> list[str]:
 def blocks(path: Path, language: str) -> list[str]:
     """The fenced blocks of a language."""
     return [token.content for token in tokens(path) if token.type == "fence" and token.info.strip() == language]
+
+
+def section(path: Path, heading: str) -> list[Token]:
+    """The tokens below a heading, up to the next one, of whatever level."""
+    read = tokens(path)
+    start = next(
+        index for index, (before, token) in enumerate(pairwise(read)) if before.type == "heading_open" and token.content == heading
+    )
+    return list(takewhile(lambda token: token.type != "heading_open", read[start + 2 :]))
 
 
 def languages(path: Path) -> set[str]:

@@ -44,6 +44,7 @@ PASSES_ON = {
 WORDS_FOR_OTHERS = {
     "crane_infra/frozen.py::first_fault": 1,
     "crane_infra/migrations/files/faults.py::_faults": 1,
+    "crane_infra/migrations/files/faults.py::blemish": 1,
     "crane_infra/migrations/files/faults.py::_statement_faults": 1,
     "crane_infra/migrations/files/split.py::fault_of": 0,
     "crane_infra/migrations/files/strict.py::_doubled": 1,

@@ -24,7 +24,7 @@ from tests.docs.markdown import CHANGELOG, DOCUMENTS, LOCAL, README, RUNBOOK, SE
 from tests.repository import ROOT
 
 CHECKED = {"make", "crane", "pulumi"}
-COMMON = {"source", "eval", "export", "printf", "python3", "git"}
+COMMON = {"source", "eval", "export", "printf", "python3", "git", "npx"}
 LANGUAGES = {"sh", "text", "python", "sql", "yaml", ""}
 DECISIONS = ROOT / "docs" / "decisions"
 SETTINGS_FILE = {"environment": "staging", "project": "crane-infra", "organization": "organization", "root": "."}

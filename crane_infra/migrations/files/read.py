@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.files.faults import Fault, content_fault, statements_in
+from crane_infra.migrations.files.faults import Fault, blemish, content_fault, statements_in
 from crane_infra.migrations.files.folder import find_migrations
 from crane_infra.migrations.files.header import Header, parse_header
 from crane_infra.migrations.files.names import Order, number_of, order_at, order_of
@@ -22,7 +22,7 @@ class MigrationFile:
     """One migration. ``name`` is its path in the folder, as the ledger records it; ``path`` is how errors show it.
 
     ``number`` is the one that its name begins with, if it does, and that of the baseline for a base schema. ``fault`` is why it could not be
-    applied: where, what and what to do.
+    applied: where, what and what to do. ``blemish`` is what only a file that is new to a database in use should not have.
     """
 
     number: int | None
@@ -32,6 +32,7 @@ class MigrationFile:
     statements: tuple[str, ...] = field(repr=False)
     header: Header = field(default_factory=Header)
     fault: Fault | None = None
+    blemish: Fault | None = None
 
     @property
     def needs_import(self) -> bool:
@@ -55,6 +56,7 @@ class SchemaFiles:
 
     ``accepted`` maps the name of a file to the lint rules that it may break; ``out_of_order`` allows a file that sorts before the last
     applied one. ``in_use`` False: no version of a worker ever used the database, so nothing depends on what the applied files made.
+    ``began_empty``: the database was empty when the run began.
     """
 
     files: tuple[MigrationFile, ...]
@@ -62,6 +64,7 @@ class SchemaFiles:
     accepted: Mapping[str, Collection[str]] = field(default_factory=dict)
     out_of_order: bool = False
     in_use: bool = True
+    began_empty: bool = False
 
 
 def read_migrations(folder: Path, shown_as: str, base: Path | None = None) -> tuple[MigrationFile, ...]:
@@ -81,7 +84,7 @@ def read_base(path: Path, shown_as: str, baseline: int) -> MigrationFile:
     if not path.is_file():
         raise MigrationError(shown_as, "the file does not exist", "Create it, or correct the path of the schema in the catalog")
     content = path.read_bytes()
-    if fault := content_fault(content, shown_as):
+    if fault := blemish(content, shown_as) or content_fault(content, shown_as):
         raise MigrationError(*fault)
     return MigrationFile(baseline, path.name, shown_as, hashlib.sha256(content).hexdigest(), statements_in(content))
 
@@ -104,7 +107,8 @@ def _read(folder: Path, name: str, shown: str) -> MigrationFile:
     content = path.read_bytes()
     header, fault = _header(content, shown)
     fault = content_fault(content, shown) or fault
-    return MigrationFile(number_of(name), name, shown, hashlib.sha256(content).hexdigest(), statements_in(content), header, fault)
+    digest, statements = hashlib.sha256(content).hexdigest(), statements_in(content)
+    return MigrationFile(number_of(name), name, shown, digest, statements, header, fault, blemish(content, shown))
 
 
 def _header(content: bytes, shown: str) -> tuple[Header, Fault | None]:

@@ -1,4 +1,7 @@
-"""What is wrong with files that are pending, and would not matter in files that a database has: their content, and doubled numbers (pure)."""
+"""What is wrong with files that are pending, and would not matter in files that a database has: their content, and doubled numbers (pure).
+
+An empty database gets files that other databases have had for long, so only what cannot be applied matters there.
+"""
 
 from collections.abc import Sequence
 
@@ -7,10 +10,13 @@ from crane_infra.migrations.files.names import serial_of
 from crane_infra.migrations.files.read import MigrationFile
 
 
-def faults_of_pending(pending: Sequence[MigrationFile], files: Sequence[MigrationFile]) -> dict[str, Fault]:
-    """The fault of each of the ``pending`` files that could not be applied, or whose number another of ``files`` has, by name and in order."""
-    doubled = _doubled(pending, files)
-    faults = {file.name: file.fault or doubled.get(file.name) for file in pending}
+def faults_of_pending(pending: Sequence[MigrationFile], files: Sequence[MigrationFile], *, from_empty: bool = False) -> dict[str, Fault]:
+    """The fault of each of the ``pending`` files, by name and in order: it could not be applied.
+
+    Unless the database is empty, a blemish and the number of another of ``files`` are faults, too.
+    """
+    doubled = {} if from_empty else _doubled(pending, files)
+    faults = {file.name: file.fault or (None if from_empty else file.blemish) or doubled.get(file.name) for file in pending}
     return {name: fault for name, fault in faults.items() if fault}
 
 

@@ -45,6 +45,7 @@ class Run:
         self.counts = {examined.file.name: examined.counts for examined in judgement.examined}
         if judgement.needs_comparison and judgement.not_compared is None:
             self.base_to_record = judgement.plan.unrecorded_base
+        self.schema = replace(self.schema, began_empty=judgement.ledger.is_of_an_empty_database)
 
     async def read_again(self) -> None:
         """Read the ledger and plan again; raises as ``read_ledger`` and ``make_plan`` do."""

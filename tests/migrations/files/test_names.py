@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.names import order_of
+from crane_infra.migrations.files.read import SchemaFiles
+from crane_infra.migrations.judgement import plan_for
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.plan import make_plan
 from tests.migrations.builders import SHOWN, applied, ledger, write_files
@@ -37,9 +39,9 @@ def test_every_name_that_wrangler_takes_is_taken_in_its_order(tmp_path: Path, ca
 
 def test_a_doubled_number_is_refused_however_it_is_written(tmp_path: Path) -> None:
     for first, second in (("0003_a.sql", "3_b.sql"), ("3 a.sql", "3-b.sql"), ("0003.sql", "0003_b.sql"), ("3_a.sql", "3_b/migration.sql")):
-        files = write_files(tmp_path / "migrations", {first: "SELECT 1;", second: "SELECT 1;"})
+        files = write_files(tmp_path / "migrations", {"0001_a.sql": "SELECT 1;", first: "SELECT 1;", second: "SELECT 1;"})
         with pytest.raises(MigrationError) as caught:
-            make_plan(files, Ledger(), "db")
+            make_plan(files, ledger(applied(files[0])), "db")
         assert str(caught.value) == f"{SHOWN}/{second}: the number 3 is taken by {first}. Give the newer file the next free number."
 
 
@@ -50,6 +52,15 @@ def test_doubled_numbers_that_a_ledger_lists_are_taken_as_they_are(tmp_path: Pat
     has_one = ledger(applied(files[1], by_wrangler=True))
     with pytest.raises(MigrationError, match=r"0003_a.sql: .*"):
         make_plan(files, has_one, "db", out_of_order=True)
+
+
+def test_an_empty_database_gets_both_files_of_a_number_which_other_databases_have_had_for_long(tmp_path: Path) -> None:
+    files = write_files(tmp_path / "migrations", dict.fromkeys(["0003_b.sql", "3_a.sql", "0004_c.sql"], "SELECT 1;"))
+    assert [file.name for file in plan_for("db", SchemaFiles(files), Ledger()).apply] == ["0003_b.sql", "3_a.sql", "0004_c.sql"]
+    on_the_way = ledger(applied(files[0]))
+    assert [file.name for file in plan_for("db", SchemaFiles(files, began_empty=True), on_the_way).apply] == ["3_a.sql", "0004_c.sql"]
+    with pytest.raises(MigrationError, match=r"3_a.sql: the number 3 is taken by 0003_b.sql"):
+        plan_for("db", SchemaFiles(files), on_the_way)
 
 
 def test_a_file_is_late_by_its_place_not_by_its_number(tmp_path: Path) -> None:

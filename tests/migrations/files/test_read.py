@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crane_infra.errors import MigrationError
-from crane_infra.migrations.files.read import read_migrations
+from crane_infra.migrations.files.faults import content_fault
+from crane_infra.migrations.files.read import SchemaFiles, read_migrations
 from crane_infra.migrations.files.split import split_statements
+from crane_infra.migrations.judgement import plan_for
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.plan import make_plan
 from tests.migrations.builders import SHOWN, applied, ledger, write_files
 
 
 def refusal(folder: Path, files: dict[str, str | bytes]) -> str:
-    """Why an empty database does not take the files."""
+    """Why a database that is in use does not take the files."""
     read = write_files(folder, files)
     with pytest.raises(MigrationError) as caught:
         make_plan(read, Ledger(), "db")
@@ -116,6 +118,17 @@ def test_what_cannot_be_applied_as_written_is_refused_where_it_is_pending_and_ta
     (bad,) = read_migrations(tmp_path, SHOWN)
     plan = make_plan([bad], ledger(applied(bad, by_wrangler=True)), "db")
     assert (plan.adopt, plan.pending) == ((bad,), ())
+
+
+@pytest.mark.parametrize("case", ["empty", "blank", "BOM"])
+def test_an_empty_database_gets_what_can_be_applied_as_other_databases_have_it(tmp_path: Path, case: str) -> None:
+    read = write_files(tmp_path, {"0001_a.sql": BAD[case][0], "0002_b.sql": "SELECT 2;"})
+    assert plan_for("db", SchemaFiles(read), Ledger()).apply == read
+    assert content_fault(b"\xef\xbb\xbfSELECT 1; DELETE FROM t", "x") == (
+        "x",
+        "the last statement is incomplete (DELETE FROM t)",
+        "Complete it and end it with a semicolon",
+    )
 
 
 def test_an_applied_file_has_the_statements_that_the_database_got(tmp_path: Path) -> None:
