@@ -1,8 +1,9 @@
-"""``crane proof``: the release that a stack has proven. Reads the stack's outputs and writes nothing."""
+"""``crane proof``: the releases that a stack has proven. Reads the stack's outputs and writes nothing."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,18 +11,22 @@ from crane_infra.commands.signing import verified
 from crane_infra.commands.stack import outputs_of
 from crane_infra.release.choice import Choice, chosen
 from crane_infra.release.envelope import envelope
-from crane_infra.release.order import newest
+from crane_infra.release.order import newest, numbers_of
+from crane_infra.release.proof import Proof, proofs_in
+from crane_infra.release.proof import as_json as exported_form
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")]
 DigestOption = Annotated[str, typer.Option("--digest", help="The release: its digest, or how it begins. Empty: any.")]
 CommitOption = Annotated[str, typer.Option("--commit", help="The release of this commit. Empty: any.")]
 ChangesOption = Annotated[bool, typer.Option("--with-changes", help="Accept a release whose files differed from its commit.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 EnvelopeOption = Annotated[bool, typer.Option("--envelope", help="Print the signed proof as a DSSE envelope, for others to verify.")]
 VerifyOption = Annotated[
     Path | None, typer.Option("--verify", help="Verify an envelope in this file with proof-keys of Pulumi.production.yaml. Asks nobody.")
 ]
 OutputsOption = Annotated[bool, typer.Option("--outputs", help="Print lines for $GITHUB_OUTPUT: digest=… and commit=…")]
+ListOption = Annotated[bool, typer.Option("--list", help="Print a line for each proof that the stack keeps, newest first.")]
+WholeOption = Annotated[bool, typer.Option("--whole", help="Print the whole proof as JSON; with --list, all of them.")]
 
 
 def proof(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -33,6 +38,8 @@ def proof(  # noqa: PLR0913, PLR0917 - the options of a command
     as_outputs: OutputsOption = False,  # noqa: FBT002
     as_envelope: EnvelopeOption = False,  # noqa: FBT002
     verify: VerifyOption = None,
+    as_list: ListOption = False,  # noqa: FBT002
+    whole: WholeOption = False,  # noqa: FBT002
 ) -> None:
     """Print the release that a stack has proven.
 
@@ -43,10 +50,15 @@ def proof(  # noqa: PLR0913, PLR0917 - the options of a command
         return
     exported = outputs_of(stack)
     outputs = exported.raw
+    if as_list:
+        _print_list(outputs, whole=whole, as_json=as_json)
+        return
     proven = chosen(outputs, Choice(stack, digest, commit, with_changes))
-    texts = {"digest": proven.digest, "commit": proven.commit, "proven_at": proven.proven_at.isoformat()}
+    texts = _summary(proven)
     if as_envelope:
         typer.echo(envelope(next(proof for proof in exported.proofs if proof.digest == proven.digest)))  # with its commit as it was signed
+    elif whole:
+        typer.echo(json.dumps(exported_form(proven), indent=2))
     elif as_outputs:
         typer.echo(f"digest={texts['digest']}\ncommit={texts['commit']}")
     elif as_json:
@@ -55,3 +67,19 @@ def proof(  # noqa: PLR0913, PLR0917 - the options of a command
         last = newest(outputs) or proven.digest
         older = "" if last == proven.digest else f". It is an older release: {last[:12]} was first proven after it"
         typer.echo(f"{stack}: release {texts['digest']} of commit {texts['commit']}, proven at {texts['proven_at']}{older}")
+
+
+def _print_list(outputs: Mapping[str, Any], *, whole: bool, as_json: bool) -> None:
+    """The proofs that can be read. The number of a release says when it was first proven: the higher, the later."""
+    numbers, proofs = numbers_of(outputs), proofs_in(outputs)
+    if whole or as_json:
+        entries = [exported_form(proof) if whole else {"number": numbers[proof.digest], **_summary(proof)} for proof in proofs]
+        typer.echo(json.dumps(entries, indent=2))
+        return
+    for proof in proofs:
+        texts = _summary(proof)
+        typer.echo(f"{numbers[proof.digest]:>4}  {proof.proven_at:%Y-%m-%d %H:%M} UTC  {texts['digest']}  {texts['commit']}")
+
+
+def _summary(proof: Proof) -> dict[str, str]:
+    return {"digest": proof.digest, "commit": proof.commit or "no commit", "proven_at": proof.proven_at.isoformat()}

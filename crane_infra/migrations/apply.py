@@ -36,14 +36,20 @@ class Outcome:
 
 
 async def migrate(
-    db: DatabaseClient, schema: SchemaFiles, *, release: str, log: Callable[[str], None], pause: Pause = asyncio.sleep
+    db: DatabaseClient,
+    schema: SchemaFiles,
+    *,
+    release: str,
+    log: Callable[[str], None],
+    progress: Callable[[str], None] | None = None,
+    pause: Pause = asyncio.sleep,
 ) -> Outcome:
     """Apply every pending file of ``schema`` to ``db``, each exactly once; an empty database gets the base schema first.
 
-    ``release`` is recorded in the ledger. Raises MigrationError (files and ledger disagree, lint stops a file, the live schema differs, or a
+    ``release`` is recorded in the ledger; ``progress`` takes what goes as planned, where ``log`` should not. Raises MigrationError (files and ledger disagree, lint stops a file, the live schema differs, or a
     file failed) and ApiError (the database cannot be read, or has no bookmark).
     """
-    run = Run(db, schema, release, log, pause)
+    run = Run(db, schema, release, log, pause, write_progress=progress)
     judgement = await _stable_judgement(run)
     _report(run, judgement)
     run.start_from(judgement)

@@ -10,7 +10,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError
 from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.announce.plan import announce
-from crane_infra.program.components.release import written
+from crane_infra.program.exports import export
 from crane_infra.program.preparation import prepare
 from crane_infra.program.resources import (
     declare_databases,
@@ -19,7 +19,6 @@ from crane_infra.program.resources import (
     declare_schemas,
     declare_workers,
 )
-from crane_infra.release.outputs import StackOutputs
 
 USER_WAS_TOLD = 32
 ENGINE = ">=3.238.0"  # the first in which a failing after-hook fails the run
@@ -38,15 +37,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     schemas = declare_schemas(run, plan, databases, after=workers)
     routes = declare_routes(run, plan, verdict, workers, databases, after=schemas)
     release = declare_release(run, plan, workers, databases, after=[*schemas, *routes])
-    export(release, run.last)
-
-
-def export(release: pulumi.Stash, last: StackOutputs) -> None:
-    """Export what the release step wrote; the stack's last outputs where that step was left out."""
-    outputs = written(release, last.raw)
-    pulumi.export("proofs", outputs.apply(lambda known: known.get("proofs") or []))
-    pulumi.export("releases", outputs.apply(lambda known: known.get("releases") or {}))
-    pulumi.export("environment", outputs.apply(lambda known: known.get("environment") or {}))
+    export(run, release)
 
 
 def require_engine() -> None:

@@ -1,10 +1,11 @@
-"""What an environment exports: its proofs, their order, and a readable record of what is particular to it.
+"""What an environment records and exports: its proofs, their order, a readable record of what is particular to it, and a few lines for people.
 
-These are claims. The release step's hook checks that a claim is true before it is written. Secrets appear as fingerprints only.
+Proofs are claims. The release step's hook checks that a claim is true before it is written. Secrets appear as fingerprints only.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -16,8 +17,10 @@ from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
 from crane_infra.program.announce.plan import Plan
 from crane_infra.program.components.database import Database
+from crane_infra.program.components.release import written
 from crane_infra.program.components.worker import Worker
 from crane_infra.program.preparation import Prepared
+from crane_infra.release.exported import OUTPUTS, exported, for_people, history
 from crane_infra.release.order import numbers_with
 from crane_infra.release.origin import commit, versions
 from crane_infra.release.proof import PROOF_SCHEMA, Proof, ProvenDatabase, ProvenHead, ProvenWorker, extended
@@ -32,10 +35,39 @@ def release_record(prepared: Prepared, plan: Plan, workers: Mapping[str, Worker]
     ids = {name: database.d1.id for name, database in databases.items()}
     known = pulumi.Output.all(workers={name: worker.version.id for name, worker in workers.items()}, databases=ids)
     return {
-        "proofs": known.apply(lambda known: proofs_with_claim(prepared, plan, known["workers"], known["databases"])),
+        "proofs": known.apply(lambda known: history_record(prepared, plan, known["workers"], known["databases"])),
         "environment": environment_record(prepared, plan, ids),
-        **releases_record(prepared),
     }
+
+
+def export(prepared: Prepared, release: pulumi.Stash) -> None:
+    """Export what the release step wrote; the stack's last outputs where that step was left out.
+
+    A preview does not know what the step will hold: it shows the lines for people, which depend on no version.
+    """
+    stack = prepared.settings.environment
+    outputs = written(release, prepared.last.recorded).apply(lambda record: exported(stack, record))
+    known = expected_for_people(prepared) if pulumi.runtime.is_dry_run() else {}
+    for name in OUTPUTS:
+        pulumi.export(name, known.get(name) or outputs.apply(partial(_output, name)))
+
+
+def _output(name: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    return values.get(name)
+
+
+def expected_for_people(prepared: Prepared) -> dict[str, Any]:
+    """The lines for people once the release of this run is proven."""
+    settings, release, newest = prepared.settings, prepared.release, prepared.last.newest
+    is_proven = newest is not None and newest.digest == release.digest
+    shown_commit = newest.commit if newest and is_proven else commit(settings.root)
+    return for_people(settings.environment, release.digest, shown_commit, {name: settings.url(name) for name in settings.workers})
+
+
+def history_record(prepared: Prepared, plan: Plan, version_ids: Mapping[str, str], database_ids: Mapping[str, str]) -> str:
+    """The proofs with this release's claim in front, and the order of releases, as one text; the last text where nothing changed."""
+    proofs = proofs_with_claim(prepared, plan, version_ids, database_ids)
+    return history({"proofs": proofs, **releases_record(prepared)}, prepared.last.history)
 
 
 def releases_record(prepared: Prepared) -> dict[str, dict[str, int]]:

@@ -5,7 +5,6 @@ Registers nothing and asks Cloudflare nothing, so whatever is wrong here is refu
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
@@ -71,11 +70,10 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
 
     Raises a CraneError for the first thing that is wrong.
     """
-    raw: dict[str, dict[str, Any] | None] = {environment: outputs_of(settings.stack(environment)) for environment in ENVIRONMENTS}
-    outputs = {environment: read_outputs(raw[environment], environment) for environment in ENVIRONMENTS}
+    outputs = {environment: read_outputs(outputs_of(settings.stack(environment)), environment) for environment in ENVIRONMENTS}
     last = outputs[settings.environment]
     last.require_newest(settings.environment)
-    require_consistent(catalog, settings, neighbours(settings, raw))
+    require_consistent(catalog, settings, neighbours(settings, {name: last.raw for name, last in outputs.items()}))
     require_nothing_lost(last.declared, settings)
     existing = {name for name, worker in settings.workers.items() if worker.adopted or name in last.workers}
     calls = called_first(settings, existing)

@@ -21,6 +21,7 @@ from crane_infra.rehearsal import engine, local_project, project
 from crane_infra.rehearsal.local_project import LocalProject
 from crane_infra.rehearsal.process import Child, Result, run
 from crane_infra.rehearsal.worker_files import Files
+from crane_infra.release.exported import plain_outputs
 from local_cloud import daemon
 from local_cloud.client import Account
 from local_cloud.faults.client import Faults
@@ -145,7 +146,7 @@ class Stage:
     def proofs(self, environment: Environment) -> list[Json]:
         """The proofs that a stack exports, newest first."""
         if environment not in self._outputs:
-            self._outputs[environment] = self.json("stack", "output", "--stack", environment, "--json")
+            self._outputs[environment] = plain_outputs(self.json("stack", "output", "--stack", environment, "--json"), environment)
         return list(self._outputs[environment].get("proofs", []))
 
     def json(self, *words: str) -> Json:

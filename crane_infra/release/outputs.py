@@ -14,9 +14,8 @@ from crane_infra.config.script_settings import ScriptSettings
 from crane_infra.errors import SettingsError
 from crane_infra.frozen import first_fault
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
+from crane_infra.release.exported import HISTORY, RESTORE, as_recorded, plain_outputs
 from crane_infra.release.proof import Proof, newest_fault, proofs_in
-
-RESTORE = "Use the version of crane-infra that wrote them, or restore the state: pulumi stack export and import"
 
 
 class _Output(BaseModel):
@@ -71,13 +70,15 @@ class _Exported(_Output):
 
 @dataclass(frozen=True)
 class StackOutputs:
-    """The last outputs of a stack. ``proofs`` are those that can be read, newest first; ``raw`` is what Pulumi returned."""
+    """The last outputs of a stack. ``proofs`` are those that can be read, newest first; ``raw`` is all of it in plain form (exported.py)."""
 
     workers: Mapping[str, WorkerOutput] = field(default_factory=dict)
     databases: Mapping[str, DatabaseOutput] = field(default_factory=dict)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     proofs: tuple[Proof, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict)
+    history: str = ""
+    """The text in which the stack exported its proofs; empty where it exported none, or a version before exported them."""
     exists: bool = True
     """False if there is no such stack."""
 
@@ -89,6 +90,11 @@ class StackOutputs:
     def database_id(self, name: str) -> str | None:
         """The id of a database that the stack has."""
         return (self.databases[name].id or None) if name in self.databases else None
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What the release step of the stack holds, as this version records it."""
+        return as_recorded({**self.raw, "proofs": self.history or self.raw.get("proofs")})
 
     @property
     def declared(self) -> dict[str, dict[str, dict[str, Any]]]:
@@ -130,15 +136,18 @@ class StackOutputs:
 def read_outputs(raw: Mapping[str, Any] | None, stack: str = "") -> StackOutputs:
     """Read the outputs that Pulumi returned for ``stack``; None means that there is no such stack.
 
-    Raises SettingsError if a part of the environment has another type than any version exports. Unreadable proofs are left out
+    Raises SettingsError if a part has another form or type than any version exports. Single proofs that cannot be read are left out
     (``StackOutputs.require_newest``, and the gate says which).
     """
+    plain = plain_outputs(raw or {}, stack)
     try:
-        exported = _Exported.model_validate(raw or {})
+        exported = _Exported.model_validate(plain)
     except ValidationError as error:
         raise SettingsError(f"stack {stack}".strip(), f"its outputs cannot be read ({': '.join(first_fault(error))})", RESTORE) from None
     environment = exported.environment
-    return StackOutputs(environment.workers, environment.databases, environment.secrets, proofs_in(raw), raw or {}, exists=raw is not None)
+    text = str((raw or {}).get(HISTORY, ""))
+    parts = (environment.workers, environment.databases, environment.secrets, proofs_in(plain))
+    return StackOutputs(*parts, raw=plain, history=text, exists=raw is not None)
 
 
 def ledger_of(migrations: Mapping[str, str]) -> Ledger:

@@ -6,6 +6,7 @@ Everything is redacted as it is read, by the secrets of this process: an error t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -14,6 +15,7 @@ from crane_infra.config.consistency import neighbours
 from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
 from crane_infra.errors import CraneError, ReportError, SettingsError
 from crane_infra.redact import Redactor
+from crane_infra.release.exported import plain_outputs
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.preview_record import PreviewRecord, parse_record
 from crane_infra.report.engine import Preview, parse_preview, redacted
@@ -117,14 +119,19 @@ def _record(path: Path | None, redact: Redactor) -> PreviewRecord | int | None:
 def _outputs(name: Environment, path: Path | None, preview: Preview | None, redact: Redactor) -> StackOutputs | None:
     """The last outputs: from their file, else as the preview saw them."""
     if path is None:
-        return read_outputs(preview.outputs, name) if preview else None
+        return _readable(preview.outputs, name, redact) if preview else None
     try:
-        outputs = redacted(from_json(_read(path) or "{}"), redact)
+        outputs = from_json(_read(path) or "{}")
     except ValueError:
         outputs = None
     if not isinstance(outputs, dict):
         raise ReportError(str(path), "is not the JSON of a stack's outputs", "Write it with pulumi stack output --json")
-    return read_outputs(outputs, name)
+    return _readable(outputs, name, redact)
+
+
+def _readable(outputs: Mapping[str, Any], name: Environment, redact: Redactor) -> StackOutputs:
+    """The outputs, redacted once their proofs are unpacked."""
+    return read_outputs(redacted(plain_outputs(outputs, name), redact), name)
 
 
 def _read(path: Path) -> str:

@@ -24,7 +24,7 @@ from crane_infra.program.announce.adoptions import announce_adoptions
 from crane_infra.program.announce.manual import announce_deployments, look_at_deployments
 from crane_infra.program.announce.migrations import announce_migrations, look_at_ledgers
 from crane_infra.program.background import begin
-from crane_infra.program.hooks.steps import ProveStep, migrate_database, prove
+from crane_infra.program.hooks.steps import Logs, ProveStep, migrate_database, prove
 from crane_infra.program.preparation import Prepared
 from crane_infra.redact import Redactor
 from crane_infra.release.gate import verdict_for
@@ -187,7 +187,7 @@ def _deploy(account: ProvenAccount, cloud: Running, folder: Path, environment: E
     api.result("PUT", f"/workers/scripts/{script}/schedules", [{"cron": "0 3 * * *"}])
     files = account.release.migrations[DATABASE]
     shown = settings.databases[DATABASE].name
-    asyncio.run(migrate_database(settings, shown, database, SchemaFiles(files), release=account.release.digest, log=lambda _: None))
+    asyncio.run(migrate_database(settings, shown, database, SchemaFiles(files), release=account.release.digest, logs=Logs(print, print)))
     head = head_of(files)
     proof = {
         "schema": PROOF_SCHEMA,

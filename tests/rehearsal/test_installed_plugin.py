@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from crane_infra.rehearsal.plugin import PROGRAM
+from crane_infra.release.exported import plain_outputs
 from tests.clone import CRANE, Run
 from tests.rehearsal import official_plugin
 
@@ -34,7 +35,7 @@ def test_the_engine_uses_the_installed_plugin_and_both_stacks_are_deployed(run: 
     session = run("sh", "-c", SESSION, PULUMI_HOME=str(tmp_path / "pulumi home"))
     assert session.returncode == 0, session.stdout + session.stderr
     assert "18 to create" in session.stdout
-    newest = json.loads((clone / "production.json").read_text(encoding="utf-8"))["proofs"][0]
+    newest = plain_outputs(json.loads((clone / "production.json").read_text(encoding="utf-8")))["proofs"][0]
     assert newest["versions"] == {name: version(name) for name in ("pulumi", "pulumi-cloudflare")}
     runs = official_plugin.starts(tmp_path / "pulumi home")
     assert len(runs) >= len(("preview", "up", "up"))

@@ -14,6 +14,7 @@ from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, 
 from crane_infra.config.settings import Environment, Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
+from crane_infra.release.exported import exported
 from crane_infra.release.preview_record import RecordedAdoption
 from crane_infra.release.proof import PROOF_SCHEMA
 from crane_infra.report.collect import Sources, collect, failure
@@ -96,6 +97,8 @@ class Stage:
     config: dict[Environment, Json] = field(default_factory=dict)
     records: dict[Environment, str | None] = field(default_factory=dict)
     """What the program wrote during the last preview of each environment, None where it wrote nothing."""
+    packs: bool = True
+    """Whether the stacks were written by this version; one before exported everything plainly."""
 
     def __post_init__(self) -> None:
         """Write the files."""
@@ -197,16 +200,16 @@ class Stage:
         refusals: tuple[str, ...] = (),
     ) -> Json:
         """What the engine would print for the present files, with more messages (severity, text) and steps; the program's record is kept."""
-        last = self.outputs.get(environment)
+        last, exported_last = self.outputs.get(environment), self._exported(environment)
         if any(severity == "error" for severity, _ in logged):
             self.records[environment] = None
-            return preview_json(environment, last, logged, steps)
+            return preview_json(environment, exported_last, logged, steps)
         files, settings = self.now(environment)
         before = self.files.get(environment)
         shown = program_log(files, settings, before, adoptions, refusals)
         self.records[environment] = shown.record(files, settings)
         planned = planned_steps(environment, files, before, last or {}, self._environment(settings))
-        return preview_json(environment, last, shown.logged + logged, (*planned, *steps))
+        return preview_json(environment, exported_last, shown.logged + logged, (*planned, *steps))
 
     def report(
         self,
@@ -222,12 +225,17 @@ class Stage:
         sources = Sources(
             previews={name: self._file(f"{name}.json", preview) for name, preview in previews.items()},
             records={name: self._file(f"{name}-record.json", self.records.get(name)) for name, preview in previews.items() if preview},
-            outputs={name: self._file(f"{name}-outputs.json", self.outputs.get(name, {})) for name in outputs},
+            outputs={name: self._file(f"{name}-outputs.json", self._exported(name) or {}) for name in outputs},
             failed=self._file("failed.txt", failed),
         )
         with contextlib.chdir(self.folder):
             sides = collect(self.catalog, sources, Path(), environ or {})
             return make_report(self.catalog, sides, failure(sources.failed, self.catalog, sides, environ or {}), NOW)
+
+    def _exported(self, environment: Environment) -> Json | None:
+        """What the stack exports; None for one that never ran."""
+        outputs = self.outputs.get(environment)
+        return exported(environment, outputs) if outputs and self.packs else outputs
 
     def _file(self, name: str, content: Json | str | None) -> Path | None:
         if content is None:

@@ -32,6 +32,12 @@ def test_a_comment_reads_as_it_did(name: str, stage: Stage) -> None:
     assert comment(CASES[name](stage)) == golden(name)
 
 
+@pytest.mark.parametrize("name", ["usual_change", "promotion", "rollback"])
+def test_a_comment_is_the_same_where_a_version_before_exported_the_outputs(name: str, stage: Stage) -> None:
+    stage.packs = False
+    assert comment(CASES[name](stage)) == golden(name)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_check_fails_exactly_for_what_must_not_be_merged(name: str, stage: Stage) -> None:
     assert bool(CASES[name](stage).objections) == (name in FAILING)

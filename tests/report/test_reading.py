@@ -83,6 +83,15 @@ def test_a_short_value_in_a_variable_named_like_a_secret_spoils_nothing(stage: S
     assert comment(usual_change(stage)) == comment(stage.report(staging=stage.preview(), environ=environ))
 
 
+def test_a_secret_in_a_packed_proof_is_hidden(stage: Stage) -> None:
+    stage.deploy("staging", "production")
+    for environment in ("staging", "production"):
+        stage.outputs[environment]["proofs"][0]["manifest"]["workers"]["crane-context"]["compatibility"]["date"] = "canary-token"
+    told = comment(stage.report(staging=stage.preview(), environ={"CLOUDFLARE_API_TOKEN": "canary-token"}))
+    assert "compatibility date" in told
+    assert "canary" not in told
+
+
 @pytest.mark.parametrize("outputs", [None, {}, {"proofs": []}, {"environment": {}}])
 def test_without_outputs_a_stack_has_no_release(outputs: dict[str, object] | None) -> None:
     last = read_outputs(outputs)

@@ -15,6 +15,7 @@ from crane_infra import catalog
 from crane_infra.rehearsal import local_project
 from crane_infra.rehearsal.local_project import LocalProject
 from crane_infra.rehearsal.project import Project
+from crane_infra.release.exported import plain_outputs
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from tests.repository import ROOT
@@ -57,7 +58,11 @@ class World:
         return self.engine.run("up", "--stack", stack, *SURE, "--suppress-progress", *words, **variables)
 
     def outputs(self, stack: str) -> Json:
-        """What a stack exports."""
+        """What a stack exports for machines, in plain form: proofs, releases, environment."""
+        return plain_outputs(self.exported(stack), stack)
+
+    def exported(self, stack: str) -> Json:
+        """What a stack exports, as the engine prints it."""
         return dict(json.loads(self.engine.well("stack", "output", "--stack", stack, "--json")))
 
     def proofs(self, stack: str) -> list[Json]:

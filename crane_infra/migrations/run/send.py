@@ -19,7 +19,7 @@ async def send_file(run: Run, file: MigrationFile) -> None:
     request = _request_for(run, file)
     if any(may_be_cut(statement.sql) for statement in request):
         run.has_written = True
-        run.log(f"{file.name} runs through D1's import, which blocks the database until it is done")
+        run.log_progress(f"{file.name} runs through D1's import, which blocks the database until it is done")
         await run.db.run_file(as_file(request))
     else:
         await _send(run, request)

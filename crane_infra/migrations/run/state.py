@@ -38,6 +38,8 @@ class Run:
     adopted: list[str] = field(default_factory=list)
     base_to_record: MigrationFile | None = None
     """A base schema that the ledger does not record yet, once the live schema was found to be the one that it makes."""
+    write_progress: Callable[[str], None] | None = None
+    """Takes what goes as planned; None: ``write_log`` does."""
 
     def start_from(self, judgement: Judgement) -> None:
         """Take the ledger, the plan and the row counts from a judgement that refuses nothing."""
@@ -74,11 +76,15 @@ class Run:
     def mark_applied(self, file: MigrationFile) -> None:
         """Note and log that this run applied a file."""
         self.applied.append(file.name)
-        self.log(f"applied {file.name}")
+        self.log_progress(f"applied {file.name}")
 
     def log(self, message: str) -> None:
         """Log a message about the database."""
         self.write_log(f"{self.db.name}: {message}")
+
+    def log_progress(self, message: str) -> None:
+        """Log a message about what goes as planned."""
+        (self.write_progress or self.write_log)(f"{self.db.name}: {message}")
 
     @property
     def progress(self) -> str:

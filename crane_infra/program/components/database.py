@@ -86,5 +86,7 @@ def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.
             protect=True,
             depends_on=list(after),
             hooks=step.migrate,
+            # The run says which files are pending, with their classes.
+            hide_diffs=["input.migrations"],
         ),
     )

@@ -14,7 +14,7 @@ def declare_release(
 ) -> pulumi.Stash:
     """Declare the step, once everything in ``after`` is done.
 
-    Previews hide its proofs: twenty long records that each release moves on by one.
+    Previews hide its proofs, a long text that each release replaces.
     """
     options = pulumi.ResourceOptions(protect=True, depends_on=list(after), hooks=prove, hide_diffs=["input.proofs", "input.releases"])
     return pulumi.Stash("release", input=record, opts=options)

@@ -15,8 +15,9 @@ from crane_infra.program.casing import snake
 from crane_infra.program.components.database import Database
 from crane_infra.program.hooks.adapter import Action, around, before
 from crane_infra.program.hooks.script_settings import SettingsGuard
-from crane_infra.program.hooks.steps import Log, ProveStep, judged_as_used, migrate_database, prove, require_schemas
+from crane_infra.program.hooks.steps import Log, Logs, ProveStep, judged_as_used, migrate_database, prove, require_schemas
 from crane_infra.program.preparation import Prepared
+from crane_infra.release.exported import proofs_of
 from crane_infra.release.gate import Verdict
 from crane_infra.release.schemas import schema_files_of
 
@@ -55,7 +56,7 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
             schema = schema_files_of(settings, name, files, run.release.bases.get(name))
             if database_id != run.database_id(name):
                 schema = await judged_as_used(settings, database_id, schema, scripts_with(settings, run.catalog, name))
-            await migrate_database(settings, shown, database_id, schema, release=run.release.digest, log=_log(run))
+            await migrate_database(settings, shown, database_id, schema, release=run.release.digest, logs=Logs(_log(run), _progress(run)))
 
     return _bind(run, f"{name}-schema", migrate)
 
@@ -79,10 +80,11 @@ def check_before_traffic(
 def prove_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:
     """Before the release record is written: set back what somebody changed of the declared settings, then prove what the record claims."""
     returned = [declared_script(run, name) for name in run.catalog.workers if name in plan.settings.returned]
-    step = ProveStep(run.settings, run.catalog, {name: run.secrets_of(name) for name in run.catalog.workers}, _log(run), returned)
+    secrets = {name: run.secrets_of(name) for name in run.catalog.workers}
+    step = ProveStep(run.settings, run.catalog, secrets, _log(run), returned, _progress(run))
 
     async def check(args: pulumi.ResourceHookArgs) -> None:
-        claim, *older = (args.new_inputs or {})["input"]["proofs"]
+        claim, *older = proofs_of((args.new_inputs or {})["input"])
         await prove(step, claim, older)
 
     return _bind(run, "release", check)
@@ -96,6 +98,11 @@ async def _expected_head(run: Prepared, plan: Plan, name: str, database: Databas
 
 def _log(run: Prepared) -> Log:
     return lambda text: pulumi.log.info(run.redact(text))
+
+
+def _progress(run: Prepared) -> Log:
+    """Lines that a terminal shows beside the step while it runs, and that stay in the log of a CI run."""
+    return lambda text: pulumi.log.info(run.redact(text), ephemeral=True)
 
 
 def _bind(run: Prepared, name: str, action: Action) -> pulumi.ResourceHookBinding:

@@ -29,13 +29,21 @@ async def judged_as_used(settings: Settings, database_id: str, schema: SchemaFil
         return await as_used(account, schema, scripts, database_id)
 
 
-async def migrate_database(settings: Settings, name: str, database_id: str, schema: SchemaFiles, *, release: str, log: Log) -> None:
+@dataclass(frozen=True)
+class Logs:
+    """Where a step writes: ``log`` for what stays to be read, ``progress`` for what goes as planned."""
+
+    log: Log
+    progress: Log
+
+
+async def migrate_database(settings: Settings, name: str, database_id: str, schema: SchemaFiles, *, release: str, logs: Logs) -> None:
     """Apply the pending migrations of one database, called ``name``.
 
     Raises MigrationError that names the file, what was applied and what is pending; ApiError where D1 fails.
     """
     async with open_account(settings) as account:
-        await migrate(account.database(database_id, name), schema, release=release, log=log)
+        await migrate(account.database(database_id, name), schema, release=release, log=logs.log, progress=logs.progress)
 
 
 async def require_schemas(settings: Settings, heads: Iterable[ExpectedHead]) -> None:
@@ -59,6 +67,8 @@ class ProveStep:
     secrets: Mapping[str, Mapping[str, str]] = field(repr=False)
     log: Log
     returned: Sequence[DeclaredScript] = ()
+    progress: Log | None = None
+    """Takes what goes as planned; None: ``log`` does."""
 
 
 async def prove(step: ProveStep, claim: Mapping[str, Any], older: Iterable[object] = ()) -> None:
@@ -85,7 +95,7 @@ async def _check(step: ProveStep, name: str, served: Served) -> None:
         passed = await run_checks(target, _due(worker, settings))
     except CheckError as error:
         raise await _with_way_back(step, served, error) from None
-    step.log(f"{target.worker}: {len(passed)} checks passed on {target.url}")
+    (step.progress or step.log)(f"{target.worker}: {len(passed)} checks passed on {target.url}")
 
 
 def _due(worker: CatalogWorker, settings: Settings) -> tuple[Check, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from crane_infra.config.settings import Settings, parse
 from crane_infra.errors import CraneError
 from crane_infra.migrations.files.read import SchemaFiles, read_migrations
-from crane_infra.program.hooks.steps import Log, migrate_database
+from crane_infra.program.hooks.steps import Log, Logs, migrate_database
 
 WELL = "ended well"
 
@@ -42,7 +42,7 @@ def serve(line: Connection, environ: Mapping[str, str], folder: Path, words: str
 def _migrate(given: Settings, database: str, name: str, folder: Path, log: Log) -> str:
     expected = SchemaFiles(read_migrations(folder, "migrations"), None)
     try:
-        asyncio.run(migrate_database(given, name, database, expected, release="release-1", log=log))
+        asyncio.run(migrate_database(given, name, database, expected, release="release-1", logs=Logs(log, log)))
     except CraneError as error:
         return f"error: {error}"
     return WELL

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pulumi.runtime import mocks as pulumi_mocks
 
+from crane_infra.release.exported import exported, plain_outputs
 from tests.program.graph.account import Account, serving
 from tests.repository import ROOT
 
@@ -91,6 +92,11 @@ class Monitor(pulumi_mocks.MockMonitor):
 
 
 Declare = Callable[..., Declared]
+
+
+def recorded(declared: Declared) -> dict[str, Any]:
+    """What the release step exports once it has passed, in plain form."""
+    return plain_outputs(exported("staging", declared.of("Stash")["release"]["input"]))
 
 
 def committed(environment: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from crane_infra.catalog import crane
 from tests.program.graph.account import Account
-from tests.program.graph.conftest import ACCOUNT, PLANTED, Declare, Declared, committed
+from tests.program.graph.conftest import ACCOUNT, PLANTED, Declare, Declared, committed, recorded
 
 STAGING = {"crane-context": "crane-context-staging", "crane-classifier": "crane-classifier-staging"}
 PRODUCTION = {"crane-context": "crane-context", "crane-classifier": "crane-classifier"}
@@ -105,7 +105,7 @@ def test_the_schema_step_records_every_migration_with_its_digest(staging: Declar
 
 
 def test_no_secret_value_stands_in_what_the_release_records(staging: Declared) -> None:
-    record = repr(staging.of("Stash")["release"])
+    record = repr((staging.of("Stash")["release"], recorded(staging)))
     assert "crane-context-staging" in record
     for value in (*PLANTED.values(), "canary-fingerprint-key", "canary-token"):
         assert value not in record
@@ -121,12 +121,6 @@ def test_nothing_but_shared_secrets_is_shared_between_the_environments(declare: 
         names = [{inputs.get(key) for inputs in declared.of(kind).values()} - {None} for declared in (one, other)]
         assert names[0], kind
         assert not names[0] & names[1], kind
-
-
-def recorded(declared: Declared) -> dict[str, Any]:
-    """What the release step exports once it has passed."""
-    outputs: dict[str, Any] = declared.of("Stash")["release"]["input"]
-    return outputs
 
 
 def test_a_worker_that_had_schedules_once_is_told_that_it_has_none_any_more(declare: Declare, account: Account) -> None:

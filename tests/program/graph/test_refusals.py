@@ -12,9 +12,13 @@ from pulumi.runtime.mocks import set_mocks
 from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError
 from crane_infra.program.stacks import own_settings
-from tests.program.graph.conftest import ACCOUNT, Declare, Declared, committed
+from crane_infra.release.packed import packed
+from tests.program.graph.conftest import ACCOUNT, Declare, Declared, committed, recorded
 
 STAGING, PRODUCTION = "organization/crane-infra/staging", "organization/crane-infra/production"
+
+
+NOTHING_PROVEN = {"__proofs": packed({}), "__environment": {}}
 
 
 def refusal(declare: Declare, environment: str = "staging", stacks: dict[str, Any] | None = None, **changes: object) -> str:
@@ -24,12 +28,6 @@ def refusal(declare: Declare, environment: str = "staging", stacks: dict[str, An
     assert "\n" not in text
     assert "canary" not in text
     return text
-
-
-def proven(staging: Declared) -> dict[str, Any]:
-    """The outputs of a staging that was declared."""
-    outputs: dict[str, Any] = staging.of("Stash")["release"]["input"]
-    return outputs
 
 
 @pytest.fixture
@@ -73,6 +71,9 @@ def test_bad_input_is_refused_before_anything_is_registered(
         ({STAGING: {}}, "production gate closed: staging has not proven any release."),
         ({STAGING: {"proofs": []}}, "production gate closed: staging has not proven any release."),
         ({STAGING: {"proofs": "yes"}}, "production gate closed: the proofs of staging cannot be read"),
+        ({STAGING: {"__proofs": "yes", "__environment": {}}}, "its outputs cannot be read (__proofs: is not a text that crane packed)"),
+        ({STAGING: {"__environment": {}}}, "its outputs cannot be read (__proofs: is not a text that crane packed)"),
+        ({STAGING: {"environment": "staging", **NOTHING_PROVEN}}, "production gate closed: staging has not proven any release."),
     ],
 )
 def test_an_update_of_production_without_a_proof_registers_nothing(
@@ -87,7 +88,7 @@ def test_a_preview_of_production_with_a_closed_gate_shows_the_whole_diff(declare
 
 
 def test_a_proof_of_another_account_does_not_open_the_gate(declare: Declare, nothing_registered: list[str]) -> None:
-    outputs = proven(declare("staging"))
+    outputs = recorded(declare("staging"))
     nothing_registered.clear()
     text = refusal(declare, "production", {STAGING: outputs}, account_id="f" * 32)
     assert f"is for account {ACCOUNT}" in text
@@ -95,7 +96,7 @@ def test_a_proof_of_another_account_does_not_open_the_gate(declare: Declare, not
 
 
 def test_a_distinct_secret_that_staging_uses_is_refused_by_name(declare: Declare, nothing_registered: list[str]) -> None:
-    outputs = proven(declare("staging"))
+    outputs = recorded(declare("staging"))
     nothing_registered.clear()
     secrets = committed("production")["secrets"] | {"CRANE_ADMIN_KEY": committed("staging")["secrets"]["CRANE_ADMIN_KEY"]}
     assert "CRANE_ADMIN_KEY: has the same value as in staging." in refusal(declare, "production", {STAGING: outputs}, secrets=secrets)
@@ -103,7 +104,7 @@ def test_a_distinct_secret_that_staging_uses_is_refused_by_name(declare: Declare
 
 
 def test_a_renamed_database_is_refused(declare: Declare, nothing_registered: list[str]) -> None:
-    outputs = proven(declare("staging"))
+    outputs = recorded(declare("staging"))
     nothing_registered.clear()
     databases = committed("staging")["databases"]
     databases["crane-context-db"]["name"] = "another-name"
@@ -140,7 +141,7 @@ def test_the_migrations_that_cannot_be_applied_are_refused_at_once_by_relative_p
 def test_production_is_refused_while_its_fingerprints_cannot_be_compared_with_staging_s(
     declare: Declare, nothing_registered: list[str]
 ) -> None:
-    outputs = proven(declare("staging"))
+    outputs = recorded(declare("staging"))
     nothing_registered.clear()
     assert "fingerprint-key: differs from the one of staging" in refusal(
         declare, "production", {STAGING: outputs}, fingerprint_key="canary-of-another-key"

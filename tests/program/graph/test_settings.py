@@ -9,7 +9,7 @@ from crane_infra import catalog
 from crane_infra.config.bindings import Ai, RateLimit, SecretsStoreSecret
 from crane_infra.errors import ApiError, SettingsError
 from tests.program.graph.account import Account
-from tests.program.graph.conftest import PLANTED, Declare, Declared, committed
+from tests.program.graph.conftest import PLANTED, Declare, Declared, committed, recorded
 
 STAGING = "organization/crane-infra/staging"
 SCRIPT = "crane-context-staging"
@@ -207,7 +207,7 @@ class TestAnAdoptionThatWouldDropSomething:
 
     def test_is_not_looked_at_again_once_it_is_done(self, declare: Declare, live: Account) -> None:
         live.serving.clear()
-        outputs = declare("staging").of("Stash")["release"]["input"]
+        outputs = recorded(declare("staging"))
         live.remember(outputs)
         live.serving = {f"{name}-staging": LIVE for name in ("crane-context", "crane-classifier")}
         assert "release" in declare("staging", {STAGING: outputs}, preview=True).of("Stash")
@@ -218,7 +218,7 @@ class TestDeclaredSettingsThatSomebodyChanged:
     def outputs(self, declare: Declare, account: Account) -> dict[str, Any]:
         """What staging exports with schedules and preview addresses."""
         content = workers(preview_urls=True, crons=["0 3 * * *"])
-        outputs: dict[str, Any] = declare("staging", workers=content).of("Stash")["release"]["input"]
+        outputs = recorded(declare("staging", workers=content))
         account.remember(outputs)
         account.serving = {f"{name}-staging": {"id": f"{name}-id"} for name in ("crane-context", "crane-classifier")}
         account.schedules[SCRIPT] = ["0 3 * * *"]
@@ -228,8 +228,7 @@ class TestDeclaredSettingsThatSomebodyChanged:
     def again(self, declare: Declare, outputs: dict[str, Any], **settings: object) -> dict[str, Any]:
         """What staging exports in the next run."""
         content = workers(**{"preview_urls": True, "crons": ["0 3 * * *"], **settings})
-        exported: dict[str, Any] = declare("staging", {STAGING: outputs}, workers=content, preview=True).of("Stash")["release"]["input"]
-        return exported
+        return recorded(declare("staging", {STAGING: outputs}, workers=content, preview=True))
 
     def test_are_none_where_all_is_as_declared(self, declare: Declare, outputs: dict[str, Any], logged: list[str]) -> None:
         assert self.again(declare, outputs)["environment"] == outputs["environment"]

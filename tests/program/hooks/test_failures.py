@@ -3,6 +3,7 @@
 One story on one local cloud: each fixture goes on from the one that it names.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,7 +266,7 @@ class TestSecrets:
         assert shown(planted, output) == []
 
     def test_not_in_the_state_nor_in_the_outputs(self, world: World, planted: dict[str, str]) -> None:
-        printed = world.state("staging") + world.engine.well("stack", "output", "--stack", "staging", "--json")
+        printed = world.state("staging") + json.dumps([world.exported("staging"), world.outputs("staging")])
         assert shown(planted, printed) == []
 
     def test_not_in_any_file_but_those_of_the_cloud_itself(self, world: World, planted: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from crane_infra.live.account import open_account
 from crane_infra.live.expected import expected_heads, require_still_proven
 from crane_infra.migrations.files.read import SchemaFiles, read_migrations
 from crane_infra.migrations.ledger import head_of
-from crane_infra.program.hooks.steps import ProveStep, migrate_database, prove, require_schemas
+from crane_infra.program.hooks.steps import Logs, ProveStep, migrate_database, prove, require_schemas
 from crane_infra.release.proof import Proof
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
@@ -126,7 +126,9 @@ async def live(make_live: MakeLive) -> Live:
 async def migrate(live: Live) -> None:
     settings = live.step.settings
     files = read_migrations(settings.workers_dir, shown_as="m")
-    await migrate_database(settings, "db", live.claim["databases"]["db"]["id"], SchemaFiles(files), release="a" * 64, log=live.step.log)
+    await migrate_database(
+        settings, "db", live.claim["databases"]["db"]["id"], SchemaFiles(files), release="a" * 64, logs=Logs(live.step.log, live.step.log)
+    )
 
 
 async def require_proven(live: Live, proof: Proof) -> None:

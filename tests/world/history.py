@@ -1,0 +1,51 @@
+"""A stack that has proven many releases: older proofs are added to its state, since proving twenty releases takes minutes."""
+
+import copy
+import json
+from pathlib import Path
+
+from crane_infra.release.exported import as_recorded, exported, plain_outputs
+from tests.world.engine import Json
+from tests.world.world import World
+
+RELEASE, ROOT = "pulumi:index:Stash::release", "pulumi:pulumi:Stack::"
+
+
+def add_history(world: World, stack: str, proofs: int, folder: Path) -> None:
+    """Let a stack have proven this many releases, the one that it has as the newest."""
+    plain = plain_outputs(world.exported(stack))
+    newest = plain["proofs"][0]
+    plain["proofs"] = [newest, *(_older(newest, number) for number in range(1, proofs))]
+    plain["releases"] = {proof["digest"]: number for number, proof in enumerate(reversed(plain["proofs"]), 1)}
+    change_state(world, stack, folder, as_recorded(plain), exported(stack, plain))
+
+
+def as_the_version_before_wrote_it(world: World, stack: str, folder: Path) -> Json:
+    """Give the state of a stack the form in which the version before wrote it. Returns its outputs."""
+    plain = plain_outputs(world.exported(stack))
+    change_state(world, stack, folder, plain, plain)
+    return plain
+
+
+def change_state(world: World, stack: str, folder: Path, record: Json, outputs: Json) -> None:
+    """Replace what the release step holds and what the stack exports."""
+    state = json.loads(world.state(stack))
+    for resource in state["deployment"]["resources"]:
+        if resource["urn"].endswith(RELEASE):
+            resource["inputs"]["input"] = resource["outputs"]["input"] = resource["outputs"]["output"] = record
+        elif ROOT in resource["urn"]:
+            resource["outputs"] = outputs
+    path = folder / "state.json"
+    path.write_text(json.dumps(state), encoding="utf-8")
+    world.engine.well("stack", "import", "--stack", stack, "--file", str(path))
+
+
+def _older(proof: Json, number: int) -> Json:
+    """The proof of another release: other code, other versions, older."""
+    older = copy.deepcopy(proof)
+    older["digest"] = f"{number:02}{proof['digest'][2:]}"
+    older["proven_at"] = f"2026-10-{30 - number:02}T08:00:00Z"
+    for name, worker in older["workers"].items():
+        worker["version"] = f"{number:08}-0000-4000-8000-000000000000"
+        worker["tag"] = older["manifest"]["workers"][name]["digest"] = f"{number:02}{worker['tag'][2:]}"
+    return older
