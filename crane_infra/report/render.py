@@ -137,27 +137,40 @@ def _workers(report: Report, room: _Room) -> str:
     known = [environment for environment in report.environments if environment.workers]
     names = list(dict.fromkeys(worker.name for environment in known for worker in environment.workers))
     rows = [row for name in names for row in _worker_rows(name, known, room)]
-    unchanged = [name for name in names if not any(row[0] == code(name) for row in rows)]
+    unchanged = [name for name in names if not any(row.cells[0] == code(name) for row in rows)]
     if not names:
         return ""
-    parts = ["### Workers"]
-    if rows:
-        parts.append(_table(("worker", "what", *(environment.environment for environment in known)), rows, room))
+    parts, heads = ["### Workers"], ("worker", "what", *(environment.environment for environment in known))
+    if shown := [row.cells for row in rows if not row.of_new_worker]:
+        parts.append(_table(heads, shown, room))
+    if folded := [row.cells for row in rows if row.of_new_worker]:
+        summary = f"What the new workers begin with: {wording.counted(len(folded), 'setting')}"
+        parts.append(details(summary, _table(heads, folded, room)))
     if unchanged:
         parts.append(f"{', '.join(map(code, unchanged))}: unchanged.")
     return "\n\n".join(parts)
 
 
-def _worker_rows(name: str, environments: Sequence[EnvironmentChanges], room: _Room) -> Iterable[Sequence[str]]:
+@dataclass(frozen=True)
+class _WorkerRow:
+    """A row of the table of workers. ``of_new_worker``: it is about what a worker begins with, and no running one changes."""
+
+    cells: Sequence[str]
+    of_new_worker: bool = False
+
+
+def _worker_rows(name: str, environments: Sequence[EnvironmentChanges], room: _Room) -> Iterable[_WorkerRow]:
     workers = [next((worker for worker in side.workers if worker.name == name), None) for side in environments]
     if any(worker and worker.standing != "kept" for worker in workers):
-        yield code(name), "worker", *(wording.STANDINGS[worker.standing] if worker else "" for worker in workers)
+        yield _WorkerRow((code(name), "worker", *(wording.STANDINGS[worker.standing] if worker else "" for worker in workers)))
     for what, part in dict.fromkeys((change.what, change.name) for worker in workers if worker for change in worker.changes):
         cells = [
             "not compared here" if what == "secret" and change is None and not side.previewed else _cell(change, room)
             for side, change in zip(environments, (_change(worker, what, part) for worker in workers), strict=True)
         ]
-        yield code(name), f"{what} {code(part, 80)}" if part else what, *cells
+        changing = [worker for worker in workers if _change(worker, what, part)]
+        is_new = all(worker is not None and worker.standing == "new" for worker in changing)
+        yield _WorkerRow((code(name), f"{what} {code(part, 80)}" if part else what, *cells), of_new_worker=is_new)
 
 
 def _change(worker: WorkerChanges | None, what: str, name: str) -> Change | None:

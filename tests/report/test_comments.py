@@ -63,6 +63,28 @@ def test_a_usual_change_fits_one_screen() -> None:
     assert len(folded.splitlines()) < 40
 
 
+def test_a_first_release_fits_one_screen_and_lists_its_settings_in_a_fold() -> None:
+    text = golden("first_release")
+    folded = re.sub(r"(?s)<details>.*?</details>", "folded", text)
+    assert len(folded.splitlines()) < 40
+    assert [line for line in folded.splitlines() if line.startswith("| `crane-context` |")] == [
+        "| `crane-context` | worker | **new** | **new** |"
+    ]
+    assert "| `crane-context` | variable `STALE_MINUTES` | new: `45` | new: `45` |" in text
+
+
+def test_what_changes_in_a_running_worker_is_never_folded(stage: Stage) -> None:
+    """It is new in production, and staging runs it already."""
+    stage.deploy("staging")
+    stage.write("crane-context/dist/index.js", "export default { fetch: () => new Response('changed') };\n")
+    text = comment(stage.report(staging=stage.preview(), outputs=("staging", "production")))
+    folded = re.sub(r"(?s)<details>.*?</details>", "folded", text)
+    assert "| `crane-context` | worker | unchanged | **new** |" in folded
+    assert re.search(r"\| `crane-context` \| worker digest \| `\w{12}` → `\w{12}` \| new: `\w{12}` \|", folded)
+    assert "STALE_MINUTES" in text
+    assert "STALE_MINUTES" not in folded
+
+
 def test_every_kept_comment_belongs_to_a_case() -> None:
     assert {path.stem for path in GOLDEN.glob("*.md")} == set(CASES)
 
