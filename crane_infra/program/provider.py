@@ -13,27 +13,37 @@ from typing import Any
 
 import pulumi
 
+from crane_infra.live.provider_error import refusal_in
 from crane_infra.live.trouble import Service
 from crane_infra.program.waiting import Watch
 
 VERSION = version("pulumi-cloudflare")
 """The plugin has the version of its SDK, which pyproject.toml pins."""
+_NOUNS = {
+    "d1Database:D1Database": "database",
+    "worker:Worker": "worker",
+    "workerVersion:WorkerVersion": "new version of worker",
+    "workersDeployment:WorkersDeployment": "deployment of worker",
+    "workersCronTrigger:WorkersCronTrigger": "schedules of worker",
+}
+_EXPLAINED = ("d1Database:D1Database", "worker:Worker")
 _watches: set[asyncio.Task[None]] = set()
 """Those under way: the event loop itself keeps only weak references to its tasks."""
 
 
 @dataclass(frozen=True)
 class CloudflareAccount:
-    """The account of a resource. ``trouble`` asks it why a call may take long (``live/trouble.py``)."""
+    """The account of a resource. ``trouble`` asks it why a call may take long (``live/trouble.py``); ``redact`` hides secrets that an API echoes."""
 
     id: str
     trouble: Callable[[Service], Awaitable[str | None]]
+    redact: Callable[[str], str]
 
 
 class CloudflareResource(pulumi.CustomResource):
     """One resource. ``kind`` is its token without the package, for example ``worker:Worker``; inputs have the provider's names, in camelCase.
 
-    While the provider creates or updates it, an update says now and then what it waits for. Not while it is imported: the engine runs no
+    Where Cloudflare refuses a call, the cause is logged first: the provider's own text is a page of JSON. While the provider creates or updates it, an update says now and then what it waits for. Not while it is imported: the engine runs no
     hook before that, so nobody knows when it begins.
     """
 
@@ -43,17 +53,37 @@ class CloudflareResource(pulumi.CustomResource):
         async def begins(_: pulumi.ResourceHookArgs) -> None:
             """The last hook before the provider's call."""
             ended = asyncio.ensure_future(_end_of(self))
-            service: Service = "d1" if kind.startswith("d1") else "workers"
-            watch = Watch(pulumi.log.info).over(ended, f"{kind.partition(':')[2]} {name}", lambda: account.trouble(service))
+            watch = Watch(pulumi.log.info).over(ended, f"{kind.partition(':')[2]} {name}", lambda: account.trouble(_service(kind)))
             task = asyncio.ensure_future(watch)
             _watches.add(task)
             task.add_done_callback(_watches.discard)
 
+        async def failed(args: pulumi.ErrorHookArgs) -> bool:
+            """After a call of the provider that failed. It cannot change the failure."""
+            with contextlib.suppress(Exception):
+                _say_cause(account, kind, args)
+            return False  # the provider has tried often enough
+
         own = pulumi.ResourceOptions(version=VERSION)
         if not pulumi.runtime.is_dry_run():
             hooks: list[pulumi.ResourceHook | pulumi.ResourceHookFunction] = [pulumi.ResourceHook(f"{kind}-{name}-begins", begins)]
-            own.hooks = pulumi.ResourceHookBinding(before_create=hooks, before_update=hooks)
+            own.hooks = pulumi.ResourceHookBinding(
+                before_create=hooks, before_update=hooks, on_error=[pulumi.ErrorHook(f"{kind}-{name}-failed", failed)]
+            )
         super().__init__(f"cloudflare:index/{kind}", name, {"accountId": account.id, **inputs}, pulumi.ResourceOptions.merge(opts, own))
+
+
+def _say_cause(account: CloudflareAccount, kind: str, args: pulumi.ErrorHookArgs) -> None:
+    """Log why Cloudflare refused a call, where the provider's text says so. What already exists is explained by another hook."""
+    text = next(iter(args.errors), "")
+    is_taken = args.failed_operation == "create" and kind in _EXPLAINED and "exist" in text
+    error = None if is_taken else refusal_in(text, f"{_NOUNS[kind]} {args.name}", _service(kind), account.id)
+    if error:
+        pulumi.log.error(account.redact(str(error)))
+
+
+def _service(kind: str) -> Service:
+    return "d1" if kind.startswith("d1") else "workers"
 
 
 async def _end_of(resource: pulumi.Resource) -> None:

@@ -89,7 +89,7 @@ def declare_release(
 
 
 def _account(run: Prepared) -> CloudflareAccount:
-    return CloudflareAccount(run.settings.account_id, partial(trouble, run.settings))
+    return CloudflareAccount(run.settings.account_id, partial(trouble, run.settings), run.redact)
 
 
 def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str, Database]) -> WorkerConfig:

@@ -25,7 +25,7 @@ async def no_trouble(_: str) -> None:
     """An account whose API answers."""
 
 
-QUIET = CloudflareAccount(ACCOUNT, no_trouble)
+QUIET = CloudflareAccount(ACCOUNT, no_trouble, str)
 
 
 OURS: dict[str, Callable[[], dict[str, Any]]] = {

@@ -4,6 +4,7 @@ One story on one local cloud: each fixture goes on from the one that it names.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,15 @@ class TestAnApiThatFails:
     def test_an_upload_that_is_refused_fails_the_update(self, upload_refused: Result) -> None:
         assert upload_refused.exit != 0
         assert "injected: no upload" in upload_refused.output
+
+    def test_its_cause_stands_before_what_the_provider_says(self, upload_refused: Result) -> None:
+        said, *_ = upload_refused.errors
+        assert re.fullmatch(
+            r"new version of worker crane-c\w+: the API token may not do this \(403\), injected: no upload \(code \d+\)\. "
+            r"Give it the permission Workers Scripts Write on account \w+\.",
+            said,
+        )
+        assert any("failed to make http request" in error for error in upload_refused.errors)
 
     def test_a_query_that_is_refused_fails_the_update_and_nothing_is_deployed(self, query_refused: Interrupted) -> None:
         assert "injected: no query" in one_error(query_refused.run)
