@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -44,11 +44,17 @@ def select(checks: Iterable[Check], environment: str) -> tuple[Check, ...]:
 
 
 async def run_checks(
-    target: Target, checks: Sequence[Check], *, pause: float = 1.0, client: httpx.AsyncClient | None = None
+    target: Target,
+    checks: Sequence[Check],
+    *,
+    pause: float = 1.0,
+    client: httpx.AsyncClient | None = None,
+    begins: Callable[[Check], None] | None = None,
 ) -> tuple[Passed, ...]:
     """Run the checks one after another, those that look for the version first, and return those that passed.
 
-    ``pause`` is the first wait between two tries, in seconds; waits grow to ten seconds and vary by half. Raises CheckError for a check that
+    ``pause`` is the first wait between two tries, in seconds; waits grow to ten seconds and vary by half. ``begins`` hears of each check before
+    its first try. Raises CheckError for a check that
     cannot be sent, before anything is sent, and for the first one that has not passed at its deadline.
     """
     redact = Redactor(target.secrets)
@@ -56,7 +62,12 @@ async def run_checks(
     requests = [prepare(target, check) for check in ordered]
     opened = contextlib.nullcontext(client) if client else httpx.AsyncClient(timeout=_REQUEST_SECONDS, verify=trusted())
     async with opened as http:
-        return tuple([await _poll(target, request, pause, http, redact) for request in requests])
+        passed = []
+        for request in requests:
+            if begins:
+                begins(request.check)
+            passed.append(await _poll(target, request, pause, http, redact))
+        return tuple(passed)
 
 
 async def _poll(target: Target, request: Request, pause: float, http: httpx.AsyncClient, redact: Redactor) -> Passed:

@@ -19,7 +19,7 @@ from crane_infra.migrations.run.failure import failure, require_recorded
 from crane_infra.migrations.run.prepare import prepare
 from crane_infra.migrations.run.send import asks_too_long, is_temporary, send_file, wait_for
 from crane_infra.migrations.run.settle import settle
-from crane_infra.migrations.run.state import Pause, Run
+from crane_infra.migrations.run.state import Pause, Progress, Run
 from crane_infra.migrations.status import judge_live
 
 ATTEMPTS = 2
@@ -41,15 +41,15 @@ async def migrate(
     *,
     release: str,
     log: Callable[[str], None],
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
     pause: Pause = asyncio.sleep,
 ) -> Outcome:
     """Apply every pending file of ``schema`` to ``db``, each exactly once; an empty database gets the base schema first.
 
-    ``release`` is recorded in the ledger; ``progress`` takes what goes as planned, where ``log`` should not. Raises MigrationError (files and ledger disagree, lint stops a file, the live schema differs, or a
+    ``release`` is recorded in the ledger; ``progress`` is told what goes as planned, where ``log`` should not be. Raises MigrationError (files and ledger disagree, lint stops a file, the live schema differs, or a
     file failed) and ApiError (the database cannot be read, or has no bookmark).
     """
-    run = Run(db, schema, release, log, pause, write_progress=progress)
+    run = Run(db, schema, release, log, pause, watcher=progress)
     judgement = await _stable_judgement(run)
     _report(run, judgement)
     run.start_from(judgement)

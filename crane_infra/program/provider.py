@@ -43,7 +43,7 @@ class CloudflareAccount:
 class CloudflareResource(pulumi.CustomResource):
     """One resource. ``kind`` is its token without the package, for example ``worker:Worker``; inputs have the provider's names, in camelCase.
 
-    Where Cloudflare refuses a call, the cause is logged first: the provider's own text is a page of JSON. While the provider creates or updates it, an update says now and then what it waits for. Not while it is imported: the engine runs no
+    Where Cloudflare refuses a call, the cause is logged too: the provider's own text is a page of JSON. While the provider creates or updates it, an update says now and then what it waits for. Not while it is imported: the engine runs no
     hook before that, so nobody knows when it begins.
     """
 

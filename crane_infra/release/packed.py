@@ -1,7 +1,7 @@
 """One text that holds many proofs: compact, and read without a passphrase. Pure.
 
 Proofs repeat each other: a list of 500 migrations stands in each of twenty manifests. So equal parts are stored once, and then compressed.
-The engine shows long texts whole, but none of an output whose name begins with two underscores (docs/decisions/0031).
+The engine shows long texts whole, but none of an output whose name begins with two underscores (docs/decisions/0034).
 """
 
 import base64

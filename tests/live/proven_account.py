@@ -187,7 +187,7 @@ def _deploy(account: ProvenAccount, cloud: Running, folder: Path, environment: E
     api.result("PUT", f"/workers/scripts/{script}/schedules", [{"cron": "0 3 * * *"}])
     files = account.release.migrations[DATABASE]
     shown = settings.databases[DATABASE].name
-    asyncio.run(migrate_database(settings, shown, database, SchemaFiles(files), release=account.release.digest, logs=Logs(print, print)))
+    asyncio.run(migrate_database(settings, shown, database, SchemaFiles(files), release=account.release.digest, logs=Logs(print)))
     head = head_of(files)
     proof = {
         "schema": PROOF_SCHEMA,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from crane_infra.program.waiting import Watch, waits
+from crane_infra.program.waiting import Activity, Watch, waits
 
 
 @dataclass
@@ -85,4 +85,70 @@ async def test_the_end_of_a_call_ends_the_watch_at_once_and_leaves_no_task() -> 
     await asyncio.sleep(0)
     ended.set_result(None)
     await watch
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@dataclass
+class Step:
+    """A step of ours on a clock that stands still but for what is waited; ``plan`` says at which second it begins what."""
+
+    plan: dict[float, tuple[str, float | None]]
+    ends: float
+    now: float = 0.0
+    said: list[tuple[float, str]] = field(default_factory=list)
+
+    async def run(self) -> list[tuple[float, str]]:
+        """What was said, and when."""
+        activity = Activity(lambda line: self.said.append((self.now, line)), lambda: self.now)
+        ended = asyncio.get_running_loop().create_future()
+
+        async def within(_: asyncio.Future[None], seconds: float) -> bool:
+            end = self.now + seconds
+            for second, part in self.plan.items():
+                if self.now < second <= end:
+                    self.now = second
+                    activity.begins(*part)
+            self.now = end
+            if self.now >= self.ends and not ended.done():
+                ended.set_result(None)
+            return self.now >= self.ends
+
+        activity.begins(*self.plan.pop(0.0))
+        await Watch(activity.say, within, lambda: self.now).during(ended, activity)
+        return self.said
+
+
+async def test_a_part_of_a_step_is_spoken_of_after_two_seconds_and_every_ten_from_then_on() -> None:
+    said = await Step({0.0: ("w: check version", 60.0)}, ends=23).run()
+    assert said == [(at, f"w: check version: still waiting after {at} s, for {60 - at} s more at most") for at in (2, 12, 22)]
+
+
+async def test_a_part_that_is_quick_is_not_spoken_of_and_the_next_one_counts_anew() -> None:
+    said = await Step({0.0: ("0001.sql", None), 1.0: ("0002.sql", None), 5.0: ("0003.sql in D1's import", None)}, ends=9).run()
+    assert said == [(4, "0002.sql: still waiting after 3 s"), (8, "0003.sql in D1's import: still waiting after 3 s")]
+
+
+async def test_where_the_time_is_up_none_is_said_to_be_left() -> None:
+    assert (await Step({0.0: ("w: check version", 1.0)}, ends=3).run()) == [(2, "w: check version: still waiting after 2 s")]
+
+
+async def test_what_goes_as_planned_ends_the_part() -> None:
+    said, now = list[str](), [0.0]
+    activity = Activity(said.append, lambda: now[0])
+    activity.begins("w: check version", 60)
+    activity.passes("w: 1 checks passed")
+    now[0] = 30.0
+    assert (activity.due(), said) == (None, ["w: 1 checks passed"])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), SystemExit(3), asyncio.CancelledError()])
+async def test_a_step_that_fails_fails_as_it_did_and_leaves_no_task(error: BaseException) -> None:
+    async def fails() -> None:
+        raise error
+
+    def broken(_: str) -> None:
+        raise OSError
+
+    with pytest.raises(type(error)):
+        await Watch(broken).during(fails(), Activity(broken))
     assert asyncio.all_tasks() == {asyncio.current_task()}

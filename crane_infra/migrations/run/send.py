@@ -20,8 +20,10 @@ async def send_file(run: Run, file: MigrationFile) -> None:
     if any(may_be_cut(statement.sql) for statement in request):
         run.has_written = True
         run.log_progress(f"{file.name} runs through D1's import, which blocks the database until it is done")
+        run.begin(f"{file.name} in D1's import")
         await run.db.run_file(as_file(request))
     else:
+        run.begin(file.name)
         await _send(run, request)
 
 

@@ -37,7 +37,7 @@ async def settle(run: Run, file: MigrationFile, error: ApiError) -> bool:
 
 
 async def _read_until_clear(run: Run, file: MigrationFile, error: ApiError) -> None:
-    for seconds in (*POLLS, None):
+    for number, seconds in enumerate((*POLLS, None)):
         try:
             await run.read_again()
         except StartedNotDoneError as unfinished:
@@ -45,12 +45,16 @@ async def _read_until_clear(run: Run, file: MigrationFile, error: ApiError) -> N
             if seconds is None or (is_ours and not isinstance(error, NoAnswerError)):
                 cause = error.what if is_ours else ""
                 raise StartedNotDoneError(unfinished.path, unfinished.entry, run.db.name, cause) from None
-            run.log(f"{unfinished.entry.name} is in progress; checking again in {seconds:.0f} s")
+            run.log_progress(
+                f"{unfinished.entry.name} is in progress; checking again in {seconds:.0f} s, for {sum(POLLS[number:]):.0f} s at most"
+            )
+            run.begin(f"{unfinished.entry.name}, which is in progress", seconds)
             await run.pause(seconds)
         except BusyError as busy:
             if seconds is None:
                 raise MigrationError(file.path, f"{error.what}; and {busy.what}. {run.progress}", RUN_AGAIN) from None
-            run.log(f"the database is busy; checking again in {seconds:.0f} s")
+            run.log_progress(f"the database is busy; checking again in {seconds:.0f} s, for {sum(POLLS[number:]):.0f} s at most")
+            run.begin(f"{file.name}: the database is busy", seconds)
             await run.pause(seconds)
         except ApiError as unread:
             raise _unreadable(run, file, error, unread) from None

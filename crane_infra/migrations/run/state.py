@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 from uuid import uuid4
 
 from crane_infra.d1.database import DatabaseClient
@@ -13,6 +14,16 @@ from crane_infra.migrations.plan import Plan
 
 Pause = Callable[[float], Awaitable[None]]
 """Waits for a number of seconds."""
+
+
+class Progress(Protocol):
+    """Who is told how a run goes on, where that is somebody else than its log."""
+
+    def passes(self, text: str) -> None:
+        """Something went as planned."""
+
+    def begins(self, what: str, seconds: float | None = None) -> None:
+        """The run waits for this from now on, for so many seconds at most."""
 
 
 @dataclass
@@ -38,8 +49,8 @@ class Run:
     adopted: list[str] = field(default_factory=list)
     base_to_record: MigrationFile | None = None
     """A base schema that the ledger does not record yet, once the live schema was found to be the one that it makes."""
-    write_progress: Callable[[str], None] | None = None
-    """Takes what goes as planned; None: ``write_log`` does."""
+    watcher: Progress | None = None
+    """Is told what goes as planned and what the run waits for; None: the log has what goes as planned."""
 
     def start_from(self, judgement: Judgement) -> None:
         """Take the ledger, the plan and the row counts from a judgement that refuses nothing."""
@@ -84,7 +95,12 @@ class Run:
 
     def log_progress(self, message: str) -> None:
         """Log a message about what goes as planned."""
-        (self.write_progress or self.write_log)(f"{self.db.name}: {message}")
+        (self.watcher.passes if self.watcher else self.write_log)(f"{self.db.name}: {message}")
+
+    def begin(self, what: str, seconds: float | None = None) -> None:
+        """Say what the run waits for from now on, and for how long at most."""
+        if self.watcher:
+            self.watcher.begins(f"{self.db.name}: {what}", seconds)
 
     @property
     def progress(self) -> str:

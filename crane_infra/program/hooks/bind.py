@@ -17,6 +17,7 @@ from crane_infra.program.hooks.adapter import Action, around, before
 from crane_infra.program.hooks.script_settings import SettingsGuard
 from crane_infra.program.hooks.steps import Log, Logs, ProveStep, judged_as_used, migrate_database, prove, require_schemas
 from crane_infra.program.preparation import Prepared
+from crane_infra.program.waiting import Activity, Watch
 from crane_infra.release.exported import proofs_of
 from crane_infra.release.gate import Verdict
 from crane_infra.release.schemas import schema_files_of
@@ -56,7 +57,10 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
             schema = schema_files_of(settings, name, files, run.release.bases.get(name))
             if database_id != run.database_id(name):
                 schema = await judged_as_used(settings, database_id, schema, scripts_with(settings, run.catalog, name))
-            await migrate_database(settings, shown, database_id, schema, release=run.release.digest, logs=Logs(_log(run), _progress(run)))
+            activity = Activity(_progress(run))
+            logs = Logs(_log(run), activity)
+            work = migrate_database(settings, shown, database_id, schema, release=run.release.digest, logs=logs)
+            await Watch(activity.say).during(work, activity)
 
     return _bind(run, f"{name}-schema", migrate)
 
@@ -81,11 +85,12 @@ def prove_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:
     """Before the release record is written: set back what somebody changed of the declared settings, then prove what the record claims."""
     returned = [declared_script(run, name) for name in run.catalog.workers if name in plan.settings.returned]
     secrets = {name: run.secrets_of(name) for name in run.catalog.workers}
-    step = ProveStep(run.settings, run.catalog, secrets, _log(run), returned, _progress(run))
+    activity = Activity(_progress(run))
+    step = ProveStep(run.settings, run.catalog, secrets, _log(run), returned, activity)
 
     async def check(args: pulumi.ResourceHookArgs) -> None:
         claim, *older = proofs_of((args.new_inputs or {})["input"])
-        await prove(step, claim, older)
+        await Watch(activity.say).during(prove(step, claim, older), activity)
 
     return _bind(run, "release", check)
 

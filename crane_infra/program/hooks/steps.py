@@ -18,6 +18,7 @@ from crane_infra.live.expected import ExpectedHead, Served, expected_heads, expe
 from crane_infra.live.first_update import as_used
 from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files.read import SchemaFiles
+from crane_infra.migrations.run.state import Progress
 from crane_infra.release.proof import Proof, readable
 
 Log = Callable[[str], None]
@@ -31,10 +32,10 @@ async def judged_as_used(settings: Settings, database_id: str, schema: SchemaFil
 
 @dataclass(frozen=True)
 class Logs:
-    """Where a step writes: ``log`` for what stays to be read, ``progress`` for what goes as planned."""
+    """Where a step writes: ``log`` for what stays to be read; ``progress`` for what goes as planned and what it waits for, None: ``log``."""
 
     log: Log
-    progress: Log
+    progress: Progress | None = None
 
 
 async def migrate_database(settings: Settings, name: str, database_id: str, schema: SchemaFiles, *, release: str, logs: Logs) -> None:
@@ -67,8 +68,8 @@ class ProveStep:
     secrets: Mapping[str, Mapping[str, str]] = field(repr=False)
     log: Log
     returned: Sequence[DeclaredScript] = ()
-    progress: Log | None = None
-    """Takes what goes as planned; None: ``log`` does."""
+    progress: Progress | None = None
+    """Is told what goes as planned and what the step waits for; None: ``log`` has what goes as planned."""
 
 
 async def prove(step: ProveStep, claim: Mapping[str, Any], older: Iterable[object] = ()) -> None:
@@ -91,11 +92,16 @@ async def _check(step: ProveStep, name: str, served: Served) -> None:
     if served.is_twin:
         step.log(served.summary)
     target = Target(script, settings.url(name), served.version if worker.reports_version else None, step.secrets[name])
+
+    def begins(check: Check) -> None:
+        if step.progress:
+            step.progress.begins(f"{script}: check {check.name}", check.deadline)
+
     try:
-        passed = await run_checks(target, _due(worker, settings))
+        passed = await run_checks(target, _due(worker, settings), begins=begins)
     except CheckError as error:
         raise await _with_way_back(step, served, error) from None
-    (step.progress or step.log)(f"{target.worker}: {len(passed)} checks passed on {target.url}")
+    (step.progress.passes if step.progress else step.log)(f"{target.worker}: {len(passed)} checks passed on {target.url}")
 
 
 def _due(worker: CatalogWorker, settings: Settings) -> tuple[Check, ...]:

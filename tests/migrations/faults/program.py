@@ -42,7 +42,7 @@ def serve(line: Connection, environ: Mapping[str, str], folder: Path, words: str
 def _migrate(given: Settings, database: str, name: str, folder: Path, log: Log) -> str:
     expected = SchemaFiles(read_migrations(folder, "migrations"), None)
     try:
-        asyncio.run(migrate_database(given, name, database, expected, release="release-1", logs=Logs(log, log)))
+        asyncio.run(migrate_database(given, name, database, expected, release="release-1", logs=Logs(log)))
     except CraneError as error:
         return f"error: {error}"
     return WELL

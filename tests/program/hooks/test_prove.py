@@ -127,7 +127,7 @@ async def migrate(live: Live) -> None:
     settings = live.step.settings
     files = read_migrations(settings.workers_dir, shown_as="m")
     await migrate_database(
-        settings, "db", live.claim["databases"]["db"]["id"], SchemaFiles(files), release="a" * 64, logs=Logs(live.step.log, live.step.log)
+        settings, "db", live.claim["databases"]["db"]["id"], SchemaFiles(files), release="a" * 64, logs=Logs(live.step.log)
     )
 
 
