@@ -6,16 +6,17 @@ One story on one local cloud: each fixture goes on from the one that it names.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from crane_infra import catalog
+from crane_infra.release.exported import as_recorded, exported
 from crane_infra.release.gate import UNSIGNED
 from crane_infra.release.manifest import read_release
 from tests.command_line import crane
 from tests.world.copies import promoted_world
 from tests.world.engine import Json, Result
+from tests.world.history import change_state
 from tests.world.world import SETTINGS, World, edit
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -44,21 +45,10 @@ def forged(world: World, proof: Json) -> Json:
 
 
 def put_into_state(world: World, proofs: list[Json]) -> None:
-    """Write another list of proofs into staging's state."""
-    state = json.loads(world.state("staging"))
-    for resource in state["deployment"]["resources"]:
-        _replace(resource, proofs)
-    path = world.project.folder / "forged.json"
-    path.write_text(json.dumps(state), encoding="utf-8")
-    world.engine.well("stack", "import", "--stack", "staging", "--file", str(path))
+    """Write another list of proofs into staging's state, in the form in which the program keeps it."""
+    plain = world.outputs("staging") | {"proofs": proofs}
+    change_state(world, "staging", world.project.folder, as_recorded(plain), exported("staging", plain))
     assert world.proofs("staging") == proofs
-
-
-def _replace(part: Any, proofs: list[Json]) -> None:  # noqa: ANN401 (JSON)
-    if isinstance(part, dict) and "proofs" in part:
-        part["proofs"] = proofs
-    for below in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        _replace(below, proofs)
 
 
 def refused(run: Result) -> str:
