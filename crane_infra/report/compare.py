@@ -134,7 +134,7 @@ def _created(side: Side, names: Iterable[str]) -> set[str]:
     if side.preview is None or side.preview.errors:
         return set()
     steps = {name: side.preview.step(DATABASE, name) for name in names}
-    return {name for name, step in steps.items() if step is None or step.old}
+    return {name for name, step in steps.items() if step is None or step.op not in ("create", "import")}
 
 
 def _adoptions(side: Side, settings: Settings) -> tuple[str, ...]:

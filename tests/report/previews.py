@@ -17,6 +17,7 @@ Json = dict[str, Any]
 Logged = tuple[tuple[str, str], ...]
 """Lines of a log: severity and text."""
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # how the engine writes a value that only the update will know
+DATABASE = "crane:infra:Database$cloudflare:index/d1Database:D1Database"
 VERSION = "crane:infra:Worker$cloudflare:index/workerVersion:WorkerVersion"
 SCHEMA = "crane:infra:Database$pulumi:index:Stash"
 
@@ -83,6 +84,9 @@ def planned_steps(environment: Environment, files: Files, before: Files | None, 
     for name in files.bundles:
         if rotated or before is None or before.manifest["workers"].get(name) != files.manifest["workers"][name]:
             yield _step(environment, VERSION, name, {"inputs": _version(before, name)} if before else None, _version(files, name))
+    for name in files.migrations if before is None else ():
+        op = "import" if exported["databases"][name]["adopted"] else "create"
+        yield _step(environment, DATABASE, name, None, {"name": exported["databases"][name]["name"]}) | {"op": op}
     for name in files.migrations:
         if before is None or before.migrations[name] != files.migrations[name]:
             old = {"inputs": _schema(before, name)} if before else None

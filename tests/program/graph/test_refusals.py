@@ -129,11 +129,14 @@ def test_the_migrations_that_cannot_be_applied_are_refused_at_once_by_relative_p
         (tmp_path / worker / "dist").mkdir(parents=True)
         (tmp_path / worker / "dist" / "index.js").write_text("export default {}", encoding="utf-8")
         (tmp_path / worker / "migrations").mkdir()
-        (tmp_path / worker / "migrations" / "0001_first.sql").write_text("", encoding="utf-8")
+        (tmp_path / worker / "migrations" / "0001_first.sql").write_text("BEGIN;", encoding="utf-8")
     with pytest.raises(CraneError) as caught:
         declare("staging", workers_dir=str(tmp_path))
     lines = str(caught.value).splitlines()
-    shown = [f"{tmp_path.name}/{worker}/migrations/0001_first.sql: the file is empty" for worker in ("crane-context", "crane-classifier")]
+    shown = [
+        f"{tmp_path.name}/{worker}/migrations/0001_first.sql: BEGIN is not allowed in a migration"
+        for worker in ("crane-context", "crane-classifier")
+    ]
     assert [line.partition(". ")[0] for line in lines] == shown
     assert nothing_registered == []
 
