@@ -45,12 +45,9 @@ class Account:
     def answer(self, path: str, body: Any) -> Any:  # noqa: ANN401 (JSON)
         """The result of a call; None is 404."""
         kind, _, name = path.partition("?")[0].rpartition("/")
-        if kind.endswith("/d1"):  # none has the name of one that is to be created
-            return []
         of = kind.rpartition("/")[2]
-        if kind.endswith("/d1/database"):
-            replication = {"mode": self.replication.get(name, "disabled")}
-            return {"uuid": name, "name": self.databases[name], "read_replication": replication} if name in self.databases else None
+        if kind.endswith(("/d1", "/d1/database")):
+            return self._database(name) if of == "database" else []  # none has the name of one that is to be created
         match name:
             case "query":
                 return self._query(of, body) if self.answers_queries else None
@@ -62,6 +59,10 @@ class Account:
         if of == "versions":
             return {"id": name, "created_on": "2026-11-24T12:00:00Z", **self.serving[kind.split("/")[-2]]}
         return {"id": name, "name": name, **WORKER, **self.scripts.get(name, {})}
+
+    def _database(self, name: str) -> Any:  # noqa: ANN401 (JSON)
+        replication = {"mode": self.replication.get(name, "disabled")}
+        return {"uuid": name, "name": self.databases[name], "read_replication": replication} if name in self.databases else None
 
     def _query(self, database: str, body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (JSON)
         with closing(sqlite3.connect(":memory:")) as db:
