@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from crane_infra.rehearsal.asking_client import Answers, Question, asking
 from tests.world.copies import promoted_world
 from tests.world.engine import Json, Result
 from tests.world.world import World, edit
@@ -18,6 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 DATABASE, NEW = "crane-context-db-prod", "0009_notes.sql"
 OLD_TEXT = "which agent sessions are alive"
+PATIENCE = 60.0
 
 
 def well(run: Result) -> Result:
@@ -210,13 +212,13 @@ class Again:
     newest: str
     preview: Result
     run: Result
-    served: str
+    answers: Answers
     runs: str
 
 
 @pytest.fixture(scope="module")
 def again(releases: Releases, forward: Forward) -> Again:
-    """Both environments run a release without a new migration; then staging runs the one before it once more."""
+    """Both environments run a release without a new migration; then staging runs the one before it once more. A client asks production."""
     well(forward.run)
     world = releases.world
     edit(world.workers / "crane-context" / "dist" / "index.js", OLD_TEXT.upper(), OLD_TEXT.title())
@@ -224,10 +226,12 @@ def again(releases: Releases, forward: Forward) -> Again:
     well(world.up("production"))
     runs = world.proofs("production")[0]["digest"]
     use(world, releases.new)
-    proven = world.up("staging")
-    newest = world.proofs("staging")[0]["digest"]
-    preview, run = world.engine.run("preview", "--stack", "production"), world.up("production")
-    return Again(proven, newest, preview, run, world.answering("crane-context"), runs)
+    with asking(Question(f"{world.cloud.edge_url}/crane-context/version", steady=False)) as traffic:
+        proven = world.up("staging")
+        newest = world.proofs("staging")[0]["digest"]
+        preview, run = world.engine.run("preview", "--stack", "production"), world.up("production")
+        assert traffic.asked_again(PATIENCE)
+    return Again(proven, newest, preview, run, traffic.phase(), runs)
 
 
 class TestAnOlderReleaseThatIsProvenAgain:
@@ -237,7 +241,9 @@ class TestAnOlderReleaseThatIsProvenAgain:
 
     def test_does_not_take_production_back(self, releases: Releases, again: Again) -> None:
         assert refused(again.run) == closed(again.runs, releases.new_digest)
-        assert again.served == releases.world.proofs("production")[0]["workers"]["crane-context"]["version"]
+        (body,) = again.answers.versions
+        assert again.answers.wrong == []
+        assert releases.world.proofs("production")[0]["workers"]["crane-context"]["version"] in body
         assert again.runs == releases.world.proofs("production")[0]["digest"]
 
     def test_is_previewed_with_the_refusal(self, releases: Releases, again: Again) -> None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.world.copies import proven_world
+from crane_infra.rehearsal.asking_client import Answers, Question, asking
+from tests.world.copies import promoted_world
 from tests.world.engine import Result
 from tests.world.world import World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 DATABASE = "crane-context-db-staging"
+PATIENCE = 60.0
 
 
 def id_of(world: World) -> str | None:
@@ -34,31 +36,37 @@ class Deleted:
     """Staging's runs after its database was deleted."""
 
     id: str
+    closed: Result
     refused: Result
     not_refreshed: Result
     created: Result
     again: Result
+    answers: Answers
+    """What production's users got until the database was there again."""
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Staging is proven."""
-    with proven_world(tmp_path_factory) as made:
+    """Staging proven and promoted."""
+    with promoted_world(tmp_path_factory) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def deleted(world: World) -> Deleted:
-    """The database is deleted; then everything that the errors say is done, one after the other."""
+    """The database is deleted; then everything that the errors say is done, one after the other. A client asks production."""
     was = id_of(world)
     assert was
-    world.api("DELETE", f"/d1/database/{was}")
-    refused = world.up("staging")
-    (line,) = refused.errors
-    follow(world, line.partition(", then pulumi refresh")[0])
-    not_refreshed = world.up("staging")
-    follow(world, line.partition("recreate")[2].partition(", then ")[2])
-    return Deleted(was, refused, not_refreshed, world.up("staging"), world.up("staging"))
+    with asking(Question(f"{world.cloud.edge_url}/crane-context/version", steady=False)) as traffic:
+        world.api("DELETE", f"/d1/database/{was}")
+        closed, refused = world.up("production"), world.up("staging")
+        (line,) = refused.errors
+        follow(world, line.partition(", then pulumi refresh")[0])
+        not_refreshed = world.up("staging")
+        follow(world, line.partition("recreate")[2].partition(", then ")[2])
+        created, again = world.up("staging"), world.up("staging")
+        assert traffic.asked_again(PATIENCE)
+    return Deleted(was, closed, refused, not_refreshed, created, again, traffic.phase())
 
 
 class TestADeletedDatabase:
@@ -68,6 +76,13 @@ class TestADeletedDatabase:
             f"database {DATABASE}: {deleted.id} was deleted at Cloudflare, with all its rows. To start with an empty one on purpose: "
         )
         assert deleted.refused.exit != 0
+
+    def test_closes_the_gate_and_production_goes_on_as_it_was(self, world: World, deleted: Deleted) -> None:
+        (line,) = deleted.closed.errors
+        assert line.startswith("production gate closed: staging has changed since its proof: ")
+        (body,) = deleted.answers.versions
+        assert deleted.answers.wrong == []
+        assert world.proofs("production")[0]["workers"]["crane-context"]["version"] in body
 
     def test_is_not_created_while_the_state_still_has_it(self, deleted: Deleted) -> None:
         assert (

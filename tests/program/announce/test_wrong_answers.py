@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from crane_infra.rehearsal.asking_client import Question, Traffic
+from crane_infra.rehearsal.asking_client import Question, Traffic, asking
 from local_cloud.faults.model import Error, Reply, Then
 from tests.world.copies import promoted_world
 from tests.world.engine import Result
@@ -97,11 +97,8 @@ def active(world: World) -> str:
 def rollback(world: World) -> Iterator[Rollback]:
     """Somebody deploys an older version by hand; from then on a client asks for it."""
     world.deploy(SCRIPT, world.upload(SCRIPT, BY_HAND))
-    traffic = Traffic([Question(f"{world.cloud.edge_url}/{SCRIPT}/")])
-    traffic.begin()
-    assert traffic.asked_again(PATIENCE)
-    yield Rollback(active(world), traffic)
-    traffic.end()
+    with asking(Question(f"{world.cloud.edge_url}/{SCRIPT}/")) as traffic:
+        yield Rollback(active(world), traffic)
 
 
 class TestARollbackByHand:
