@@ -116,7 +116,7 @@ class Account:
     async def script(self, script: str) -> LiveScript | None:
         """The settings and schedules of the worker of this name; None where there is no such worker."""
         settings = await self._worker(script)
-        return None if settings is None else LiveScript(settings, await again(lambda: self.reads.crons(script)))
+        return None if settings is None else LiveScript(settings, await again(lambda: self._crons(script, settings)))
 
     async def worker(self, script: str) -> LiveWorker | None:
         """The worker of this name with its active version (the one with the most traffic); None where there is no such worker."""
@@ -166,6 +166,15 @@ class Account:
             return worker
 
         return await again(once)
+
+    async def _crons(self, script: str, worker: Json) -> tuple[str, ...]:
+        """The schedules of a worker that exists; it has none as long as it has no version."""
+        try:
+            return await self.reads.crons(script)
+        except NotFoundError:
+            if worker.get("deployed_on"):
+                raise contradiction(f"schedules of {script}", "it says that there is no such worker, and shows its settings") from None
+        return ()
 
     async def _database(self, database_id: str) -> DatabaseAnswer | None:
         for _ in range(2):

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.config.script_settings import shown
+from crane_infra.d1.sdk import again
 from crane_infra.live.account import Account, LiveScript
+from crane_infra.live.reads import contradiction
 from crane_infra.live.script_settings import differences
 from crane_infra.live.set_back import change_settings, set_schedules
 
@@ -34,7 +36,7 @@ def deviations(live: LiveScript, declared: DeclaredScript) -> list[str]:
 
 
 async def set_back(account: Account, declared: DeclaredScript) -> list[str]:
-    """Set what is live otherwise back to what is declared; returns what that was. Raises ApiError."""
+    """Set what is live otherwise back to what is declared, and look whether it is; returns what that was. Raises ApiError."""
     live = await account.script(declared.script)
     if live is None or not (texts := deviations(live, declared)):
         return []
@@ -42,7 +44,15 @@ async def set_back(account: Account, declared: DeclaredScript) -> list[str]:
         await change_settings(account, declared.script, body)
     if declared.crons is not None and sorted(live.crons) != sorted(declared.crons):
         await set_schedules(account, declared.script, declared.crons)
+    await again(lambda: _require_set_back(account, declared))
     return texts
+
+
+async def _require_set_back(account: Account, declared: DeclaredScript) -> None:
+    """A reply that reports success proves nothing. Raises NoAnswerError."""
+    live = await account.script(declared.script)
+    if left := deviations(live, declared) if live else ["the worker is gone"]:
+        raise contradiction(f"worker {declared.script}", f"it says that the settings were set back, but they are not ({'; '.join(left)})")
 
 
 def _body(live: LiveScript, declared: DeclaredScript) -> dict[str, Any]:

@@ -61,12 +61,9 @@ class Reads:
         return _about(version, found["id"], call, found)
 
     async def crons(self, script: str) -> tuple[str, ...]:
-        """The schedules of a worker that exists; it has none as long as it has no version."""
+        """The schedules of ``script``. Raises NotFoundError where the API says that there is no such worker, or none with a version."""
         call = replace(self._call(f"schedules of {script}"), missing=_missing_worker(script))
-        try:
-            listed = await self._read(call, answers.SCHEDULES, "workers", "scripts", script, "schedules")
-        except NotFoundError:
-            return ()
+        listed = await self._read(call, answers.SCHEDULES, "workers", "scripts", script, "schedules")
         return tuple(schedule.cron for schedule in listed.schedules)
 
     async def database(self, database_id: str) -> answers.DatabaseAnswer | None:

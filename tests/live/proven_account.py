@@ -17,12 +17,15 @@ from crane_infra.commands.apply import apply_to
 from crane_infra.commands.verify import Report, verify
 from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker
 from crane_infra.config.settings import DatabaseSettings, Environment, Settings, WorkerSettings
+from crane_infra.live.account import open_account
+from crane_infra.live.declared import DeclaredScript, set_back
 from crane_infra.live.promotion import require_open
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.ledger import head_of
 from crane_infra.program.announce.adoptions import announce_adoptions
 from crane_infra.program.announce.manual import announce_deployments, look_at_deployments
 from crane_infra.program.announce.migrations import announce_migrations, look_at_ledgers
+from crane_infra.program.announce.settings import announce_settings, look_at_settings
 from crane_infra.program.background import begin
 from crane_infra.program.hooks.steps import Logs, ProveStep, migrate_database, prove
 from crane_infra.program.preparation import Prepared
@@ -107,6 +110,28 @@ class ProvenAccount:
         adopting = settings.model_copy(update={"databases": databases, "workers": workers})
         return announce_adoptions(self.prepared(environment, adopting, StackOutputs()))
 
+    def script_settings(self, environment: Environment) -> object:
+        """The look at changed settings at the start of an update."""
+        run = self.prepared(environment)
+        return announce_settings(run, begin(look_at_settings(run)))
+
+    def change_beside(self, environment: Environment) -> None:
+        """Somebody switches off the address of the worker, and takes its schedules away."""
+        self.api.result(
+            "PATCH", f"/workers/workers/{self.script(environment)}", {"subdomain": {"enabled": False, "previews_enabled": False}}
+        )
+        self.api.result("PUT", f"/workers/scripts/{self.script(environment)}/schedules", [])
+
+    def set_back(self, environment: Environment) -> list[str]:
+        """The part of the release step that sets changed settings back; returns what it set back."""
+        declared = DeclaredScript(self.script(environment), {"subdomain": {"enabled": True, "previews_enabled": False}}, ("0 3 * * *",))
+
+        async def run() -> list[str]:
+            async with open_account(self.settings[environment]) as account:
+                return await set_back(account, declared)
+
+        return asyncio.run(run())
+
     def prove(self, environment: Environment) -> None:
         """The release step: what is live is what the newest proof claims."""
         step = ProveStep(self.settings[environment], self.catalog, {self.worker: {}}, lambda _: None)
@@ -115,6 +140,10 @@ class ProvenAccount:
     def apply(self, environment: Environment) -> list[str]:
         """``crane migrations apply``."""
         return apply_to(self.settings[environment], self.catalog, self.stack_named, None, lambda _: None)
+
+    def apply_by_name(self, environment: Environment) -> list[str]:
+        """The same for a stack that has never proven a release, and so has no outputs."""
+        return apply_to(self.settings[environment], self.catalog, lambda _: StackOutputs(), None, lambda _: None)
 
     def stack_named(self, environment: str) -> StackOutputs:
         """The last outputs of the stack with this name."""

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.cloud
 A = "/accounts/{a}"
 DEPLOYMENTS, SCHEDULES = f"GET {A}/workers/scripts/{{name}}/deployments", f"GET {A}/workers/scripts/{{name}}/schedules"
 WORKER, VERSION = f"GET {A}/workers/workers/{{id}}", f"GET {A}/workers/workers/{{id}}/versions/{{version}}"
+LIST = f"GET {A}/d1/database"
 DATABASE, QUERY = f"GET {A}/d1/database/{{id}}", f"POST {A}/d1/database/{{id}}/query"
 JSON, HTML = {"content-type": "application/json"}, {"content-type": "text/html; charset=UTF-8"}
 AGAIN, WAIT = r"Try again", r"\(429\).* Wait, then run the same command again"
@@ -79,10 +80,13 @@ BODIES = {
     "errors that are none": Wrong(Reply(400, '{"success": false, "errors": [[1], "x", {"code": [], "message": {}}]}', JSON)),
     "500": Wrong(Error(500)),
     "503 as HTML": Wrong(Reply(503, PAGE, HTML)),
+    "packed, and is not": Wrong(Reply(200, PAGE, {**JSON, "content-encoding": "gzip"})),
+    "a way to another machine": Wrong(Reply(302, PAGE, {**HTML, "location": "http://127.0.0.1:1/login"})),
     "dropped": Wrong(Drop("after-read")),
     "dropped in the middle": Wrong(Drop("mid-body")),
     "429": Wrong(Error(429, 971, "slow down"), WAIT),
     "429 as HTML": Wrong(Reply(429, PAGE, HTML), WAIT),
+    "429 for some time": Wrong(Error(429, 971, "slow down", {"retry-after": "soon"}), WAIT),
     "429 for ten minutes": Wrong(Error(429, 971, "slow down", {"retry-after": "600"}), r"asks to wait 600 s\. Wait, then", passes=False),
     "401": Wrong(Error(401, 10000, "Authentication error"), PERMISSION, passes=False),
     "403": Wrong(Error(403, 10000, "Authentication error"), PERMISSION, passes=False),
@@ -95,6 +99,7 @@ EMPTY: dict[str, dict[str, Wrong]] = {
         "no version": Wrong(answer('{"deployments": [{"id": "d", "versions": []}]}')),
     },
     WORKER: {"no worker": Wrong(Error(404, 10007, "This Worker does not exist on your account."))},
+    SCHEDULES: {"no worker": Wrong(Error(404, 10007, "This Worker does not exist on your account."))},
     DATABASE: {"no database": Wrong(Error(404, 7404, "The database could not be found"))},
     QUERY: {
         "no database": Wrong(Error(404, 7404, "The database could not be found")),
@@ -103,19 +108,31 @@ EMPTY: dict[str, dict[str, Wrong]] = {
     },
 }
 """By call, the answers that there is nothing, or no such thing, in Cloudflare's own words. Other answers contradict them."""
-SHORT = {DEPLOYMENTS: "deployments", SCHEDULES: "schedules", WORKER: "worker", VERSION: "version", DATABASE: "database", QUERY: "query"}
+SHORT = {
+    DEPLOYMENTS: "deployments",
+    SCHEDULES: "schedules",
+    WORKER: "worker",
+    VERSION: "version",
+    DATABASE: "database",
+    QUERY: "query",
+    LIST: "databases",
+}
 WORST = ("HTML with 404", "cut short", "429", "403")
 Look = Callable[[ProvenAccount], object]
 LOOKS: dict[str, tuple[Look, tuple[str, ...]]] = {
-    "verify of staging": (lambda account: _verified(account, "staging"), (DEPLOYMENTS, VERSION, DATABASE, QUERY)),
-    "verify of production": (lambda account: _verified(account, "production"), (DEPLOYMENTS, VERSION, DATABASE, QUERY)),
+    "verify of staging": (lambda account: _verified(account, "staging"), (DEPLOYMENTS, VERSION, WORKER, SCHEDULES, DATABASE, QUERY)),
+    "verify of production": (lambda account: _verified(account, "production"), (DEPLOYMENTS, VERSION, WORKER, SCHEDULES, DATABASE, QUERY)),
     "gate": (lambda account: account.gate(), (DEPLOYMENTS, VERSION, QUERY)),
     "deployments of staging": (lambda account: account.deployments("staging"), (DEPLOYMENTS,)),
     "deployments of production": (lambda account: account.deployments("production"), (DEPLOYMENTS,)),
+    "ledgers of staging": (lambda account: account.ledgers("staging"), (QUERY,)),
     "ledgers of production": (lambda account: account.ledgers("production"), (QUERY,)),
+    "settings of staging": (lambda account: account.script_settings("staging"), (WORKER, SCHEDULES, DATABASE)),
+    "settings of production": (lambda account: account.script_settings("production"), (WORKER, SCHEDULES, DATABASE)),
     "adoptions": (lambda account: account.adoptions("production"), (WORKER, DEPLOYMENTS, VERSION, SCHEDULES, DATABASE, QUERY)),
     "proof": (lambda account: account.prove("production"), (DEPLOYMENTS, VERSION, QUERY)),
     "apply to staging": (lambda account: account.apply("staging"), (QUERY,)),
+    "apply to a stack without outputs": (lambda account: account.apply_by_name("staging"), (LIST, DATABASE, QUERY)),
     "apply to production": (lambda account: account.apply("production"), (DEPLOYMENTS, VERSION, QUERY)),
 }
 WHOLE = {DEPLOYMENTS: "deployments of production", QUERY: "ledgers of production"}
@@ -214,3 +231,22 @@ def test_a_wrong_answer_to_a_write_never_ends_well_and_the_next_run_applies_what
         assert empty.apply("staging") == [f"{shown}: {left} applied, ledger at 0003_trigger.sql"]
         for sql in (*MIGRATIONS.values(), TRIGGER):
             assert faults.executed(sql.strip(), empty.database_id("staging")) == 1
+
+
+SET_BACK = {"settings": f"PATCH {A}/workers/workers/{{id}}", "schedules": f"PUT {A}/workers/scripts/{{name}}/schedules"}
+
+
+@pytest.mark.parametrize("name", [*UNDONE, "claimed"])
+@pytest.mark.parametrize("what", SET_BACK)
+def test_settings_are_set_back_only_where_another_look_agrees(account: ProvenAccount, faults: Faults, what: str, name: str) -> None:
+    """Whatever the reply says; the next run sets back what is left."""
+    then = answer("{}") if name == "claimed" else BODIES[name].then
+    account.change_beside("staging")
+    with faults.fault(SET_BACK[what], then, times=99) as always, pytest.raises(CraneError) as refused:
+        account.set_back("staging")
+    assert always.fired
+    text = str(refused.value)
+    assert len(text.splitlines()) == 1
+    assert ("permission Workers Scripts Write" in text) == (name == "403"), text
+    assert account.set_back("staging")
+    assert account.set_back("staging") == []
