@@ -32,6 +32,7 @@ _VALUES = (
 )
 """Where a binding says which resource it is; the first one that it has counts."""
 _QUIET = {"version_metadata"}
+_TRIGGER = "workers/triggered_by"
 _PLACES = ("mode", "region", "hostname", "host")
 _UNSET = {"usage_model": "standard"}
 # What describes a version and is no setting of it.
@@ -103,6 +104,8 @@ def changes(live: LiveWorker, declared: DeclaredWorker) -> list[str]:
 def version_changes(live: LiveWorker, declared: DeclaredWorker) -> list[str]:
     """What another version takes away or changes besides code and secrets, each in a few words; what is lost comes first."""
     texts = [f"{loss.text} goes away" for loss in losses(live, declared)]
+    if (live.version.get("annotations") or {}).get(_TRIGGER) == "secret":
+        texts.append("the secret that was changed there is set from this stack again")
     for name, there in _bindings(live).items():
         if own := declared.bindings.get(name):
             texts += _binding_change(name, there, own)

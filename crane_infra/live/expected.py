@@ -162,10 +162,15 @@ async def _other_version(account: Account, expected: ExpectedVersion, deployment
     comparison, version = None, ""
     if deployments and len(deployments[0].shares) == 1:
         (version,) = deployments[0].shares
-        comparison = await compare(account, expected.script, version, expected.version, expected.earlier)
+        comparison = await compare(account, expected.script, version, expected.version, expected.earlier, deployments)
         if comparison.is_twin and comparison.tag == expected.tag:
             return Served(expected, version, deployments, comparison)
     serving = deployments[0].summary if deployments else "nothing"
+    if comparison and comparison.made_anew:
+        gone = f"and {expected.version}, which this stack deployed, is gone"
+        what = f"was deleted and created again by somebody else: it serves {serving}, {gone}"
+        todo = f"Run pulumi up -s {expected.stack}: it refuses, and names the commands that create the worker again"
+        return Served(expected, version, deployments, comparison, LiveError(f"worker {expected.script}", what, todo))
     fault = _version_fault(expected, f"serves {serving} instead of {expected.version} at 100%", deployments[0].id if deployments else "")
     return Served(expected, version, deployments, comparison, fault)
 

@@ -43,6 +43,8 @@ class ManualDeployment:
     """The version that the stack deployed last."""
     adopted: bool = False
     """Whether the stack adopts the worker: one that is gone cannot be adopted again."""
+    made_anew: bool = False
+    """Whether somebody deleted the worker and created it again, so that Pulumi's state knows one that is gone."""
 
     @property
     def mark(self) -> str:
@@ -71,6 +73,16 @@ class ManualDeployment:
             recreate = f"pulumi config set -s {stack} --path workers.{self.worker}.recreate true, then " if self.adopted else ""
             todo = f"To create it again from this release: {consent}, then {recreate}pulumi refresh -s {stack}, then run the same command again"
             return LiveError(f"worker {self.script}", what, todo)
+        if self.made_anew:
+            gone = f"and {self.last_version}, which this stack deployed, is gone"
+            what = f"was deleted and created again by somebody else: it serves {self._serving}, {gone}"
+            refresh = f"pulumi refresh -s {stack}, then run the same command again"
+            first = (
+                f"To let this release replace it: {consent}"
+                if self.adopted
+                else f"Delete it once nobody needs it: wrangler delete --name {self.script}"
+            )
+            return LiveError(f"worker {self.script}", what, f"{first}, then {refresh}")
         todo = f"To let this release replace it: {consent}, then run the same command again"
         what = f"serves {self._serving}, which this stack did not deploy; an update would keep or overwrite it"
         return LiveError(f"worker {self.script}", what, todo)
@@ -102,10 +114,20 @@ def manual_deployment(deployments: Sequence[Deployment], last: LastDeployed, ser
         return active
     if serving.is_twin:
         return None
+    if serving.made_anew:
+        return active
     served = [version for deployment in older for version in deployment.shares]
     before = {*last.earlier, *(served[served.index(last.version) + 1 :] if last.version in served else ())}
     is_put_back = serving.is_older or bool(before.intersection(active.shares))
     return active if is_put_back or not _WORKER_DIGEST.fullmatch(serving.tag or "") else None
+
+
+def action_for_one_made_anew(deployment: Deployment, consent: str | None, *, adopted: bool) -> Action:
+    """What a run does about a worker that somebody created again: nothing unasked, since it has whatever that person put there.
+
+    One that the stack adopts can be adopted again, by its name. One that it created has to go first.
+    """
+    return "redeploys" if adopted and consent == deployment.id else "refuses"
 
 
 def action_for(deployment: Deployment | None, last: LastDeployed, tag: str, environment: str, consent: str | None) -> Action:

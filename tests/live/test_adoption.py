@@ -177,3 +177,8 @@ def test_another_version_alone_changes_neither_secrets_nor_settings_of_the_scrip
         "placement (mode smart) goes away",
         "the plain_text binding MODE: a becomes b",
     ]
+
+
+def test_a_secret_that_somebody_changed_is_said_to_be_set_again_since_nobody_can_read_it() -> None:
+    worker = live({}, (), annotations={"workers/triggered_by": "secret", "workers/message": 'Updated secret "KEY"'})
+    assert version_changes(worker, SAME) == ["the secret that was changed there is set from this stack again"]

@@ -3,7 +3,7 @@
 import pytest
 
 from crane_infra.live.account import Deployment
-from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, manual_deployment
+from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, action_for_one_made_anew, manual_deployment
 from crane_infra.live.twins import Comparison
 
 TAG, OTHER = "a" * 64, "b" * 64
@@ -58,6 +58,11 @@ class TestHandworkIsSeen:
         found = deployments("v1", "v2")
         assert manual_deployment(found, LAST, Comparison(tag, is_older=True)) is found[0]
 
+    def test_a_worker_that_was_deleted_and_created_again_whatever_its_tag(self) -> None:
+        for tag in (TAG, OTHER, None):
+            found = deployments("v7")
+            assert manual_deployment(found, LAST, Comparison(tag, made_anew=True)) is found[0]
+
 
 class TestWhatIsDone:
     (ACTIVE,) = deployments("v1")
@@ -100,4 +105,20 @@ class TestAWorkerThatServesNothing:
             "worker crane-context: serves nothing: the worker, or its deployment, was deleted. To create it again from this release: "
             "pulumi config set -s production --path workers.crane-context.replace-deployment nothing-after-v2, "
             "then pulumi refresh -s production, then run the same command again."
+        )
+
+
+class TestAWorkerThatWasMadeAnew:
+    (ACTIVE,) = deployments("v7")
+
+    def test_is_only_touched_where_the_stack_adopts_it_and_somebody_consents(self) -> None:
+        assert action_for_one_made_anew(self.ACTIVE, "d0", adopted=True) == "redeploys"
+        assert action_for_one_made_anew(self.ACTIVE, "d1", adopted=True) == "refuses"
+        assert action_for_one_made_anew(self.ACTIVE, "d0", adopted=False) == "refuses"
+
+    def test_that_the_stack_adopts_is_adopted_again_by_consent(self) -> None:
+        manual = ManualDeployment("w", "crane-context", self.ACTIVE, "refuses", last_version="v2", adopted=True, made_anew=True)
+        assert str(manual.error("production")).endswith(
+            "and v2, which this stack deployed, is gone. To let this release replace it: pulumi config set -s production --path "
+            "workers.w.replace-deployment d0, then pulumi refresh -s production, then run the same command again."
         )

@@ -13,7 +13,7 @@ from crane_infra.errors import ApiError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.adoption import version_changes
 from crane_infra.live.at_once import all_at_once
-from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, manual_deployment
+from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, action_for_one_made_anew, manual_deployment
 from crane_infra.live.twins import compare, twin_summary
 from crane_infra.program.announce.declared import declared_worker
 from crane_infra.program.announce.lines import Line, log
@@ -96,10 +96,15 @@ async def _look_at(account: Account, prepared: Prepared, worker: str, last: Last
         return ManualDeployment(worker, last.script, None, action, last_version=last.version, adopted=settings.workers[worker].adopted)
     (version, *others) = deployments[0].shares
     decided = others or version == last.version
-    serving = None if decided else await compare(account, last.script, version, last.version, last.earlier)
+    serving = None if decided else await compare(account, last.script, version, last.version, last.earlier, deployments)
     if (active := manual_deployment(deployments, last, serving)) is None:
         return twin_summary(last.script, version, last.version) if serving and serving.is_twin else None
-    action = action_for(active, last, prepared.release.tag(worker), settings.environment, consent)
+    made_anew, adopted = serving is not None and serving.made_anew, settings.workers[worker].adopted
+    action = (
+        action_for_one_made_anew(active, consent, adopted=adopted)
+        if made_anew
+        else action_for(active, last, prepared.release.tag(worker), settings.environment, consent)
+    )
     live = await account.worker(last.script)
     changes = version_changes(live, declared_worker(prepared, worker)) if live else []
-    return ManualDeployment(worker, last.script, active, action, tuple(map(prepared.redact, changes)), last.version)
+    return ManualDeployment(worker, last.script, active, action, tuple(map(prepared.redact, changes)), last.version, adopted, made_anew)
