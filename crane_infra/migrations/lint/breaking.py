@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from crane_infra.migrations.lint.emptied import copies_into, emptied_columns
 from crane_infra.migrations.sqlite.effects import FileTrace
 from crane_infra.migrations.sqlite.keys import UniqueKey, keeps_apart
 from crane_infra.migrations.sqlite.tables import Column, Table, Tables, affinity
@@ -24,6 +25,8 @@ class Change:
     table: str
     what: str
     todo: str = _LATER
+    keeps_column: bool = False
+    """Whether only values go, and the column stays."""
 
 
 def takings(trace: FileTrace) -> tuple[Change, ...]:
@@ -46,11 +49,7 @@ def given_columns(trace: FileTrace, name: str) -> frozenset[str]:
     """The new columns of a rebuilt table that are NOT NULL without a default, and for which each copy of its rows gives a value."""
     added = additions(trace, name) if trace.rebuilt(name) else {}
     required = {key for key, column in added.items() if column.not_null and column.default is None and not column.automatic}
-    copies = [
-        statement.effect.copy
-        for statement in trace.statements
-        if required and statement.effect.copy and name in {trace.becomes(target, statement.number) for target in statement.effect.targets}
-    ]
+    copies = [statement.effect.copy for statement in copies_into(trace, name) if statement.effect.copy] if required else []
     return frozenset(key for key in required if copies and all(key in copy.into for copy in copies))
 
 
@@ -108,6 +107,9 @@ def _gone(trace: FileTrace, name: str, old: Table) -> Change:
 
 def _columns(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Change]:
     renamed = _renamed(trace, name)
+    for key, at in emptied_columns(trace, name) if old.kind == new.kind == "table" else ():
+        what = f"drops the values of the column {old.columns[key].name} of {old.name}, and keeps the column"
+        yield Change("drops-column", at, name, what, "Copy the values, or do it once no version in traffic needs them", keeps_column=True)
     for key, column in old.columns.items():
         if key in new.columns:
             continue

@@ -1,6 +1,7 @@
 """Finds which rows a migration could lose without declaring it; the run counts them before and after, in the same request (pure).
 
-These are the tables that refer to one which the file drops or deletes from, the tables that it rebuilds, and those whose rows it overwrites.
+These are the tables that refer to one which the file drops or deletes from, those from which triggers delete, the tables that it rebuilds, and
+those whose rows it overwrites.
 """
 
 from collections.abc import Iterator
@@ -51,14 +52,15 @@ def counts_of(trace: FileTrace) -> tuple[Counted, ...]:
     declared = trace.file.header.loses_rows | deleted
     counts = []
     children = frozenset[str]().union(*(statement.effect.children for statement in trace.statements))
-    for name in sorted(children | cascades | set(trace.changed)):
+    by_triggers = frozenset[str]().union(*(statement.effect.deleted_by_triggers for statement in trace.statements))
+    for name in sorted(children | cascades | by_triggers | set(trace.changed)):
         table = trace.start.get(name)
         if (
             table
             and name not in trace.own
             and name in trace.end
             and table.kind == trace.end[name].kind == "table"
-            and _at_risk(trace, name, table, parents, cascades)
+            and _at_risk(trace, name, table, parents, cascades | by_triggers)
         ):
             counts += [Counted(table.name, column, name in declared) for column in dict.fromkeys((None, *_cleared(trace, table, parents)))]
     return (*counts, *_overwritten(trace))
@@ -78,8 +80,8 @@ def _parents(trace: FileTrace, index: int) -> frozenset[str]:
     return effect.drops | (effect.targets if effect.cascades else frozenset())
 
 
-def _at_risk(trace: FileTrace, name: str, table: Table, parents: frozenset[str], cascades: frozenset[str]) -> bool:
-    return name in cascades or trace.rebuilt(name) or any(reference.table in parents for reference in table.references)
+def _at_risk(trace: FileTrace, name: str, table: Table, parents: frozenset[str], deleted: frozenset[str]) -> bool:
+    return name in deleted or trace.rebuilt(name) or any(reference.table in parents for reference in table.references)
 
 
 def _cleared(trace: FileTrace, table: Table, parents: frozenset[str]) -> Iterator[str]:

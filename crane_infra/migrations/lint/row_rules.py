@@ -101,7 +101,10 @@ def overwritten_rows(trace: FileTrace) -> Iterator[Finding]:
 
 def needless_declarations(trace: FileTrace) -> Iterator[Finding]:
     """Tables that the file declares with ``loses-rows`` or ``overwrites-rows`` although it does neither."""
-    losing = (statement.lost | statement.effect.drops | _deleted_from(statement) for statement in trace.statements)
+    losing = (
+        statement.lost | statement.effect.drops | statement.effect.deleted_by_triggers | _deleted_from(statement)
+        for statement in trace.statements
+    )
     if needless := trace.file.header.loses_rows - frozenset[str]().union(*losing):
         what = f"it declares loses-rows {names(trace, needless)} but loses no rows there"
         yield finding(trace, None, "needless-loses-rows", "warning", what, "Remove the name, or correct it")

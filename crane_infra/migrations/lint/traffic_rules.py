@@ -23,7 +23,7 @@ def undeclared_contracts(trace: FileTrace) -> Iterator[Finding]:
 def mixed_changes(trace: FileTrace) -> Iterator[Finding]:
     """A column dropped in the same file that adds another one to the table."""
     for change in takings(trace):
-        if change.rule == "drops-column" and (added := additions(trace, change.table)):
+        if change.rule == "drops-column" and not change.keeps_column and (added := additions(trace, change.table)):
             new = ", ".join(column.name for column in added.values())
             what = (
                 f"it {change.what} and adds {new} in the same file: "

@@ -92,6 +92,15 @@ class Effect:
         return frozenset((event.table, event.argument) for event in self.events if event.action == apsw.SQLITE_UPDATE and not event.within)
 
     @property
+    def deleted_by_triggers(self) -> frozenset[str]:
+        """The tables from which triggers delete rows when it writes to another one; not those behind a view that it writes to."""
+        if self.changes_schema or any(self.before[name].kind == "view" for name in self.targets if name in self.before):
+            return frozenset()
+        return (
+            frozenset(event.table for event in self.events if event.action == apsw.SQLITE_DELETE and is_users(event.table)) - self.targets
+        )
+
+    @property
     def writes_sequence(self) -> bool:
         """Whether it writes to the table in which SQLite keeps the highest id of each AUTOINCREMENT."""
         return any(event.action in ROW_ACTIONS and event.table == "sqlite_sequence" and not event.within for event in self.events)

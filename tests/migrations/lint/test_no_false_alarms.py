@@ -151,6 +151,39 @@ def test_the_copy_of_a_rebuild_is_no_long_change(judge: Lint) -> None:
     assert rules(judge(f"{other} {REBUILD}")) == [("long-data-change", 2)]
 
 
+# Values that go although the column stays
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("ALTER TABLE users DROP COLUMN old; ALTER TABLE users ADD COLUMN old TEXT;", 1),
+        (REBUILD.replace("(id, name, old) SELECT id, name, old", "(id, name) SELECT id, name"), 2),
+    ],
+)
+def test_a_column_that_stays_without_its_values_is_told(judge: Lint, text: str, at: int) -> None:
+    (finding,) = judge(f"-- crane: contract\n{text}")
+    assert (finding.rule, finding.statement) == ("drops-column", at)
+    assert finding.what == "drops the values of the column old of users, and keeps the column"
+    with closing(rows_of(USERS)) as db:
+        run(db, text)
+        assert db.execute("SELECT old FROM users").fetchall() == [(None,)]
+
+
+def test_a_column_that_an_update_fills_after_the_copy_keeps_its_values(judge: Lint) -> None:
+    copy = "(id, name) SELECT id, name FROM users; UPDATE users_new SET old = (SELECT u.old FROM users u WHERE u.id = users_new.id)"
+    assert rules(judge(REBUILD.replace("(id, name, old) SELECT id, name, old FROM users", copy))) == []
+
+
+def test_rows_that_a_trigger_deletes_from_another_table_are_counted(tmp_path: Path) -> None:
+    trigger = "CREATE TRIGGER t AFTER DELETE ON users BEGIN DELETE FROM notes WHERE user = old.id; END;"
+    made = USERS + CHILD.format(action="NO ACTION") + trigger
+    files = write_files(tmp_path / "files", {"1_a.sql": made, "2_b.sql": "-- crane: loses-rows notes\nDELETE FROM users WHERE id = 1;"})
+    (examined,) = examine(files, files[1:])
+    assert [(count.label, count.may_fall) for count in examined.counts] == [("notes", True)]
+    assert examined.findings == ()
+
+
 # Releases
 
 
