@@ -29,7 +29,9 @@ class Behaviour(BaseModel):
     splits_inside_case_triggers: bool = True
     """The same, only where the body has a ``CASE … END`` (workers-sdk 4951; field reports of 7500 in 2026 disappeared without it)."""
     splits_inside_quotes: bool = True
-    """``/query`` ends a statement at a ``;`` in a string, a quoted name or a comment (workers-sdk 2366, of 2022; uncertain today)."""
+    """``/query`` ends a statement at a ``;`` in a string or a quoted name (workers-sdk 2366, of 2022; uncertain today)."""
+    splits_inside_comments: bool = False
+    """The same in a comment. Off: ledgers of public projects list files of that kind, which wrangler applied to production in one piece."""
     atomic_batches: bool = True
     """A request to ``/query`` is one transaction; when off, each statement is its own transaction."""
     query_seconds: PositiveFloat = 30.0

@@ -17,7 +17,7 @@ from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.ledger import LedgerHead, read_ledger
 from crane_infra.migrations.run.failure import failure, require_recorded
 from crane_infra.migrations.run.prepare import prepare
-from crane_infra.migrations.run.send import asks_too_long, is_temporary, send_file, wait_for
+from crane_infra.migrations.run.send import asks_too_long, is_temporary, send_file, wait_for, was_cut
 from crane_infra.migrations.run.settle import settle
 from crane_infra.migrations.run.state import Pause, Progress, Run
 from crane_infra.migrations.status import judge_live
@@ -114,7 +114,7 @@ async def _apply(run: Run, file: MigrationFile) -> None:
             if await settle(run, file, error):
                 return
             require_recorded(run)  # an earlier file that is missing comes first
-            may_succeed = run.rows_listed != rows_listed or is_temporary(error)
+            may_succeed = run.rows_listed != rows_listed or is_temporary(error) or was_cut(run, file, error)
             if attempt == ATTEMPTS or not may_succeed:
                 raise failure(run, file, error) from None
             await wait_for(run, error)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from crane_infra.d1.database import BoundStatement
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.split import sql_literal
+from crane_infra.migrations.files.tokens import tokens
 from crane_infra.migrations.ledger import COLUMNS, Origin
 from crane_infra.migrations.lint.row_counts import Counted
 from crane_infra.migrations.own_tables import ACCEPTED, CREATE, CREATE_EDITS, EDITS, OURS, ROWS, WRANGLER
@@ -85,8 +86,7 @@ def baseline_request(files: Sequence[MigrationFile], token: str, release: str) -
 
 def as_file(request: Sequence[BoundStatement]) -> str:
     """Turn a request into one SQL file for D1's import, where no value can be bound."""
-    # A statement may end in a comment, so its semicolon goes on a line of its own.
-    return "".join(f"{_inlined(statement)}\n;\n" for statement in request)
+    return "".join(f"{_ended(_inlined(statement))}\n" for statement in request)
 
 
 def statement_at(file: MigrationFile, counts: Sequence[Counted], position: int) -> int | None:
@@ -143,6 +143,12 @@ def _inlined(statement: BoundStatement) -> str:
     parts = statement.sql.split("?")
     values = [sql_literal(str(value)) for value in statement.params]
     return "".join(part for pair in itertools.zip_longest(parts, values, fillvalue="") for part in pair)
+
+
+def _ended(statement: str) -> str:
+    """A statement with its semicolon, on the same line where it can be: SQLite stores an index with all that stands before that."""
+    last = list(tokens(statement))[-1:]
+    return f"{statement}\n;" if last and last[0].text.startswith("--") else f"{statement};"
 
 
 def reopen_request(name: str, token: str) -> list[BoundStatement]:

@@ -56,8 +56,10 @@ def is_trigger(statement: str) -> bool:
 def _broken(statement: str, behaviour: Behaviour) -> list[str]:
     bare = [token.start() for token in _TOKEN.finditer(statement) if token[0] == ";"]
     ends = {at for at in bare if _cuts_trigger(statement, behaviour)}
-    if behaviour.splits_inside_quotes:
-        ends |= {match.start() for match in re.finditer(";", statement)} - set(bare)
+    for token in _TOKEN.finditer(statement):
+        is_comment = token[0].startswith(("--", "/*"))
+        if token[0] != ";" and (behaviour.splits_inside_comments if is_comment else behaviour.splits_inside_quotes):
+            ends |= {token.start() + match.start() for match in re.finditer(";", token[0])}
     edges = [0, *(at + 1 for at in sorted(ends)), len(statement)]
     return [statement[start:end] for start, end in itertools.pairwise(edges)]
 

@@ -96,6 +96,66 @@ async def test_only_such_files_go_through_import(live: Live, tmp_path: Path, fau
     assert [call for call in faults.calls() if call["route"] == IMPORT]
 
 
+SWITCHES = ("splits_inside_quotes", "splits_inside_comments")
+STORED = """CREATE TABLE u (
+  a TEXT DEFAULT 'x;y', -- first; not last
+  b TEXT /* ; */
+);
+CREATE INDEX u_a ON u (a);
+CREATE INDEX u_b ON u (b) -- why; because
+;
+CREATE VIEW v AS SELECT a, ';' AS c FROM u -- a; b
+WHERE a <> ';';
+"""
+ROWS = """-- rows; all of them
+INSERT INTO u (a, b) VALUES ('1;2', 'b'); -- and; more
+UPDATE u SET b = 'c' -- c; not b
+WHERE a = '1;2';
+DELETE FROM u -- all; DROP TABLE u;
+WHERE a = 'none';
+INSERT INTO u (a) VALUES ('3') -- last; DROP TABLE u
+;
+"""
+OBJECTS = "SELECT name, sql FROM sqlite_master WHERE tbl_name IN ('u', 'v') AND sql IS NOT NULL ORDER BY name"
+
+
+@pytest.mark.parametrize("cuts", [(), SWITCHES[:1], SWITCHES[1:], SWITCHES], ids=lambda cuts: "+".join(cuts) or "none")
+async def test_a_semicolon_in_a_text_or_comment_needs_an_import_only_if_d1_cuts_there(
+    live: Live, api: Api, faults: Faults, tmp_path: Path, cuts: tuple[str, ...]
+) -> None:
+    files = write_files(tmp_path / "inner", {"0001_stored.sql": STORED, "0002_rows.sql": ROWS})
+    with faults.behaviour(**{switch: switch in cuts for switch in SWITCHES}):
+        assert (await live.run(files)).applied == ("0001_stored.sql", "0002_rows.sql")
+    imported = {file.name for file in files if any(f"{file.name} runs through D1's import" in line for line in live.log)}
+    assert imported == ({"0001_stored.sql"} if cuts else set()) | ({"0002_rows.sql"} if SWITCHES[0] in cuts else set())
+    assert live.rows("SELECT a, b FROM u") == [{"a": "1;2", "b": "c"}, {"a": "3", "b": None}]
+    assert live.ledger == ["0001_stored.sql", "0002_rows.sql"]
+    as_wrangler = api.database()  # which sends the whole file to the query endpoint
+    with faults.behaviour(**dict.fromkeys(SWITCHES, False)):
+        api.query(as_wrangler, STORED)
+    stored, expected = ({row["name"]: row["sql"] for row in rows} for rows in (live.rows(OBJECTS), api.query(as_wrangler, OBJECTS)[0]))
+    if not imported:  # the query endpoint gets the statement without a comment at its end
+        stored["u_b"], expected["u_b"] = (str(text).partition(" --")[0] for text in (stored["u_b"], expected["u_b"]))
+    assert {name: str(text) for name, text in stored.items()} == {name: str(text) for name, text in expected.items()}
+
+
+async def test_an_import_stores_an_index_to_its_last_character_as_the_query_endpoint_does(live: Live, api: Api, tmp_path: Path) -> None:
+    index, where = "CREATE INDEX t_a ON t (a);", "SELECT sql FROM sqlite_master WHERE name = 't_a'"
+    await live.run(write_files(tmp_path / "index", {"0001_t.sql": TABLE, "0002_both.sql": f"{TRIGGER}\n{index}"}))
+    other = api.database()
+    api.query(other, f"{TABLE} {index}")
+    assert live.rows(where) == api.query(other, where)[0]
+
+
+async def test_a_mistake_in_a_file_with_such_a_semicolon_is_still_named(live: Live, tmp_path: Path) -> None:
+    broken = write_files(
+        tmp_path / "broken", {"0001_t.sql": TABLE, "0002_b.sql": "INSERT INTO t VALUES (1, ';');\nSELECT abs(-9223372036854775808);"}
+    )
+    with pytest.raises(MigrationError, match=r"0002_b\.sql: not applied to db-staging at statement 2 of 2 .*integer overflow"):
+        await live.run(broken)
+    assert live.rows("SELECT * FROM t") == []
+
+
 async def test_a_file_that_fails_leaves_nothing_and_names_its_statement(live: Live, tmp_path: Path) -> None:
     broken = write_files(tmp_path / "broken", {"0001_t.sql": TABLE, "0002_b.sql": f"{TRIGGER}\nSELECT abs(-9223372036854775808);"})
     with pytest.raises(

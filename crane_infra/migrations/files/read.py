@@ -14,7 +14,7 @@ from crane_infra.migrations.files.faults import Fault, blemish, content_fault, s
 from crane_infra.migrations.files.folder import find_migrations
 from crane_infra.migrations.files.header import Header, parse_header
 from crane_infra.migrations.files.names import Order, number_of, order_at, order_of
-from crane_infra.migrations.files.split import may_be_cut
+from crane_infra.migrations.files.split import needs_import
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class MigrationFile:
 
     @property
     def needs_import(self) -> bool:
-        """Whether D1's query endpoint may cut a statement at a ``;`` inside it, so that the file has to run through D1's import."""
-        return any(map(may_be_cut, self.statements))
+        """Whether D1's query endpoint is known to cut one of its statements, so that the file has to run through D1's import."""
+        return any(map(needs_import, self.statements))
 
     @property
     def order(self) -> Order:

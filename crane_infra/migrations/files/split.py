@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import apsw
 
+from crane_infra.migrations.files.tokens import tokens
+
 LONGEST_STATEMENT = 100_000
 """Bytes (developers.cloudflare.com/d1/platform/limits)."""
 TRANSACTION = {"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"}
@@ -80,9 +82,22 @@ def creates_trigger(statement: str) -> bool:
     return head[:2] == ["CREATE", "TRIGGER"]
 
 
-def may_be_cut(statement: str) -> bool:
-    """Tell whether D1's query endpoint may cut a statement: it has a ``;`` inside (in a trigger's body, a string or a comment)."""
-    return ";" in statement or creates_trigger(statement)
+def needs_import(statement: str) -> bool:
+    """Tell whether D1's query endpoint is known to cut a statement: it creates a trigger, whose body has a ``;``."""
+    return creates_trigger(statement) or (";" in statement and any(token.text == ";" for token in tokens(statement)))
+
+
+def without_semicolons_in_comments(statement: str) -> str:
+    """The statement without its comments that have a ``;``, where the database stores no comments: everywhere but within CREATE and ALTER."""
+    if ";" not in statement:
+        return statement
+    every = list(tokens(statement))
+    end = max((token.start for token in every if token.kind != "comment"), default=0)
+    is_stored = _head(statement)[0] in {"CREATE", "ALTER"}
+    for token in reversed(every):
+        if token.kind == "comment" and ";" in token.text and (token.start > end or not is_stored):
+            statement = f"{statement[: token.start]} {statement[token.start + len(token.text) :]}"
+    return statement.rstrip()
 
 
 def sql_literal(value: str) -> str:

@@ -1,30 +1,47 @@
 """Sends the requests of a run. A file is sent once; only a request that does nothing the second time is repeated."""
 
 import random
+import re
 
 from crane_infra.d1.database import BoundStatement
-from crane_infra.d1.errors import NoAnswerError, RateLimitedError
+from crane_infra.d1.errors import NoAnswerError, RateLimitedError, RefusedError
 from crane_infra.errors import ApiError
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.files.split import may_be_cut
+from crane_infra.migrations.files.split import needs_import, without_semicolons_in_comments
 from crane_infra.migrations.requests import apply_request, as_file, base_request
 from crane_infra.migrations.run.state import Run
 
+_OF_A_PART = re.compile("incomplete input|unrecognized token|syntax error")
+
 
 async def send_file(run: Run, file: MigrationFile) -> None:
-    """Send a migration, or the base schema, in one request; through D1's import where the query endpoint might cut a statement.
+    """Send a migration, or the base schema, in one request; through D1's import where the query endpoint cuts a statement.
 
     Raises ApiError.
     """
     request = _request_for(run, file)
-    if any(may_be_cut(statement.sql) for statement in request):
+    if file.name in run.cut or any(needs_import(statement.sql) for statement in request):
         run.has_written = True
         run.log_progress(f"{file.name} runs through D1's import, which blocks the database until it is done")
         run.begin(f"{file.name} in D1's import")
         await run.db.run_file(as_file(request))
     else:
         run.begin(file.name)
-        await _send(run, request)
+        await _send(run, [statement._replace(sql=without_semicolons_in_comments(statement.sql)) for statement in request])
+
+
+def was_cut(run: Run, file: MigrationFile, error: ApiError) -> bool:
+    """Tell whether D1's query endpoint has cut a statement of a file at a ``;`` in a string or comment; if so the file goes through import.
+
+    The error is one of SQLite's about what is left of the statement, and nothing of the request stays.
+    """
+    if file.name in run.cut or not isinstance(error, RefusedError) or not _OF_A_PART.search(error.what):
+        return False
+    if not any(";" in statement.sql for statement in _request_for(run, file)):
+        return False
+    run.cut.add(file.name)
+    run.log(f"D1's query endpoint cut a statement of {file.name} at a semicolon in a text or comment, so nothing of it was applied")
+    return True
 
 
 async def send_repeatable(run: Run, request: list[BoundStatement]) -> None:

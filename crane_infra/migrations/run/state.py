@@ -47,6 +47,8 @@ class Run:
     has_written: bool = False
     applied: list[str] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
+    cut: set[str] = field(default_factory=set)
+    """The names of the files that D1's query endpoint has cut at a ``;``, so that they go through import."""
     base_to_record: MigrationFile | None = None
     """A base schema that the ledger does not record yet, once the live schema was found to be the one that it makes."""
     watcher: Progress | None = None

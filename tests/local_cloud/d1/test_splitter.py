@@ -45,7 +45,8 @@ def test_the_exact_splitter_sees_what_sqlite_sees(sql: str) -> None:
         ("splits_inside_crlf_triggers", [CRLF], [PLAIN, CASE, LOWERCASE, "SELECT 'a;\r\nb';"]),
         ("splits_inside_case_triggers", [CASE], [PLAIN, LOWERCASE, CRLF, "SELECT CASE WHEN 1 THEN ';' END;"]),
         ("splits_inside_lowercase_triggers", [LOWERCASE], [PLAIN, CASE, CRLF, "select ';' as begin;"]),
-        ("splits_inside_quotes", ["SELECT 'a;b';", 'SELECT ";";', "SELECT 1 -- ;\n+ 1;", "SELECT /* a;b */ 1;"], [PLAIN, CASE, CRLF]),
+        ("splits_inside_quotes", ["SELECT 'a;b';", 'SELECT ";";'], [PLAIN, CASE, CRLF, "SELECT 1 -- ;\n+ 1;", "SELECT /* a;b */ 1;"]),
+        ("splits_inside_comments", ["SELECT 1 -- ;\n+ 1;", "SELECT /* a;b */ 1;"], [PLAIN, CASE, CRLF, "SELECT 'a;b';", 'SELECT ";";']),
     ],
 )
 def test_each_fault_cuts_what_it_is_known_to_cut_and_nothing_else(switch: str, cut: list[str], whole: list[str]) -> None:

@@ -43,6 +43,19 @@ def test_a_bookmark_grows_with_each_write_and_only_with_a_write(api: Api) -> Non
     assert all([len(part) for part in text.split("-")] == [8, 8, 8, 32] for text in bookmarks)
 
 
+def test_a_view_that_only_newer_versions_of_sqlite_can_read_stops_neither_bookmarks_nor_a_restore(api: Api) -> None:
+    database = api.database()
+    api.query(database, "CREATE TABLE t(a); INSERT INTO t VALUES(2), (1)")
+    api.query(database, "CREATE VIEW v AS SELECT group_concat(a, ',' ORDER BY a) AS every FROM t")
+    before = bookmark(api, database)
+    api.query(database, "SELECT * FROM v")
+    assert bookmark(api, database) == before
+    api.query(database, "DELETE FROM t")
+    assert bookmark(api, database) > before
+    restore(api, database, f"bookmark={before}")
+    assert api.query(database, "SELECT every FROM v") == [[{"every": "1,2"}]]
+
+
 def test_two_databases_share_no_bookmark(api: Api) -> None:
     assert bookmark(api, api.database()) != bookmark(api, api.database())
 
