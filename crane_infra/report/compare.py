@@ -4,7 +4,7 @@ Production's part needs no secret: it compares with the stack's plain outputs, s
 production's passphrase.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.release.schemas import schema_files_of
 from crane_infra.report.databases import database_changes
-from crane_infra.report.engine import DATABASE, STASH, one_line
+from crane_infra.report.engine import STASH, one_line
 from crane_infra.report.ledgers import known_ledger
 from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Gate, Report
 from crane_infra.report.side import Side
@@ -126,15 +126,9 @@ def _databases(side: Side, settings: Settings, last: StackOutputs) -> tuple[tupl
     unused = {name for name, database in (side.recorded.databases or {}).items() if not database.in_use} if side.recorded else set[str]()
     schemas |= {name: replace(schemas[name], in_use=False) for name in unused & schemas.keys()}
     ledgers = {name: ledger for name in schemas if (ledger := known_ledger(side, settings, last, name)) is not None}
-    return database_changes(settings, schemas, ledgers, {*last.databases, *_created(side, schemas)})
-
-
-def _created(side: Side, names: Iterable[str]) -> set[str]:
-    """The databases that the state has, as a preview shows it: an update that failed creates them without an output."""
-    if side.preview is None or side.preview.errors:
-        return set()
-    steps = {name: side.preview.step(DATABASE, name) for name in names}
-    return {name for name, step in steps.items() if step is None or step.op not in ("create", "import")}
+    # A database whose ledger has migrations is there; an update that failed leaves no output of it.
+    known = {*last.databases, *(name for name, ledger in ledgers.items() if ledger.entries and not settings.databases[name].adopt)}
+    return database_changes(settings, schemas, ledgers, known)
 
 
 def _adoptions(side: Side, settings: Settings) -> tuple[str, ...]:

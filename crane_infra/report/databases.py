@@ -56,7 +56,7 @@ def _examined(files: tuple[MigrationFile, ...], pending: tuple[MigrationFile, ..
 
 def _pending(examined: Examined) -> Pending:
     verbs = tuple(dict.fromkeys(map(_verb, examined.file.statements)))
-    return Pending(examined.file.name, examined.kind, verbs, examined.tables, examined.loses_rows, examined.findings)
+    return Pending(examined.file.name, examined.kind, verbs, examined.tables, examined.loses_rows, examined.findings, examined.table_kinds)
 
 
 def _verb(statement: str) -> str:

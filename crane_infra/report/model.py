@@ -33,7 +33,10 @@ class WorkerChanges:
 
 @dataclass(frozen=True)
 class Pending:
-    """A migration that will run. ``verbs`` are the kinds of its statements; ``loses_rows`` are other tables that may lose rows."""
+    """A migration that will run. ``verbs`` are the kinds of its statements; ``loses_rows`` are other tables that may lose rows.
+
+    ``table_kinds`` says of each of ``tables`` what the migration does to it.
+    """
 
     name: str
     kind: Kind
@@ -41,6 +44,12 @@ class Pending:
     tables: tuple[str, ...]
     loses_rows: tuple[str, ...]
     findings: tuple[Finding, ...]
+    table_kinds: tuple[tuple[str, tuple[Kind, ...]], ...] = ()
+
+    def tables_of(self, kind: Kind) -> tuple[str, ...]:
+        """The tables to which the migration does this; all but those that only lose rows where it is known of none."""
+        known = tuple(table for table, kinds in self.table_kinds if kind in kinds)
+        return known or tuple(table for table in self.tables if table not in self.loses_rows)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def _migration_rows(environments: Sequence[EnvironmentChanges]) -> Iterable[Sequ
             code(pending.name, 120),
             wording.KINDS[pending.kind],
             wording.listed(pending.verbs) or "none",
-            wording.listed(pending.tables) or "none",
+            wording.tables(pending) or "none",
             wording.rows(pending),
             ", ".join(where),
         )

@@ -12,6 +12,8 @@ _WRITES = ("INSERT", "REPLACE", "UPDATE", "DELETE", "WITH")
 _MOST_NAMES = 8
 _WHEN = {"staging": "after the merge", "production": "when this release is promoted"}
 KINDS = {"expand": "expand: adds", "contract": "**contract: removes**", "data": "data: writes rows", "none": "none"}
+TABLE_KINDS = {"expand": "adds", "contract": "**removes**", "data": "writes rows", "none": "none"}
+ONLY_LOSES = "**may lose rows**"
 STANDINGS = {"new": "**new**", "adopted": "**adopted**, its code is replaced", "kept": "unchanged"}
 
 
@@ -90,11 +92,10 @@ def _database(database: DatabaseChanges) -> str:
 
 def _effect(pending: Pending) -> str:
     effects = [f"**may delete rows of {listed(pending.loses_rows)}**"] if pending.loses_rows else []
-    others = listed(table for table in pending.tables if table not in pending.loses_rows) or "the schema"
     if pending.kind == "contract":
-        effects.append(f"**removes from {others}**")
+        effects.append(f"**removes from {listed(pending.tables_of('contract')) or 'the schema'}**")
     if verbs := written(pending):
-        effects.append(_emphasized(f"{_does(verbs)} rows of {others}", verbs))
+        effects.append(_emphasized(f"{_does(verbs)} rows of {listed(pending.tables_of('data')) or 'the schema'}", verbs))
     if effects:
         return ", ".join(effects)
     if pending.kind != "expand":
@@ -123,6 +124,16 @@ def rows(pending: Pending) -> str:
     verbs = written(pending)
     effects += [_emphasized({"adds": "added", "changes": "changed"}.get(_does(verbs), "deleted or changed"), verbs)] if verbs else []
     return "; ".join(effects) or "stay as they are"
+
+
+def tables(pending: Pending) -> str:
+    """The tables that it touches, each with what happens to it where that is not the same for all."""
+    kinds = dict(pending.table_kinds)
+    if len(set(kinds.values())) <= 1:
+        return listed(pending.tables)
+    lines = [f"{code(table)}: {', '.join(map(TABLE_KINDS.__getitem__, kinds.get(table, ()))) or ONLY_LOSES}" for table in pending.tables]
+    more = [f"{len(lines) - _MOST_NAMES} more"] if len(lines) > _MOST_NAMES else []
+    return "; ".join([*lines[:_MOST_NAMES], *more])
 
 
 def written(pending: Pending) -> tuple[str, ...]:

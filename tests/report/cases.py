@@ -55,6 +55,14 @@ def contract_migration(stage: Stage) -> Report:
     return stage.report(staging=stage.preview())
 
 
+def several_tables(stage: Stage) -> Report:
+    """One file adds a table, drops a column of another, and changes rows of a third."""
+    stage.deploy("staging", "production")
+    texts = ("CREATE TABLE labels (name TEXT);", "ALTER TABLE sessions DROP COLUMN host;", "UPDATE notes SET text = '' WHERE text IS NULL;")
+    stage.write(f"{CONTEXT}/0003_tidy.sql", "\n".join(("-- crane: contract", *texts, "")))
+    return stage.report(staging=stage.preview())
+
+
 def data_migration(stage: Stage) -> Report:
     """Rows are changed and deleted, children with them, as the file declares."""
     stage.deploy("staging", "production")
@@ -219,6 +227,7 @@ CASES: dict[str, Case] = {
         proven_already,
         first_release,
         contract_migration,
+        several_tables,
         data_migration,
         adoption,
         secret_rotated,

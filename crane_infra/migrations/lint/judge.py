@@ -34,7 +34,7 @@ Accepted = Mapping[str, Collection[str]]
 class Examined:
     """One pending file: its kind, the tables it touches, the other tables it may take rows from, and what lint found.
 
-    ``counts`` are the row counts that a run takes before and after it.
+    ``counts`` are the row counts that a run takes before and after it, and ``table_kinds`` what it does to each of ``tables``.
     """
 
     file: MigrationFile
@@ -43,6 +43,7 @@ class Examined:
     loses_rows: tuple[str, ...]
     findings: tuple[Finding, ...]
     counts: tuple[Counted, ...] = ()
+    table_kinds: tuple[tuple[str, tuple[Kind, ...]], ...] = ()
 
     @property
     def errors(self) -> list[Finding]:
@@ -105,7 +106,8 @@ def _examined(trace: FileTrace, together: Sequence[Finding]) -> Examined:
     findings = [*findings_in(trace), *(finding for finding in together if finding.path == trace.file.path)]
     ordered = tuple(sorted(findings, key=lambda finding: finding.statement or 0))
     lost = frozenset[str]().union(*(trace.lost_by(statement) for statement in trace.statements))
-    return Examined(trace.file, _kind(trace), _named(trace, trace.touched), _named(trace, lost), ordered, counts_of(trace))
+    kinds = tuple(sorted((trace.named(table), _kinds_of_table(trace, table)) for table in trace.touched))
+    return Examined(trace.file, _kind(trace), _named(trace, trace.touched), _named(trace, lost), ordered, counts_of(trace), kinds)
 
 
 def _alone(trace: FileTrace, broken: Collection[Dependent]) -> Examined:
@@ -125,6 +127,14 @@ def _may_fall(count: Counted, rules: Collection[str]) -> bool:
 
 def _named(trace: FileTrace, tables: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(trace.named(table) for table in tables))
+
+
+def _kinds_of_table(trace: FileTrace, table: str) -> tuple[Kind, ...]:
+    """What a file does to one table that it touches; nothing where only a foreign key leads there."""
+    touching = [statement.effect for statement in trace.statements if table in statement.effect.touches - statement.effect.cascades]
+    is_contract = any(taking.table == table for taking in takings(trace)) or any(effect.refused for effect in touching)
+    schema: tuple[Kind, ...] = ("contract",) if is_contract else ("expand",) if any(effect.changes_schema for effect in touching) else ()
+    return (*schema, "data") if any(not effect.changes_schema for effect in touching) else schema
 
 
 def _kind(trace: FileTrace) -> Kind:
