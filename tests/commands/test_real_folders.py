@@ -4,12 +4,13 @@ The tools themselves write what they can: drizzle-kit generates its migrations h
 takes a folder into both databases of staging: the first is empty, to the second wrangler has applied the files.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.drizzle import FILES, FOLDERS, folder_of
+from tests.drizzle import FILES, FOLDERS, DrizzleKit, folder_of, schemas
 from tests.world.copies import fresh_world
 from tests.world.staging import CLASSIFIER, CONTEXT, Files, Staging, Write, copied, written
 
@@ -123,8 +124,29 @@ def test_a_folder_that_people_wrote_gets_in(staging: Staging, layout: str) -> No
     gets_in(staging, written(BY_HAND[layout]))
 
 
-@pytest.mark.parametrize("package", [FILES, FOLDERS], ids=lambda package: package.name)
-def test_what_drizzle_kit_writes_gets_in_with_the_tables_that_it_makes_again(staging: Staging, package: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("package", "made_again"), [(FILES, {"posts"}), (FOLDERS, {"posts", "users"})], ids=["files", "folders"])
+def test_what_drizzle_kit_writes_gets_in_with_the_tables_that_it_makes_again(
+    staging: Staging, package: Path, made_again: set[str], tmp_path: Path
+) -> None:
     folder = folder_of(package, tmp_path / "drizzle")
-    assert sum("__new_posts" in path.read_text(encoding="utf-8") for path in folder.rglob("*.sql")) == 1
+    texts = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.sql"))
+    assert {table for table in ("posts", "users") if f"CREATE TABLE `__new_{table}`" in texts} == made_again
     gets_in(staging, copied(folder))
+
+
+def test_what_drizzle_kit_1_writes_goes_on_after_the_files_of_an_older_one(staging: Staging, tmp_path: Path) -> None:
+    """``drizzle-kit up`` renames the files, so it works on a copy, and each new folder is copied beside the old files."""
+    old = folder_of(FILES, tmp_path / "old", ("init",))
+    staging.begin(CONTEXT, copied(old))
+    staging.wrangler(CONTEXT, "apply")
+    shutil.copytree(old, tmp_path / "own" / "migrations")
+    kit = DrizzleKit(FOLDERS, tmp_path / "own")
+    kit("up", "--dialect", "sqlite", "--out", "migrations")
+    assert not list((tmp_path / "own" / "migrations").glob("*.sql"))
+    kit.generate("emails", schemas(["init", "emails"])["emails"])
+    (new,) = (tmp_path / "own" / "migrations").glob("*_emails")
+    shutil.copytree(new, staging.folder(CONTEXT) / new.name)
+    planned = staging.crane("plan", "-d", CONTEXT).stdout
+    assert "  import  0000_init.sql, applied by wrangler" in planned.splitlines()
+    assert [line.split()[1] for line in planned.splitlines() if line.startswith("  apply ")] == [f"{new.name}/migration.sql"]
+    assert "(rebuilds-referenced-table)" in planned, "posts refers to users with ON DELETE CASCADE, and users is made again"
