@@ -91,8 +91,8 @@ class Activity:
         if not self._what or waited < PART_FIRST_SECONDS or (self._said is not None and now - self._said < PART_EACH_SECONDS):
             return None
         self._said = now
-        left = f", for {self._seconds - waited:.0f} s more at most" if self._seconds is not None and self._seconds > waited else ""
-        return f"{self._what}: still waiting after {waited:.0f} s{left}"
+        left = f", {self._seconds - waited:.0f} s more at most" if self._seconds is not None and self._seconds > waited else ""
+        return f"{self._what}: waiting, {waited:.0f} s so far{left}"
 
 
 def waits(what: str, seconds: float, why: str | None) -> str:

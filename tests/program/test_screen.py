@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from local_cloud.faults.model import Hold
 from tests.repository import ROOT
 from tests.world.copies import proven_world
 from tests.world.engine import Result
 from tests.world.history import add_history, as_the_version_before_wrote_it
+from tests.world.started import started, until
 from tests.world.world import World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -25,6 +27,9 @@ PAGE = ROOT / "docs" / "pipeline.md"
 QUIET = "--suppress-progress"
 """Without the dots of the engine, whose number depends on the speed of the machine."""
 PROOFS = 20
+WAITING = ": waiting, "
+"""In lines that only a slow machine gets."""
+QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 HISTORY = re.compile(r"proofs|manifest|sha256|sha-256|1:eN")
 
 
@@ -40,7 +45,7 @@ def lines(run: Result) -> int:
     """How many lines a run printed; it has to succeed, and shows nothing of the history."""
     assert run.exit == 0, run.output
     assert not HISTORY.search(re.sub(r"input.proofs \(hidden\)", "", run.output)), run.output
-    return len(run.output.splitlines())
+    return len([line for line in run.output.splitlines() if WAITING not in line])
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ def as_shown(output: str) -> str:
     text = re.sub(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{12}\b", "<digest>", text)
     text = re.sub(r"\((\d+m)?[\d.]+s\)", "(1s)", text)
     text = re.sub(r"Duration: \w+", "Duration: 5s", text)
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+    return "\n".join(line.rstrip() for line in text.strip().splitlines() if WAITING not in line)
 
 
 @dataclass(frozen=True)
@@ -193,3 +198,24 @@ class TestCraneProof:
     def test_prints_one_whole(self, world: World, changed: Changed) -> None:
         proof = json.loads(self.crane(world, "--digest", changed.proofs[0], "--whole", "--with-changes"))
         assert [migration["name"] for migration in proof["manifest"]["databases"]["crane-context-db"]["migrations"]][-1].startswith("0005_")
+
+
+@pytest.fixture(scope="module")
+def waited(world: World, upgraded: Upgraded) -> Result:
+    """The database takes its time with a migration."""
+    assert upgraded.update.exit == 0
+    migration = world.workers / "crane-context" / "migrations" / "0006_add_color_to_sessions.sql"
+    migration.write_text("-- crane: expand\nALTER TABLE sessions ADD COLUMN color TEXT;\n", encoding="utf-8")
+    with world.faults.fault(QUERY, Hold(), saying="ADD COLUMN color") as fault, started(world, "staging") as run:
+        run.reaches(fault)
+        until(lambda: f"{migration.name}{WAITING}" in run.output, "a line about the file that takes long")
+        fault.end()
+        return run.end()
+
+
+def test_a_file_that_takes_long_is_named_while_it_runs_and_no_more_at_the_end(waited: Result) -> None:
+    assert waited.exit == 0, waited.output
+    live, _, summary = waited.output.partition("Diagnostics:")
+    assert re.search(r"crane-context-db-staging: 0006_add_color_to_sessions\.sql: waiting, \d+ s so far$", live, re.MULTILINE)
+    assert WAITING not in summary
+    assert "0006_add_color_to_sessions.sql" in live

@@ -120,16 +120,16 @@ class Step:
 
 async def test_a_part_of_a_step_is_spoken_of_after_two_seconds_and_every_ten_from_then_on() -> None:
     said = await Step({0.0: ("w: check version", 60.0)}, ends=23).run()
-    assert said == [(at, f"w: check version: still waiting after {at} s, for {60 - at} s more at most") for at in (2, 12, 22)]
+    assert said == [(at, f"w: check version: waiting, {at} s so far, {60 - at} s more at most") for at in (2, 12, 22)]
 
 
 async def test_a_part_that_is_quick_is_not_spoken_of_and_the_next_one_counts_anew() -> None:
     said = await Step({0.0: ("0001.sql", None), 1.0: ("0002.sql", None), 5.0: ("0003.sql in D1's import", None)}, ends=9).run()
-    assert said == [(4, "0002.sql: still waiting after 3 s"), (8, "0003.sql in D1's import: still waiting after 3 s")]
+    assert said == [(4, "0002.sql: waiting, 3 s so far"), (8, "0003.sql in D1's import: waiting, 3 s so far")]
 
 
 async def test_where_the_time_is_up_none_is_said_to_be_left() -> None:
-    assert (await Step({0.0: ("w: check version", 1.0)}, ends=3).run()) == [(2, "w: check version: still waiting after 2 s")]
+    assert (await Step({0.0: ("w: check version", 1.0)}, ends=3).run()) == [(2, "w: check version: waiting, 2 s so far")]
 
 
 async def test_what_goes_as_planned_ends_the_part() -> None:
