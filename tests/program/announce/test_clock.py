@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.program.test_signed_proofs import put_into_state
 from tests.world.copies import proven_world
 from tests.world.engine import Json, Result
 from tests.world.world import World
@@ -45,10 +46,9 @@ class Story:
 def story(world: World) -> Story:
     """The clock of the machine that proved was ten days ahead. It is right again; the advice of the refusal is followed."""
     ahead = datetime.now(UTC) + timedelta(days=10, hours=1)
-    state, file = world.state("staging"), world.project.folder / "ahead.json"
-    file.write_text(state.replace(world.proofs("staging")[0]["proven_at"], ahead.isoformat()), encoding="utf-8")
-    world.engine.well("stack", "import", "--stack", "staging", "--file", str(file))
-    dated = world.proofs("staging")[0]
+    (proof,) = world.proofs("staging")
+    dated = {**proof, "proven_at": ahead.isoformat()}
+    put_into_state(world, [dated])
     preview, refused, renewed = world.engine.run("preview", "--stack", "production"), world.up("production"), world.up("staging")
     return Story(preview, refused, renewed, world.up("production"), dated, world.proofs("staging")[0])
 
