@@ -141,10 +141,6 @@ class ProvenAccount:
         """``crane migrations apply``."""
         return apply_to(self.settings[environment], self.catalog, self.stack_named, None, lambda _: None)
 
-    def apply_by_name(self, environment: Environment) -> list[str]:
-        """The same for a stack that has never proven a release, and so has no outputs."""
-        return apply_to(self.settings[environment], self.catalog, lambda _: StackOutputs(), None, lambda _: None)
-
     def stack_named(self, environment: str) -> StackOutputs:
         """The last outputs of the stack with this name."""
         return self.stack("staging" if environment == "staging" else "production")

@@ -27,7 +27,6 @@ pytestmark = pytest.mark.cloud
 A = "/accounts/{a}"
 DEPLOYMENTS, SCHEDULES = f"GET {A}/workers/scripts/{{name}}/deployments", f"GET {A}/workers/scripts/{{name}}/schedules"
 WORKER, VERSION = f"GET {A}/workers/workers/{{id}}", f"GET {A}/workers/workers/{{id}}/versions/{{version}}"
-LIST = f"GET {A}/d1/database"
 DATABASE, QUERY = f"GET {A}/d1/database/{{id}}", f"POST {A}/d1/database/{{id}}/query"
 JSON, HTML = {"content-type": "application/json"}, {"content-type": "text/html; charset=UTF-8"}
 AGAIN, WAIT = r"Try again", r"\(429\).* Wait, then run the same command again"
@@ -108,15 +107,7 @@ EMPTY: dict[str, dict[str, Wrong]] = {
     },
 }
 """By call, the answers that there is nothing, or no such thing, in Cloudflare's own words. Other answers contradict them."""
-SHORT = {
-    DEPLOYMENTS: "deployments",
-    SCHEDULES: "schedules",
-    WORKER: "worker",
-    VERSION: "version",
-    DATABASE: "database",
-    QUERY: "query",
-    LIST: "databases",
-}
+SHORT = {DEPLOYMENTS: "deployments", SCHEDULES: "schedules", WORKER: "worker", VERSION: "version", DATABASE: "database", QUERY: "query"}
 WORST = ("HTML with 404", "cut short", "429", "403")
 Look = Callable[[ProvenAccount], object]
 LOOKS: dict[str, tuple[Look, tuple[str, ...]]] = {
@@ -132,7 +123,6 @@ LOOKS: dict[str, tuple[Look, tuple[str, ...]]] = {
     "adoptions": (lambda account: account.adoptions("production"), (WORKER, DEPLOYMENTS, VERSION, SCHEDULES, DATABASE, QUERY)),
     "proof": (lambda account: account.prove("production"), (DEPLOYMENTS, VERSION, QUERY)),
     "apply to staging": (lambda account: account.apply("staging"), (QUERY,)),
-    "apply to a stack without outputs": (lambda account: account.apply_by_name("staging"), (LIST, DATABASE, QUERY)),
     "apply to production": (lambda account: account.apply("production"), (DEPLOYMENTS, VERSION, QUERY)),
 }
 WHOLE = {DEPLOYMENTS: "deployments of production", QUERY: "ledgers of production"}
