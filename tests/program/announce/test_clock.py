@@ -47,7 +47,7 @@ def story(world: World) -> Story:
     """The clock of the machine that proved was ten days ahead. It is right again; the advice of the refusal is followed."""
     ahead = datetime.now(UTC) + timedelta(days=10, hours=1)
     (proof,) = world.proofs("staging")
-    dated = {**proof, "proven_at": ahead.isoformat()}
+    dated = {**proof, "proven_at": ahead.isoformat(timespec="seconds").replace("+00:00", "Z")}
     put_into_state(world, [dated])
     preview, refused, renewed = world.engine.run("preview", "--stack", "production"), world.up("production"), world.up("staging")
     return Story(preview, refused, renewed, world.up("production"), dated, world.proofs("staging")[0])
