@@ -20,6 +20,10 @@ class Behaviour(BaseModel):
 
     propagation_seconds: float = 0.0
     """How long the edge keeps serving the previous deployment."""
+    propagation_mixes: bool = False
+    """During that time each request may meet either deployment, as in field reports (vinext 3038), and not always the previous one."""
+    ignores_version_overrides: bool = False
+    """The edge ignores the header that names a version, as one open report says of workers.dev (vinext 2592)."""
     splits_inside_triggers: bool = True
     """``/query`` ends a statement at each ``;`` of any trigger's body (workers-sdk 10998, 15690; 15178 was closed without a reproduction)."""
     splits_inside_crlf_triggers: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -70,8 +71,10 @@ class Cloud:
             self.workerd.touch()
 
     def seen(self, worker: str) -> Body | None:
-        """Give the deployment of a worker that the edge serves."""
-        return self.propagation.seen(worker, self.store.last_child("deployment", worker))
+        """Give the deployment of a worker that the edge serves to the next request."""
+        newest = self.store.last_child("deployment", worker)
+        former = self.propagation.seen(worker, newest)
+        return random.choice([former, newest]) if self.behaviour.propagation_mixes else former  # noqa: S311 (no secret)
 
     def serving(self, worker: Body) -> list[Body]:
         """Give the deployments of a worker whose versions the edge needs: the newest one, and earlier ones that it still serves."""

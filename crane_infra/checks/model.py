@@ -74,6 +74,8 @@ class Check(Frozen):
     """Seconds from the first try."""
     mutating: bool = False
     """Whether the check writes. Such a check never runs in production."""
+    exact_url: bool = False
+    """Whether the URL is always sent as it is. Else a candidate is asked with a query parameter of its own, so that no cache knows the URL."""
 
     @model_validator(mode="after")
     def _answerable(self) -> Self:
@@ -89,5 +91,8 @@ class Check(Frozen):
         return frozenset(named)
 
     def definition(self) -> dict[str, JsonValue]:
-        """Everything that defines the check, as plain JSON to hash: with defaults, without secret values."""
-        return self.model_dump(mode="json")
+        """Everything that defines the check, as plain JSON to hash: with defaults, without secret values.
+
+        A default of ``exact_url`` is left out: it came later, and must not give every release another digest.
+        """
+        return self.model_dump(mode="json", exclude=None if self.exact_url else {"exact_url"})

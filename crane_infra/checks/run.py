@@ -17,16 +17,15 @@ import httpx
 from crane_infra.checks.answer import Answer, expectation, fault
 from crane_infra.checks.model import Check
 from crane_infra.checks.request import Request, Target, prepare, where
+from crane_infra.checks.send import REQUEST_SECONDS, ask, error_text
 from crane_infra.errors import CheckError
 from crane_infra.redact import Redactor
 from crane_infra.tls import trusted
 
 __all__ = ["Passed", "Target", "run_checks", "select"]
 
-_REQUEST_SECONDS = 10.0
 _LONGEST_PAUSE = 10.0
 _GROWTH = 1.5
-_MAX_REPLY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ async def run_checks(
     redact = Redactor(target.secrets)
     ordered = sorted(checks, key=lambda check: check.version_at is None)
     requests = [prepare(target, check) for check in ordered]
-    opened = contextlib.nullcontext(client) if client else httpx.AsyncClient(timeout=_REQUEST_SECONDS, verify=trusted())
+    opened = contextlib.nullcontext(client) if client else httpx.AsyncClient(timeout=REQUEST_SECONDS, verify=trusted())
     async with opened as http:
         passed = []
         for request in requests:
@@ -77,12 +76,12 @@ async def _poll(target: Target, request: Request, pause: float, http: httpx.Asyn
     while True:
         tries += 1
         left = check.deadline - (monotonic() - started)
-        answer = await _ask(http, request, min(left, _REQUEST_SECONDS))
+        answer = await ask(http, request, min(left, REQUEST_SECONDS))
         if isinstance(answer, Answer) and fault(check, answer, target.version_id) is None:
             return Passed(check.name, tries, target.version_id if check.version_at else None)
         # A try that the deadline cut short tells less than the answer before it.
-        if not (isinstance(answer, TimeoutError) and left < _REQUEST_SECONDS):
-            last = answer if isinstance(answer, Answer) else _error_text(answer)
+        if not (isinstance(answer, TimeoutError) and left < REQUEST_SECONDS):
+            last = answer if isinstance(answer, Answer) else error_text(answer)
         wait = next(waits)
         if monotonic() - started + wait >= check.deadline:
             raise _too_late(target, check, tries, last, redact)
@@ -95,29 +94,6 @@ def _waits(pause: float) -> Iterator[float]:
         yield min(pause * _GROWTH ** min(step, 20), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311
 
 
-async def _ask(http: httpx.AsyncClient, request: Request, seconds: float) -> Answer | Exception:
-    """Send the request once and return the answer, or the error that came instead."""
-    message = http.build_request(request.check.method, request.url, headers=request.headers, content=request.content)
-    try:
-        async with asyncio.timeout(seconds):
-            response = await http.send(message, stream=True, follow_redirects=False)
-            try:
-                return await _answer(response)
-            finally:
-                await response.aclose()
-    except (httpx.HTTPError, TimeoutError) as error:
-        return error
-
-
-async def _answer(response: httpx.Response) -> Answer:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _MAX_REPLY_BYTES:
-            break
-    return Answer(response.status_code, bytes(body[:_MAX_REPLY_BYTES]), response.headers.get("location"))
-
-
 def _too_late(target: Target, check: Check, tries: int, last: Answer | str, redact: Redactor) -> CheckError:
     came = last.summary(redact) if isinstance(last, Answer) else redact(last)
     why = fault(check, last, target.version_id) if isinstance(last, Answer) else None
@@ -126,8 +102,3 @@ def _too_late(target: Target, check: Check, tries: int, last: Answer | str, reda
     if why:
         what += f" ({redact(why)})"
     return CheckError(where(target, check), what, f"Look at the logs of {target.worker}, fix it, and deploy again")
-
-
-def _error_text(error: Exception) -> str:
-    """An error in words, with its type: time-outs often have no text."""
-    return f"none, {type(error).__name__}" + (f": {error}" if str(error) else "")

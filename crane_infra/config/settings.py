@@ -84,6 +84,9 @@ class WorkerSettings(ScriptSettings):
     replace_deployment: Annotated[str | None, Field(alias="replace-deployment")] = None
     """The id of a manual deployment in production that the next run may replace, or the mark of a worker that serves nothing."""
 
+    without_candidate: Annotated[str | None, Field(alias="without-candidate", pattern=r"^[0-9a-f]{12,64}$")] = None
+    """The digest of the worker, or its beginning, whose version may get traffic untried in production, where it cannot be tried before."""
+
     @property
     def adopted(self) -> bool:
         """Whether this stack adopts the worker; not where it creates one in place of a deleted one that it had adopted."""

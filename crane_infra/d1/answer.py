@@ -197,4 +197,6 @@ def _refusal(call: Call, status: int, errors: list[tuple[str, str]]) -> RefusedE
         is_error = status >= HTTPStatus.BAD_REQUEST
         return call.unanswered(f"status {status} without a reason" if is_error else "the reply says success: false without a reason")
     kind = RolledBackError if call.is_write and STATEMENT_FAILED in codes else RefusedError
-    return call.refused(f"{call.server} refused it: {messages.removeprefix(', ')}", "Fix what the message names", kind)
+    refused = call.refused(f"{call.server} refused it: {messages.removeprefix(', ')}", "Fix what the message names", kind)
+    refused.codes = frozenset(codes)
+    return refused

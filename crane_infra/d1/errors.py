@@ -24,7 +24,9 @@ RERUN = "Run the same command again: it first reads what was done and does not r
 
 
 class RefusedError(ApiError):
-    """The API refused the call; it had no effect."""
+    """The API refused the call; it had no effect. ``codes`` are Cloudflare's, as far as the reply names any."""
+
+    codes: frozenset[str] = frozenset()
 
 
 class DeniedError(RefusedError):

@@ -19,6 +19,7 @@ from crane_infra.d1.client import D1
 from crane_infra.d1.errors import NotFoundError
 from crane_infra.d1.sdk import Api, again
 from crane_infra.live.answers import DatabaseAnswer, DeploymentAnswer
+from crane_infra.live.mark import Mark, read_mark
 from crane_infra.live.reads import Reads, contradiction
 from crane_infra.live.version import Version, read_version
 from crane_infra.tls import trusted
@@ -35,6 +36,23 @@ class Deployment:
     by: str = ""
     made_on: str = ""
     message: str = ""
+
+    @property
+    def mark(self) -> Mark | None:
+        """What crane made the deployment for; None where crane did not make it, or the engine did."""
+        return read_mark(self.message)
+
+    @property
+    def candidate(self) -> str | None:
+        """The version that crane let join at 0 % to try it; None where there is none."""
+        if self.mark is None or self.mark.purpose != "candidate":
+            return None
+        return next((version for version, share in self.shares.items() if share == 0), None)
+
+    @property
+    def traffic(self) -> dict[str, float]:
+        """The shares of the versions that serve: all, but for a candidate of crane's, which nobody meets."""
+        return {version: share for version, share in self.shares.items() if version != self.candidate}
 
     @property
     def summary(self) -> str:

@@ -51,7 +51,17 @@ class Served:
         """What serves, where nothing is wrong."""
         if self.is_twin:
             return twin_summary(self.expected.script, self.version, self.expected.version)
-        return f"worker {self.expected.script} serves {self.version} at 100%, tag {self.expected.tag[:12]}"
+        return f"worker {self.expected.script} serves {self.version} at 100%, tag {self.expected.tag[:12]}{self._candidate}"
+
+    @property
+    def _candidate(self) -> str:
+        active = self.deployments[0] if self.deployments else None
+        if active is None or active.candidate is None or active.mark is None:
+            return ""
+        return (
+            f"; {active.candidate} waits at 0%, a candidate of release {active.mark.release}: "
+            f"a run of {self.expected.stack} tries it now, or did not end and the next one takes it up"
+        )
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,7 @@ async def look_at_version(account: Account, expected: ExpectedVersion) -> Served
         if expected.stack == "production":
             todo = "Run pulumi up -s production: it refuses, and names the commands that create the worker again"
         return Served(expected, "", fault=LiveError(f"worker {expected.script}", "does not exist", todo))
-    if not deployments or deployments[0].shares != {expected.version: 100}:
+    if not deployments or deployments[0].traffic != {expected.version: 100}:
         return await _other_version(account, expected, deployments)
     tag = await account.tag_of(expected.script, expected.version)
     fault = None if tag == expected.tag else _version_fault(expected, f"version {expected.version} has the tag {tag}, not {expected.tag}")
@@ -160,8 +170,8 @@ async def look_at_version(account: Account, expected: ExpectedVersion) -> Served
 async def _other_version(account: Account, expected: ExpectedVersion, deployments: tuple[Deployment, ...]) -> Served:
     """What serves where it is not the expected version alone: its twin, or a fault."""
     comparison, version = None, ""
-    if deployments and len(deployments[0].shares) == 1:
-        (version,) = deployments[0].shares
+    if deployments and len(deployments[0].traffic) == 1:
+        (version,) = deployments[0].traffic
         comparison = await compare(account, expected.script, version, expected.version, expected.earlier, deployments)
         if comparison.is_twin and comparison.tag == expected.tag:
             return Served(expected, version, deployments, comparison)

@@ -107,7 +107,7 @@ def manual_deployment(deployments: Sequence[Deployment], last: LastDeployed, ser
     traffic to a version that it has just uploaded, with a worker digest as its tag. So a version that was uploaded or served before the last
     one was put back, manually or by a call that arrived late; a newer one with a digest belongs to a run that did not finish.
     """
-    if not deployments or deployments[0].shares == {last.version: 100}:
+    if not deployments or deployments[0].traffic == {last.version: 100}:
         return None
     active, *older = deployments
     if serving is None:
@@ -116,9 +116,9 @@ def manual_deployment(deployments: Sequence[Deployment], last: LastDeployed, ser
         return None
     if serving.made_anew:
         return active
-    served = [version for deployment in older for version in deployment.shares]
+    served = [version for deployment in older for version in deployment.traffic]
     before = {*last.earlier, *(served[served.index(last.version) + 1 :] if last.version in served else ())}
-    is_put_back = serving.is_older or bool(before.intersection(active.shares))
+    is_put_back = serving.is_older or bool(before.intersection(active.traffic))
     return active if is_put_back or not _WORKER_DIGEST.fullmatch(serving.tag or "") else None
 
 

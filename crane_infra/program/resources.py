@@ -63,8 +63,12 @@ def declare_routes(
     databases: Mapping[str, Database],
     after: Sequence[pulumi.Resource],
 ) -> list[pulumi.Resource]:
-    """The deployment and the schedules of each worker, once every schema is up to date. A worker waits for those that it calls."""
-    checked = check_before_traffic(run, plan, verdict, databases)
+    """The deployment and the schedules of each worker, once every schema is up to date and every version is uploaded.
+
+    A worker waits for those that it calls.
+    """
+    uploaded = [worker.version for worker in workers.values()]
+    checked = check_before_traffic(run, plan, verdict, workers, databases)
     configs = {
         name: RoutingConfig(
             account=_account(run),
@@ -77,7 +81,7 @@ def declare_routes(
     }
     routes: dict[str, pulumi.Resource] = {}
     for name, called in run.calls.items():
-        routes[name] = Routing(name, configs[name], [*after, *(routes[other] for other in called)]).deployment
+        routes[name] = Routing(name, configs[name], [*after, *uploaded, *(routes[other] for other in called)]).deployment
     return list(routes.values())
 
 

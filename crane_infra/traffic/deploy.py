@@ -10,8 +10,8 @@ from crane_infra.d1.errors import WriteOutcomeUnknown
 from crane_infra.d1.sdk import Api
 from crane_infra.live.account import Account, Deployment, deployment_of
 from crane_infra.live.answers import DEPLOYMENT
+from crane_infra.live.mark import Mark
 from crane_infra.live.reads import path_of
-from crane_infra.traffic.mark import Mark
 
 WRITE = "Workers Scripts Write"
 

@@ -4,7 +4,7 @@ What an update, a promotion and the commands look at is all there, so that each 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -91,10 +91,10 @@ class ProvenAccount:
         settings = self.settings["production"]
         asyncio.run(require_open(settings, verdict_for(settings, self.release, self.outputs["staging"], self.outputs["production"])))
 
-    def deployments(self, environment: Environment) -> dict[str, str]:
-        """The look at manual deployments at the start of an update."""
+    def deployments(self, environment: Environment) -> Mapping[str, str]:
+        """The look at manual deployments at the start of an update: what it uploads again."""
         run = self.prepared(environment)
-        return announce_deployments(run, begin(look_at_deployments(run)))
+        return announce_deployments(run, begin(look_at_deployments(run))).reuploads
 
     def ledgers(self, environment: Environment) -> object:
         """The look at the ledgers at the start of an update."""

@@ -4,6 +4,7 @@ import pytest
 
 from crane_infra.live.account import Deployment
 from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, action_for_one_made_anew, manual_deployment
+from crane_infra.live.mark import mark
 from crane_infra.live.twins import Comparison
 
 TAG, OTHER = "a" * 64, "b" * 64
@@ -32,6 +33,11 @@ class TestTheStacksOwnAreNoHandwork:
     def test_a_newer_version_with_a_digest_is_of_a_run_that_did_not_end_well(self) -> None:
         for tag in (TAG, OTHER):
             assert manual_deployment(deployments("v3", "v2"), LAST, Comparison(tag)) is None
+
+    def test_a_candidate_that_crane_let_join_and_what_served_before_it(self) -> None:
+        waiting = Deployment("d", {"v2": 100.0, "v3": 0.0}, message=mark("candidate", OTHER).message)
+        assert manual_deployment([waiting, *deployments("v2")], LAST, None) is None
+        assert manual_deployment([*deployments("v3"), waiting, *deployments("v2")], LAST, Comparison(OTHER)) is None
 
     def test_no_deployment_at_all(self) -> None:
         assert manual_deployment([], LAST, None) is None

@@ -65,7 +65,7 @@ class TestBothAccounts:
             "production gate closed: staging has not proven any release.",
             "0006_broken.sql: not applied to crane-context-db-staging at statement 2 of 2",
             "this run returns it to its release",
-            "wrangler rollback ",
+            "still serves everybody, alone",
             "the ledger still stands at 0005_newer.sql",
             "0006_killed.sql ran once",
             "staging: 10 comparisons, no difference; production: 9 comparisons, no difference",

@@ -1,15 +1,11 @@
 """Traffic moves by one deployment, which says who made it; a lost reply makes no second one, and a refusal none at all."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from crane_infra.config.settings import Settings
 from crane_infra.d1.errors import RefusedError, WriteOutcomeUnknown
-from crane_infra.live.account import Account, open_account
+from crane_infra.live.account import Account
+from crane_infra.live.mark import mark, read_mark
 from crane_infra.traffic.deploy import deploy
-from crane_infra.traffic.mark import mark, read_mark
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop
 from tests.cloud import Api, Body
@@ -18,27 +14,6 @@ pytestmark = pytest.mark.cloud
 
 ROUTE = "POST /accounts/{a}/workers/scripts/{name}/deployments"
 MARK = mark("candidate", "0123456789abcdef" * 4)
-
-
-@pytest.fixture
-async def account(api: Api, tmp_path: Path) -> AsyncIterator[Account]:
-    settings = Settings.model_validate(
-        {
-            "environment": "production",
-            "project": "crane-infra",
-            "organization": "organization",
-            "root": tmp_path,
-            "account_id": api.running.account_id,
-            "api_token": api.running.token,
-            "api_url": api.running.api_url,
-            "workers_dir": tmp_path,
-            "workers_subdomain": "s",
-            "databases": {},
-            "workers": {},
-        }
-    )
-    async with open_account(settings) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ Changes nothing itself. Where a run returns a worker to its release, the worker'
 would not do: Cloudflare refuses to deploy one whose secrets differ from those that serve (10220), and the provider cannot insist.
 """
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
 from crane_infra.errors import ApiError
-from crane_infra.live.account import Account, open_account
+from crane_infra.live.account import Account, Deployment, open_account
 from crane_infra.live.adoption import version_changes
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, action_for_one_made_anew, manual_deployment
@@ -23,10 +24,12 @@ from crane_infra.release.proof import versions_in
 
 @dataclass(frozen=True)
 class OtherDeployments:
-    """Where another version serves than the one that the stack deployed last: manual deployments, and lines about twins."""
+    """Where another version serves than the one that the stack deployed last: manual deployments, and lines about twins; and what was active."""
 
     manual: tuple[ManualDeployment, ...] = ()
     twins: tuple[str, ...] = ()
+    active: Mapping[str, str] = field(default_factory=dict)
+    """By worker the id of the deployment that was active, where one was."""
 
 
 async def look_at_deployments(prepared: Prepared) -> OtherDeployments:
@@ -34,14 +37,26 @@ async def look_at_deployments(prepared: Prepared) -> OtherDeployments:
     if not (last := _last_deployed(prepared)):
         return OtherDeployments()
     async with open_account(prepared.settings) as account:
-        seen = await all_at_once(_look_at(account, prepared, worker, deployed) for worker, deployed in last.items())
+        looks = await all_at_once(_look_at(account, prepared, worker, deployed) for worker, deployed in last.items())
     return OtherDeployments(
-        tuple(found for found in seen if isinstance(found, ManualDeployment)), tuple(found for found in seen if isinstance(found, str))
+        tuple(look.other for look in looks if isinstance(look.other, ManualDeployment)),
+        tuple(look.other for look in looks if isinstance(look.other, str)),
+        {worker: look.active for worker, look in zip(last, looks, strict=True) if look.active},
     )
 
 
-def announce_deployments(prepared: Prepared, deployments: Future[OtherDeployments]) -> dict[str, str]:
-    """The workers whose version is to be uploaded again, each with the mark of the manual deployment that it replaces.
+@dataclass(frozen=True)
+class DeploymentsPlan:
+    """What a run does about deployments that it did not make."""
+
+    reuploads: Mapping[str, str]
+    """The workers whose version is uploaded again although it did not change, each with the mark of the manual deployment that it replaces."""
+    active: Mapping[str, str] = field(default_factory=dict)
+    """By worker the id of the deployment that was active when the run began."""
+
+
+def announce_deployments(prepared: Prepared, deployments: Future[OtherDeployments]) -> DeploymentsPlan:
+    """Say or refuse what is to be done about the deployments that this stack did not make.
 
     A mark stays for good: if it went away, the engine would upload the version once more. A preview logs what it sees and goes on. An
     update raises LiveError for a deployment that it must not undo, ApiError where the API fails.
@@ -53,11 +68,12 @@ def announce_deployments(prepared: Prepared, deployments: Future[OtherDeployment
         if not pulumi.runtime.is_dry_run():
             raise
         pulumi.log.warn(f"This preview cannot see manual deployments: {error}")
-        return marks
+        return DeploymentsPlan(marks)
     log(map(Line, others.twins))
     for manual in others.manual:
         _announce(manual, prepared)
-    return marks | {manual.worker: manual.mark for manual in others.manual if manual.action == "redeploys"}
+    redeployed = {manual.worker: manual.mark for manual in others.manual if manual.action == "redeploys"}
+    return DeploymentsPlan(marks | redeployed, others.active)
 
 
 def _announce(manual: ManualDeployment, prepared: Prepared) -> None:
@@ -87,14 +103,28 @@ def _last_deployed(prepared: Prepared) -> dict[str, LastDeployed]:
     }
 
 
-async def _look_at(account: Account, prepared: Prepared, worker: str, last: LastDeployed) -> ManualDeployment | str | None:
-    """A manual deployment of one worker, or what is to be said about a twin."""
-    settings, consent = prepared.settings, prepared.settings.workers[worker].replace_deployment
+@dataclass(frozen=True)
+class _Look:
+    """The active deployment of a worker; and a manual deployment, or what is to be said about a twin."""
+
+    active: str | None
+    other: ManualDeployment | str | None
+
+
+async def _look_at(account: Account, prepared: Prepared, worker: str, last: LastDeployed) -> _Look:
     deployments = await account.deployments(last.script)
+    other = await _other(account, prepared, worker, last, deployments)
+    return _Look(deployments[0].id if deployments else None, other)
+
+
+async def _other(
+    account: Account, prepared: Prepared, worker: str, last: LastDeployed, deployments: Sequence[Deployment]
+) -> ManualDeployment | str | None:
+    settings, consent = prepared.settings, prepared.settings.workers[worker].replace_deployment
     if not deployments:
         action = action_for(None, last, prepared.release.tag(worker), settings.environment, consent)
         return ManualDeployment(worker, last.script, None, action, last_version=last.version, adopted=settings.workers[worker].adopted)
-    (version, *others) = deployments[0].shares
+    (version, *others) = deployments[0].traffic
     decided = others or version == last.version
     serving = None if decided else await compare(account, last.script, version, last.version, last.earlier, deployments)
     if (active := manual_deployment(deployments, last, serving)) is None:

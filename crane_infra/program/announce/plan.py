@@ -1,7 +1,7 @@
 """What a run is about to do, logged or refused before the first resource: adoptions, pending migrations, manual deployments."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
@@ -31,6 +31,8 @@ class Plan:
     migrations: ExpectedMigrations
     reuploads: Mapping[str, str]
     settings: SettingsPlan
+    active: Mapping[str, str] = field(default_factory=dict)
+    """By worker the id of the deployment that was active when the run began, as far as it looked."""
 
 
 def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
@@ -46,8 +48,8 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     live = begin(look_at_settings(prepared))
     adoptions = announce_adoptions(prepared)
     statuses = announce_migrations(prepared, ledgers)
-    migrations, reuploads = expected_migrations(prepared, verdict), announce_deployments(prepared, deployments)
-    plan = Plan(migrations, reuploads, announce_settings(prepared, live))
+    migrations, others = expected_migrations(prepared, verdict), announce_deployments(prepared, deployments)
+    plan = Plan(migrations, others.reuploads, announce_settings(prepared, live), others.active)
     if record is not None:
         logged = _recorded_lines(verdict, adoptions, statuses)
         write_record(make_record(prepared, adoptions, statuses, logged), record, prepared.redact)

@@ -13,7 +13,9 @@ from crane_infra.program.announce.declared import declared_script
 from crane_infra.program.announce.plan import Plan
 from crane_infra.program.casing import snake
 from crane_infra.program.components.database import Database
+from crane_infra.program.components.worker import Worker
 from crane_infra.program.hooks.adapter import Action, around, before
+from crane_infra.program.hooks.candidates import Candidates
 from crane_infra.program.hooks.script_settings import SettingsGuard
 from crane_infra.program.hooks.steps import Log, Logs, ProveStep, judged_as_used, migrate_database, prove, require_schemas
 from crane_infra.program.preparation import Prepared
@@ -66,19 +68,24 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
 
 
 def check_before_traffic(
-    run: Prepared, plan: Plan, verdict: Verdict | None, databases: Mapping[str, Database]
+    run: Prepared, plan: Plan, verdict: Verdict | None, workers: Mapping[str, Worker], databases: Mapping[str, Database]
 ) -> Callable[[str], pulumi.ResourceHookBinding]:
-    """Before a version gets traffic: check once more that each schema is there and that the gate is still open.
+    """Before a version gets traffic: check once more that each schema is there and that the gate is still open, then try the version.
 
     ``--target`` may have left the schema out, and staging may have changed during the run.
     """
+    candidates = Candidates(run, plan, workers, _log(run))
 
-    async def check(_: pulumi.ResourceHookArgs) -> None:
-        await require_schemas(run.settings, [await _expected_head(run, plan, name, database) for name, database in databases.items()])
-        if verdict is not None:
-            await require_open(run.settings, verdict)
+    def check(worker: str) -> Action:
+        async def check_one(_: pulumi.ResourceHookArgs) -> None:
+            await require_schemas(run.settings, [await _expected_head(run, plan, name, database) for name, database in databases.items()])
+            if verdict is not None:
+                await require_open(run.settings, verdict)
+            await candidates.require(worker)
 
-    return lambda worker: _bind(run, f"{worker}-traffic", check)
+        return check_one
+
+    return lambda worker: _bind(run, f"{worker}-traffic", check(worker))
 
 
 def prove_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:

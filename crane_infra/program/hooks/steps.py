@@ -98,13 +98,13 @@ async def _check(step: ProveStep, name: str, served: Served) -> None:
             step.progress.begins(f"{script}: check {check.name}", check.deadline)
 
     try:
-        passed = await run_checks(target, _due(worker, settings), begins=begins)
+        passed = await run_checks(target, due_checks(worker, settings), begins=begins)
     except CheckError as error:
         raise await _with_way_back(step, served, error) from None
     (step.progress.passes if step.progress else step.log)(f"{target.worker}: {len(passed)} checks passed on {target.url}")
 
 
-def _due(worker: CatalogWorker, settings: Settings) -> tuple[Check, ...]:
+def due_checks(worker: CatalogWorker, settings: Settings) -> tuple[Check, ...]:
     """The checks of this environment, with its own deadline where it sets one."""
     due = select(worker.checks, settings.environment)
     seconds = settings.check_deadline_seconds
@@ -122,7 +122,7 @@ async def _with_way_back(step: ProveStep, served: Served, error: CheckError) -> 
     except ApiError:
         return error
     # A deployment may have been sent twice, so the one before may be of the same version.
-    before = next((deployment.shares for deployment in deployments[1:] if deployment.shares != {served.version: 100}), {})
+    before = next((deployment.traffic for deployment in deployments[1:] if deployment.traffic != {served.version: 100}), {})
     if len(before) != 1:
         return CheckError(error.where, error.what, f"{error.todo}. No single version of {script} served before this one")
     (version,) = before

@@ -26,7 +26,8 @@ class Comeback:
             StoryStep("a manual deployment to staging after its proof: production refuses the release", self.manual_deployment),
             StoryStep("update staging: it returns to its release", self.returned),
             StoryStep(
-                "a release whose checks fail only in production: the error names the command that rolls back", self.bad_in_production
+                "a release whose checks fail only in production: its candidate fails, and the version before it keeps serving everybody",
+                self.bad_in_production,
             ),
             StoryStep("set rollback-to: the older release runs again, on the newer schema", self.rolled_back),
         ]
@@ -56,13 +57,14 @@ class Comeback:
         return stage.line(output, "manual deployment", "this run returns it to its release")
 
     def bad_in_production(self) -> str:
-        """The checks in production find what staging could not show."""
+        """The checks in production find what staging could not show, before anybody else does."""
         stage = self._stage
         before = stage.account.serving(script("production"))
         with stage.impatient("production"):
             error = stage.up_refused("production")
-        command = f"wrangler rollback {before} --name {script('production')}"
-        stage.require(command in error, f"expected '{command}' in the error, got: {error}")
+        words = f"{before} still serves everybody, alone"
+        stage.require(words in error, f"expected '{words}' in the error, got: {error}")
+        stage.require(stage.account.serving(script("production")) == before, "another version serves")
         stage.require(stage.proofs("production")[0]["digest"] == self._older, "production has a proof of the release that failed")
         return error
 

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.websockets import WebSocketClose
 
 from local_cloud.workerd.node import NodeError
-from local_cloud.workers.choose_version import chosen
+from local_cloud.workers.choose_version import OVERRIDES, chosen
 from local_cloud.workers.previews import previewed
 
 if TYPE_CHECKING:
@@ -83,7 +83,10 @@ class Edge:
         deployment = self._cloud.seen(worker["id"])
         if deployment is None or not worker["subdomain"]["enabled"]:
             return None
-        return chosen(deployment, label, request.headers, lambda ident: int((store.get("version", ident) or {}).get("number", 0)))
+        headers = dict(request.headers)
+        if self._cloud.behaviour.ignores_version_overrides:
+            headers.pop(OVERRIDES, None)
+        return chosen(deployment, label, headers, lambda ident: int((store.get("version", ident) or {}).get("number", 0)))
 
 
 def _relayed(reply: httpx.Response) -> StreamingResponse:

@@ -114,6 +114,12 @@ def test_versions_are_uploaded_split_and_rolled_back(project: Project, api: Api)
     text = project.run("deployments", "list").stdout
     assert text.count("Created:") > 4
     assert "Message:     it was better" in text
+    shares = [{"version_id": first["id"], "percentage": 100}, {"version_id": second["id"], "percentage": 0}]
+    marked = {"strategy": "percentage", "versions": shares, "annotations": {"workers/message": "crane candidate 0123456789ab"}}
+    api.result("POST", f"{project.path}/deployments", marked)
+    text = project.run("deployments", "list").stdout
+    assert "Message:     crane candidate 0123456789ab" in text
+    assert f"(0%) {second['id']}" in text
     project.run("rollback", "-y")
     assert project.served()["build"] == 2
     text = project.run("versions", "list").stdout

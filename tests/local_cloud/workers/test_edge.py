@@ -152,6 +152,21 @@ def test_the_edge_serves_the_former_deployment_until_the_new_one_arrives(api: Ap
     assert {api.edge(worker).text for _ in range(10)} == {"new"}
 
 
+def test_a_deployment_that_arrives_may_answer_beside_the_former_one(api: Api, faults: Faults) -> None:
+    worker, old, new = _two(api)
+    header = {OVERRIDES: f'{worker["name"]}="{new["id"]}"'}
+    with faults.behaviour(propagation_seconds=HOUR, propagation_mixes=True):
+        api.deploy(worker, (old, 100))
+        assert {api.edge(worker, headers=header).text for _ in range(60)} == {"old", "new"}
+    assert api.edge(worker, headers=header).text == "old"
+
+
+def test_the_header_may_be_ignored(api: Api, faults: Faults) -> None:
+    worker, _, new = _two(api)
+    with faults.behaviour(ignores_version_overrides=True):
+        assert api.edge(worker, headers={OVERRIDES: f'{worker["name"]}="{new["id"]}"'}).text == "old"
+
+
 def test_before_a_first_deployment_arrives_there_is_nothing(api: Api, faults: Faults) -> None:
     worker = api.worker()
     version = api.upload(worker)

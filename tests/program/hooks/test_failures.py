@@ -237,11 +237,14 @@ def bad_check(world: World, mended: Result) -> Broken:  # noqa: ARG001 - it has 
 class TestACheckThatFails:
     def test_the_error_names_the_check_and_the_answer_without_the_key(self, world: World, bad_check: Broken) -> None:
         output = one_error(bad_check.staging)
-        assert output.startswith(f'before hook "release" failed: {SCRIPT}')
-        assert "reads D1 with its key" in output
-        assert ": expected 200 within 3 s; after " in output
+        assert output.startswith(f'before hook "crane-context-traffic" failed: {SCRIPT}')
+        assert "did not pass: expected 200; after " in output
+        assert "the last wrong answer to reads D1 with its key was 500" in output
         assert "[secret CONTEXT_RELAY_KEY]" in output
         assert world.secrets("staging")["CRANE_CONTEXT_KEY"] not in bad_check.staging.output
+
+    def test_the_version_before_still_serves(self, bad_check: Broken) -> None:
+        assert bad_check.answered == bad_check.proofs[0]["workers"]["crane-context"]["version"]
 
     def test_nothing_is_proven_and_production_is_closed(self, world: World, mended: Result, bad_check: Broken) -> None:
         assert mended.exit == 0, mended.errors

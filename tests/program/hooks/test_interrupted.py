@@ -26,8 +26,8 @@ QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 BOOKMARK = "GET /accounts/{a}/d1/database/{id}/time_travel/bookmark"
 DEPLOYMENTS = "GET /accounts/{a}/workers/scripts/{name}/deployments"
 APPLIES = "INSERT INTO crane_migrations"
-# Each run looks at both workers' deployments at its start; the third look is that of the release step.
-PROVES = 3
+# Each run looks at both workers' deployments at its start, and three times around a candidate; the sixth look is that of the release step.
+PROVES = 6
 LOCKED = (
     "the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`."
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crane_infra.traffic.mark import Purpose, mark, read_mark
+from crane_infra.live.mark import Purpose, mark, read_mark
 
 DIGEST = "0123456789abcdef" * 4
 

@@ -1,0 +1,31 @@
+"""An account on the local cloud, as the product opens it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from crane_infra.config.settings import Settings
+from crane_infra.live.account import Account, open_account
+from tests.cloud import Api
+
+
+@pytest.fixture
+async def account(api: Api, tmp_path: Path) -> AsyncIterator[Account]:
+    settings = Settings.model_validate(
+        {
+            "environment": "production",
+            "project": "crane-infra",
+            "organization": "organization",
+            "root": tmp_path,
+            "account_id": api.running.account_id,
+            "api_token": api.running.token,
+            "api_url": api.running.api_url,
+            "workers_dir": tmp_path,
+            "workers_subdomain": "s",
+            "databases": {},
+            "workers": {},
+        }
+    )
+    async with open_account(settings) as opened:
+        yield opened
