@@ -33,6 +33,8 @@ STEPS = {
     "emails": (('name: text("name").notNull(),', 'name: text("name").notNull(), email: text("email").unique(),'),),
     # A constraint of a column that is there: SQLite can only make the table again.
     "titles": (('title: text("title")', 'title: text("title").notNull().default("untitled")'),),
+    # A new column beside such a change: 0.31 copies it from the old table, which lacks it, and so takes its name for a text.
+    "bios": (('name: text("name").notNull(),', 'name: text("name").notNull().default("nobody"), bio: text("bio"),'),),
 }
 """How the schema goes on, each time as edits of what it was."""
 

@@ -49,7 +49,8 @@ class Judgement:
 
 def plan_for(database: str, schema: SchemaFiles, ledger: Ledger) -> Plan:
     """Plan what an update would do with ``schema``; raises MigrationError as ``make_plan`` does."""
-    from_empty = schema.began_empty or ledger.is_of_an_empty_database
+    goes_on = schema.began_empty or (not schema.in_use and ledger.is_ours)  # from an empty database, in this run or a failed first one
+    from_empty = goes_on or ledger.is_of_an_empty_database
     return make_plan(schema.files, ledger, database, base=schema.base, out_of_order=schema.out_of_order, from_empty=from_empty)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from crane_infra.migrations.files.split import shorten
 from crane_infra.migrations.files.tokens import Token, code
@@ -23,7 +24,8 @@ def names_taken_for_texts(trace: FileTrace) -> Iterator[Finding]:
         sql, effect = statement.effect.sql, statement.effect
         columns = _columns(trace, effect.targets | effect.reads | effect.changed)
         defaults = [text for text in default_words(sql) if text.name.lower() in columns] if effect.changes_schema else []
-        yield from _findings(trace, statement.number, "", sql, [*effect.texts, *defaults], columns)
+        findings = _findings(trace, statement.number, "", sql, [*effect.texts, *defaults], columns)
+        yield from (replace(found, level="warning") for found in findings) if statement.copies_nothing else findings
     for left in trace.unsound:
         before, now = left.unsound.before, left.unsound.now
         known = {text.name for text in before.texts} if before else set()

@@ -24,7 +24,7 @@ class TracedStatement:
     ``lost`` are the tables that may lose rows or references by it, ``blocking`` those whose rows make D1 refuse the drop of a table, and
     ``replaced`` is the name that the dropped table had when the file began. ``overwrites`` are the tables with rows that no pending file wrote
     and that the statement may write over, and ``drops_rows`` those that it drops with such rows. ``own`` are the tables that have no other rows
-    before it than those which pending files wrote.
+    before it than those which pending files wrote. ``copies_nothing``: all tables that it copies from are known to be empty.
     """
 
     number: int
@@ -35,6 +35,7 @@ class TracedStatement:
     overwrites: frozenset[str] = frozenset()
     drops_rows: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
+    copies_nothing: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,9 +205,13 @@ class Tracer:
             effect.targets - self._own if overwriting(effect) else frozenset(),
             effect.drops - self._own,
             frozenset(self._own),
+            self._copies_nothing(effect),
         )
         self._follow(effect)
         return statement
+
+    def _copies_nothing(self, effect: Effect) -> bool:
+        return effect.gives_no_rows and bool(effect.sources) and effect.sources <= self._empty
 
     def _origin(self, name: str) -> str:
         return self._moved.get(name) or name
@@ -222,7 +227,7 @@ class Tracer:
             self._own -= gone
             self._own |= new
             self._moved |= dict.fromkeys(gone | new, "")
-        if effect.gives_no_rows and effect.sources and effect.sources <= self._empty:
+        if self._copies_nothing(effect):
             return
         self._empty -= effect.fills
         if effect.fills and not effect.sources - effect.fills <= self._own:

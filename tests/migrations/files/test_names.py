@@ -59,8 +59,12 @@ def test_an_empty_database_gets_both_files_of_a_number_which_other_databases_hav
     assert [file.name for file in plan_for("db", SchemaFiles(files), Ledger()).apply] == ["0003_b.sql", "3_a.sql", "0004_c.sql"]
     on_the_way = ledger(applied(files[0]))
     assert [file.name for file in plan_for("db", SchemaFiles(files, began_empty=True), on_the_way).apply] == ["3_a.sql", "0004_c.sql"]
-    with pytest.raises(MigrationError, match=r"3_a.sql: the number 3 is taken by 0003_b.sql"):
-        plan_for("db", SchemaFiles(files), on_the_way)
+    after_a_failed_first_update = plan_for("db", SchemaFiles(files, in_use=False), on_the_way)
+    assert [file.name for file in after_a_failed_first_update.apply] == ["3_a.sql", "0004_c.sql"]
+    by_wrangler = ledger(applied(files[0], by_wrangler=True))
+    for schema, known in ((SchemaFiles(files), on_the_way), (SchemaFiles(files, in_use=False), by_wrangler)):
+        with pytest.raises(MigrationError, match=r"3_a.sql: the number 3 is taken by 0003_b.sql"):
+            plan_for("db", schema, known)
 
 
 def test_a_file_is_late_by_its_place_not_by_its_number(tmp_path: Path) -> None:

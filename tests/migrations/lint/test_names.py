@@ -108,3 +108,13 @@ def test_what_was_a_text_before_the_file_is_not_its_fault(judge: Lint) -> None:
 def test_sqlite_itself_takes_each_of_them(sql: str) -> None:
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(USERS + sql)
+
+
+def test_where_there_is_no_row_to_copy_it_is_a_warning(judge: Lint) -> None:
+    """An empty database gets what plain SQLite takes, such as the rebuilds of a generator."""
+    table = "CREATE TABLE made (id INTEGER PRIMARY KEY);"
+    copy = 'CREATE TABLE n ("id" INTEGER, "email" TEXT); INSERT INTO n ("id", "email") SELECT "id", "email" FROM made;'
+    assert [finding.level for finding in judge(table, copy) if finding.rule == "name-becomes-text"] == ["warning"]
+    assert [finding.level for finding in judge(copy, before=table) if finding.rule == "name-becomes-text"] == ["error"]
+    filled = "INSERT INTO made VALUES (1);"
+    assert [finding.level for finding in judge(table, filled, copy) if finding.rule == "name-becomes-text"] == ["error"]
