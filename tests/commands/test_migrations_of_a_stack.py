@@ -118,7 +118,7 @@ def test_a_plan_says_of_each_pending_file_what_it_does_and_an_update_is_told_the
     ]
     shown = world.engine.run("preview", "--stack", "staging", "--diff").output
     assert f"{SHOWN}: pending 0006_notes.sql (expand, {sha256(good)[:12]}, tables notes)" in shown
-    assert all(word in shown for word in ('"0006_notes.sql"', '"expand"', sha256(good)))
+    assert sha256(good) not in shown, "the record of the migrations says nothing that this line does not say"
 
 
 def test_lint_judges_files_without_a_database_and_those_since_a_revision_alone(world: World, tmp_path: Path) -> None:
