@@ -64,6 +64,10 @@ class TestHandworkIsSeen:
         found = deployments("v1", "v2")
         assert manual_deployment(found, LAST, Comparison(tag, is_older=True)) is found[0]
 
+    def test_a_candidate_that_joins_late_and_puts_back_what_served_before(self) -> None:
+        late = Deployment("late", {"v1": 100.0, "v9": 0.0}, message=mark("candidate", OTHER).message)
+        assert manual_deployment([late, *deployments("v2", "v1")], LAST, Comparison(OTHER, is_older=True)) is late
+
     def test_a_worker_that_was_deleted_and_created_again_whatever_its_tag(self) -> None:
         for tag in (TAG, OTHER, None):
             found = deployments("v7")

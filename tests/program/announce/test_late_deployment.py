@@ -39,8 +39,8 @@ def deployed(world: World, script: str) -> list[str]:
 
 @contextmanager
 def killed_while_it_deploys(world: World, stack: str) -> Iterator[Fault]:
-    """An update whose call to deploy is on its way until the fault ends, and that is killed before."""
-    with world.faults.fault(DEPLOY, Hold()) as fault:
+    """An update whose call to deploy is on its way until the fault ends, and that is killed before. The call before it let the candidate join."""
+    with world.faults.fault(DEPLOY, Hold(), nth=2) as fault:
         with started(world, stack) as run:
             run.reaches(fault)
             run.kill()
