@@ -15,6 +15,7 @@ from crane_infra.cli import migrations_text
 from crane_infra.cli.clone import root
 from crane_infra.commands.stack import outputs_of, settings_and_outputs
 from crane_infra.migrations.baseline import Claim, record_baseline
+from crane_infra.migrations.costs import with_costs
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
 from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.ledger import read_ledger
@@ -47,7 +48,7 @@ def status(stack: StackOption, database: DatabaseOption = None, as_json: JsonOpt
 @app.command()
 def plan(stack: StackOption, database: DatabaseOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
     """Show what an update would apply: class, tables, findings, counts. Exits 0 if it could, 3 if it would be refused, 1 on an error."""
-    judgements = judged(stack, database)
+    judgements = _each(stack, database, _status_with_costs)
     _show(stack, judgements, migrations_text.plan_as_json if as_json else migrations_text.plan)
     if any(judgement.refusal for judgement in judgements):
         raise typer.Exit(NOT_SETTLED)
@@ -120,6 +121,10 @@ def judged(stack: str, database: str | None = None) -> list[Judgement]:
 
 async def _status(database: "ManagedDatabase") -> Judgement:
     return await status_of(database.db, database.schema)
+
+
+async def _status_with_costs(database: "ManagedDatabase") -> Judgement:
+    return await with_costs(database.db, await _status(database))
 
 
 async def _drift(database: "ManagedDatabase") -> Drift:

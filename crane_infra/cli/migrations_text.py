@@ -23,6 +23,7 @@ def plan(judgement: "Judgement") -> str:
         lines += ["    runs through D1's import, which blocks the database until it is done"] if file.needs_import else []
         lines += [f"    counts the rows of {count.label} before and after" for count in examined.counts]
         lines += [f"    {finding.level}: {finding}" for finding in examined.findings]
+    lines += [f"  {line}" for line in judgement.costs]
     return "\n".join([*lines, *_refused(judgement)])
 
 
@@ -55,7 +56,8 @@ def status_as_json(judgement: "Judgement") -> dict[str, Any]:
 
 def plan_as_json(judgement: "Judgement") -> dict[str, Any]:
     """The same as ``plan``."""
-    return {**status_as_json(judgement), "pending": [examined_as_json(examined) for examined in judgement.examined]}
+    pending = [examined_as_json(examined) for examined in judgement.examined]
+    return {**status_as_json(judgement), "pending": pending, "costs": list(judgement.costs)}
 
 
 def examined_as_json(examined: "Examined") -> dict[str, Any]:

@@ -20,7 +20,8 @@ class Judgement:
     """What an update would do with one database.
 
     ``examined`` are the pending files with what lint found. ``refusal`` is why an update would stop, a SchemaDiffersError where the live
-    schema differs; ``not_compared`` is why it could not be compared, which stops nothing. ``in_use`` is as in ``SchemaFiles``.
+    schema differs; ``not_compared`` is why it could not be compared, which stops nothing. ``in_use`` is as in ``SchemaFiles``. ``costs`` are lines
+    on the rows that the pending files take, where the database was asked.
     """
 
     database: str
@@ -30,6 +31,7 @@ class Judgement:
     refusal: MigrationError | None = None
     not_compared: MigrationError | None = None
     in_use: bool = True
+    costs: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:

@@ -41,7 +41,7 @@ def additions(trace: FileTrace, name: str) -> dict[str, Column]:
     """The columns that a table has at the end of a file and did not have at its start under any name."""
     if name not in trace.start or name not in trace.end:
         return {}
-    renamed = set(_renamed(trace, name).values())
+    renamed = set(renamed_columns(trace, name).values())
     return {key: column for key, column in trace.end[name].columns.items() if key not in trace.start[name].columns and key not in renamed}
 
 
@@ -106,7 +106,7 @@ def _gone(trace: FileTrace, name: str, old: Table) -> Change:
 
 
 def _columns(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Change]:
-    renamed = _renamed(trace, name)
+    renamed = renamed_columns(trace, name)
     for key, at in emptied_columns(trace, name) if old.kind == new.kind == "table" else ():
         what = f"drops the values of the column {old.columns[key].name} of {old.name}, and keeps the column"
         yield Change("drops-column", at, name, what, "Copy the values, or do it once no version in traffic needs them", keeps_column=True)
@@ -121,7 +121,8 @@ def _columns(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Ch
             yield Change("drops-column", at, name, f"drops the column {column.name} of {old.name}")
 
 
-def _renamed(trace: FileTrace, name: str) -> dict[str, str]:
+def renamed_columns(trace: FileTrace, name: str) -> dict[str, str]:
+    """The columns of a table at the start of a file by their names then, each with its name at the end, if it is renamed."""
     renamed = dict[str, str]()
     for statement in trace.statements:
         before, after = statement.effect.before.get(name), statement.effect.after.get(name)
@@ -144,7 +145,7 @@ def _types(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Chan
 
 
 def _tightened(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[Change]:
-    for key in _new_keys(trace, name, old, new):
+    for key in new_keys(trace, name, old, new):
         at = trace.when(lambda tables, key=key: name not in tables or key in tables[name].unique)  # type: ignore[misc]
         todo = "First look for rows with equal values, and release code that no longer writes them"
         rule = "tightens-constraint" if trace.rebuilt(name) else "adds-unique-index"
@@ -157,10 +158,10 @@ def _tightened(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[
         yield Change("tightens-constraint", at, name, what, "Give it a DEFAULT, or release code that writes it first")
 
 
-def _new_keys(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[UniqueKey]:
+def new_keys(trace: FileTrace, name: str, old: Table, new: Table) -> Iterator[UniqueKey]:
     """The unique keys that existing rows may break."""
     added = frozenset(key for key, column in additions(trace, name).items() if column.default is None)
-    renamed = set(_renamed(trace, name).values())
+    renamed = set(renamed_columns(trace, name).values())
     for key in sorted(new.unique - old.unique, key=lambda key: key.text):
         known = key.columns & renamed or any(key.follows_from(before) for before in old.unique)
         if not known and not keeps_apart(key, added):

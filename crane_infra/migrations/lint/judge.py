@@ -12,6 +12,7 @@ from crane_infra.errors import MigrationError, together
 from crane_infra.migrations.files.faults import Fault
 from crane_infra.migrations.files.read import MigrationFile, from_empty
 from crane_infra.migrations.lint.breaking import takings
+from crane_infra.migrations.lint.costs import Question, questions_of
 from crane_infra.migrations.lint.finding import CANNOT_RUN, LOSES_ROWS, OVERWRITES_ROWS, Finding, Level
 from crane_infra.migrations.lint.row_counts import Counted, counts_of
 from crane_infra.migrations.lint.rules import findings_in
@@ -34,7 +35,8 @@ Accepted = Mapping[str, Collection[str]]
 class Examined:
     """One pending file: its kind, the tables it touches, the other tables it may take rows from, and what lint found.
 
-    ``counts`` are the row counts that a run takes before and after it, and ``table_kinds`` what it does to each of ``tables``.
+    ``counts`` are the row counts that a run takes before and after it, ``table_kinds`` what it does to each of ``tables``, and ``questions`` what
+    the live database can tell beforehand.
     """
 
     file: MigrationFile
@@ -44,6 +46,7 @@ class Examined:
     findings: tuple[Finding, ...]
     counts: tuple[Counted, ...] = ()
     table_kinds: tuple[tuple[str, tuple[Kind, ...]], ...] = ()
+    questions: tuple[Question, ...] = ()
 
     @property
     def errors(self) -> list[Finding]:
@@ -107,7 +110,8 @@ def _examined(trace: FileTrace, together: Sequence[Finding]) -> Examined:
     ordered = tuple(sorted(findings, key=lambda finding: finding.statement or 0))
     lost = frozenset[str]().union(*(trace.lost_by(statement) for statement in trace.statements))
     kinds = tuple(sorted((trace.named(table), _kinds_of_table(trace, table)) for table in trace.touched))
-    return Examined(trace.file, _kind(trace), _named(trace, trace.touched), _named(trace, lost), ordered, counts_of(trace), kinds)
+    touched, counts, questions = _named(trace, trace.touched), counts_of(trace), questions_of(trace)
+    return Examined(trace.file, _kind(trace), touched, _named(trace, lost), ordered, counts, kinds, questions)
 
 
 def _alone(trace: FileTrace, broken: Collection[Dependent]) -> Examined:

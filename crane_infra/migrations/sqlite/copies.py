@@ -9,7 +9,7 @@ import apsw
 
 from crane_infra.migrations.files.tokens import Token, code, unquoted
 from crane_infra.migrations.sqlite.engine import FAILURES, STEPS
-from crane_infra.migrations.sqlite.tables import Tables
+from crane_infra.migrations.sqlite.tables import Table, Tables
 
 _QUERY = {"SELECT", "VALUES", "WITH"}
 _BEFORE_STAR = {"SELECT", "DISTINCT", "ALL", ",", "."}
@@ -61,6 +61,19 @@ def copy_in(db: apsw.Connection, statement: str, tables: Tables) -> Copy | None:
     named = _named(tokens, outer[into], outer[start])
     filled = named or tuple(key for key, column in table.columns.items() if not column.generated)
     return Copy(filled, values, not named or _has_star(outer[start:]), _gives_rows(db, query))
+
+
+def written_rows(statement: str, table: Table) -> tuple[tuple[str, ...], str] | None:
+    """The columns (in lower case) that an INSERT fills in a table, and the VALUES or SELECT that gives them; None for DEFAULT VALUES."""
+    tokens = code(statement)
+    outer = [token for token in tokens if token.depth == 0]
+    into = next((index for index, token in enumerate(outer) if token.keyword == "INTO"), 0)
+    start = next((index for index, token in enumerate(outer) if index > into and token.keyword in _QUERY), 0)
+    if not into or not start or outer[start - 1].keyword == "DEFAULT":
+        return None
+    named = _named(tokens, outer[into], outer[start])
+    filled = named or tuple(key for key, column in table.columns.items() if not column.generated)
+    return filled, _query(statement, outer, into, start)
 
 
 def _target(tokens: Sequence[Token]) -> str:

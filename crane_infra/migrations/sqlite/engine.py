@@ -77,6 +77,13 @@ def split_limit(statement: str) -> tuple[str, str]:
     return statement[: tail.start], f"SELECT * FROM {_target(statement, outer, verb)} {statement[tail.start :]}"  # noqa: S608 - only compiled
 
 
+def target_of(statement: str) -> str:
+    """The table of a DELETE or UPDATE as it is written, with its alias."""
+    outer = [token for token in code(statement) if token.depth == 0]
+    verb = next((token for token in outer if token.keyword in _CHANGES), None)
+    return _target(statement, outer, verb) if verb else ""
+
+
 def _target(statement: str, outer: list[Token], verb: Token) -> str:
     """The table of a DELETE or UPDATE as it is written, with its alias."""
     after = [token for token in outer if token.start > verb.start]

@@ -53,6 +53,8 @@ class Reference:
     table: str
     columns: tuple[str, ...]
     on_delete: str
+    to: tuple[str, ...] = field(default=(), compare=False)
+    """The columns that it refers to, as they are written; empty names for the primary key."""
 
     @property
     def loses(self) -> bool:
@@ -117,7 +119,7 @@ _COLUMNS = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_tab
 _INDEXES = 'SELECT name, partial FROM pragma_index_list(?) WHERE "unique"'
 _PRIMARY = "SELECT name FROM pragma_table_info(?) WHERE pk > 0"
 _INDEX_COLUMNS = "SELECT name FROM pragma_index_info(?)"
-_REFERENCES = 'SELECT id, "table", "from", on_delete FROM pragma_foreign_key_list(?)'
+_REFERENCES = 'SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(?)'
 
 
 def _columns(db: apsw.Connection, name: str) -> dict[str, Column]:
@@ -158,10 +160,12 @@ def _key(db: apsw.Connection, index: str, partial: bool, sql: str | None) -> Uni
 
 
 def _references(db: apsw.Connection, name: str) -> tuple[Reference, ...]:
-    references: dict[int, tuple[str, list[str], str]] = {}
-    for number, table, column, on_delete in rows(db, _REFERENCES, name):
-        references.setdefault(number, (table.lower(), [], on_delete))[1].append(column.lower())
-    return tuple(Reference(table, tuple(columns), action) for table, columns, action in references.values())
+    references: dict[int, tuple[str, list[str], list[str], str]] = {}
+    for number, table, column, to, on_delete in rows(db, _REFERENCES, name):
+        _, columns, referred, _ = references.setdefault(number, (table.lower(), [], [], on_delete))
+        columns.append(column.lower())
+        referred.append(to or "")
+    return tuple(Reference(table, tuple(columns), action, tuple(to)) for table, columns, to, action in references.values())
 
 
 def _replaces(sql: str) -> bool:

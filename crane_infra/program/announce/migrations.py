@@ -14,6 +14,7 @@ from crane_infra.errors import ApiError, MigrationError, together
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.first_update import as_used, left_database, scripts_with
+from crane_infra.migrations.costs import with_costs
 from crane_infra.migrations.files.names import listed
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.judgement import Judgement, judge
@@ -50,6 +51,7 @@ def announce_migrations(prepared: Prepared, ledgers: Future[Judgements]) -> Judg
     if pulumi.runtime.is_dry_run():
         for status in statuses.values():
             log(migration_lines(status))
+            log(Line(f"{status.database}: {prepared.redact(cost)}") for cost in status.costs)
     return statuses
 
 
@@ -63,30 +65,34 @@ def _left_out(prepared: Prepared) -> Iterator[Line]:
             yield Line(f"{database.migrations}: left out, because they are no migrations: {listed(left_out)}")
 
 
-async def look_at_ledgers(prepared: Prepared) -> Judgements:
-    """Where each database stands; empty for a rollback, which applies nothing (expected_migrations.py looks). Raises ApiError and MigrationError."""
+async def look_at_ledgers(prepared: Prepared, *, counts_costs: bool = False) -> Judgements:
+    """Where each database stands; empty for a rollback, which applies nothing (expected_migrations.py looks). Raises ApiError and MigrationError.
+
+    ``counts_costs``: also count the rows that the pending files take.
+    """
     if prepared.settings.rollback_to:
         return {}
     names = list(prepared.release.migrations)
     async with open_account(prepared.settings) as account:
-        statuses = await all_at_once(_look_at(account, prepared, name) for name in names)
+        statuses = await all_at_once(_look_at(account, prepared, name, counts_costs=counts_costs) for name in names)
     return dict(zip(names, statuses, strict=True))
 
 
-async def _look_at(account: Account, prepared: Prepared, name: str) -> Judgement:
+async def _look_at(account: Account, prepared: Prepared, name: str, *, counts_costs: bool) -> Judgement:
     database, schema = prepared.settings.databases[name], _schema_files(prepared, name)
     database_id = prepared.database_id(name)
     if database_id is None:
         return await _look_at_new(account, prepared, name, schema)
+    client = account.database(database_id, database.name)
     try:
-        status = await status_of(account.database(database_id, database.name), schema)
+        status = await status_of(client, schema)
     except ApiError:
         if await account.database_name(database_id) is not None:
             raise
         return Judgement(database.name, Ledger(), Plan(), refusal=_deleted(prepared.settings, name, database_id))
     if database_id == prepared.last.database_id(name):
         _require_not_behind(prepared, name, status)
-    return status
+    return await with_costs(client, status) if counts_costs else status
 
 
 async def _look_at_new(account: Account, prepared: Prepared, name: str, schema: SchemaFiles) -> Judgement:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
+import pulumi
+
 from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
 from crane_infra.program.announce.expected_migrations import expected_migrations
 from crane_infra.program.announce.gate import gate_lines
@@ -44,7 +46,8 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     record = record_path()
     if record is not None:
         record.unlink(missing_ok=True)
-    ledgers, deployments = begin(look_at_ledgers(prepared)), begin(look_at_deployments(prepared))
+    ledgers = begin(look_at_ledgers(prepared, counts_costs=pulumi.runtime.is_dry_run()))
+    deployments = begin(look_at_deployments(prepared))
     live = begin(look_at_settings(prepared))
     adoptions = announce_adoptions(prepared)
     statuses = announce_migrations(prepared, ledgers)
