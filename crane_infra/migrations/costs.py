@@ -95,6 +95,10 @@ def _try(db: apsw.Connection, sql: str) -> None:
 
 
 def _lines(answers: Sequence[_Answer], left_out: int) -> Iterator[str]:
+    sizes = {answer.question.table: answer.size for answer in answers}
+    read = _TWICE * sum(sizes.values()) + sum(answer.size for answer in answers if answer.size <= MOST_ROWS)
+    more = f", and {left_out} more were not counted" if left_out else ""
+    yield f"counted what the pending files cost: {len(answers)} counts, which read about {read:,} rows{more}"
     for (file, table), group in groupby(sorted(answers, key=_by_table), key=_by_table):
         listed = list(group)
         size = listed[0].size
@@ -102,10 +106,6 @@ def _lines(answers: Sequence[_Answer], left_out: int) -> Iterator[str]:
             yield f"{file}: {table} has more than {MOST_ROWS:,} rows, so these were not counted: {_joined(listed, counted=False)}"
         elif told := _joined([answer for answer in listed if answer.rows], counted=True):
             yield f"{file}: of the {size:,} rows of {table}: {told}"
-    sizes = {answer.question.table: answer.size for answer in answers}
-    read = _TWICE * sum(sizes.values()) + sum(answer.size for answer in answers if answer.size <= MOST_ROWS)
-    more = f", and {left_out} more were not counted" if left_out else ""
-    yield f"counted what the pending files cost: {len(answers)} counts, which read about {read:,} rows{more}"
 
 
 def _joined(answers: Sequence[_Answer], *, counted: bool) -> str:

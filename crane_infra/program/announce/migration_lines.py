@@ -5,7 +5,7 @@ its heading appears twice.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from crane_infra.migrations.files.names import MANY, listed
 from crane_infra.migrations.judgement import Judgement
@@ -23,6 +23,15 @@ def migration_lines(status: Judgement) -> Iterator[Line]:
         yield Line("\n".join(f"{status.database}: {line}" for line in _pending(status.examined)))
     if findings:
         yield Line("\n".join(f"{status.database}: {line}" for line in _found(findings)), is_warning=True)
+
+
+def cost_lines(status: Judgement, redact: Callable[[str], str]) -> Iterator[Line]:
+    """What the pending files cost in the live database, as one message, where it was counted."""
+    shown = list(status.costs[: MANY + 1])
+    if rest := len(status.costs) - len(shown):
+        shown.append(f"{rest} more lines; crane migrations plan shows each")
+    if shown:
+        yield Line("\n".join(f"{status.database}: {redact(cost)}" for cost in shown))
 
 
 def _pending(files: Sequence[Examined]) -> Iterator[str]:

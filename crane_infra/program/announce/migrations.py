@@ -22,7 +22,7 @@ from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.plan import Plan
 from crane_infra.migrations.status import status_of
 from crane_infra.program.announce.lines import Line, log
-from crane_infra.program.announce.migration_lines import migration_lines
+from crane_infra.program.announce.migration_lines import cost_lines, migration_lines
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.schemas import left_out_of, schema_files_of
 
@@ -51,7 +51,7 @@ def announce_migrations(prepared: Prepared, ledgers: Future[Judgements]) -> Judg
     if pulumi.runtime.is_dry_run():
         for status in statuses.values():
             log(migration_lines(status))
-            log(Line(f"{status.database}: {prepared.redact(cost)}") for cost in status.costs)
+            log(cost_lines(status, prepared.redact))
     return statuses
 
 

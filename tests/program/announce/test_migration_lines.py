@@ -1,6 +1,7 @@
 """What a preview says about migrations: each thing once, and forty lines at most, however many files are pending."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.judgement import Judgement, judge
 from crane_infra.migrations.ledger import Ledger
-from crane_infra.program.announce.migration_lines import migration_lines
+from crane_infra.program.announce.migration_lines import cost_lines, migration_lines
 from tests.migrations.builders import applied, ledger, write_files
 
 MOST = 40
@@ -61,3 +62,13 @@ def test_no_line_stands_twice_and_there_are_forty_at_most(tmp_path: Path, count:
     assert Counter(lines).most_common(1)[0][1] == 1
     messages = list(migration_lines(judged(tmp_path, count, text)))
     assert len(messages) == len({message.is_warning for message in messages}), "the engine repeats the first line of each message"
+
+
+def test_what_the_files_cost_is_one_message_with_ten_lines_below_its_heading(tmp_path: Path) -> None:
+    costs = ("counted", *(f"{number:04}_f.sql: of the 5 rows of t: 1 deleted by statement 1" for number in range(1, 13)))
+    (message,) = cost_lines(replace(judged(tmp_path, 1, "SELECT 1;"), costs=costs), lambda text: text.replace("0001", "***"))
+    heading, first, *more, last = message.text.splitlines()
+    assert heading == "db-staging: counted"
+    assert first == "db-staging: ***_f.sql: of the 5 rows of t: 1 deleted by statement 1"
+    assert (len(more), last) == (9, "db-staging: 2 more lines; crane migrations plan shows each")
+    assert not list(cost_lines(judged(tmp_path, 1, "SELECT 1;"), str))
