@@ -28,18 +28,24 @@ def lint(
     if stack and folder is None and since is None:
         from crane_infra.cli.migrations import judged  # noqa: PLC0415 - files need neither a client nor a ledger
 
-        examined = [file for judgement in judged(stack) for file in judgement.examined]
+        judgements = judged(stack)
+        examined = [file for judgement in judgements for file in judgement.examined]
+        # Where the ledger refuses the files themselves, lint's findings are among the refusals.
+        refused = [error for judgement in judgements if judgement.refusal and not judgement.examined for error in judgement.refusal.errors]
     else:
+        refused = []
         workers_dir = folder or _workers_dir(stack or "staging")
         examined = lint_folders(catalog.crane(), workers_dir, since, accepted_by_all(root(), project_name(root())))
         for database, names in left_out(catalog.crane(), workers_dir).items():
             typer.echo(f"{database}: left out, because they are no migrations: {', '.join(names)}", err=True)
+    for error in refused:
+        typer.echo(f"error: {error}", err=as_json)
     typer.echo(
         json.dumps({"files": [migrations_text.examined_as_json(file) for file in examined]}, indent=2)
         if as_json
         else migrations_text.lint(examined)
     )
-    if any(file.errors for file in examined):
+    if refused or any(file.errors for file in examined):
         raise typer.Exit(HAS_ERRORS)
 
 

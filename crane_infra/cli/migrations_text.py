@@ -94,7 +94,7 @@ def _head(judgement: "Judgement") -> str:
 
 
 def _refused(judgement: "Judgement") -> list[str]:
-    return [f"  refused  {judgement.refusal}"] if judgement.refusal else []
+    return [f"  refused  {error}" for error in judgement.refusal.errors] if judgement.refusal else []
 
 
 def _list(name: str, values: Sequence[str]) -> str:

@@ -16,7 +16,6 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.edits import accept_edits
 from crane_infra.release.outputs import StackOutputs
-from crane_infra.release.schemas import shown_as
 
 
 def accept_edits_of(
@@ -51,9 +50,7 @@ def _earlier_contents(settings: Settings, catalog: Catalog, database: str, befor
     places += [settings.workers_dir / declared.base] if declared.base else []
     if before is not None:
         if not before.is_dir():
-            raise MigrationError(
-                shown_as(before, settings.workers_dir), "the folder does not exist", "Name the folder of the earlier files"
-            )
+            raise MigrationError(f"--before {before}", "the folder does not exist", "Name the folder of the earlier files")
         yield from (path.read_bytes() for path in before.rglob("*.sql") if path.is_file())
     for place in places:
         folder = place if place.is_dir() else place.parent

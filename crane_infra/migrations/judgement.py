@@ -3,16 +3,18 @@
 An update, the commands of ``crane migrations`` and a preview share this judgement, so they say the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from crane_infra.errors import MigrationError
+from crane_infra.errors import MigrationError, together
 from crane_infra.migrations.drift import AcceptedObjects, drift_of
+from crane_infra.migrations.files.names import Order, order_of
 from crane_infra.migrations.files.read import SchemaFiles, from_empty
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.lint.judge import Examined, accepting, examine, refusal_of
 from crane_infra.migrations.plan import Plan, make_plan
+from crane_infra.migrations.unfinished import StartedNotDoneError
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,30 @@ def judge(database: str, schema: SchemaFiles, ledger: Ledger) -> Judgement:
     try:
         plan = plan_for(database, schema, ledger)
     except MigrationError as refusal:
-        return Judgement(database, ledger, Plan(), refusal=refusal)
+        return Judgement(database, ledger, Plan(), refusal=_with_findings(refusal, schema, ledger))
     in_use = schema.in_use or not ledger.is_ours
     examined = accepting(examine(from_empty(schema.files, schema.base), plan.pending, in_use=in_use), schema.accepted)
     return Judgement(database, ledger, plan, examined, refusal_of(examined), in_use=in_use)
+
+
+def _with_findings(refusal: MigrationError, schema: SchemaFiles, ledger: Ledger) -> MigrationError:
+    """The refusal of a plan with what lint stops in the pending files, in the order of the files, so that all is said at once.
+
+    Alone where the ledger does not tell which files are pending.
+    """
+    if any(isinstance(error, StartedNotDoneError) for error in refusal.errors) or (ledger.populated and not ledger.entries):
+        return refusal
+    ordered = from_empty(schema.files, schema.base)
+    pending = [file for file in ordered if not ledger.entry(file.name) and file is not schema.base]
+    stopped = refusal_of(accepting(examine(ordered, pending, in_use=schema.in_use or not ledger.is_ours), schema.accepted))
+    places = {file.path: file.order for file in ordered}
+    errors = [error for error in (*refusal.errors, *(stopped.errors if stopped else ())) if isinstance(error, MigrationError)]
+    return together(sorted(errors, key=lambda error: _place(error, places))) or refusal
+
+
+def _place(error: MigrationError, places: Mapping[str, Order]) -> Order:
+    path = error.where.partition(", statement ")[0]
+    return places.get(path) or order_of(path.rpartition("/")[2])
 
 
 def compare_schema(judgement: Judgement, schema: SchemaFiles, accepted: AcceptedObjects) -> Judgement:

@@ -10,7 +10,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files import split
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
-from crane_infra.migrations.judgement import plan_for
+from crane_infra.migrations.judgement import judge, plan_for
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint.judge import Examined, accepting, examine
 from crane_infra.migrations.plan import Plan
@@ -33,7 +33,8 @@ def database_changes(
         try:
             changes.append(_database(name, database.name, standing, schemas[name], ledgers.get(name)))
         except MigrationError as error:
-            refusals += map(str, error.errors)
+            refusal = judge(database.name, schemas[name], ledgers[name]).refusal or error
+            refusals += map(str, refusal.errors)
             changes.append(DatabaseChanges(name, database.name, standing))
     return tuple(changes), tuple(refusals)
 

@@ -173,6 +173,8 @@ def test_an_edit_without_a_change_of_meaning_is_accepted_from_the_history_of_the
         subprocess.run(["git", "-C", str(world.workers), *words], check=True)
     path.write_bytes(b"-- who is alive\n" + was)
     assert "edited after it was applied to" in crane(world, "plan", "-d", DATABASE).stdout
+    linted = crane(world, "lint")
+    assert (linted.returncode, "error: workers/crane-context/migrations/0001_create_sessions.sql: edited" in linted.stdout) == (3, True)
     accepted = crane(world, "accept-edit", "-d", DATABASE)
     assert (accepted.returncode, accepted.stdout) == (0, f"{DATABASE}: accepted: {path.name}\n"), accepted.stderr
     assert crane(world, "status", "-d", DATABASE).returncode == 0
