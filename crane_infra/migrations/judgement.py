@@ -77,7 +77,8 @@ def _with_findings(refusal: MigrationError, schema: SchemaFiles, ledger: Ledger)
     if any(isinstance(error, StartedNotDoneError) for error in refusal.errors) or (ledger.populated and not ledger.entries):
         return refusal
     ordered = from_empty(schema.files, schema.base)
-    pending = [file for file in ordered if not ledger.entry(file.name) and file is not schema.base]
+    has_base = bool(ledger.entries or ledger.base)
+    pending = [file for file in ordered if not ledger.entry(file.name) and not (has_base and file is schema.base)]
     stopped = refusal_of(accepting(examine(ordered, pending, in_use=schema.in_use or not ledger.is_ours), schema.accepted))
     places = {file.path: file.order for file in ordered}
     errors = [error for error in (*refusal.errors, *(stopped.errors if stopped else ())) if isinstance(error, MigrationError)]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crane_infra.cli import migrations_text
-from crane_infra.migrations.files.read import SchemaFiles
+from crane_infra.migrations.files.read import SchemaFiles, read_base
 from crane_infra.migrations.judgement import judge
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
 from tests.migrations.builders import applied, write_files
@@ -41,6 +41,15 @@ def test_a_file_that_a_run_started_and_did_not_end_comes_alone(tmp_path: Path) -
     refusal = judge("db", schema, started).refusal
     assert refusal is not None
     assert [error.where for error in refusal.errors] == ["workers/x/migrations/0002_b.sql"]
+
+
+def test_what_the_base_schema_of_a_new_database_makes_is_not_in_use_yet(tmp_path: Path) -> None:
+    path = tmp_path / "schema.sql"
+    path.write_text(f"{FILES['0001_a.sql']}\n{FILES['0002_b.sql']}\n", encoding="utf-8")
+    schema, _ = ledger(tmp_path)
+    refusal = judge("db", SchemaFiles(schema.files, read_base(path, "workers/x/schema.sql", 2)), Ledger()).refusal
+    assert refusal is not None
+    assert {error.where.partition(",")[0].rpartition("/")[2] for error in refusal.errors} == {"0004_cut.sql"}
 
 
 def test_a_database_whose_ledger_says_nothing_is_refused_alone(tmp_path: Path) -> None:
