@@ -55,10 +55,10 @@ def proof(  # noqa: PLR0913, PLR0917 - the options of a command
         return
     proven = chosen(outputs, Choice(stack, digest, commit, with_changes))
     texts = _summary(proven)
-    if as_envelope:
-        typer.echo(envelope(next(proof for proof in exported.proofs if proof.digest == proven.digest)))  # with its commit as it was signed
-    elif whole:
-        typer.echo(json.dumps(exported_form(proven), indent=2))
+    if as_envelope or whole:
+        # With its commit as it was signed; a release may have been proven twice.
+        kept = next(proof for proof in exported.proofs if (proof.digest, proof.proven_at) == (proven.digest, proven.proven_at))
+        typer.echo(envelope(kept) if as_envelope else json.dumps(exported_form(kept), indent=2))
     elif as_outputs:
         typer.echo(f"digest={texts['digest']}\ncommit={texts['commit']}")
     elif as_json:
