@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, lint, machine, memory, migrations, queries, ready, releases
+from bench import imports, lint, machine, memory, migrations, queries, ready, releases, rollback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ MEASUREMENTS: dict[str, Callable[[Path], list[Row]]] = {
     "migrations": migrations.pending,
     "preview": releases.no_op_preview,
     "release": releases.whole_release,
+    "rollback": rollback.rollback,
 }
 
 

@@ -66,10 +66,12 @@ def verify(stack: StackOption, database: DatabaseOption = None, as_json: JsonOpt
 @app.command()
 def apply(stack: StackOption, database: DatabaseOption = None) -> None:
     """Apply pending migrations as an update would; to production only those that staging has proven. Exits 0 if all are applied, else 1."""
-    from crane_infra.commands.apply import apply_to  # noqa: PLC0415 - see _each
+    from crane_infra.commands.apply import State, apply_to  # noqa: PLC0415 - see _each
+    from crane_infra.commands.freeze import freeze_of  # noqa: PLC0415
 
     settings, outputs = settings_and_outputs(stack, root())
-    for line in apply_to(settings, catalog.crane(), lambda name: outputs if name == stack else outputs_of(name), database, typer.echo):
+    state = State(lambda name: outputs if name == stack else outputs_of(name), freeze_of)
+    for line in apply_to(settings, catalog.crane(), state, database, typer.echo):
         typer.echo(line)
 
 

@@ -12,6 +12,9 @@ from crane_infra.cli.clone import root
 from crane_infra.commands.stack import outputs_of, settings_of
 from crane_infra.commands.verify import Report
 from crane_infra.commands.verify import verify as look
+from crane_infra.pulumi_cli import tags_of
+from crane_infra.release.freeze import read_freeze
+from crane_infra.release.restored import read_restored
 
 DIFFERS = 3
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")]
@@ -24,6 +27,8 @@ def verify(stack: StackOption, as_json: JsonOption = False) -> None:  # noqa: FB
     Exit code 0: everything is as deployed. 3: something differs. 1: it could not compare.
     """
     report = asyncio.run(look(settings_of(stack, root()), catalog.crane(), outputs_of(stack)))
+    tags = tags_of(stack)
+    report.notes += [told.summary for told in (read_freeze(tags), read_restored(tags)) if told]
     typer.echo(json.dumps(_as_json(report), indent=2)) if as_json else _tell(report)
     if report.findings:
         raise typer.Exit(DIFFERS)

@@ -35,7 +35,8 @@ async def _accept(
     outputs = outputs_of(settings.environment)
     async with managed(settings, catalog, outputs, database) as (target,):
         if settings.environment == "production":
-            await require_proven(settings, catalog, outputs_of("staging"), outputs)
+            # Applies nothing, so a freeze does not stop it.
+            await require_proven(settings, catalog, outputs_of("staging"), outputs, None)
         contents = _by_digest(_earlier_contents(settings, catalog, database, before))
         return await accept_edits(target.db, target.schema, contents)
 

@@ -2,15 +2,26 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from crane_infra.commands.databases import managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.live.promotion import require_open
 from crane_infra.migrations.apply import migrate
+from crane_infra.release.freeze import Freeze, with_freeze
 from crane_infra.release.gate import verdict_for
 from crane_infra.release.manifest import read_release
 from crane_infra.release.outputs import StackOutputs
+
+
+@dataclass(frozen=True)
+class State:
+    """How the outputs of a stack, and its freeze, are read."""
+
+    outputs_of: Callable[[str], StackOutputs]
+    freeze_of: Callable[[str], Freeze | None]
+
 
 RECORDED_AS = "crane migrations apply"
 """The release that the ledger records for a migration which this command applied to staging."""
@@ -19,26 +30,34 @@ RECORDED_AS = "crane migrations apply"
 def apply_to(
     settings: Settings,
     catalog: Catalog,
-    outputs_of: Callable[[str], StackOutputs],
+    state: State,
     only: str | None,
     log: Callable[[str], None],
 ) -> list[str]:
     """Apply pending migrations to the databases of a stack, or the one called ``only``; returns a summary of each.
 
-    ``outputs_of`` returns the outputs of a stack. Raises GateError where production's gate is closed for these files, else as ``migrate`` does.
+    Raises GateError where production's gate is closed for these files or production is frozen, else as ``migrate`` does.
     """
-    return asyncio.run(_apply(settings, catalog, outputs_of, only, log))
+    return asyncio.run(_apply(settings, catalog, state, only, log))
 
 
 async def require_proven(
-    settings: Settings, catalog: Catalog, staging: StackOutputs, production: StackOutputs, log: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    catalog: Catalog,
+    staging: StackOutputs,
+    production: StackOutputs,
+    freeze: Freeze | None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> str:
     """Require that staging has proven the release of these files, as an update of production does; returns its digest.
 
-    Raises GateError where it has not, else as ``require_open`` does.
+    Raises GateError where it has not or production is frozen, else as ``require_open`` does.
     """
     files = read_release(catalog, settings.workers_dir)
-    for twin in await require_open(settings, verdict_for(settings, files, staging.raw, production.raw)):
+    verdict = with_freeze(verdict_for(settings, files, staging.raw, production.raw), freeze, settings.override_freeze)
+    if verdict.note:
+        log(f"{verdict.note}.")
+    for twin in await require_open(settings, verdict):
         log(twin)
     return files.digest
 
@@ -46,14 +65,15 @@ async def require_proven(
 async def _apply(
     settings: Settings,
     catalog: Catalog,
-    outputs_of: Callable[[str], StackOutputs],
+    state: State,
     only: str | None,
     log: Callable[[str], None],
 ) -> list[str]:
-    outputs = outputs_of(settings.environment)
+    outputs = state.outputs_of(settings.environment)
     release = RECORDED_AS
     if settings.environment == "production":
-        release = await require_proven(settings, catalog, outputs_of("staging"), outputs, log)
+        proven = state.outputs_of("staging")
+        release = await require_proven(settings, catalog, proven, outputs, state.freeze_of("production"), log)
     summaries = []
     async with managed(settings, catalog, outputs, only) as databases:
         for database in databases:

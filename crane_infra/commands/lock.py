@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from crane_infra.commands.stack import ask_pulumi, pulumi_failed
+from crane_infra.pulumi_cli import ask_pulumi, pulumi_failed
 
 LOCKED = "the stack is currently locked by"
 HOLDER = ": created by "

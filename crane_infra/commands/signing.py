@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from crane_infra.commands.stack import ask_pulumi, pulumi_failed
 from crane_infra.config.settings import PublicKey
 from crane_infra.config.stackfile import project_name, stack_config
 from crane_infra.errors import SettingsError
 from crane_infra.frozen import first_fault
+from crane_infra.pulumi_cli import ask_pulumi, pulumi_failed
 from crane_infra.release.envelope import proof_in
 from crane_infra.release.signature import SigningKey, new_private_key
 

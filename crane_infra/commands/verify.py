@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crane_infra.checks.model import Check
-from crane_infra.checks.run import Target, run_checks
+from crane_infra.commands.health import look_at_health
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, CraneError, LiveError
@@ -19,14 +18,15 @@ from crane_infra.live.account import Account, open_account
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.declared import DeclaredScript, deviations
 from crane_infra.live.expected import ExpectedHead, ExpectedVersion, Served, expected_heads, expected_versions, head_fault, look_at_version
+from crane_infra.live.rolled_back import RolledBack, rolled_back
 from crane_infra.migrations.drift import expected_of
 from crane_infra.migrations.files.read import MigrationFile, read_base, read_migrations
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.sqlite.schema import differences, live_schema
-from crane_infra.release.manifest import checks_digest
 from crane_infra.release.outputs import StackOutputs, WorkerOutput
 from crane_infra.release.proof import Proof
 from crane_infra.release.schemas import shown_as
+from crane_infra.traffic.rollback import active_deployments
 
 _CHECK_SECONDS = 10.0
 
@@ -51,7 +51,7 @@ class Report:
 
 
 async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) -> Report:
-    """Compare everything that the newest proof of a stack names.
+    """Compare everything that the newest proof of a stack names; after ``crane rollback``, the workers with the release that it put back.
 
     Raises LiveError where the stack has no proof, SettingsError where its newest one cannot be read, ApiError where the API fails.
     """
@@ -60,10 +60,18 @@ async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) ->
         stack = settings.environment
         todo = f"Run pulumi up -s {stack}. crane migrations status -s {stack} shows what an update that failed has applied"
         raise LiveError(f"stack {stack}", "has no release yet", todo)
-    report = Report(settings.environment, proof.digest, proof.commit)
-    versions, heads = expected_versions(proof, outputs.proofs[1:]), expected_heads(proof)
+    heads = expected_heads(proof)
     async with open_account(settings) as account:
-        comparison = _Comparison(settings, catalog, outputs, proof, account, report)
+        is_production = settings.environment == "production"
+        back = rolled_back(await active_deployments(account, outputs.proofs), outputs.proofs) if is_production else None
+        judged = back.proof if back else proof
+        report = Report(settings.environment, judged.digest, judged.commit)
+        if back:
+            report.notes.append(
+                f"{back.summary}. The databases are as {proof.digest[:12]} left them, and the next release ends the rollback"
+            )
+        comparison = _Comparison(settings, catalog, outputs, proof, account, report, back)
+        versions = _versions(outputs, judged)
         databases = (comparison.database(name, head) for name, head in zip(proof.databases, heads, strict=True))
         await all_at_once([*map(comparison.worker, versions), *databases])
     return report
@@ -77,11 +85,13 @@ class _Comparison:
     proof: Proof
     account: Account
     report: Report
+    back: RolledBack | None
+    """The rollback that serves, if there is one; the databases are those of ``proof`` even so."""
 
     async def worker(self, expected: ExpectedVersion) -> None:
         """The deployment of a worker and the settings of its script, then its health."""
         served = await look_at_version(self.account, expected)
-        self.report.add(served.summary, served.fault)
+        self.report.add(served.summary, _unfinished(self.back, served.fault))
         await self._script(expected)
         if expected.worker in self.catalog.workers and expected.worker in self.settings.workers:
             await self._health(served)
@@ -97,30 +107,12 @@ class _Comparison:
         self.report.add(f"{where}: its addresses, schedules and declared settings are as released", fault)
 
     async def _health(self, served: Served) -> None:
-        expected, as_expected = served.expected, served.fault is None
-        worker = self.catalog.workers[expected.worker]
-        if self.proof.manifest.get("checks", {}).get(expected.worker) != checks_digest(worker):
-            self.report.notes.append(
-                f"the checks of {expected.script} did not run: these files have other checks than its release{self._commit}"
-            )
-            return
-        checks = [self._brief(check) for check in worker.checks if not check.mutating and (as_expected or check.version_at is None)]
-        without_secrets = [check for check in checks if not check.secrets]
-        version = served.version if as_expected and worker.reports_version else None
-        target = Target(expected.script, self.settings.url(expected.worker), version, {})
-        try:
-            passed = await run_checks(target, without_secrets)
-        except CraneError as error:
-            self.report.findings.append(error)
-        else:
-            self.report.seen.append(f"worker {target.worker} passes {len(passed)} checks on {target.url}")
-        if len(without_secrets) < len(checks):
-            skipped = len(checks) - len(without_secrets)
-            self.report.notes.append(f"{skipped} checks of {target.worker} need a secret and did not run")
-
-    def _brief(self, check: Check) -> Check:
-        """The check with a short deadline: a version that has served for a while need not be waited for."""
-        return check.model_copy(update={"deadline": min(float(self.settings.check_deadline_seconds or check.deadline), _CHECK_SECONDS)})
+        judged = self.back.proof if self.back else self.proof
+        health = await look_at_health(self.settings, self.catalog, judged, served, within=_CHECK_SECONDS)
+        self.report.seen += health.seen
+        self.report.notes += health.notes
+        if health.fault:
+            self.report.findings.append(health.fault)
 
     async def database(self, name: str, expected: ExpectedHead) -> None:
         """Whether a database exists under its id, where its ledger stands, and what its schema is."""
@@ -192,6 +184,22 @@ class _Comparison:
     def _base_path(self, name: str) -> Path | None:
         base = self.catalog.databases[name].base
         return None if base is None else self.settings.workers_dir / base
+
+
+def _versions(outputs: StackOutputs, judged: Proof) -> list[ExpectedVersion]:
+    """What should serve: the versions of the judged release, and for workers that it does not have those of the newest one."""
+    newest, *older = outputs.proofs
+    expected = {version.worker: version for version in expected_versions(newest, older)}
+    expected |= {version.worker: version for version in expected_versions(judged, outputs.proofs)}
+    return list(expected.values())
+
+
+def _unfinished(back: RolledBack | None, fault: LiveError | None) -> LiveError | None:
+    """The fault; where a rollback serves, with the command that brings it to its end."""
+    if back is None or fault is None:
+        return fault
+    todo = f"If the rollback did not come to its end: crane rollback -s production {back.proof.digest[:12]}"
+    return LiveError(fault.where, fault.what, todo)
 
 
 def _declared(output: WorkerOutput, settings: Settings, worker: str) -> Mapping[str, Any]:

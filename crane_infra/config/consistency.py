@@ -116,7 +116,8 @@ def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:
         if now is None or now.name != was["name"]:
             change = "was removed" if now is None else f"was renamed from {was['name']} to {now.name}"
             what = f"{change}: this would replace or delete the database and lose its data"
-            raise SettingsError(where, what, f"Restore {was['name']}")
+            retire = f", or let go of the database, which stays at Cloudflare: crane retire -s {settings.environment} {name}"
+            raise SettingsError(where, what, f"Restore {was['name']}{'' if now else retire}")
         if now.recreate == was["id"]:
             continue  # it is gone, and whatever takes its place replaces nothing
         if now.adopt and was.get("adopted") and now.adopt != was["id"]:
@@ -124,9 +125,8 @@ def require_nothing_lost(last: Mapping[str, Any], settings: Settings) -> None:
         _require_same_adoption(where, was, adopts=now.adopted is not None, back=f"adopt: {was['id']}")
     for name, was in (last.get("workers") or {}).items():
         if name not in settings.workers:
-            raise SettingsError(
-                f"{settings.file} workers.{name}", f"was removed, but {was['script']} is deployed", "Restore it; see docs/runbook.md"
-            )
+            todo = f"Restore it, or let go of the worker, which stays at Cloudflare: crane retire -s {settings.environment} {name}"
+            raise SettingsError(f"{settings.file} workers.{name}", f"was removed, but {was['script']} is deployed", todo)
         if not settings.workers[name].recreate:
             _require_same_adoption(f"{settings.file} workers.{name}", was, adopts=settings.workers[name].adopted, back="adopt: true")
 

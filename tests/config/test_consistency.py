@@ -154,7 +154,7 @@ def test_settings_that_still_declare_everything_pass(make_settings: MakeSettings
             {"databases": {"crane-classifier-db": {"name": "x"}}},
             (
                 "Pulumi.staging.yaml databases.crane-context-db: was removed: this would replace or delete the database and lose its data. "
-                "Restore crane-context-db-staging."
+                "Restore crane-context-db-staging, or let go of the database, which stays at Cloudflare: crane retire -s staging crane-context-db."
             ),
         ),
         (
@@ -173,7 +173,10 @@ def test_settings_that_still_declare_everything_pass(make_settings: MakeSettings
         ),
         (
             {"workers": {"crane-classifier": {}}},
-            "Pulumi.staging.yaml workers.crane-context: was removed, but crane-context-staging is deployed. Restore it; see docs/runbook.md.",
+            (
+                "Pulumi.staging.yaml workers.crane-context: was removed, but crane-context-staging is deployed. "
+                "Restore it, or let go of the worker, which stays at Cloudflare: crane retire -s staging crane-context."
+            ),
         ),
     ],
 )

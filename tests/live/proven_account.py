@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from crane_infra.checks.model import Check
-from crane_infra.commands.apply import apply_to
+from crane_infra.commands.apply import State, apply_to
 from crane_infra.commands.verify import Report, verify
 from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker
 from crane_infra.config.settings import DatabaseSettings, Environment, Settings, WorkerSettings
@@ -139,7 +139,7 @@ class ProvenAccount:
 
     def apply(self, environment: Environment) -> list[str]:
         """``crane migrations apply``."""
-        return apply_to(self.settings[environment], self.catalog, self.stack_named, None, lambda _: None)
+        return apply_to(self.settings[environment], self.catalog, State(self.stack_named, lambda _: None), None, lambda _: None)
 
     def stack_named(self, environment: str) -> StackOutputs:
         """The last outputs of the stack with this name."""

@@ -66,6 +66,7 @@ class TestBothAccounts:
             "0006_broken.sql: not applied to crane-context-db-staging at statement 2 of 2",
             "this run returns it to its release",
             "still serves everybody, alone",
+            "an update would undo the rollback",
             "the ledger still stands at 0005_newer.sql",
             "0006_killed.sql ran once",
             "staging: 10 comparisons, no difference; production: 9 comparisons, no difference",

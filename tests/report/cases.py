@@ -168,7 +168,7 @@ def worker_removed(stage: Stage) -> Report:
         config = stage.config[environment]
         workers = {"crane-context": config["crane-infra:workers"]["crane-context"]}
         stage.configure(environment, {**config, "crane-infra:workers": workers})
-    text = "Pulumi.staging.yaml workers.crane-classifier: was removed, but crane-classifier-staging is deployed. Restore it; see docs/runbook.md."
+    text = "Pulumi.staging.yaml workers.crane-classifier: was removed, but crane-classifier-staging is deployed. Restore it, or let go of the worker, which stays at Cloudflare: crane retire -s staging crane-classifier."
     return stage.report(staging=stage.preview(logged=(("error", text),)))
 
 

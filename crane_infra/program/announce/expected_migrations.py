@@ -37,11 +37,12 @@ def expected_migrations(prepared: Prepared, verdict: Verdict | None) -> Expected
 
 
 async def _ledgers(prepared: Prepared) -> dict[str, Ledger]:
-    settings, known = prepared.settings, prepared.last.databases
-    names = list(prepared.release.migrations)
-    if missing := sorted(set(names) - set(known)):
+    settings = prepared.settings
+    ids = {name: prepared.database_id(name) for name in prepared.release.migrations}
+    if missing := sorted(name for name, database_id in ids.items() if database_id is None):
         what = f"this stack has no database {missing[0]} yet, so there is nothing to roll back"
-        raise SettingsError(f"{settings.file} rollback-to", what, "Remove rollback-to")
+        todo = "Remove rollback-to; or set adopt to its id, if the database is there and a later release let go of it"
+        raise SettingsError(f"{settings.file} rollback-to", what, todo)
     async with open_account(settings) as account:
-        databases = [account.database(known[name].id, settings.databases[name].name) for name in names]
-        return dict(zip(names, await all_at_once(map(read_ledger, databases)), strict=True))
+        databases = [account.database(database_id or "", settings.databases[name].name) for name, database_id in ids.items()]
+        return dict(zip(ids, await all_at_once(map(read_ledger, databases)), strict=True))

@@ -2,11 +2,14 @@
 
 import pulumi
 
+from crane_infra.config.settings import Settings
 from crane_infra.errors import WOULD_REFUSE
 from crane_infra.live.promotion import require_open, with_clocks
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking
 from crane_infra.program.preparation import Prepared
+from crane_infra.pulumi_cli import tags_of
+from crane_infra.release.freeze import Freeze, read_freeze, with_freeze
 from crane_infra.release.gate import Verdict, verdict_for
 
 
@@ -15,11 +18,14 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
 
     A preview logs the verdict and goes on, so that pull requests show a diff. An update raises GateError where the gate is closed or, for
     the newest release, where staging has changed since its proof. A release that is older than the one that production runs needs rollback-to.
+    A freeze closes the gate for every release.
     """
     if prepared.settings.environment != "production":
         return None
     staging = prepared.staging
     verdict = verdict_for(prepared.settings, prepared.release, staging.raw if staging.exists else None, prepared.last.raw)
+    if verdict.is_open:
+        verdict = with_freeze(verdict, _freeze(prepared.settings), prepared.settings.override_freeze)
     twins: list[str] = []
     if not pulumi.runtime.is_dry_run():
         twins = blocking(require_open(prepared.settings, verdict))
@@ -27,6 +33,10 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
         verdict = blocking(with_clocks(prepared.settings, verdict))
     log([*gate_lines(verdict), *map(Line, twins)])
     return verdict
+
+
+def _freeze(settings: Settings) -> Freeze | None:
+    return read_freeze(tags_of(settings.stack(settings.environment), settings.root))
 
 
 def gate_lines(verdict: Verdict) -> list[Line]:

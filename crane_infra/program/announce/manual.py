@@ -1,4 +1,6 @@
-"""Looks for manual deployments before the first resource, and says or refuses what live/manual.py decides about them.
+"""Looks for deployments that the stack did not make, before the first resource: manual ones, twins, and those of ``crane rollback``.
+
+Says or refuses what live/manual.py and live/rolled_back.py decide about them.
 
 Changes nothing itself. Where a run returns a worker to its release, the worker's version is uploaded again and deployed. The old version
 would not do: Cloudflare refuses to deploy one whose secrets differ from those that serve (10220), and the provider cannot insist.
@@ -10,11 +12,12 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from crane_infra.errors import ApiError
+from crane_infra.errors import WOULD_REFUSE, ApiError
 from crane_infra.live.account import Account, Deployment, open_account
 from crane_infra.live.adoption import version_changes
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, action_for_one_made_anew, manual_deployment
+from crane_infra.live.rolled_back import RolledBack, rolled_back
 from crane_infra.live.twins import compare, twin_summary
 from crane_infra.program.announce.declared import declared_worker
 from crane_infra.program.announce.lines import Line, log
@@ -24,12 +27,13 @@ from crane_infra.release.proof import versions_in
 
 @dataclass(frozen=True)
 class OtherDeployments:
-    """Where another version serves than the one that the stack deployed last: manual deployments, and lines about twins; and what was active."""
+    """Where another version serves than the one that the stack deployed last: manual deployments, lines about twins, a rollback; what was active."""
 
     manual: tuple[ManualDeployment, ...] = ()
     twins: tuple[str, ...] = ()
     active: Mapping[str, str] = field(default_factory=dict)
     """By worker the id of the deployment that was active, where one was."""
+    rolled_back: RolledBack | None = None
 
 
 async def look_at_deployments(prepared: Prepared) -> OtherDeployments:
@@ -37,11 +41,16 @@ async def look_at_deployments(prepared: Prepared) -> OtherDeployments:
     if not (last := _last_deployed(prepared)):
         return OtherDeployments()
     async with open_account(prepared.settings) as account:
-        looks = await all_at_once(_look_at(account, prepared, worker, deployed) for worker, deployed in last.items())
+        listed = dict(zip(last, await all_at_once(account.deployments(worker.script) for worker in last.values()), strict=True))
+        active = {name: deployments[0] for name, deployments in listed.items() if deployments}
+        rollback = rolled_back(active, prepared.last.proofs)
+        others = {name: worker for name, worker in last.items() if not (rollback and name in rollback.deployments)}
+        seen = await all_at_once(_look_at(account, prepared, name, worker, listed[name]) for name, worker in others.items())
     return OtherDeployments(
-        tuple(look.other for look in looks if isinstance(look.other, ManualDeployment)),
-        tuple(look.other for look in looks if isinstance(look.other, str)),
-        {worker: look.active for worker, look in zip(last, looks, strict=True) if look.active},
+        tuple(found for found in seen if isinstance(found, ManualDeployment)),
+        tuple(found for found in seen if isinstance(found, str)),
+        {name: made.id for name, made in active.items()},
+        rollback,
     )
 
 
@@ -70,10 +79,27 @@ def announce_deployments(prepared: Prepared, deployments: Future[OtherDeployment
         pulumi.log.warn(f"This preview cannot see manual deployments: {error}")
         return DeploymentsPlan(marks)
     log(map(Line, others.twins))
+    if others.rolled_back:
+        _announce_rollback(others.rolled_back, prepared)
+        marks |= {worker: made.id for worker, made in others.rolled_back.deployments.items()}
     for manual in others.manual:
         _announce(manual, prepared)
     redeployed = {manual.worker: manual.mark for manual in others.manual if manual.action == "redeploys"}
     return DeploymentsPlan(marks | redeployed, others.active)
+
+
+def _announce_rollback(back: RolledBack, prepared: Prepared) -> None:
+    """Say that this run ends a rollback; refuse it where it would undo one unasked."""
+    stack, digest, proofs = prepared.settings.environment, prepared.release.digest, prepared.last.proofs
+    consents = {name: prepared.settings.workers[name].replace_deployment for name in back.deployments}
+    is_meant = all(consents[name] == made.id for name, made in back.deployments.items())
+    if is_meant or not back.would_be_undone_by(digest, proofs[0].digest):
+        pulumi.log.warn(f"Production was {back.summary}. This run ends the rollback and deploys release {digest[:12]}.")
+        return
+    error = back.error(stack, digest, proven=any(proof.digest == digest for proof in proofs))
+    if not pulumi.runtime.is_dry_run():
+        raise error
+    pulumi.log.warn(f"{error} {WOULD_REFUSE}")
 
 
 def _announce(manual: ManualDeployment, prepared: Prepared) -> None:
@@ -103,23 +129,10 @@ def _last_deployed(prepared: Prepared) -> dict[str, LastDeployed]:
     }
 
 
-@dataclass(frozen=True)
-class _Look:
-    """The active deployment of a worker; and a manual deployment, or what is to be said about a twin."""
-
-    active: str | None
-    other: ManualDeployment | str | None
-
-
-async def _look_at(account: Account, prepared: Prepared, worker: str, last: LastDeployed) -> _Look:
-    deployments = await account.deployments(last.script)
-    other = await _other(account, prepared, worker, last, deployments)
-    return _Look(deployments[0].id if deployments else None, other)
-
-
-async def _other(
+async def _look_at(
     account: Account, prepared: Prepared, worker: str, last: LastDeployed, deployments: Sequence[Deployment]
 ) -> ManualDeployment | str | None:
+    """A manual deployment of one worker, or what is to be said about a twin."""
     settings, consent = prepared.settings, prepared.settings.workers[worker].replace_deployment
     if not deployments:
         action = action_for(None, last, prepared.release.tag(worker), settings.environment, consent)

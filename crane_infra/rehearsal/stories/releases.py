@@ -1,4 +1,9 @@
-"""Releases that production refuses: one that staging has not proven, one with a migration that fails, one with a check that fails."""
+"""Releases that production refuses: one that staging has not proven, one with a migration that fails, one with a check that fails.
+
+At the end the release before comes back in seconds.
+"""
+
+import time
 
 from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.step import StoryStep
@@ -13,6 +18,7 @@ from crane_infra.rehearsal.stories.moves import (
     require_once,
     script,
 )
+from crane_infra.rehearsal.worker_files import WORKER
 
 OLDER = "older"
 
@@ -36,6 +42,9 @@ class Releases:
             StoryStep("the next release: staging proves it", self.next_release),
             StoryStep("a release whose checks fail in staging: production refuses it", self.bad_in_staging),
             StoryStep("production takes the older proven release, from its own files", self.older),
+            StoryStep(
+                "crane rollback: the release before serves again in seconds, and the same files do not undo it", self.back_in_seconds
+            ),
         ]
 
     def unproven(self) -> str:
@@ -96,3 +105,17 @@ class Releases:
         live = stage.proofs("production")[0]
         stage.require(live["digest"] == self._older, f"production runs {release_name(live)}")
         return summary
+
+    def back_in_seconds(self) -> str:
+        """Put the versions of the release before back, without the engine; then try the same files again."""
+        stage = self._stage
+        before = stage.proofs("production")[1]
+        began = time.monotonic()
+        result = stage.crane("rollback", "-s", "production", "--yes", "--reason", "rehearsed")
+        took = time.monotonic() - began
+        stage.require(result.exit == 0, f"crane rollback failed: {result.output}")
+        serving = stage.account.serving(script("production"))
+        stage.require(serving == before["workers"][WORKER]["version"], "the release before does not serve")
+        error = stage.up_refused("production")
+        stage.require("an update would undo the rollback" in error, f"expected the rollback in the error, got: {error}")
+        return f"{release_name(before)} serves again after {took:.1f} s; {error}"

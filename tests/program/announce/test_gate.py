@@ -9,9 +9,11 @@ import pytest
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import GateError
+from crane_infra.program.announce import gate
 from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.preparation import Prepared
 from crane_infra.redact import Redactor
+from crane_infra.release.freeze import TAG, Freeze
 from crane_infra.release.manifest import Release
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.proof import Proof, as_json
@@ -39,6 +41,14 @@ def refusal(run: Prepared) -> str:
     with pytest.raises(GateError) as caught:
         pass_gate(run)
     return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def tags(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The tags of production's stack, in place of the Pulumi CLI."""
+    tags: dict[str, str] = {}
+    monkeypatch.setattr(gate, "tags_of", lambda *_: tags)
+    return tags
 
 
 @pytest.fixture
@@ -92,3 +102,14 @@ def test_a_proof_of_another_manifest_under_the_release_s_digest_closes_the_gate(
     run = prepared(make_settings("production"), proof, of=proof)
     other = replace(run, release=Release({}, {}, {}, {"schema": 2}, proof.digest))
     assert "is for a different manifest" in refusal(other)
+
+
+def test_a_frozen_production_closes_the_gate_for_what_staging_has_proven(
+    make_settings: MakeSettings, make_proof: MakeProof, now: datetime, tags: dict[str, str]
+) -> None:
+    proof = make_proof(proven_at=now, **EMPTY)
+    tags[TAG] = Freeze("ann", "2026-11-28T21:40:00Z", "the sale is on").tag
+    frozen = "production gate closed: production is frozen by ann since 2026-11-28T21:40:00Z: the sale is on."
+    assert refusal(prepared(make_settings("production"), proof, of=proof)).startswith(frozen)
+    passing = make_settings("production", override_freeze="2026-11-28T21:40:00Z")
+    assert passed(prepared(passing, proof, of=proof)) == (proof, True)

@@ -133,9 +133,11 @@ def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, ac
     def run(environment: str, stacks: dict[str, dict[str, Any]] | None = None, *, preview: bool = False, **changes: object) -> Declared:
         # Imported here: importing the provider's SDK takes two seconds, which the other tests need not wait for.
         from crane_infra import catalog  # noqa: PLC0415
+        from crane_infra.program.announce import gate  # noqa: PLC0415
         from crane_infra.program.environment import declare as declare_environment  # noqa: PLC0415
         from crane_infra.program.stacks import own_settings  # noqa: PLC0415
 
+        monkeypatch.setattr(gate, "tags_of", lambda *_: {})  # there is no Pulumi CLI to ask
         values = committed(environment) | {key.replace("_", "-"): value for key, value in changes.items()}
         account.databases |= {one["adopt"]: one["name"] for one in values["databases"].values() if "adopt" in one}
         texts = {f"crane-infra:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}

@@ -1,0 +1,47 @@
+"""Runs the checks of a release on a live worker, as far as a command can: those that neither write nor need a secret."""
+
+from dataclasses import dataclass
+
+from crane_infra.checks.model import Check
+from crane_infra.checks.run import Target, run_checks, select
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.settings import Settings
+from crane_infra.errors import CraneError
+from crane_infra.live.expected import Served
+from crane_infra.release.manifest import checks_digest
+from crane_infra.release.proof import Proof
+
+
+@dataclass(frozen=True)
+class Health:
+    """What passed and what did not run, each a sentence; and what failed, if anything did."""
+
+    seen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    fault: CraneError | None = None
+
+
+async def look_at_health(settings: Settings, catalog: Catalog, proof: Proof, served: Served, within: float | None = None) -> Health:
+    """Run the checks that a worker has in the release of ``proof``; ``within`` gives each a shorter deadline, in seconds."""
+    expected, as_expected = served.expected, served.fault is None
+    worker = catalog.workers[expected.worker]
+    if proof.manifest.get("checks", {}).get(expected.worker) != checks_digest(worker):
+        commit = f" (commit {proof.commit})" if proof.commit else ""
+        return Health(notes=(f"the checks of {expected.script} did not run: these files have other checks than its release{commit}",))
+    due = [_within(check, settings, within) for check in select(worker.checks, "production") if as_expected or check.version_at is None]
+    without_secrets = [check for check in due if not check.secrets]
+    skipped = len(due) - len(without_secrets)
+    notes = (f"{skipped} checks of {expected.script} need a secret and did not run",) if skipped else ()
+    version = served.version if as_expected and worker.reports_version else None
+    target = Target(expected.script, settings.url(expected.worker), version, {})
+    try:
+        passed = await run_checks(target, without_secrets)
+    except CraneError as error:
+        return Health(notes=notes, fault=error)
+    return Health((f"worker {target.worker} passes {len(passed)} checks on {target.url}",), notes)
+
+
+def _within(check: Check, settings: Settings, seconds: float | None) -> Check:
+    """The check with the deadline of its stack, shortened where a version has served for a while and need not be waited for."""
+    deadline = float(settings.check_deadline_seconds or check.deadline)
+    return check.model_copy(update={"deadline": min(deadline, seconds) if seconds else deadline})

@@ -1,0 +1,126 @@
+"""Says what going back to a release changes besides code, and what of it somebody has to accept first. Pure.
+
+The databases and the schedules stay as they are; versions bring back the bindings, the variables and the secrets that they were uploaded with.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from crane_infra.errors import LiveError
+from crane_infra.live.adoption import readable
+from crane_infra.live.version import read_version
+from crane_infra.migrations.ledger import Ledger
+
+Json = Mapping[str, Any]
+Risk = Literal["contract", "secrets", "databases"]
+RISKS: tuple[Risk, ...] = ("contract", "secrets", "databases")
+_HARMLESS = {"expand", "data", "none"}
+_QUIET = {"version_metadata", "secret_text"}
+
+
+@dataclass
+class Differences:
+    """Lines for whoever decides, what they have to accept by what it risks, and why the release cannot be put back at all."""
+
+    lines: list[str] = field(default_factory=list)
+    risks: dict[Risk, list[str]] = field(default_factory=dict)
+    obstacles: list[LiveError] = field(default_factory=list)
+
+    def risk(self, kind: Risk, text: str) -> None:
+        """Note something that has to be accepted."""
+        self.lines.append(text)
+        self.risks.setdefault(kind, []).append(text)
+
+    def refusal(self, release: str, accepted: Sequence[str]) -> LiveError | None:
+        """The error where something stands in the way, or was not accepted."""
+        if self.obstacles:
+            return self.obstacles[0]
+        missing = {kind: texts for kind, texts in self.risks.items() if kind not in accepted}
+        if not missing:
+            return None
+        options = " ".join(f"--accept {kind}" for kind in [*accepted, *missing])
+        what = f"it changes more than code: {'; '.join(text for texts in missing.values() for text in texts)}"
+        todo = f"Fix forward: prove a fix in staging and promote it. To go back all the same: add {options}"
+        return LiveError(f"rollback to {release[:12]}", what, todo)
+
+
+def add_migrations(
+    found: Differences, database: str, ledger: Ledger, listed: Mapping[str, str], kinds: Mapping[tuple[str, str], str]
+) -> None:
+    """Compare the ledger of a database with the migrations that the release lists, sha256 by name.
+
+    ``kinds`` are the classes of the files at hand, by name and sha256.
+    """
+    entries = {entry.name: entry for entry in ledger.entries}
+    for name in listed:
+        if name not in entries:
+            what = f"its ledger lacks {name}, which the release needs: the database was restored to an earlier state"
+            found.obstacles.append(LiveError(f"database {database}", what, "Apply it again or restore the newer state, then roll back"))
+    for name, entry in entries.items():
+        if name in listed:
+            continue
+        kind = kinds.get((name, entry.sha256 or ""), "unknown")
+        if kind == "base":
+            continue
+        if kind in _HARMLESS:
+            found.lines.append(f"database {database} keeps {name} ({kind}), which the release does not have")
+        elif kind == "contract":
+            found.risk("contract", f"database {database} keeps {name} (contract), which takes away what the old code may use")
+        else:
+            found.risk("contract", f"database {database} keeps {name}, of unknown class: its file is not here as it was applied")
+
+
+def add_version(found: Differences, script: str, live: Json | None, target: Json) -> None:
+    """Compare the version that serves with the one that is put back; ``live`` None: nothing serves, or several versions do."""
+    if live is None:
+        found.lines.append(f"worker {script}: no single version serves, so its bindings and secrets were not compared")
+        return
+    for text, is_database in _bindings(live, target):
+        line = f"worker {script}: {text}"
+        found.risk("databases", f"{line}, so it no longer sees the rows of the other one") if is_database else found.lines.append(line)
+    for key in ("compatibility_date", "compatibility_flags"):
+        before, after = live.get(key) or "none", target.get(key) or "none"
+        if before != after:
+            found.lines.append(f"worker {script}: {key.replace('_', ' ')}: {_listed(before)} becomes {_listed(after)}")
+    if secrets := _secrets(live, target):
+        found.risk("secrets", f"worker {script}: {secrets}")
+
+
+def _bindings(live: Json, target: Json) -> Iterator[tuple[str, bool]]:
+    """What changes in the bindings, and whether it takes the worker to another database."""
+    before, after = _by_name(live), _by_name(target)
+    for name in sorted(before.keys() | after.keys()):
+        was, becomes = before.get(name), after.get(name)
+        if was == becomes or (was and was.kind in _QUIET) or (becomes and becomes.kind in _QUIET):
+            continue
+        if was is None and becomes:
+            yield f"the {becomes.kind} binding {name} comes back", False
+        elif was and becomes is None:
+            yield f"the {was.kind} binding {name} goes away", False
+        elif was and becomes:
+            is_database = {was.kind, becomes.kind} == {"d1"}
+            yield f"the {becomes.kind} binding {name}: {was.value or was.kind} becomes {becomes.value or becomes.kind}", is_database
+
+
+def _secrets(live: Json, target: Json) -> str:
+    """How the secrets of two versions differ, as far as it can be seen: their names, and the fingerprint of all in the version's message."""
+    before, after = _secret_names(live), _secret_names(target)
+    texts = [f"the secret {name} goes away" for name in sorted(before - after)]
+    texts += [f"the secret {name} comes back" for name in sorted(after - before)]
+    messages = [read_version(version).annotations.get("workers/message") for version in (live, target)]
+    if not texts and all(messages) and messages[0] != messages[1]:
+        texts.append(f"it comes back with earlier values of its secrets ({', '.join(sorted(after))})")
+    return ", ".join(texts)
+
+
+def _secret_names(version: Json) -> set[str]:
+    return {str(binding["name"]) for binding in version.get("bindings") or () if binding.get("type") == "secret_text"}
+
+
+def _by_name(version: Json) -> dict[str, Any]:
+    return {str(binding["name"]): readable(binding) for binding in version.get("bindings") or ()}
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
