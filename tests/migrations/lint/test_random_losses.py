@@ -9,13 +9,14 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import apsw
 from hypothesis import HealthCheck, assume, example, given, note, settings
 
 from crane_infra.migrations.lint.judge import Examined, examine
+from crane_infra.migrations.lint.row_counts import Counted
 from crane_infra.migrations.own_tables import CREATE
 from crane_infra.migrations.requests import apply_request, loss_in
 from tests.migrations.builders import file
@@ -195,12 +196,21 @@ def narrowed(before: State, after: State) -> bool:
 
 
 def refused_by_counts(made: Sequence[str], examined: Examined) -> str:
-    """The loss that the request of a run would refuse; empty where it would not, or fails for another reason."""
+    """The losses that the request of a run would refuse, one after the other, as each is declared."""
+    refused, counts = [], examined.counts
+    while loss := _first_loss(made, examined, counts):
+        refused.append(loss)
+        counts = tuple(replace(count, may_fall=count.may_fall or loss.endswith(f" rows of {count.label}")) for count in counts)
+    return "; ".join(refused)
+
+
+def _first_loss(made: Sequence[str], examined: Examined, counts: Sequence[Counted]) -> str:
+    """The loss that a request with these counts refuses; empty where it does not, or fails for another reason."""
     with closing(apsw.Connection(":memory:")) as db:
         for statement in (*CREATE, *made, "PRAGMA foreign_keys = ON", "BEGIN"):
             db.execute(statement)
         try:
-            for sent in apply_request(examined.file, examined.counts, token="t", release="r", bookmark="b", listed=0):
+            for sent in apply_request(examined.file, counts, token="t", release="r", bookmark="b", listed=0):
                 db.execute(sent.sql, sent.params)
         except apsw.Error as error:
             return loss_in(str(error)) or ""

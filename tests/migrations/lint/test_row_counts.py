@@ -10,9 +10,11 @@ from cloudflare import AsyncCloudflare
 from crane_infra.d1.client import D1
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.apply import Outcome, migrate
+from crane_infra.migrations.costs import with_costs
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.lint.judge import Accepted, examine
 from crane_infra.migrations.lint.row_counts import Counted
+from crane_infra.migrations.status import status_of
 from local_cloud.daemon import Running
 from tests.cloud import Api
 from tests.migrations.builders import SHOWN, write_files
@@ -151,4 +153,15 @@ def test_only_what_could_be_lost_without_a_word_is_counted(tmp_path: Path) -> No
         Counted("notes", None, may_fall=True),
         Counted("odd 'marks'", None, may_fall=False),
         Counted("odd 'marks'", "the user", may_fall=False),
+    )
+
+
+async def test_what_files_cost_is_counted_in_d1_itself(live: Live, tmp_path: Path) -> None:
+    text = f"-- crane: contract\n-- crane: overwrites-rows users\nREPLACE INTO users (id, name) VALUES (3, 'x'), (9, 'y');\n{COPY}"
+    (made, rebuild) = files(tmp_path, f"{MAKE}{FILL}", text.replace("name TEXT)", "name TEXT NOT NULL CHECK (name <> 'a'))"))
+    await live.run([made])
+    schema = SchemaFiles((made, rebuild))
+    assert (await with_costs(live.db, await status_of(live.db, schema))).costs == (
+        "counted what the pending files cost: 3 counts, which read about 15 rows",
+        "0002_rebuild.sql: of the 3 rows of users: 1 refused by NOT NULL of name; 1 refused by CHECK (name <> 'a'); 1 overwritten by statement 1",
     )
