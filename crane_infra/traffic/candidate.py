@@ -7,6 +7,7 @@ run that is killed leaves its candidate at 0 %, where nobody meets it, and the n
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from crane_infra.checks.model import Check
 from crane_infra.checks.request import Target
@@ -63,15 +64,37 @@ class _Joined:
     deployment: str
 
 
-async def try_candidates(account: Account, candidates: Sequence[Candidate], digest: str, log: Callable[[str], None]) -> dict[str, Outcome]:
+class Progress(Protocol):
+    """Who is told how the trials go on, where that is somebody else than the log."""
+
+    def passes(self, text: str) -> None:
+        """Something went as planned."""
+
+    def begins(self, what: str, seconds: float | None = None) -> None:
+        """The trial waits for this from now on, for so many seconds at most."""
+
+
+class _Voice(NamedTuple):
+    """``log`` takes what a person should know; ``begins`` and ``passes`` what goes as planned."""
+
+    log: Callable[[str], None]
+    begins: Callable[[str], None]
+    passes: Callable[[str], None]
+
+
+async def try_candidates(
+    account: Account, candidates: Sequence[Candidate], digest: str, log: Callable[[str], None], progress: Progress | None = None
+) -> dict[str, Outcome]:
     """Try all candidates of the release with this digest, and take all out again where one fails.
 
-    Returns the outcome of each by worker. Every failure is in an outcome: no error of one keeps another from being taken out.
+    Without ``progress`` the log has what goes as planned. Returns the outcome of each by worker. Every failure is in an outcome: no error of
+    one keeps another from being taken out.
     """
-    joined = await _each(_join(account, candidate, digest, log) for candidate in candidates)
+    voice = _Voice(log, progress.begins, progress.passes) if progress else _Voice(log, log, log)
+    joined = await _each(_join(account, candidate, digest, voice) for candidate in candidates)
     trials: list[_Joined | Outcome | CraneError] = list(joined)
     if not any(_error_in(each) for each in joined):
-        trials = list(await _each(_try(each, log) for each in joined))
+        trials = list(await _each(_try(each, voice) for each in joined))
     failed = [candidate for candidate, each in zip(candidates, trials, strict=True) if _error_in(each)]
     outcomes = {}
     for candidate, entered, trial in zip(candidates, joined, trials, strict=True):
@@ -87,31 +110,31 @@ async def require_unchanged(account: Account, script: str, deployment: str | Non
         raise _changed(script, active)
 
 
-async def _join(account: Account, candidate: Candidate, digest: str, log: Callable[[str], None]) -> _Joined | Outcome:
+async def _join(account: Account, candidate: Candidate, digest: str, voice: _Voice) -> _Joined | Outcome:
     active = await _active(account, candidate.script)
     if candidate.seen is not None and (active is None or active.id != candidate.seen):
         raise _changed(candidate.script, active)
     shown, place = f"worker {candidate.script}", place_of(active, candidate.version)
     if active is None or isinstance(place, First):
-        log(f"{shown}: no version serves yet, so its first one cannot be tried before it does. Its checks run afterwards")
+        voice.log(f"{shown}: no version serves yet, so its first one cannot be tried before it does. Its checks run afterwards")
         return Outcome()
     if isinstance(place, Serves):
         return Outcome(active.id)
     if not candidate.checks:
-        log(f"{shown}: has no check that only reads, so {candidate.version} gets traffic untried")
+        voice.log(f"{shown}: has no check that only reads, so {candidate.version} gets traffic untried")
         return Outcome(active.id)
     if not can_be_named(candidate.script):
-        return _untried(candidate, active, "the header that reaches it cannot name a worker whose name begins with a digit", log)
+        return _untried(candidate, active, "the header that reaches it cannot name a worker whose name begins with a digit", voice.log)
     if isinstance(place, Shared):
         if candidate.stack == "production":
             raise _is_shared(candidate, active)
-        log(f"{shown}: {active.summary} share its traffic; {place.largest} gets all of it while {candidate.version} is tried")
+        voice.log(f"{shown}: {active.summary} share its traffic; {place.largest} gets all of it while {candidate.version} is tried")
         place = Joins(place.largest)
-    return await _enter(account, candidate, active, place, digest, log)
+    return await _enter(account, candidate, active, place, digest, voice)
 
 
 async def _enter(
-    account: Account, candidate: Candidate, active: Deployment, place: Joins | Waits, digest: str, log: Callable[[str], None]
+    account: Account, candidate: Candidate, active: Deployment, place: Joins | Waits, digest: str, voice: _Voice
 ) -> _Joined | Outcome:
     """Let the version join, unless it waits there already.
 
@@ -123,22 +146,28 @@ async def _enter(
             deployment = await deploy(account, candidate.script, shares, mark("candidate", digest), force=True)
         except RefusedError as error:
             if reasons := [NO_CANDIDATE[code] for code in error.codes if code in NO_CANDIDATE]:
-                return _untried(candidate, active, reasons[0], log)
+                return _untried(candidate, active, reasons[0], voice.log)
             raise
     did = "joined" if isinstance(place, Joins) else "waits since an earlier run"
-    log(f"worker {candidate.script}: {candidate.version} {did} at 0% and is tried on {candidate.target.url}; {place.old} serves everybody")
+    tried = f"{candidate.version} {did} at 0% and is tried on {candidate.target.url}"
+    tell = voice.begins if isinstance(place, Joins) else voice.log
+    tell(f"worker {candidate.script}: {tried}; {place.old} serves everybody")
     if candidate.target.version_id is None:
-        log(f"worker {candidate.script}: its answers do not name the version, so nobody can tell whether {candidate.version} gave them")
+        voice.log(
+            f"worker {candidate.script}: its answers do not name the version, so nobody can tell whether {candidate.version} gave them"
+        )
     return _Joined(candidate, place.old, deployment.id)
 
 
-async def _try(entered: _Joined | Outcome | CraneError, log: Callable[[str], None]) -> _Joined | Outcome:
+async def _try(entered: _Joined | Outcome | CraneError, voice: _Voice) -> _Joined | Outcome:
     if not isinstance(entered, _Joined):
         return entered if isinstance(entered, Outcome) else Outcome(error=entered)
     candidate = entered.candidate
-    if error := await run_trial(candidate.target, candidate.version, candidate.checks, log):
+    if error := await run_trial(candidate.target, candidate.version, candidate.checks, voice.log):
         raise error
-    log(f"worker {candidate.script}: candidate {candidate.version} passed its {len(candidate.checks)} checks {IN_A_ROW} times in a row")
+    voice.passes(
+        f"worker {candidate.script}: candidate {candidate.version} passed its {len(candidate.checks)} checks {IN_A_ROW} times in a row"
+    )
     return entered
 
 

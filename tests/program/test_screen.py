@@ -140,6 +140,7 @@ def as_shown(output: str) -> str:
     text = re.sub(r"http://127\.0\.0\.1:\d+/edge/([a-z-]+)", r"https://\1.example.workers.dev", output)
     text = re.sub(r"--bookmark=\S+", "--bookmark=00000006-…", text)
     text = re.sub(r"\b[0-9a-f]{40}(\+changes)?\b", "8d1f0c…", text)
+    text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<version>", text)
     text = re.sub(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{12}\b", "<digest>", text)
     text = re.sub(r"\((\d+m)?[\d.]+s\)", "(1s)", text)
     text = re.sub(r"Duration: \w+", "Duration: 5s", text)

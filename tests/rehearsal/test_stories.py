@@ -138,14 +138,14 @@ class TestAProgramThatDoesNotKeepItsWord:
     """Is found out by the step that looks at it."""
 
     def test_a_gate_that_goes_on(self, spoil: Callable[[str, str, str], Stage]) -> None:
-        stage = spoil("live/promotion.py", "        raise verdict.error()\n", "        return []\n")
+        stage = spoil("live/promotion.py", "        raise (await with_clocks(settings, verdict)).error()\n", "        return []\n")
         story = empty.Empty(stage)
         story.start()
         with pytest.raises(RehearsalError, match="pulumi up succeeded, but should have been refused"):
             story.refuse_production()
 
     def test_a_release_that_is_not_checked(self, spoil: Callable[[str, str, str], Stage]) -> None:
-        stage = spoil("program/hooks/steps.py", "        await _check(step, name, served[name])\n", "        step.log(name)\n")
+        stage = spoil("program/hooks/steps.py", "    due = select(worker.checks, settings.environment)\n", "    due = ()\n")
         stage.begin()
         story = releases.Releases(stage)
         story.next_release()

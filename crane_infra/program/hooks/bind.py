@@ -74,7 +74,7 @@ def check_before_traffic(
 
     ``--target`` may have left the schema out, and staging may have changed during the run.
     """
-    candidates = Candidates(run, plan, workers, _log(run))
+    candidates = Candidates(run, plan, workers, _log(run), Activity(_progress(run)))
 
     def check(worker: str) -> Action:
         async def check_one(_: pulumi.ResourceHookArgs) -> None:

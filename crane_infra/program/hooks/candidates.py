@@ -13,14 +13,15 @@ from crane_infra.program.announce.plan import Plan
 from crane_infra.program.components.worker import Worker
 from crane_infra.program.hooks.steps import Log, due_checks
 from crane_infra.program.preparation import Prepared
+from crane_infra.program.waiting import Activity, Watch
 from crane_infra.traffic.candidate import Candidate, Outcome, require_unchanged, try_candidates
 
 
 class Candidates:
     """The new versions of one run."""
 
-    def __init__(self, run: Prepared, plan: Plan, workers: Mapping[str, Worker], log: Log) -> None:
-        self._run, self._plan, self._workers, self._log = run, plan, workers, log
+    def __init__(self, run: Prepared, plan: Plan, workers: Mapping[str, Worker], log: Log, activity: Activity) -> None:
+        self._run, self._plan, self._workers, self._log, self._activity = run, plan, workers, log, activity
         self._together: asyncio.Future[dict[str, Outcome]] | None = None
 
     async def require(self, worker: str) -> None:
@@ -47,7 +48,8 @@ class Candidates:
     async def _try(self, workers: Collection[str]) -> dict[str, Outcome]:
         candidates = [await self._candidate(name) for name in self._workers if name in workers]
         async with open_account(self._run.settings) as account:
-            return await try_candidates(account, candidates, self._run.release.digest, self._log)
+            trials = try_candidates(account, candidates, self._run.release.digest, self._log, self._activity)
+            return await Watch(self._activity.say).during(trials, self._activity)
 
     async def _candidate(self, name: str) -> Candidate:
         run, settings = self._run, self._run.settings

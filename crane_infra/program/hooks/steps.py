@@ -83,11 +83,13 @@ async def prove(step: ProveStep, claim: Mapping[str, Any], older: Iterable[objec
             for text in await set_back(account, declared):
                 step.log(f"worker {declared.script}: set back {text}")
         served = await require_live(account, expected_versions(proof, before), expected_heads(proof))
-    for name in step.catalog.workers:
-        await _check(step, name, served[name])
+    passed = {served[name].expected.script: await _check(step, name, served[name]) for name in step.catalog.workers}
+    listed = ", ".join(f"{script} {count}" for script, count in passed.items())
+    (step.progress.passes if step.progress else step.log)(f"{sum(passed.values())} checks passed: {listed}")
 
 
-async def _check(step: ProveStep, name: str, served: Served) -> None:
+async def _check(step: ProveStep, name: str, served: Served) -> int:
+    """Run the checks of a worker; returns how many passed."""
     worker, settings, script = step.catalog.workers[name], step.settings, served.expected.script
     if served.is_twin:
         step.log(served.summary)
@@ -98,10 +100,9 @@ async def _check(step: ProveStep, name: str, served: Served) -> None:
             step.progress.begins(f"{script}: check {check.name}", check.deadline)
 
     try:
-        passed = await run_checks(target, due_checks(worker, settings), begins=begins)
+        return len(await run_checks(target, due_checks(worker, settings), begins=begins))
     except CheckError as error:
         raise await _with_way_back(step, served, error) from None
-    (step.progress.passes if step.progress else step.log)(f"{target.worker}: {len(passed)} checks passed on {target.url}")
 
 
 def due_checks(worker: CatalogWorker, settings: Settings) -> tuple[Check, ...]:

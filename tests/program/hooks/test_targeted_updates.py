@@ -109,10 +109,10 @@ class LookedTwice:
 
 @pytest.fixture(scope="module")
 def looked_twice(world: World, past_the_schema: PastTheSchema) -> LookedTwice:
-    """The gate looks at both workers of staging, the program at both of production; from then on neither can be looked at."""
+    """The gate looks at both workers of staging, the program three times at both of production; from then on neither can be looked at."""
     assert past_the_schema.run.exit != 0
     world.faults.reset()
-    world.faults.fail("GET /accounts/{a}/workers/scripts/{name}/deployments", nth=5, times=100, status=403)
+    world.faults.fail("GET /accounts/{a}/workers/scripts/{name}/deployments", nth=9, times=100, status=403)
     refused = world.up("production")
     world.faults.reset()
     served = len(world.api("GET", "/workers/scripts/crane-context/deployments")["result"]["deployments"])
