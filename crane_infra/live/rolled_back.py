@@ -67,6 +67,15 @@ def last_rollback(active: Mapping[str, Deployment], proofs: Sequence[Proof]) -> 
     return RolledBack(proof, mark, {worker: active[worker] for worker, (_, other) in marks.items() if other.digest == proof.digest})
 
 
+def settled(deployments: Sequence[Deployment]) -> Deployment | None:
+    """The deployment that decided what serves: the active one (the first), or the one before candidates that were only tried beside its version."""
+    if not deployments:
+        return None
+    before = next((made for made in deployments if (made.mark.purpose if made.mark else "") not in ("candidate", "abort")), None)
+    serving = [version for version, share in deployments[0].shares.items() if share]
+    return before if before and len(serving) == 1 and gives_all_traffic_to(before, serving[0]) else deployments[0]
+
+
 def gives_all_traffic_to(made: Deployment, version: str) -> bool:
     """Whether a deployment gives all traffic to one version; others may stand in it at 0 %."""
     return {other: share for other, share in made.shares.items() if share} == {version: 100}

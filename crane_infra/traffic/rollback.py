@@ -10,7 +10,7 @@ from crane_infra.errors import LiveError
 from crane_infra.live.account import Account, Deployment
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.expected import expected_versions, look_at_version
-from crane_infra.live.rolled_back import rolled_back
+from crane_infra.live.rolled_back import rolled_back, settled
 from crane_infra.live.version import read_version
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.release.outputs import StackOutputs, migrations_in
@@ -63,10 +63,10 @@ async def look(
 
 
 async def active_deployments(account: Account, proofs: Sequence[Proof]) -> dict[str, Deployment]:
-    """The active deployments of all workers that proofs name, by worker; those that serve nothing are left out. Raises ApiError."""
+    """The deployments that decide what serves, of all workers that proofs name; those that serve nothing are left out. Raises ApiError."""
     scripts = {name: worker.script for proof in reversed(proofs) for name, worker in proof.workers.items()}
     listed = await all_at_once(account.deployments(script) for script in scripts.values())
-    return {name: deployments[0] for name, deployments in zip(scripts, listed, strict=True) if deployments}
+    return {name: made for name, deployments in zip(scripts, listed, strict=True) if (made := settled(deployments))}
 
 
 async def _serving(account: Account, outputs: StackOutputs, active: Mapping[str, Deployment]) -> Proof | None:

@@ -6,7 +6,7 @@ import pytest
 
 from crane_infra.live.account import Deployment
 from crane_infra.live.mark import mark
-from crane_infra.live.rolled_back import last_rollback, rolled_back
+from crane_infra.live.rolled_back import last_rollback, rolled_back, settled
 from crane_infra.release.proof import Proof
 
 OLD, NEW, OTHER = "a" * 64, "b" * 64, "c" * 64
@@ -92,3 +92,17 @@ def test_the_last_of_two_counts(make_proof: MakeProof, proofs: tuple[Proof, Proo
     back = rolled_back({"one": one, "two": two}, (*proofs, oldest))
     assert back is not None
     assert (back.proof.digest, set(back.deployments)) == (OTHER, {"one"})
+
+
+def test_a_candidate_that_was_tried_beside_it_and_taken_away_changes_nothing() -> None:
+    back, candidate = _deployment("old", mark("rollback", OLD, left=NEW).message), mark("candidate", OTHER).message
+    tried, alone = _deployment("old", candidate, tried=0), _deployment("old", mark("abort", OTHER).message)
+    assert settled([tried, back]) == back
+    assert settled([alone, tried, back]) == back
+    assert settled([_deployment("old"), alone, tried, back]) == _deployment("old")
+
+
+def test_a_rollback_that_was_put_back_is_none() -> None:
+    put_back = _deployment("new", mark("abort", OLD).message)
+    assert settled([put_back, _deployment("old", mark("rollback", OLD, left=NEW).message), _deployment("new")]) == put_back
+    assert settled([]) is None

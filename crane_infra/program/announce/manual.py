@@ -17,7 +17,7 @@ from crane_infra.live.account import Account, Deployment, open_account
 from crane_infra.live.adoption import version_changes
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, action_for_one_made_anew, manual_deployment
-from crane_infra.live.rolled_back import RolledBack, rolled_back
+from crane_infra.live.rolled_back import RolledBack, rolled_back, settled
 from crane_infra.live.twins import compare, twin_summary
 from crane_infra.program.announce.declared import declared_worker
 from crane_infra.program.announce.lines import Line, log
@@ -43,7 +43,7 @@ async def look_at_deployments(prepared: Prepared) -> OtherDeployments:
     async with open_account(prepared.settings) as account:
         listed = dict(zip(last, await all_at_once(account.deployments(worker.script) for worker in last.values()), strict=True))
         active = {name: deployments[0] for name, deployments in listed.items() if deployments}
-        rollback = rolled_back(active, prepared.last.proofs)
+        rollback = rolled_back({name: made for name in active if (made := settled(listed[name]))}, prepared.last.proofs)
         others = {name: worker for name, worker in last.items() if not (rollback and name in rollback.deployments)}
         seen = await all_at_once(_look_at(account, prepared, name, worker, listed[name]) for name, worker in others.items())
     return OtherDeployments(

@@ -127,5 +127,6 @@ async def _with_way_back(step: ProveStep, served: Served, error: CheckError) -> 
     if len(before) != 1:
         return CheckError(error.where, error.what, f"{error.todo}. No single version of {script} served before this one")
     (version,) = before
-    way_back = f"Before it, version {version} served: wrangler rollback {version} --name {script}"
-    return CheckError(error.where, error.what, f"{error.todo}. {way_back}")
+    way_back = "To put all workers back to the release before: crane rollback -s production"
+    alone = f"Before it, version {version} served; for this worker alone: wrangler rollback {version} --name {script}"
+    return CheckError(error.where, error.what, f"{error.todo}. {way_back}. {alone}")

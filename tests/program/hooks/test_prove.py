@@ -201,7 +201,10 @@ async def test_a_check_that_fails_in_production_names_the_version_before_and_the
     before = live.claim["workers"]["w"]["version"]
     live.release(status="broken")
     text = await fault(live, CheckError)
-    assert text.endswith(f"Before it, version {before} served: wrangler rollback {before} --name {live.worker['name']}.")
+    assert text.endswith(
+        "To put all workers back to the release before: crane rollback -s production. "
+        f"Before it, version {before} served; for this worker alone: wrangler rollback {before} --name {live.worker['name']}."
+    )
 
 
 async def test_a_token_that_is_refused_is_said_without_the_token(live: Live) -> None:
