@@ -28,7 +28,7 @@ NEWEST_TESTS ?= tests/program tests/rehearsal tests/local_cloud/provider tests/r
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup engine rehearse quick test lint types workflows unit newest soak bench format clean python
+.PHONY: help setup engine rehearse quick test lint types workflows unit look newest soak bench format clean python
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +61,16 @@ workflows: setup .crane/bin/actionlint ## Check the GitHub workflows only
 
 unit: setup engine .crane/bin/actionlint ## Run all tests, without the checks before them
 	$(PYTEST)
+
+# An environment of its own: only these tests need a browser's driver.
+LOOK := .crane/look
+CHROMIUM ?= $(shell command -v chromium 2>/dev/null || command -v chromium-browser 2>/dev/null || command -v google-chrome 2>/dev/null)
+
+look: | python $(UV) ## Look at the page of crane status in headless Chromium, and keep pictures of it in .crane/look/pictures
+	@test -n "$(CHROMIUM)" || { echo "look: there is no Chromium on PATH. Install it (on Debian: chromium), or name one: make CHROMIUM=/path look" >&2; exit 1; }
+	@UV_COMPILE_BYTECODE=1 UV_PROJECT_ENVIRONMENT=$(LOOK)/venv \
+		"$(UV)" sync --quiet --locked --group look --python "$$("$(PYTHON)" -c '$(REAL_PYTHON)')"
+	@CHROMIUM="$(CHROMIUM)" PICTURES="$(CURDIR)/$(LOOK)/pictures" $(LOOK)/venv/bin/pytest -q tests/status/browser.py $(ARGS)
 
 newest: engine | python $(UV) ## Run the tests of the program with the newest SDKs of Pulumi and of the provider
 	@echo "newest: installing the packages of uv.lock, and the newest pulumi and pulumi-cloudflare, into $(NEWEST)"

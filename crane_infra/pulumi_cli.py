@@ -10,24 +10,39 @@ from pydantic import TypeAdapter, ValidationError
 from crane_infra.errors import SettingsError
 
 _OBJECT = TypeAdapter(dict[str, Any])
+SECONDS = 30.0
+"""How long Pulumi may take to read something. A backend that cannot be reached would otherwise hold a command up for minutes."""
 
 
-def ask_pulumi(stack: str, *words: str, cwd: Path | None = None, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the Pulumi CLI for a stack, with ``given`` as its input, and return how it ended. Raises SettingsError where there is no Pulumi."""
+def ask_pulumi(
+    stack: str, *words: str, cwd: Path | None = None, given: str | None = None, seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the Pulumi CLI for a stack, with ``given`` as its input, and return how it ended.
+
+    Raises SettingsError where there is no Pulumi, or it takes more than ``seconds``.
+    """
     command = ["pulumi", "--non-interactive", "--color", "never", *words, "--stack", stack]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, input=given)  # noqa: S603
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, input=given, timeout=seconds)  # noqa: S603
     except FileNotFoundError:
         raise SettingsError("pulumi", "is not on PATH", "Run make engine, or open the shell of crane local env") from None
+    except subprocess.TimeoutExpired:
+        what = f"Pulumi did not answer within {seconds:g} s ({' '.join(words[:2])})"
+        raise SettingsError(f"stack {stack}", what, "Check that its backend can be reached, then run the command again") from None
+
+
+def ask_for_text(stack: str, *words: str, cwd: Path | None = None, seconds: float = SECONDS) -> str:
+    """What the Pulumi CLI prints. Raises SettingsError where it fails, or takes more than ``seconds``."""
+    ended = ask_pulumi(stack, *words, cwd=cwd, seconds=seconds)
+    if ended.returncode:
+        raise pulumi_failed(stack, ended)
+    return ended.stdout
 
 
 def ask_for_object(stack: str, *words: str, cwd: Path | None = None) -> Mapping[str, Any]:
     """The JSON object that the Pulumi CLI prints. Raises SettingsError where it fails or prints something else."""
-    ended = ask_pulumi(stack, *words, cwd=cwd)
-    if ended.returncode:
-        raise pulumi_failed(stack, ended)
     try:
-        return _OBJECT.validate_json(ended.stdout)
+        return _OBJECT.validate_json(ask_for_text(stack, *words, cwd=cwd))
     except ValidationError:
         todo = f"Run it again. This shows what Pulumi prints: pulumi {' '.join(words)} --stack {stack}"
         raise SettingsError(f"stack {stack}", "Pulumi printed something other than one JSON object", todo) from None

@@ -40,6 +40,8 @@ COMMANDS = {
     "release": Command("release:app", "Identify a release, and carry it to production."),
     "github": Command("github:app", "Write comments and issues, and store releases on GitHub."),
     "rehearse": Command("rehearse:rehearse", "Rehearse releases and failures on a local account."),
+    "status": Command("status:status", "Show where both environments stand."),
+    "history": Command("history:history", "Show what happened to a stack, and who did it."),
     "verify": Command("verify:verify", "Compare what is live with what the stack deployed."),
     "rollback": Command("rollback:rollback", "Put an earlier proven release of production back, in seconds."),
     "freeze": Command("freeze:freeze", "Freeze production: nothing is promoted until somebody lifts it."),

@@ -46,9 +46,11 @@ def _rehearse(clone: Path, *, existing: bool) -> None:
     console = Console(highlight=False)
     try:
         results = _run_steps(console, adoption.story(stage) if existing else empty.story(stage))
+        page = stage.write_page()
     finally:
         stage.end()
     console.print(_table(results))
+    console.print(f"What was just played, as a page: {page}", soft_wrap=True, markup=False)
 
 
 def _rehearse_both(clone: Path) -> None:

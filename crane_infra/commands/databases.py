@@ -11,7 +11,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
 from crane_infra.errors import SettingsError
-from crane_infra.live.account import open_account
+from crane_infra.live.account import Account, open_account
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.first_update import as_used, scripts_with
 from crane_infra.migrations.files.read import SchemaFiles
@@ -30,6 +30,48 @@ class ManagedDatabase:
     schema: SchemaFiles
 
 
+@dataclass(frozen=True)
+class DatabaseTarget:
+    """A database of a stack before it is opened: its name in the catalog and at Cloudflare, its id, and its migration files.
+
+    ``scripts`` are those of the workers that bind it; ``is_released`` is False where an update that failed has created it.
+    """
+
+    name: str
+    shown: str
+    id: str
+    schema: SchemaFiles
+    scripts: tuple[str, ...] = ()
+    is_released: bool = True
+
+    async def opened(self, account: Account) -> ManagedDatabase:
+        """The database through an account. Raises ApiError."""
+        schema = self.schema if self.is_released else await as_used(account, self.schema, self.scripts, self.id)
+        return ManagedDatabase(self.name, account.database(self.id, self.shown), schema)
+
+
+def id_of(settings: Settings, outputs: StackOutputs, name: str, created: Mapping[str, str]) -> str | None:
+    """The id of the database that the catalog calls ``name``, also of one that an update that failed has created; None where there is none."""
+    return outputs.database_id(name) or settings.databases[name].adopted or created.get(name)
+
+
+def target_of(settings: Settings, catalog: Catalog, outputs: StackOutputs, name: str, created: Mapping[str, str]) -> DatabaseTarget:
+    """Find the database that the catalog calls ``name``; ``created`` are the ids in the state of a stack whose outputs do not name it yet.
+
+    Raises SettingsError where the stack has not created it; MigrationError where its files cannot be read.
+    """
+    database_id = id_of(settings, outputs, name, created)
+    if database_id is None:
+        stack = settings.environment
+        todo = f"Run pulumi up -s {stack}, or set adopt to the id of an existing database"
+        raise SettingsError(f"database {name}", f"stack {stack} has not created it yet", todo)
+    schema = schema_files_of(settings, name, *read_schema_files(catalog.databases[name], settings.workers_dir))
+    is_released = id_of(settings, outputs, name, {}) is not None
+    return DatabaseTarget(
+        name, settings.databases[name].name, database_id, schema, tuple(scripts_with(settings, catalog, name)), is_released
+    )
+
+
 @asynccontextmanager
 async def managed(
     settings: Settings, catalog: Catalog, outputs: StackOutputs, only: str | None = None
@@ -42,15 +84,11 @@ async def managed(
     if only is not None and only not in catalog.databases:
         raise SettingsError(f"database {only}", "is not in the catalog", "Use one of " + ", ".join(catalog.databases))
     names = [only] if only else list(catalog.databases)
-    released = {name: outputs.database_id(name) or settings.databases[name].adopted for name in names}
-    created = created_databases(settings.environment) if None in released.values() else {}
-    ids = {name: known or _created(settings, created, name) for name, known in released.items()}
-    schemas = {name: schema_files_of(settings, name, *read_schema_files(catalog.databases[name], settings.workers_dir)) for name in names}
+    is_released = all(outputs.database_id(name) or settings.databases[name].adopted for name in names)
+    created = {} if is_released else created_databases(settings.environment)
+    targets = [target_of(settings, catalog, outputs, name, created) for name in names]
     async with open_account(settings) as account:
-        for name in names:
-            if released[name] is None:
-                schemas[name] = await as_used(account, schemas[name], scripts_with(settings, catalog, name), ids[name])
-        yield [ManagedDatabase(name, account.database(ids[name], settings.databases[name].name), schemas[name]) for name in names]
+        yield await all_at_once([target.opened(account) for target in targets])
 
 
 def for_each_database(
@@ -63,11 +101,3 @@ def for_each_database(
             return await all_at_once(map(work, databases))
 
     return asyncio.run(each())
-
-
-def _created(settings: Settings, created: Mapping[str, str], name: str) -> str:
-    if name not in created:
-        stack = settings.environment
-        todo = f"Run pulumi up -s {stack}, or set adopt to the id of an existing database"
-        raise SettingsError(f"database {name}", f"stack {stack} has not created it yet", todo)
-    return created[name]

@@ -7,10 +7,13 @@ from pathlib import Path
 from crane_infra.config.settings import ENVIRONMENTS, Settings, parse
 from crane_infra.config.stackfile import project_name
 from crane_infra.errors import SettingsError
-from crane_infra.pulumi_cli import ask_for_object
+from crane_infra.pulumi_cli import SECONDS, ask_for_object, ask_for_text
 from crane_infra.release.outputs import StackOutputs, read_outputs
+from crane_infra.status.updates import Updates, read_updates
 
 DATABASE = "cloudflare:index/d1Database:D1Database"
+_SECONDS_OF_A_HISTORY = 300.0
+"""A bucket holds each entry of a history as a file of its own."""
 
 
 def outputs_of(stack: str) -> StackOutputs:
@@ -51,3 +54,9 @@ def settings_and_outputs(stack: str, root: Path) -> tuple[Settings, StackOutputs
     with ThreadPoolExecutor(1) as thread:
         outputs = thread.submit(outputs_of, stack)
         return settings_of(stack, root), outputs.result()
+
+
+def updates_of(stack: str, newest: int | None = None) -> Updates:
+    """The whole history of a stack, or its ``newest`` entries; raises SettingsError where Pulumi fails or prints no history."""
+    seconds = SECONDS if newest else _SECONDS_OF_A_HISTORY
+    return read_updates(ask_for_text(stack, "stack", "history", "--json", "--page-size", str(newest or 0), seconds=seconds), stack, newest)

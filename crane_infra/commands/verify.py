@@ -6,7 +6,7 @@ A finding is something that somebody did around the stack. ``crane verify`` and 
 """
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,9 @@ _CHECK_SECONDS = 10.0
 
 
 @dataclass
-class Report:
-    """What is as expected, what differs, and what could not be compared; each a sentence."""
+class Part:
+    """What was compared of one thing: what is as expected, what differs, and what could not be compared; each a sentence."""
 
-    stack: str
-    release: str
-    commit: str | None
     seen: list[str] = field(default_factory=list)
     findings: list[CraneError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -48,6 +45,29 @@ class Report:
             self.seen.append(seen)
         else:
             self.findings.append(fault)
+
+    def take(self, *parts: "Part") -> None:
+        """Add everything that other parts have."""
+        for part in parts:
+            self.seen += part.seen
+            self.findings += part.findings
+            self.notes += part.notes
+
+
+@dataclass
+class DatabasePart(Part):
+    """What was compared of a database; ``exists``: there is one with its id."""
+
+    exists: bool = True
+
+
+@dataclass
+class Report(Part):
+    """Everything that was compared of a stack."""
+
+    stack: str = ""
+    release: str = ""
+    commit: str | None = None
 
 
 async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) -> Report:
@@ -60,95 +80,138 @@ async def verify(settings: Settings, catalog: Catalog, outputs: StackOutputs) ->
         stack = settings.environment
         todo = f"Run pulumi up -s {stack}. crane migrations status -s {stack} shows what an update that failed has applied"
         raise LiveError(f"stack {stack}", "has no release yet", todo)
-    heads = expected_heads(proof)
     async with open_account(settings) as account:
-        is_production = settings.environment == "production"
-        back = rolled_back(await active_deployments(account, outputs.proofs), outputs.proofs) if is_production else None
-        judged = back.proof if back else proof
-        report = Report(settings.environment, judged.digest, judged.commit)
-        if back:
-            report.notes.append(
-                f"{back.summary}. The databases are as {proof.digest[:12]} left them, and the next release ends the rollback"
-            )
-        comparison = _Comparison(settings, catalog, outputs, proof, account, report, back)
-        versions = _versions(outputs, judged)
-        databases = (comparison.database(name, head) for name, head in zip(proof.databases, heads, strict=True))
-        await all_at_once([*map(comparison.worker, versions), *databases])
+        comparison = await compare_with(settings, catalog, outputs, proof, account)
+        report = Report(stack=settings.environment, release=comparison.judged.digest, commit=comparison.judged.commit)
+        report.notes += comparison.notes
+        parts = await all_at_once([*map(comparison.worker, comparison.versions), *map(comparison.database, comparison.heads)])
+    report.take(*parts)
     return report
 
 
+async def compare_with(settings: Settings, catalog: Catalog, outputs: StackOutputs, proof: Proof, account: Account) -> "Comparison":
+    """The comparison of a stack with its newest proof; in production, of its workers with the release that ``crane rollback`` put back.
+
+    Raises ApiError where the API fails.
+    """
+    is_production = settings.environment == "production"
+    back = rolled_back(await active_deployments(account, outputs.proofs), outputs.proofs) if is_production else None
+    return Comparison(settings, catalog, outputs, proof, account, back)
+
+
 @dataclass(frozen=True)
-class _Comparison:
+class Comparison:
+    """Compares one thing of a stack at a time with ``proof``, its newest one. Every method raises ApiError where the API fails."""
+
     settings: Settings
     catalog: Catalog
     outputs: StackOutputs
     proof: Proof
     account: Account
-    report: Report
-    back: RolledBack | None
+    back: RolledBack | None = None
     """The rollback that serves, if there is one; the databases are those of ``proof`` even so."""
 
-    async def worker(self, expected: ExpectedVersion) -> None:
-        """The deployment of a worker and the settings of its script, then its health."""
-        served = await look_at_version(self.account, expected)
-        self.report.add(served.summary, _unfinished(self.back, served.fault))
-        await self._script(expected)
-        if expected.worker in self.catalog.workers and expected.worker in self.settings.workers:
-            await self._health(served)
+    @property
+    def judged(self) -> Proof:
+        """The proof of the release that should serve."""
+        return self.back.proof if self.back else self.proof
 
-    async def _script(self, expected: ExpectedVersion) -> None:
+    @property
+    def notes(self) -> list[str]:
+        """What whoever reads the comparison should know."""
+        if self.back is None:
+            return []
+        return [f"{self.back.summary}. The databases are as {self.proof.digest[:12]} left them, and the next release ends the rollback"]
+
+    @property
+    def versions(self) -> list[ExpectedVersion]:
+        """What each worker should serve."""
+        return _versions(self.outputs, self.judged)
+
+    @property
+    def heads(self) -> dict[str, ExpectedHead]:
+        """Where the ledger of each database should stand, by its name in the catalog."""
+        return dict(zip(self.proof.databases, expected_heads(self.proof), strict=True))
+
+    async def worker(self, expected: ExpectedVersion) -> Part:
+        """The deployment of a worker and the settings of its script, then its health."""
+        part, served = Part(), await self.served(expected)
+        part.add(served.summary, served.fault)
+        part.take(await self.script(expected), await self.health(served))
+        return part
+
+    async def served(self, expected: ExpectedVersion) -> Served:
+        """What a worker serves, and what is wrong with it, if anything."""
+        served = await look_at_version(self.account, expected)
+        return replace(served, fault=_unfinished(self.back, served.fault))
+
+    async def script(self, expected: ExpectedVersion) -> Part:
         """What all versions of the worker share, as far as the stack declares it."""
+        part = Part()
         output, where = self.outputs.workers.get(expected.worker), f"worker {expected.script}"
         if output is None or (live := await self.account.script(expected.script)) is None:
-            return
+            return part
         texts = deviations(live, DeclaredScript(expected.script, _declared(output, self.settings, expected.worker), output.crons))
         todo = f"To set it back: pulumi up -s {expected.stack}. To keep it, declare it in {self.settings.file}"
         fault = LiveError(where, f"was changed beside this stack: {'; '.join(texts)}", todo) if texts else None
-        self.report.add(f"{where}: its addresses, schedules and declared settings are as released", fault)
+        part.add(f"{where}: its addresses, schedules and declared settings are as released", fault)
+        return part
 
-    async def _health(self, served: Served) -> None:
-        judged = self.back.proof if self.back else self.proof
-        health = await look_at_health(self.settings, self.catalog, judged, served, within=_CHECK_SECONDS)
-        self.report.seen += health.seen
-        self.report.notes += health.notes
-        if health.fault:
-            self.report.findings.append(health.fault)
+    async def health(self, served: Served) -> Part:
+        """The checks of a worker that need no secret and write nothing; none of a worker that these files do not have."""
+        if served.expected.worker not in self.catalog.workers or served.expected.worker not in self.settings.workers:
+            return Part()
+        health = await look_at_health(self.settings, self.catalog, self.judged, served, within=_CHECK_SECONDS)
+        return Part(list(health.seen), [health.fault] if health.fault else [], list(health.notes))
 
-    async def database(self, name: str, expected: ExpectedHead) -> None:
+    async def database(self, name: str) -> Part:
         """Whether a database exists under its id, where its ledger stands, and what its schema is."""
-        where = f"database {expected.database}"
+        part = await self.identity(name)
+        if part.exists:
+            part.take(await self.ledger(name), await self._schema(name, self.heads[name]))
+        return part
+
+    async def identity(self, name: str) -> DatabasePart:
+        """Whether a database exists under its id and with its name, and how it is replicated."""
+        expected = self.heads[name]
         live_name = await self.account.database_name(expected.id)
+        part = DatabasePart(exists=live_name is not None)
         if live_name != expected.database:
             what = f"does not exist under its id {expected.id}" if live_name is None else f"is now called {live_name}"
             todo = "Find out who changed it; see docs/runbook.md before you run pulumi up"
-            self.report.findings.append(LiveError(where, what, todo))
-        if live_name is None:
-            return
-        await self._replication(name, expected)
-        fault = await _fault(head_fault(self.account, expected))
-        self.report.add(f"{where}: its ledger stands at {expected.head.name} ({expected.head.count} migrations)", fault)
-        await self._schema(name, expected)
+            part.findings.append(LiveError(f"database {expected.database}", what, todo))
+        if part.exists:
+            part.take(await self._replication(name, expected))
+        return part
 
-    async def _replication(self, name: str, expected: ExpectedHead) -> None:
+    async def ledger(self, name: str) -> Part:
+        """Where the ledger of a database stands."""
+        part, expected = Part(), self.heads[name]
+        fault = await _fault(head_fault(self.account, expected))
+        part.add(f"database {expected.database}: its ledger stands at {expected.head.name} ({expected.head.count} migrations)", fault)
+        return part
+
+    async def _replication(self, name: str, expected: ExpectedHead) -> Part:
+        part = Part()
         declared = self.outputs.databases[name].read_replication if name in self.outputs.databases else None
         if declared is None or (live := await self.account.read_replication(expected.id)) == declared:
-            return
-        todo = f"To set it back: pulumi up -s {self.report.stack} --refresh"
-        self.report.findings.append(LiveError(f"database {expected.database}", f"read replication: {live}, declared {declared}", todo))
+            return part
+        todo = f"To set it back: pulumi up -s {expected.stack} --refresh"
+        part.findings.append(LiveError(f"database {expected.database}", f"read replication: {live}, declared {declared}", todo))
+        return part
 
-    async def _schema(self, name: str, expected: ExpectedHead) -> None:
-        files = self._files_of_release(name)
+    async def _schema(self, name: str, expected: ExpectedHead) -> Part:
+        part, files = Part(), self._files_of_release(name)
         if files is None:
-            self.report.notes.append(
-                f"the schema of {expected.database} was not compared: these files are not those of its release{self._commit}"
-            )
-            return
+            part.notes.append(f"the schema of {expected.database} was not compared: these files are not those of its release{self._commit}")
+            return part
         db = self.account.database(expected.id, expected.database)
         changes = differences(await expected_of(db, await read_ledger(db), *files), await live_schema(db))
         where = f"database {expected.database}"
         todo = f"Compare it with the migrations; to go back in time: wrangler d1 time-travel info {expected.database}"
         fault = LiveError(where, f"its schema differs from its migrations: {', '.join(changes)}", todo) if changes else None
-        self.report.add(f"{where}: its schema matches its migrations", fault)
+        part.add(f"{where}: its schema matches its migrations", fault)
+        return part
 
     def _files_of_release(self, name: str) -> tuple[tuple[MigrationFile, ...], MigrationFile | None] | None:
         """What the ledger's head was made of, migrations and base schema, if all of it is here, byte by byte."""

@@ -51,10 +51,10 @@ class Drift:
 
 
 class SchemaDiffersError(MigrationError):
-    """The live schema is not the expected one; ``diff`` shows the difference, in several lines."""
+    """The live schema is not the expected one; ``objects`` differ, and ``diff`` shows the difference, in several lines."""
 
     def __init__(self, drift: Drift, what: str, todo: str) -> None:
-        self.diff = drift.diff
+        self.diff, self.objects = drift.diff, tuple(drift.objects)
         super().__init__(drift.database, what, todo)
 
 

@@ -160,6 +160,13 @@ class Stage:
         self._note(("crane", *words), ended.output)
         return ended
 
+    def write_page(self) -> Path:
+        """Write the page of both environments as they stand now; raises RehearsalError where it was not written."""
+        path = self.folder / "status.html"
+        ended = self.crane("status", "--html", str(path))  # its exit code tells of the last failure that was played
+        self.require(path.is_file(), f"crane status wrote no page: {first_error(ended.output)}")
+        return path
+
     @contextmanager
     def impatient(self, environment: Environment) -> Iterator[None]:
         """Let checks give up soon."""

@@ -59,6 +59,15 @@ class TestBothAccounts:
         assert [title for title in [*titles(empty.story(stage)), *titles(adoption.story(stage))] if title not in shown] == []
         assert output.stdout.count("Rehearsal: every step held") == 2
 
+    def test_each_ends_with_the_page_of_what_it_played(self, played: Played, clone: Path) -> None:
+        for name in FOLDERS:
+            path = clone / ".crane" / name / "status.html"
+            assert f"What was just played, as a page: {path}" in played.ended.stdout
+            page = path.read_text(encoding="utf-8")
+            assert "canary-" not in page
+            assert all(f"<td>{kind}</td>" in page for kind in ("release", "promotion"))
+            assert "Not seen:" not in page
+
     @pytest.mark.parametrize(
         "words",
         [

@@ -17,6 +17,7 @@ BREACHES = {
     "Only live and d1 import Cloudflare's SDK": ("crane_infra/commands/verify.py", "import cloudflare"),
     "The reports and the commands never import the program": ("crane_infra/report/collect.py", "import crane_infra.program.exports"),
     "config and release know neither HTTP nor Pulumi": ("crane_infra/release/gate.py", "import crane_infra.tls"),
+    "status knows neither HTTP nor Pulumi, and starts nothing": ("crane_infra/status/page.py", "import crane_infra.live.account"),
     "The local cloud knows nothing of crane": ("local_cloud/store.py", "import crane_infra.errors"),
     "Only the rehearsal and the commands use the local cloud": ("crane_infra/d1/client.py", "import local_cloud.store"),
     "Nothing imports the commands": ("crane_infra/rehearsal/stage.py", "import crane_infra.cli.main"),

@@ -93,7 +93,11 @@ class Runner:
         content = load(WORKFLOWS / f"{workflow}.yml")
         self._cancelled = False
         run, place = Run(), self.folder / f"{next(self._numbers):02}-{workflow}"
-        known = {"github": {"repository": REPOSITORY, "token": TOKEN, **github}, "inputs": inputs, "vars": self.variables}
+        known = {
+            "github": {"repository": REPOSITORY, "token": TOKEN, "actor": "octocat", **github},
+            "inputs": inputs,
+            "vars": self.variables,
+        }
         for name, job in content["jobs"].items():
             if only not in ("", name):
                 continue

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from crane_infra.config.settings import ENVIRONMENTS, Settings
+from crane_infra.status.updates import Update
 from tests.docs import markdown
 from tests.docs.commands import commands, fault
 from tests.repository import ROOT
@@ -197,6 +198,18 @@ def test_a_job_that_changes_a_stack_says_what_is_locked_where_its_update_failed_
         context = {"steps": {steps[update]["id"]: {"outcome": outcome}}}
         for result in ("success", "failure", "cancelled"):
             assert holds(after["if"], {**context, "status": status_of(result)}) is ends
+
+
+@pytest.mark.parametrize("where", WRITES)
+@pytest.mark.parametrize("actor", ["octocat", "dependabot[bot]"])
+def test_a_job_that_changes_a_stack_tells_pulumi_which_release_it_deploys_and_who_started_it(where: str, actor: str) -> None:
+    name, title = where.split(".")
+    (update,) = [step for step in LOADED[name]["jobs"][title]["steps"] if "pulumi up" in step.get("run", "")]
+    assert update["run"].endswith(' --message "$MESSAGE"')
+    message = update["env"]["MESSAGE"].replace("${{ github.actor }}", actor)
+    filled = re.sub(r"\$\{\{ needs\.\w+\.outputs\.digest \}\}", "a" * 64, message)
+    read = Update.model_validate({"kind": "update", "result": "succeeded", "startTime": "2026-11-28T21:30:00Z", "message": filled})
+    assert read.said == ("a" * 64, actor)
 
 
 def test_staging_takes_the_newest_commit_of_main_alone_and_looks_again_just_before_it_changes_anything() -> None:

@@ -317,6 +317,12 @@ class TestANight:
         assert "by_hand" in nights.issue["body"]
         assert "### production: verify" in nights.issue["body"]
 
+    def test_keeps_the_page_of_both_environments(self, nights: Nights) -> None:
+        changed, mended = ((run.artifacts["status"] / "status.html").read_text(encoding="utf-8") for run in (nights.changed, nights.mended))
+        assert "by_hand" in changed
+        assert "by_hand" not in mended
+        assert all("by</dt><dd>octocat</dd>" in page and "Not seen:" not in page for page in (changed, mended))
+
     def test_in_which_all_is_as_it_was_deployed_closes_it(self, hub: Place, nights: Nights) -> None:
         assert set(nights.mended.results.values()) == {"success"}, looked(nights.mended)
         assert [one["state"] for one in hub.hub.issues] == ["closed"]

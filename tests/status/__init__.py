@@ -1,0 +1,1 @@
+"""Tests of where both environments stand, and of what happened to them."""
