@@ -15,7 +15,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
 from crane_infra.errors import CraneError, MigrationError
 from crane_infra.live.account import Account, Deployment
-from crane_infra.live.expected import ExpectedVersion, Served, look_at_version
+from crane_infra.live.expected import ExpectedVersion, Served
 from crane_infra.migrations.drift import SchemaDiffersError, look_for_drift
 from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.ledger import Ledger, read_ledger
@@ -62,7 +62,7 @@ async def look_at_worker(comparison: Comparison, expected: ExpectedVersion) -> W
     where, settings = f"worker {expected.script}", comparison.settings
     address = settings.url(expected.worker) if expected.worker in settings.workers else ""
     result = WorkerLook(status=WorkerStatus(expected.worker, expected.script, address, expected.version))
-    served = await look(where, look_at_version(comparison.account, expected))
+    served = await look(where, comparison.served(expected))
     if isinstance(served, CraneError):
         result.take(served)
         return result

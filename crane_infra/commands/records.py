@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from crane_infra.live.account import Deployment
+from crane_infra.live.mark import read_mark
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.release.outputs import StackOutputs, migrations_in
 from crane_infra.status.events import AppliedMigration, LiveDeployment, ProvenRelease, Records, moment_of
@@ -51,4 +52,6 @@ def _deployments(script: str, listed: Sequence[Deployment]) -> Iterator[LiveDepl
     for deployment in listed:
         if at := moment_of(deployment.made_on):
             version = max(deployment.shares, key=lambda version: deployment.shares[version])
-            yield LiveDeployment(at, script, version, deployment.summary, deployment.by)
+            made = read_mark(deployment.message)
+            goes_back_to = made.release if made and made.purpose == "rollback" else ""
+            yield LiveDeployment(at, script, version, deployment.summary, deployment.by, goes_back_to)

@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from crane_infra.commands.attempts import look, redactor
+from crane_infra.commands.attempts import lines_of, look, redactor
 from crane_infra.commands.looks import DatabaseLook, Stack, WorkerLook, look_at_database, look_at_worker
 from crane_infra.commands.records import records_of
 from crane_infra.commands.sources import Source
-from crane_infra.commands.verify import Comparison
+from crane_infra.commands.verify import compare_with
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError, GateError
@@ -39,6 +39,8 @@ class _Looks:
 
     workers: list[WorkerLook] = field(default_factory=list)
     databases: list[DatabaseLook] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
 
     @property
     def ledgers(self) -> dict[str, Ledger]:
@@ -66,14 +68,16 @@ async def _look_at(source: Source, catalog: Catalog) -> _Looks:
     if isinstance(settings, CraneError):
         return _Looks()
     async with open_account(settings) as account:
-        comparison = Comparison(settings, catalog, outputs, source.proof, account) if source.proof else None
+        compared = await look(source.stack, compare_with(settings, catalog, outputs, source.proof, account)) if source.proof else None
+        comparison = None if isinstance(compared, CraneError) else compared
         created = {} if isinstance(source.created, CraneError) else source.created
         stack = Stack(settings, catalog, outputs, created, account, comparison)
         workers, databases = await asyncio.gather(
             all_at_once([look_at_worker(comparison, expected) for expected in comparison.versions] if comparison else ()),
             all_at_once(look_at_database(stack, name) for name in catalog.databases),
         )
-    return _Looks(workers, databases)
+    notes = comparison.notes if comparison else []
+    return _Looks(workers, databases, notes, lines_of(compared) if isinstance(compared, CraneError) else [])
 
 
 async def _verdict(staging: Source, production: Source) -> Verdict | CraneError:
@@ -129,8 +133,8 @@ def _environment(source: Source, seen: _Looks, project: str, now: datetime) -> E
         tuple(look.status for look in seen.databases) or tuple(_proven_databases(source)),
         events,
         (*_failed_last(events), *(line for look in looks for line in look.problems)),
-        tuple(line for look in looks for line in look.notes),
-        tuple(dict.fromkeys([*source.unseen, *(line for look in looks for line in look.unseen)])),
+        (*seen.notes, *(line for look in looks for line in look.notes)),
+        tuple(dict.fromkeys([*source.unseen, *seen.unseen, *(line for look in looks for line in look.unseen)])),
     )
 
 

@@ -44,7 +44,7 @@ class Event:
     @property
     def is_run(self) -> bool:
         """Whether it was a run of Pulumi."""
-        return self.kind in _RUNS
+        return self.kind in _RUNS and self.outcome != "seen"
 
     @property
     def went_wrong(self) -> bool:
@@ -80,13 +80,17 @@ class AppliedMigration:
 
 @dataclass(frozen=True)
 class LiveDeployment:
-    """A deployment that Cloudflare lists: when, of which script, which version has most of the traffic, all shares in words, and by whom."""
+    """A deployment that Cloudflare lists: when, of which script, which version has most of the traffic, all shares in words, and by whom.
+
+    ``goes_back_to`` is the release, or how it begins, that ``crane rollback`` put back with it.
+    """
 
     at: datetime
     script: str
     version: str
     summary: str
     by: str
+    goes_back_to: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,21 +151,24 @@ class _Composer:
             yield replace(event, digest=digest) if event.outcome == "unchanged" and not event.digest else event
 
     def manual_deployments(self) -> Iterator[Event]:
-        """Deployments that no run made. The first one of a version that a proof names is a run's, whatever the clocks say."""
+        """Deployments that no run made, those of ``crane rollback`` among them. The first one of a version that a proof names is a run's, whatever the clocks say."""
         proven = {(script, version) for proof in self._records.proofs for script, version in proof.versions.items()}
         for deployment in sorted(self._records.deployments, key=lambda deployment: deployment.at):
             known = (deployment.script, deployment.version)
-            if self._place(deployment.at) is None and known not in proven and self._is_after_the_first(deployment.at):
+            is_new = bool(deployment.goes_back_to) or known not in proven
+            if is_new and self._place(deployment.at) is None and self._is_after_the_first(deployment.at):
                 summary = f"{deployment.script} serves {deployment.summary}"
                 source: Literal["cloudflare", ""] = "cloudflare" if deployment.by else ""
                 versions = {deployment.script: deployment.version}
+                kind: Kind = "rollback" if deployment.goes_back_to else "manual deployment"
                 yield Event(
                     self._records.stack,
-                    "manual deployment",
+                    kind,
                     "seen",
                     deployment.at,
                     by=deployment.by,
                     by_source=source,
+                    digest=deployment.goes_back_to,
                     versions=versions,
                     summary=summary,
                 )

@@ -99,6 +99,14 @@ def test_a_deployment_that_no_run_made_is_a_manual_one() -> None:
     )
 
 
+def test_a_deployment_of_crane_rollback_is_a_rollback_also_where_it_is_the_only_one_of_its_version() -> None:
+    back = replace(deployment(0.5, "production", OLD, "wrangler sam@example.com"), goes_back_to=OLD[:12])
+    proofs = [proof(1, NEW, "production"), proof(9, OLD, "production")]
+    given = Records("production", "crane-infra", [update(1, NEW)], proofs, deployments=[back])
+    event, *_ = told(given)
+    assert (event.kind, event.outcome, event.digest, event.is_run) == ("rollback", "seen", OLD[:12], False)
+
+
 def test_the_first_deployment_of_a_proven_version_is_that_of_its_run_whatever_the_clocks_say() -> None:
     late = deployment(1, "production", NEW, seconds=120)
     given = Records("production", "crane-infra", [update(1, NEW)], [proof(1, NEW, "production")], deployments=[late])
