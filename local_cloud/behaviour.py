@@ -5,7 +5,7 @@ The defaults are the strictest: where production is uncertain, they assume the w
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from local_cloud.workers.observability import ShownFields
 
@@ -24,6 +24,14 @@ class Behaviour(BaseModel):
     """During that time each request may meet either deployment, as in field reports (vinext 3038), and not always the previous one."""
     ignores_version_overrides: bool = False
     """The edge ignores the header that names a version, as one open report says of workers.dev (vinext 2592)."""
+    invocations_lag_seconds: NonNegativeFloat = 60.0
+    """How long GraphQL does not know of an invocation yet."""
+    invocations_one_in: PositiveInt = 1
+    """GraphQL sees one of so many invocations, and lets it stand for all of them."""
+    invocations_missing: bool = False
+    """GraphQL has no data about invocations."""
+    invocations_by_version: bool = True
+    """GraphQL knows the field ``scriptVersion``, which is not documented."""
     splits_inside_triggers: bool = True
     """``/query`` ends a statement at each ``;`` of any trigger's body (workers-sdk 10998, 15690; 15178 was closed without a reproduction)."""
     splits_inside_crlf_triggers: bool = True

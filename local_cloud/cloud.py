@@ -14,6 +14,7 @@ from local_cloud.d1.open_databases import OpenDatabases
 from local_cloud.d1.spare_databases import SpareDatabases
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
 from local_cloud.tokens import Tokens
+from local_cloud.workers.invocations import Invocations
 from local_cloud.workers.previews import Previews
 from local_cloud.workers.propagation import Propagation
 from local_cloud.workers.runtime_options import what_runs
@@ -46,6 +47,7 @@ class Cloud:
     spare_databases: SpareDatabases = field(default_factory=SpareDatabases)
     propagation: Propagation = field(default_factory=Propagation)
     previews: Previews = field(default_factory=Previews)
+    invocations: Invocations = field(default_factory=Invocations)
     shipping: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the one call that changes workers, so that none builds on a version that another is replacing."""
 

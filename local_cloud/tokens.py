@@ -42,6 +42,7 @@ class Permission(StrEnum):
     WORKERS_WRITE = "Workers Scripts Write"
     USER_READ = "User Details Read"
     MEMBERSHIPS_READ = "Memberships Read"
+    ANALYTICS_READ = "Account Analytics Read"
 
 
 _WIDER = {Permission.D1_READ: Permission.D1_WRITE, Permission.WORKERS_READ: Permission.WORKERS_WRITE}

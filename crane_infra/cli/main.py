@@ -43,6 +43,7 @@ COMMANDS = {
     "status": Command("status:status", "Show where both environments stand."),
     "history": Command("history:history", "Show what happened to a stack, and who did it."),
     "verify": Command("verify:verify", "Compare what is live with what the stack deployed."),
+    "rollout": Command("rollout:app", "Decide about a rollout that holds."),
     "rollback": Command("rollback:rollback", "Put an earlier proven release of production back, in seconds."),
     "freeze": Command("freeze:freeze", "Freeze production: nothing is promoted until somebody lifts it."),
     "unfreeze": Command("freeze:unfreeze", "Lift the freeze of production."),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
+from crane_infra.config.rollout import Rollout
 from crane_infra.config.script_settings import ScriptSettings
 from crane_infra.errors import SettingsError
 from crane_infra.frozen import Frozen, first_fault
@@ -84,6 +85,8 @@ class WorkerSettings(ScriptSettings):
     replace_deployment: Annotated[str | None, Field(alias="replace-deployment")] = None
     """The id of a manual deployment in production that the next run may replace, or the mark of a worker that serves nothing."""
 
+    rollout: Rollout | None = None
+    """How its traffic moves, if not as the stack's ``rollout`` says."""
     without_candidate: Annotated[str | None, Field(alias="without-candidate", pattern=r"^[0-9a-f]{12,64}$")] = None
     """The digest of the worker, or its beginning, whose version may get traffic untried in production, where it cannot be tried before."""
 
@@ -124,6 +127,8 @@ class Settings(Frozen):
     proof_max_age_days: Annotated[int, Field(gt=0, le=3650)] | None = None
     proof_keys: tuple[PublicKey, ...] = ()
     """The public keys of staging: production takes only releases whose proofs one of them signed. Without any, proofs need no signature."""
+    rollout: Rollout | None = None
+    """How the traffic of each worker moves to a new version, if not at once."""
     hook_deadline_minutes: Annotated[int, Field(gt=0, le=120)] = 15
     check_deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None
     """How long each check is retried in this environment, if not as long as the catalog says."""
@@ -140,6 +145,15 @@ class Settings(Frozen):
     def script(self, worker: str) -> str:
         """A worker's name at Cloudflare in this environment: in production the catalog name, else with the environment as a suffix."""
         return worker if self.environment == "production" else f"{worker}-{self.environment}"
+
+    def rollout_of(self, worker: str) -> Rollout:
+        """How the traffic of a worker moves to a new version."""
+        return self.workers[worker].rollout or self.rollout or Rollout()
+
+    @property
+    def longest_rollout_seconds(self) -> float:
+        """How long the rollout of all workers may take: their steps go side by side."""
+        return max((self.rollout_of(worker).longest_seconds for worker in self.workers), default=0.0)
 
     def url(self, worker: str) -> str:
         """The live address of a worker, without a slash at the end."""

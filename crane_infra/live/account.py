@@ -50,6 +50,11 @@ class Deployment:
         return next((version for version, share in self.shares.items() if share == 0), None)
 
     @property
+    def is_step(self) -> bool:
+        """Whether it is a step of a rollout of crane's, in which a new version has a share, and in the end everything."""
+        return self.mark is not None and self.mark.purpose == "canary"
+
+    @property
     def traffic(self) -> dict[str, float]:
         """The shares of the versions that serve: all, but for a candidate of crane's, which nobody meets."""
         return {version: share for version, share in self.shares.items() if version != self.candidate}

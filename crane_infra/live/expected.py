@@ -181,8 +181,16 @@ async def _other_version(account: Account, expected: ExpectedVersion, deployment
         what = f"was deleted and created again by somebody else: it serves {serving}, {gone}"
         todo = f"Run pulumi up -s {expected.stack}: it refuses, and names the commands that create the worker again"
         return Served(expected, version, deployments, comparison, LiveError(f"worker {expected.script}", what, todo))
+    mark = deployments[0].mark if deployments else None
+    if mark is not None and deployments[0].is_step:
+        what = f"a rollout of release {mark.release} is under way, or holds: it serves {serving}"
+        return Served(expected, version, deployments, comparison, LiveError(f"worker {expected.script}", what, _status(expected)))
     fault = _version_fault(expected, f"serves {serving} instead of {expected.version} at 100%", deployments[0].id if deployments else "")
     return Served(expected, version, deployments, comparison, fault)
+
+
+def _status(expected: ExpectedVersion) -> str:
+    return f"Look at it with crane rollout status -s {expected.stack}; pulumi up -s {expected.stack} goes on with it"
 
 
 def _version_fault(expected: ExpectedVersion, what: str, deployment: str = "") -> LiveError:

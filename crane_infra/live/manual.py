@@ -110,13 +110,15 @@ def manual_deployment(deployments: Sequence[Deployment], last: LastDeployed, ser
     if not deployments or deployments[0].traffic == {last.version: 100}:
         return None
     active, *older = deployments
+    if active.is_step and last.version in active.shares:
+        return None  # the run goes on with that rollout
     if serving is None:
         return active
     if serving.is_twin:
         return None
     if serving.made_anew:
         return active
-    served = [version for deployment in older for version in deployment.traffic]
+    served = [version for deployment in older if not deployment.is_step for version in deployment.traffic]
     before = {*last.earlier, *(served[served.index(last.version) + 1 :] if last.version in served else ())}
     is_put_back = serving.is_older or bool(before.intersection(active.traffic))
     return active if is_put_back or not _WORKER_DIGEST.fullmatch(serving.tag or "") else None

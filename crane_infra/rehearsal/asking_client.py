@@ -5,6 +5,7 @@ asked after a given moment. So an adoption is only found to change nothing if a 
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,11 +26,17 @@ class Question:
 
 @dataclass
 class Answers:
-    """The answers of one phase: how many, the faults in them, and the versions that answered."""
+    """The answers of one phase: how many, the faults in them, and which versions answered how often."""
 
     count: int = 0
     faults: list[str] = field(default_factory=list)
-    versions: set[str] = field(default_factory=set)
+    times: Counter[str] = field(default_factory=Counter)
+    """How often each version answered."""
+
+    @property
+    def versions(self) -> set[str]:
+        """The versions that answered."""
+        return set(self.times)
 
     @property
     def wrong(self) -> list[str]:
@@ -99,7 +106,7 @@ class Traffic:
             if fault := self._fault(question, status, body):
                 self._answers.faults.append(f"{question.url}: {fault}")
             elif not question.steady:
-                self._answers.versions.add(body)
+                self._answers.times[body] += 1
 
     def _fault(self, question: Question, status: int, body: str) -> str | None:
         if status != httpx.codes.OK:

@@ -16,6 +16,17 @@ export default {{
   }},
 }};
 """
+_BREAKING = """// Rehearsed: answers 500 after {requests} requests.
+import inner from "./unbroken.js";
+
+let asked = 0;
+export default {{
+  fetch(request, env, ctx) {{
+    asked += 1;
+    return asked > {requests} ? new Response("worn out", {{ status: 500 }}) : inner.fetch(request, env, ctx);
+  }},
+}};
+"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,11 @@ class Files:
         """Let the worker answer every request with status 500 in one environment."""
         self._main.rename(self._main.with_name(f"but_{environment}.js"))
         self._main.write_text(_WRAPPED.format(environment=environment), encoding="utf-8")
+
+    def break_after(self, requests: int) -> None:
+        """Let the worker answer every request with status 500 after so many."""
+        self._main.rename(self._main.with_name("unbroken.js"))
+        self._main.write_text(_BREAKING.format(requests=requests), encoding="utf-8")
 
     def add_migration(self, name: str, sql: str) -> Path:
         """Add a migration with the next free number."""

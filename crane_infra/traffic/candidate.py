@@ -9,59 +9,31 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from crane_infra.checks.model import Check
-from crane_infra.checks.request import Target
 from crane_infra.d1.errors import RefusedError
 from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live.account import Account, Deployment
 from crane_infra.live.mark import mark
 from crane_infra.traffic.deploy import deploy
-from crane_infra.traffic.place import WHOLE, First, Joins, Serves, Shared, Waits, place_of
+from crane_infra.traffic.outcome import AGAIN, NO_CANDIDATE, Candidate, Outcome, changed, shared, untried, with_todo
+from crane_infra.traffic.place import WHOLE, First, Joins, Rolls, Serves, Shared, Waits, is_rollout, place_of
+from crane_infra.traffic.rollout import HeldError, Moving, roll_out
 from crane_infra.traffic.series import IN_A_ROW
 from crane_infra.traffic.trial import can_be_named, run_trial
 
-AGAIN = "run the same command again"
-NO_CANDIDATE = {
-    "10211": "it brings a Durable Object migration, which goes to all traffic at once",
-    "100405": "it exports other classes than the version that serves",
-}
-"""Cloudflare's codes for a version that cannot share a deployment, and what they mean."""
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A new version of a worker, to be tried by ``checks``; ``target`` has its script, address and secrets."""
-
-    worker: str
-    version: str
-    target: Target
-    checks: tuple[Check, ...]
-    stack: str
-    consent: str
-    """The value of ``without-candidate`` that lets exactly this version get traffic untried."""
-    is_consented: bool = False
-    seen: str | None = None
-    """The id of the deployment that the run saw at its start; None where it did not look."""
-
-    @property
-    def script(self) -> str:
-        """The worker's name at Cloudflare."""
-        return self.target.worker
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial ended: the deployment that has to be active still when traffic moves, or why it must not move."""
-
-    deployment: str | None = None
-    error: CraneError | None = None
-
-
-@dataclass(frozen=True)
+@dataclass
 class _Joined:
     candidate: Candidate
     old: str
     deployment: str
+    share: float = 0.0
+
+    def moving(self) -> Moving:
+        candidate = self.candidate
+        return Moving(candidate.target, candidate.checks, candidate.version, self.old, candidate.rollout, self.deployment, self.share)
+
+
+_Entry = _Joined | Outcome | CraneError
 
 
 class Progress(Protocol):
@@ -85,35 +57,48 @@ class _Voice(NamedTuple):
 async def try_candidates(
     account: Account, candidates: Sequence[Candidate], digest: str, log: Callable[[str], None], progress: Progress | None = None
 ) -> dict[str, Outcome]:
-    """Try all candidates of the release with this digest, and take all out again where one fails.
+    """Try all candidates of the release with this digest, take them through the steps of their rollout, and take all out where one fails.
 
     Without ``progress`` the log has what goes as planned. Returns the outcome of each by worker. Every failure is in an outcome: no error of
     one keeps another from being taken out.
     """
     voice = _Voice(log, progress.begins, progress.passes) if progress else _Voice(log, log, log)
     joined = await _each(_join(account, candidate, digest, voice) for candidate in candidates)
-    trials: list[_Joined | Outcome | CraneError] = list(joined)
-    if not any(_error_in(each) for each in joined):
-        trials = list(await _each(_try(each, voice) for each in joined))
+    trials = joined if any(map(_error_in, joined)) else await _each(_try(each, voice) for each in joined)
+    if not any(map(_error_in, trials)):
+        trials = await _move(account, trials, digest, log)
     failed = [candidate for candidate, each in zip(candidates, trials, strict=True) if _error_in(each)]
+    holds = bool(failed) and all(isinstance(error, HeldError) for error in map(_error_in, trials) if error)
     outcomes = {}
     for candidate, entered, trial in zip(candidates, joined, trials, strict=True):
-        left = await _take_out(account, entered, digest) if failed and isinstance(entered, _Joined) else ""
+        left = await _take_out(account, entered, digest) if failed and not holds and isinstance(entered, _Joined) else ""
         outcomes[candidate.worker] = _outcome(candidate, entered, trial, failed, left)
     return outcomes
+
+
+async def _move(account: Account, trials: list[_Entry], digest: str, log: Callable[[str], None]) -> list[_Entry]:
+    """Take those that passed through the steps of their rollout."""
+    moving = {each.candidate.script: each.moving() for each in trials if isinstance(each, _Joined)}
+    stepping = [worker for worker in moving.values() if worker.rollout.steps or worker.share]
+    stack = next((each.candidate.stack for each in trials if isinstance(each, _Joined)), "")
+    errors = await roll_out(account, stepping, digest, stack, log) if stepping else {}
+    for each in trials:
+        if isinstance(each, _Joined):
+            each.deployment, each.share = moving[each.candidate.script].deployment, moving[each.candidate.script].share
+    return [errors.get(each.candidate.script, each) if isinstance(each, _Joined) else each for each in trials]
 
 
 async def require_unchanged(account: Account, script: str, deployment: str | None) -> None:
     """Check that the deployment that a run works with is active still. Raises LiveError where it is not; ApiError where the API fails."""
     active = await _active(account, script)
     if deployment is not None and (active is None or active.id != deployment):
-        raise _changed(script, active)
+        raise changed(script, active)
 
 
 async def _join(account: Account, candidate: Candidate, digest: str, voice: _Voice) -> _Joined | Outcome:
     active = await _active(account, candidate.script)
     if candidate.seen is not None and (active is None or active.id != candidate.seen):
-        raise _changed(candidate.script, active)
+        raise changed(candidate.script, active)
     shown, place = f"worker {candidate.script}", place_of(active, candidate.version)
     if active is None or isinstance(place, First):
         voice.log(f"{shown}: no version serves yet, so its first one cannot be tried before it does. Its checks run afterwards")
@@ -124,10 +109,13 @@ async def _join(account: Account, candidate: Candidate, digest: str, voice: _Voi
         voice.log(f"{shown}: has no check that only reads, so {candidate.version} gets traffic untried")
         return Outcome(active.id)
     if not can_be_named(candidate.script):
-        return _untried(candidate, active, "the header that reaches it cannot name a worker whose name begins with a digit", voice.log)
+        return untried(candidate, active, "the header that reaches it cannot name a worker whose name begins with a digit", voice.log)
+    if isinstance(place, Rolls):
+        voice.log(f"{shown}: {candidate.version} has {place.share:g}% since an earlier run; {place.old} serves the rest")
+        return _Joined(candidate, place.old, active.id, place.share)
     if isinstance(place, Shared):
-        if candidate.stack == "production":
-            raise _is_shared(candidate, active)
+        if candidate.stack == "production" or is_rollout(active):
+            raise shared(candidate, active)
         voice.log(f"{shown}: {active.summary} share its traffic; {place.largest} gets all of it while {candidate.version} is tried")
         place = Joins(place.largest)
     return await _enter(account, candidate, active, place, digest, voice)
@@ -146,7 +134,7 @@ async def _enter(
             deployment = await deploy(account, candidate.script, shares, mark("candidate", digest), force=True)
         except RefusedError as error:
             if reasons := [NO_CANDIDATE[code] for code in error.codes if code in NO_CANDIDATE]:
-                return _untried(candidate, active, reasons[0], voice.log)
+                return untried(candidate, active, reasons[0], voice.log)
             raise
     did = "joined" if isinstance(place, Joins) else "waits since an earlier run"
     tried = f"{candidate.version} {did} at 0% and is tried on {candidate.target.url}"
@@ -159,10 +147,12 @@ async def _enter(
     return _Joined(candidate, place.old, deployment.id)
 
 
-async def _try(entered: _Joined | Outcome | CraneError, voice: _Voice) -> _Joined | Outcome:
+async def _try(entered: _Entry, voice: _Voice) -> _Joined | Outcome:
     if not isinstance(entered, _Joined):
         return entered if isinstance(entered, Outcome) else Outcome(error=entered)
     candidate = entered.candidate
+    if entered.share:
+        return entered
     if error := await run_trial(candidate.target, candidate.version, candidate.checks, voice.log):
         raise error
     voice.passes(
@@ -176,54 +166,36 @@ async def _take_out(account: Account, entered: _Joined, digest: str) -> str:
     script, candidate = entered.candidate.script, entered.candidate.version
     try:
         active = await _active(account, script)
-        if active is None or active.id != entered.deployment:
+        if active is None or not (active.id == entered.deployment or _is_ours(active, entered, digest)):
             serving = active.summary if active else "nothing"
             return f"Somebody else deployed meanwhile, which was left as it is: {script} serves {serving}"
         await deploy(account, script, {entered.old: WHOLE}, mark("abort", digest), force=True)
     except ApiError as error:
-        return f"{entered.old} still serves everybody. {candidate} could not be taken out and waits at 0% ({error.what.rstrip('.')})"
+        kept, everybody = (f"keeps {entered.share:g}%", "the rest") if entered.share else ("waits at 0%", "everybody")
+        return f"{entered.old} still serves {everybody}. {candidate} could not be taken out and {kept} ({error.what.rstrip('.')})"
     return f"{entered.old} still serves everybody, alone"
 
 
-def _outcome(
-    candidate: Candidate, entered: _Joined | Outcome | CraneError, trial: _Joined | Outcome | CraneError, failed: list[Candidate], left: str
-) -> Outcome:
+def _is_ours(active: Deployment, entered: _Joined, digest: str) -> bool:
+    """Whether the deployment is a step of this very release whose reply was lost."""
+    return active.mark is not None and active.mark.is_of(digest) and set(active.shares) == {entered.old, entered.candidate.version}
+
+
+def _outcome(candidate: Candidate, entered: _Entry, trial: _Entry, failed: list[Candidate], left: str) -> Outcome:
     kept = "What this release migrated stays: by the rules the old version works with it"
     if error := _error_in(trial):
         todo = f"{error.todo.rstrip('.')}, then {AGAIN}" if left else error.todo
-        return Outcome(error=_with(error, ". ".join(filter(None, [left, kept if left else "", todo]))))
+        return Outcome(error=with_todo(error, ". ".join(filter(None, [left, kept if left else "", todo]))))
     if failed:
-        what = f"{candidate.version} gets no traffic, because the candidate of {' and '.join(other.script for other in failed)} failed"
+        others = " and ".join(other.script for other in failed)
+        what = f"{candidate.version} gets no traffic, because the candidate of {others} failed"
+        if not left:
+            what = f"{candidate.version} gets no more traffic, because {others} did not pass"
         return Outcome(error=LiveError(f"worker {candidate.script}", what, f"{left + '. ' if left else ''}Fix that one, then {AGAIN}"))
     return Outcome(entered.deployment) if isinstance(entered, _Joined) else entered if isinstance(entered, Outcome) else Outcome()
 
 
-def _untried(candidate: Candidate, active: Deployment, reason: str, log: Callable[[str], None]) -> Outcome:
-    """What becomes of a version that cannot be tried: production wants a word for it."""
-    what = f"{candidate.version} cannot be tried before it gets traffic: {reason}"
-    if candidate.stack != "production" or candidate.is_consented:
-        log(f"worker {candidate.script}: {what}. It gets traffic untried")
-        return Outcome(active.id)
-    consent = f"pulumi config set -s {candidate.stack} --path workers.{candidate.worker}.without-candidate {candidate.consent}"
-    raise LiveError(f"worker {candidate.script}", what, f"To let it serve untried: {consent}, then {AGAIN}")
-
-
-def _is_shared(candidate: Candidate, active: Deployment) -> LiveError:
-    what = f"two versions share its traffic ({active.summary}), so {candidate.version} cannot join as a candidate"
-    todo = f"Give one of them all traffic: wrangler versions deploy VERSION@100% --name {candidate.script}, then {AGAIN}"
-    return LiveError(f"worker {candidate.script}", what, todo)
-
-
-def _changed(script: str, active: Deployment | None) -> LiveError:
-    now = f"it serves {active.summary}{f', by {active.by}' if active.by else ''}" if active else "it serves nothing"
-    return LiveError(f"worker {script}", f"somebody else deployed it during this run: now {now}", f"Find out who did, then {AGAIN}")
-
-
-def _with(error: CraneError, todo: str) -> CraneError:
-    return LiveError(error.where, error.what, todo) if isinstance(error, ApiError) else type(error)(error.where, error.what, todo)
-
-
-def _error_in(result: _Joined | Outcome | CraneError) -> CraneError | None:
+def _error_in(result: _Entry) -> CraneError | None:
     return result if isinstance(result, CraneError) else result.error if isinstance(result, Outcome) else None
 
 
@@ -231,7 +203,7 @@ async def _active(account: Account, script: str) -> Deployment | None:
     return next(iter(await account.deployments(script)), None)
 
 
-async def _each(work: Iterable[Awaitable[_Joined | Outcome]]) -> list[_Joined | Outcome | CraneError]:
+async def _each(work: Iterable[Awaitable[_Joined | Outcome]]) -> list[_Entry]:
     """The results side by side; an error that a user can fix is a result like any other."""
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:

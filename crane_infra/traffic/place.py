@@ -32,13 +32,21 @@ class Waits:
 
 
 @dataclass(frozen=True)
+class Rolls:
+    """An earlier run gave the version a share beside ``old``, as a step of a rollout."""
+
+    old: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Shared:
     """Two versions share the traffic, so a third cannot join; ``largest`` has the most of it."""
 
     largest: str
 
 
-Place = First | Serves | Joins | Waits | Shared
+Place = First | Serves | Joins | Waits | Rolls | Shared
 
 
 def place_of(active: Deployment | None, version: str) -> Place:
@@ -48,7 +56,15 @@ def place_of(active: Deployment | None, version: str) -> Place:
     serving = {each: share for each, share in active.shares.items() if share > 0}
     if serving == {version: WHOLE}:
         return Serves()
+    if is_rollout(active) and version in serving:
+        (old,) = serving.keys() - {version}
+        return Rolls(old, serving[version])
     if len(serving) > 1:
         return Shared(max(serving, key=lambda each: serving[each]))
     (old,) = serving
     return Waits(old) if active.candidate == version else Joins(old)
+
+
+def is_rollout(deployment: Deployment) -> bool:
+    """Whether the deployment is a step of a rollout that crane made."""
+    return deployment.is_step and len(deployment.traffic) > 1

@@ -49,14 +49,12 @@ async def run_trial(target: Target, version: str, checks: Sequence[Check], log: 
 
     Raises CheckError for a check that cannot be sent, before anything is sent.
     """
-    ordered = sorted(checks, key=lambda check: check.version_at is None)
-    override = {OVERRIDES: f'{target.worker}="{version}"'}
-    requests = [replace(request, headers={**request.headers, **override}) for request in (prepare(target, check) for check in ordered)]
+    requests = probes(target, version, checks)
     deadline, started = max(check.deadline for check in checks), monotonic()
     rounds: list[Round] = []
     said = False
     for step in itertools.count():
-        rounds.append(await _round(target, requests, deadline - (monotonic() - started)))
+        rounds.append(await ask_round(target, requests, deadline - (monotonic() - started)))
         verdict, passed = judge([each.seen for each in rounds]), monotonic() - started
         if verdict is Verdict.PASSED:
             return None
@@ -64,13 +62,23 @@ async def run_trial(target: Target, version: str, checks: Sequence[Check], log: 
         if verdict is Verdict.FAILED or passed + wait >= deadline:
             return _failure(target, version, rounds, deadline if verdict is Verdict.OPEN else None)
         if passed > _PATIENT_SECONDS and not said:
-            log(f"worker {target.worker}: candidate {version} has not passed after {passed:.0f} s: {_last(target, rounds)}")
+            log(f"worker {target.worker}: candidate {version} has not passed after {passed:.0f} s: {last_wrong(target, rounds)}")
             said = True
         await asyncio.sleep(wait)
     raise AssertionError  # pragma: no cover (the loop has no end of its own)
 
 
-async def _round(target: Target, requests: Sequence[Request], seconds: float) -> Round:
+def probes(target: Target, version: str, checks: Sequence[Check]) -> list[Request]:
+    """The requests of a round, for one version of the active deployment: the check that names the version first.
+
+    Raises CheckError for a check that cannot be sent.
+    """
+    ordered = sorted(checks, key=lambda check: check.version_at is None)
+    override = {OVERRIDES: f'{target.worker}="{version}"'}
+    return [replace(request, headers={**request.headers, **override}) for request in (prepare(target, check) for check in ordered)]
+
+
+async def ask_round(target: Target, requests: Sequence[Request], seconds: float) -> Round:
     """Ask each check once, up to the first answer that is not right."""
     limits = httpx.Limits(max_keepalive_connections=0)
     ends = monotonic() + seconds
@@ -114,13 +122,13 @@ def _failure(target: Target, version: str, rounds: Sequence[Round], deadline: fl
         what = f"candidate {version} was not asked {IN_A_ROW} times within {deadline or 0:g} s, though every answer was right"
         return CheckError(f"worker {target.worker}", what, "Give its checks a longer deadline")
     within = f" within {deadline:g} s" if deadline else ""
-    what = f"candidate {version} did not pass{within}: expected {expectation(check, target.version_id)}; {_last(target, rounds)}"
+    what = f"candidate {version} did not pass{within}: expected {expectation(check, target.version_id)}; {last_wrong(target, rounds)}"
     if target.version_id and all(each.seen is Seen.ELSEWHERE for each in rounds):
         what += f". No answer ever named it: the header {OVERRIDES} may be lost on the way to {target.url}, or the version reports no id"
     return CheckError(where(target, check), what, f"Look at the logs of {target.worker} and fix it")
 
 
-def _last(target: Target, rounds: Sequence[Round]) -> str:
+def last_wrong(target: Target, rounds: Sequence[Round]) -> str:
     """The last answer that was not right, without secrets, and how many rounds there were."""
     redact, count = Redactor(target.secrets), f"{len(rounds)} {'round' if len(rounds) == 1 else 'rounds'}"
     wrong = [each for each in rounds if each.check]

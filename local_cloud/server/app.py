@@ -15,12 +15,12 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route, request_response
 
-from local_cloud.d1.routes import analytics, databases, exports, imports, queries, signed_files, time_travel
+from local_cloud.d1.routes import databases, exports, imports, queries, signed_files, time_travel
 from local_cloud.envelope import INTERNAL, UNKNOWN_ROUTE, Refusal
 from local_cloud.faults.connection import Silence
 from local_cloud.faults.model import Drop
 from local_cloud.faults.perform import perform
-from local_cloud.server import account
+from local_cloud.server import account, graphql
 from local_cloud.server.auth import admit
 from local_cloud.workers.routes import deployments, schedules, scripts, secrets, services, settings, subdomain, versions, workers
 from local_cloud.workers.routes.edge import PREFIX, Edge
@@ -46,7 +46,7 @@ def table() -> dict[str, Handler]:
         **imports.ROUTES,
         **exports.ROUTES,
         **time_travel.ROUTES,
-        **analytics.ROUTES,
+        **graphql.ROUTES,
         **_one_after_the_other(
             {
                 **workers.ROUTES,

@@ -24,7 +24,7 @@ async function run(version, url, request) {
     return await version.fetch(new Request(passed, { cf: { colo: "LOC" } }), { redirect: "manual" });
   } catch (error) {
     console.error(error?.stack ?? String(error));
-    return new Response("error code: 1101", { status: 500 });
+    return new Response("error code: 1101", { status: 500, headers: { "crane-threw": "yes" } });
   }
 }
 

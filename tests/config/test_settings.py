@@ -11,7 +11,7 @@ from tests.samples import ACCOUNT, as_pulumi, config, known
 
 MakeSettings = Callable[..., Settings]
 KNOWN_KEYS = (
-    "Known names: account-id, check-deadline-seconds, databases, environment-only, fingerprint-key, hook-deadline-minutes, override-freeze, proof-keys, proof-max-age-days, rollback-to, secret-source, "
+    "Known names: account-id, check-deadline-seconds, databases, environment-only, fingerprint-key, hook-deadline-minutes, override-freeze, proof-keys, proof-max-age-days, rollback-to, rollout, secret-source, "
     "secrets, signing-key, workers, workers-dir, workers-subdomain"
 ).replace("environment-only, ", "")
 
@@ -25,6 +25,15 @@ def test_a_worker_has_its_workers_dev_address_unless_another_one_is_set(make_set
     assert make_settings().url("crane-context") == "https://crane-context-staging.automation-ab6.workers.dev"
     own = config("staging")["workers"] | {"crane-context": {"url": "https://context.example.org/"}}
     assert make_settings(workers=own).url("crane-context") == "https://context.example.org"
+
+
+def test_a_worker_moves_as_its_stack_says_unless_it_has_steps_of_its_own(make_settings: MakeSettings) -> None:
+    assert make_settings().rollout_of("crane-context").steps == ()
+    own = config("staging")["workers"] | {"crane-context": {"rollout": {"steps": []}}}
+    settings = make_settings(workers=own, rollout={"steps": [10, 50], "pause": "2m"})
+    assert settings.rollout_of("crane-context").steps == ()
+    assert settings.rollout_of("crane-classifier").steps == (10, 50)
+    assert settings.longest_rollout_seconds == 2 * 2 * 120
 
 
 def test_a_relative_workers_dir_starts_at_the_stack_files(make_settings: MakeSettings, tmp_path: Path) -> None:
@@ -62,6 +71,21 @@ def test_a_relative_workers_dir_starts_at_the_stack_files(make_settings: MakeSet
         (
             {"workers": {"crane-context": {"variables": {"TTL": 45}}}},
             "Pulumi.staging.yaml crane-infra:workers.crane-context.variables.TTL: Input should be a valid string. Write it in quotes in the stack file.",
+        ),
+        (
+            {"rollout": {"steps": [50, 10]}},
+            "Pulumi.staging.yaml crane-infra:rollout: each step must be larger than the one before. Correct it in the stack file.",
+        ),
+        (
+            {"rollout": {"steps": [10], "pause": "5 minutes"}},
+            (
+                "Pulumi.staging.yaml crane-infra:rollout.pause: '5 minutes' is not a duration; write it as 30s, 5m or 1h. "
+                "Correct it in the stack file."
+            ),
+        ),
+        (
+            {"rollout": {"steps": [100]}},
+            "Pulumi.staging.yaml crane-infra:rollout.steps.0: Input should be less than 100. Correct it in the stack file.",
         ),
     ],
 )

@@ -41,7 +41,7 @@ PASSES_ON = {
     "crane_infra/release/envelope.py::proof_in",
     "crane_infra/release/gate.py::_with_seals",
     "crane_infra/release/gate.py::error",
-    "crane_infra/traffic/candidate.py::_with",
+    "crane_infra/traffic/outcome.py::with_todo",
 }
 """Functions that make an error from the words of another place. The findings of lint have a page of their own, docs/lint.md."""
 WORDS_FOR_OTHERS = {

@@ -1,5 +1,7 @@
 """A deployment that the stack did not make is told from its own, and production's is never undone unasked."""
 
+import dataclasses
+
 import pytest
 
 from crane_infra.live.account import Deployment
@@ -38,6 +40,12 @@ class TestTheStacksOwnAreNoHandwork:
         waiting = Deployment("d", {"v2": 100.0, "v3": 0.0}, message=mark("candidate", OTHER).message)
         assert manual_deployment([waiting, *deployments("v2")], LAST, None) is None
         assert manual_deployment([*deployments("v3"), waiting, *deployments("v2")], LAST, Comparison(OTHER)) is None
+
+    def test_a_step_of_a_rollout_and_what_served_after_it(self) -> None:
+        step = Deployment("d", {"v2": 50.0, "v3": 50.0}, message=mark("canary", OTHER).message)
+        assert manual_deployment([step, *deployments("v2")], LAST, None) is None
+        assert manual_deployment([*deployments("v3"), step, *deployments("v2")], LAST, Comparison(OTHER)) is None
+        assert manual_deployment([step, *deployments("v4")], dataclasses.replace(LAST, version="v4"), None) is step
 
     def test_no_deployment_at_all(self) -> None:
         assert manual_deployment([], LAST, None) is None

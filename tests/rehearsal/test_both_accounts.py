@@ -75,6 +75,8 @@ class TestBothAccounts:
             "0006_broken.sql: not applied to crane-context-db-staging at statement 2 of 2",
             "this run returns it to its release",
             "still serves everybody, alone",
+            "the rollout holds with",
+            "the rollout failed with",
             "an update would undo the rollback",
             "the ledger still stands at 0005_newer.sql",
             "0006_killed.sql ran once",

@@ -11,8 +11,8 @@ from tests.cloud import Api
 
 
 @pytest.fixture
-async def account(api: Api, tmp_path: Path) -> AsyncIterator[Account]:
-    settings = Settings.model_validate(
+def settings(api: Api, tmp_path: Path) -> Settings:
+    return Settings.model_validate(
         {
             "environment": "production",
             "project": "crane-infra",
@@ -27,5 +27,9 @@ async def account(api: Api, tmp_path: Path) -> AsyncIterator[Account]:
             "workers": {},
         }
     )
+
+
+@pytest.fixture
+async def account(settings: Settings) -> AsyncIterator[Account]:
     async with open_account(settings) as opened:
         yield opened

@@ -18,8 +18,9 @@ from crane_infra.errors import CraneError
 from crane_infra.live.account import Account, Deployment
 from crane_infra.live.mark import mark, read_mark
 from crane_infra.rehearsal.asking_client import Question, Traffic
-from crane_infra.traffic.candidate import Candidate, Outcome, require_unchanged, try_candidates
+from crane_infra.traffic.candidate import require_unchanged, try_candidates
 from crane_infra.traffic.deploy import deploy
+from crane_infra.traffic.outcome import Candidate, Outcome
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop
 from tests.cloud import Api, Body

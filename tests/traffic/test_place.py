@@ -4,9 +4,9 @@ import pytest
 
 from crane_infra.live.account import Deployment
 from crane_infra.live.mark import mark
-from crane_infra.traffic.place import First, Joins, Place, Serves, Shared, Waits, place_of
+from crane_infra.traffic.place import First, Joins, Place, Rolls, Serves, Shared, Waits, place_of
 
-OURS = mark("candidate", "0123456789ab").message
+OURS, STEP = mark("candidate", "0123456789ab").message, mark("canary", "0123456789ab").message
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,9 @@ OURS = mark("candidate", "0123456789ab").message
         pytest.param({"v1": 100.0, "v0": 0.0}, OURS, Joins("v1"), id="an earlier run left another one"),
         pytest.param({"v2": 100.0, "v1": 0.0}, "", Serves(), id="it serves, and another one waits"),
         pytest.param({"v1": 40.0, "v0": 60.0}, "", Shared("v0"), id="two others share the traffic"),
-        pytest.param({"v1": 90.0, "v2": 10.0}, "", Shared("v1"), id="it has a share"),
+        pytest.param({"v1": 90.0, "v2": 10.0}, "", Shared("v1"), id="somebody gave it a share"),
+        pytest.param({"v1": 90.0, "v2": 10.0}, STEP, Rolls("v1", 10), id="it has the share of a step"),
+        pytest.param({"v1": 90.0, "v0": 10.0}, STEP, Shared("v1"), id="another version has the share of a step"),
     ],
 )
 def test_the_place_of_a_version(shares: dict[str, float], message: str, place: Place) -> None:

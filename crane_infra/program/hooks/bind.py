@@ -85,7 +85,7 @@ def check_before_traffic(
 
         return check_one
 
-    return lambda worker: _bind(run, f"{worker}-traffic", check(worker))
+    return lambda worker: _bind(run, f"{worker}-traffic", check(worker), more_seconds=run.settings.longest_rollout_seconds)
 
 
 def prove_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:
@@ -117,5 +117,5 @@ def _progress(run: Prepared) -> Log:
     return lambda text: pulumi.log.info(run.redact(text), ephemeral=True)
 
 
-def _bind(run: Prepared, name: str, action: Action) -> pulumi.ResourceHookBinding:
-    return before(name, action, deadline=run.settings.hook_deadline_minutes * 60.0, redact=run.redact)
+def _bind(run: Prepared, name: str, action: Action, *, more_seconds: float = 0) -> pulumi.ResourceHookBinding:
+    return before(name, action, deadline=run.settings.hook_deadline_minutes * 60.0 + more_seconds, redact=run.redact)

@@ -14,7 +14,8 @@ from crane_infra.program.components.worker import Worker
 from crane_infra.program.hooks.steps import Log, due_checks
 from crane_infra.program.preparation import Prepared
 from crane_infra.program.waiting import Activity, Watch
-from crane_infra.traffic.candidate import Candidate, Outcome, require_unchanged, try_candidates
+from crane_infra.traffic.candidate import require_unchanged, try_candidates
+from crane_infra.traffic.outcome import Candidate, Outcome
 
 
 class Candidates:
@@ -63,6 +64,7 @@ class Candidates:
             settings.environment,
             tag[:12],
             consent is not None and tag.startswith(consent),
+            settings.rollout_of(name),
             self._plan.active.get(name),
         )
 

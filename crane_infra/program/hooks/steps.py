@@ -122,8 +122,9 @@ async def _with_way_back(step: ProveStep, served: Served, error: CheckError) -> 
             deployments = await account.deployments(script)
     except ApiError:
         return error
-    # A deployment may have been sent twice, so the one before may be of the same version.
-    before = next((deployment.traffic for deployment in deployments[1:] if deployment.traffic != {served.version: 100}), {})
+    # A deployment may have been sent twice, and steps of a rollout come in between, so the one before may be of the same version.
+    served_before = [deployment.traffic for deployment in deployments[1:] if not deployment.is_step]
+    before = next((traffic for traffic in served_before if traffic != {served.version: 100}), {})
     if len(before) != 1:
         return CheckError(error.where, error.what, f"{error.todo}. No single version of {script} served before this one")
     (version,) = before

@@ -4,11 +4,12 @@ from crane_infra.rehearsal.stage import SURE, Stage
 from crane_infra.rehearsal.step import StoryStep
 from crane_infra.rehearsal.stories.moves import deployed, promoted, unchanged
 from crane_infra.rehearsal.stories.releases import Releases
+from crane_infra.rehearsal.stories.steps import Steps
 
 
 def story(stage: Stage) -> list[StoryStep]:
     """Every step of the rehearsal on an empty account, in order."""
-    return [*Empty(stage).steps(), *Releases(stage).steps()]
+    return [*Empty(stage).steps(), *Releases(stage).steps(), *Steps(stage).steps()]
 
 
 class Empty:

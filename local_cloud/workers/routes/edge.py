@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from local_cloud.workerd.runtime import Headers
 
 PREFIX = "/edge"
+_THREW = "crane-threw"
+"""The header with which gate.mjs says that the worker threw."""
 _HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"expect", b"proxy-connection", b"host"}
 
 
@@ -58,7 +60,15 @@ class Edge:
         body = request.stream() if has_body else None
         self._cloud.settle()
         self._wake(label)
-        async with self._cloud.workerd.fetch(lambda: self._version(label, request), url, request.method, headers, body) as reply:
+        answering = list[str | None]()
+
+        def choose() -> str | None:
+            answering[:] = [self._version(label, request)]
+            return answering[0]
+
+        async with self._cloud.workerd.fetch(choose, url, request.method, headers, body) as reply:
+            if reply and answering[0]:
+                self._cloud.invocations.record(label, answering[0], threw=_THREW in reply.headers)
             await (_relayed(reply) if reply else PlainTextResponse("There is nothing here yet", 404))(scope, receive, send)
 
     def _target(self, request: Request) -> tuple[str, str]:
@@ -95,6 +105,6 @@ def _relayed(reply: httpx.Response) -> StreamingResponse:
             yield chunk
 
     response = StreamingResponse(body(), reply.status_code)
-    kept: Headers = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _HOP]
+    kept: Headers = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in {*_HOP, _THREW.encode()}]
     response.raw_headers = kept
     return response

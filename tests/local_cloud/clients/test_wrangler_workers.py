@@ -114,16 +114,16 @@ def test_versions_are_uploaded_split_and_rolled_back(project: Project, api: Api)
     text = project.run("deployments", "list").stdout
     assert text.count("Created:") > 4
     assert "Message:     it was better" in text
+    project.run("rollback", "-y")
+    assert project.served()["build"] == 2
+    text = project.run("versions", "list").stdout
+    assert [line for line in (f"Version ID:  {first['id']}", f"Version ID:  {second['id']}", "Tag:         abc") if line not in text] == []
     shares = [{"version_id": first["id"], "percentage": 100}, {"version_id": second["id"], "percentage": 0}]
     marked = {"strategy": "percentage", "versions": shares, "annotations": {"workers/message": "crane candidate 0123456789ab"}}
     api.result("POST", f"{project.path}/deployments", marked)
     text = project.run("deployments", "list").stdout
     assert "Message:     crane candidate 0123456789ab" in text
     assert f"(0%) {second['id']}" in text
-    project.run("rollback", "-y")
-    assert project.served()["build"] == 2
-    text = project.run("versions", "list").stdout
-    assert [line for line in (f"Version ID:  {first['id']}", f"Version ID:  {second['id']}", "Tag:         abc") if line not in text] == []
     newest = project.json("deployments", "list", "--json")[-1]
     assert newest == api.result("GET", f"{project.path}/deployments")["deployments"][0]
 

@@ -17,7 +17,7 @@ from tests.repository import ROOT
 from tests.world.copies import proven_world
 from tests.world.engine import Json, Result
 from tests.world.started import started, until
-from tests.world.world import World, edit, edited
+from tests.world.world import SETTINGS, World, edit, edited
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -146,6 +146,56 @@ class TestAKilledRun:
         proven = world.proofs("staging")[0]["workers"]
         assert story.after_last == {worker: proven[worker]["version"] for worker in WORKERS}
         assert not set(story.after_last.values()) & set(story.before.values())
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """A release that moves in steps and holds at the first one: what its run and ``crane rollout`` said, and how the run after it ended."""
+
+    held: Result
+    status: str
+    continued: str
+    last: Result
+    answering: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def rolled(world: World, story: Story) -> Rolled:
+    """One step, for which there can never be answers enough; then a person decides."""
+    assert story.last.exit == 0
+    settings = world.stack_file("staging")
+    settings["config"][f"{SETTINGS}:rollout"] = {"steps": [50], "pause": "1s", "samples": 10_000}
+    world.write_stack_file("staging", settings)
+    for worker in WORKERS:
+        edit(world.workers / worker / "dist" / "index.js", "// next", "// in steps")
+    held = world.up("staging")
+    status, continued = (said(world, "rollout", word, "-s", "staging") for word in ("status", "continue"))
+    last = world.up("staging")
+    return Rolled(held, status, continued, last, answering(world))
+
+
+def said(world: World, *words: str) -> str:
+    """What a command of crane printed."""
+    ended = crane(*words, environ={**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}, cwd=ROOT)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+class TestARolloutThatHolds:
+    def test_ends_the_run_and_says_in_which_order_the_workers_moved_and_who_decides(self, rolled: Rolled) -> None:
+        assert rolled.held.exit != 0
+        assert "-staging 50%, then crane-" in rolled.held.line("rollout: ")
+        assert "crane rollout continue -s staging, or crane rollout abort -s staging" in rolled.held.line("the rollout holds with")
+
+    def test_is_shown_and_goes_on_where_a_person_says_so(self, rolled: Rolled) -> None:
+        assert rolled.status.count("at 50%") == len(WORKERS)
+        assert rolled.continued.count("now has 100%") == len(WORKERS)
+
+    def test_is_proven_by_the_next_run(self, world: World, rolled: Rolled) -> None:
+        assert rolled.last.exit == 0, rolled.last.output
+        assert "manual deployment" not in rolled.last.output
+        proven = world.proofs("staging")[0]["workers"]
+        assert rolled.answering == {worker: proven[worker]["version"] for worker in WORKERS}
 
 
 def only_old(answers: Answers, story: Story) -> bool:
