@@ -10,6 +10,7 @@
     ├── LiveError          something live that differs from what the stack deployed
     ├── GateError          a release that may not go to production
     ├── ReportError        a preview or an output that a report cannot read
+    ├── WranglerError      a configuration file of wrangler that cannot be imported
     ├── GithubError        a call to GitHub that failed, or something that a workflow needs and lacks
     └── RehearsalError     a rehearsal, its local project or its engine
 
@@ -96,6 +97,24 @@ class GateError(CraneError):
 
 class ReportError(CraneError):
     """A file that a report is made from is missing or cannot be read."""
+
+
+class WranglerError(CraneError):
+    """A configuration file of wrangler is missing, is broken or says something that cannot be imported."""
+
+
+class SeveralWranglerErrors(WranglerError):  # noqa: N818 - its name is a plural
+    """All that is wrong with the files: its text has a line for each."""
+
+    def __init__(self, errors: Sequence[WranglerError]) -> None:
+        super().__init__(errors[0].where, errors[0].what, errors[0].todo)
+        self._errors = tuple(errors)
+        self.args = ("\n".join(map(str, errors)),)
+
+    @property
+    def errors(self) -> "Sequence[CraneError]":
+        """The single errors, in order."""
+        return self._errors
 
 
 class GithubError(CraneError):

@@ -52,6 +52,7 @@ COMMANDS = {
     "lock": Command("lock:lock", "Say whether a stack is locked, since when and by whom."),
     "proof": Command("proof:proof", "Print the release that a stack has proven."),
     "new-signing-key": Command("signing:new_signing_key", "Give staging a new key that signs its proofs."),
+    "import-wrangler": Command("import_wrangler:import_wrangler", "Turn wrangler's files into catalog and stack files."),
     "preview-report": Command("report:preview_report", "Write the comment on a pull request."),
 }
 """In the order of ``crane --help``."""

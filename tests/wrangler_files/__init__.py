@@ -1,0 +1,1 @@
+"""What ``crane import-wrangler`` makes of the files of wrangler."""
