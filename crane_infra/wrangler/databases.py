@@ -68,7 +68,7 @@ class Databases:
             declared = None
         if declared is None:
             known = (other.database_name if other else None) or name
-            new = f"{known}-staging"[:63] if place == "staging" else known
+            new = f"{known}-staging"[:63] if place == "staging" else f"{name}-production"
             if place == "production":
                 findings.note(entry.where, f"production has no {name}", f"{file} names a new one, which the first update makes")
             return {"name": new if _DATABASE_NAME.fullmatch(new) else name}
@@ -87,7 +87,7 @@ class Databases:
         identity = _identity(declared)
         if identity not in self._names:
             slug = re.sub(r"[^a-z0-9]+", "-", (declared.database_name or declared.binding).lower()).strip("-")
-            slug = re.sub(r"-(prod|production)$", "", slug)[:50].strip("-") or "database"
+            slug = re.sub(r"-(prod|production|staging)$", "", slug)[:50].strip("-") or "database"
             number, name = 1, slug
             while name in self.by_name:
                 number += 1
@@ -117,5 +117,3 @@ def _note_unusual(declared: D1, where: str, findings: Findings) -> None:
     if declared.migrations_table not in (None, "d1_migrations"):
         what = f"the table {declared.migrations_table} is not read: what is applied stands in d1_migrations here"
         findings.note(f"{where}.migrations_table", what, "Baseline the database: docs/migrations.md")
-    for key in declared.unknown:
-        findings.note(f"{where}.{key}", "is not declared here", "It stays as it is at Cloudflare")

@@ -1,11 +1,12 @@
 """The keys of wrangler's files that are translated, with their types, and what is said of the others."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from crane_infra.errors import WranglerError
-from crane_infra.wrangler.findings import Findings, printable
+from crane_infra.wrangler.findings import Findings
 from crane_infra.wrangler.read import Environment
 
 Table = dict[str, JsonValue]
@@ -174,7 +175,20 @@ def keys_of(environment: Environment, findings: Findings) -> Keys | None:
     for key in keys.unknown:
         if key not in _BUILD:
             findings.note(environment.where(key), *_reason(key))
+    for place, part in _parts(keys):
+        for key in part.unknown:
+            findings.note(environment.where(f"{place}.{key}"), "cannot be declared here", "It stays as it is at Cloudflare")
     return keys
+
+
+def _parts(keys: Keys) -> Iterator[tuple[str, Part]]:
+    """The tables inside, each with its place."""
+    for name in Keys.model_fields:
+        value = getattr(keys, name)
+        if isinstance(value, Part):
+            yield name, value
+        elif isinstance(value, list):
+            yield from ((f"{name}[{number}]", part) for number, part in enumerate(value) if isinstance(part, Part))
 
 
 def _reason(key: str) -> tuple[str, str]:
@@ -192,4 +206,4 @@ def _fault(environment: Environment, place: tuple[int | str, ...], said: str) ->
             path, value = f"{path}[{part}]", value[part]
         elif isinstance(value, dict):
             path, value = f"{path}.{part}", value.get(part)
-    return WranglerError(printable(environment.where(path.removeprefix("."))), said, "Correct it, as wrangler documents it")
+    return WranglerError(environment.where(path.removeprefix(".")), said, "Correct it, as wrangler documents it")

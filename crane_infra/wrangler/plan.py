@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +119,19 @@ def _mapping(file: WranglerFile) -> str:
 def _steps(translated: Translated, files: Sequence[WranglerFile]) -> tuple[str, ...]:
     top = Path(translated.stacks["production"]["workers-dir"])
     missing = [entry.migrations for entry in translated.catalog.databases.values() if not (top / entry.migrations).is_dir()]
-    build = [f"npx wrangler deploy --dry-run --outdir dist --config {file.shown}" for file in files]
+    build = _build(files[0])
     return (
         *(f"Create the folder {printable(folder)}, or correct its path in crane_infra/catalog.py" for folder in dict.fromkeys(missing)),
-        "Build each worker into dist beside its file, for example: " + build[0],
+        f"Build each worker into dist beside its file: {build}",
         "Set crane-infra:workers-subdomain in both stack files: <worker>.<workers-subdomain>.workers.dev",
         "Declare secrets in crane_infra/catalog.py, as secrets=(Secret(binding=NAME, key=NAME),). wrangler secret list names them",
         "Edit the check of each worker in crane_infra/catalog.py",
     )
+
+
+def _build(file: WranglerFile) -> str:
+    """The command that builds a worker."""
+    folder, name = os.path.split(file.shown)
+    words = ["npx", "wrangler", "deploy", "--dry-run", "--outdir", "dist", "--config", name]
+    environment = [] if file.production.name == TOP else ["--env", printable(file.production.name)]
+    return f"cd {shlex.quote(folder or '.')} && {shlex.join([*words, *environment])}"

@@ -23,7 +23,9 @@ _INHERITED = """access account_id assets base_dir build cache compatibility_date
     preserve_file_names preview_urls previews python_modules route routes rules triggers tsconfig upload_source_maps workers_dev"""
 INHERITED = frozenset(_INHERITED.split())
 """What an environment inherits besides its name, to which wrangler adds the name of the environment."""
-TOP_LEVEL_ONLY = frozenset(("alias", "keep_vars", "pages_build_output_dir", "site", "wasm_modules", "text_blobs", "data_blobs"))
+TOP_LEVEL_ONLY = frozenset(
+    ("alias", "keep_vars", "pages_build_output_dir", "site", "wasm_modules", "text_blobs", "data_blobs", "addresses")
+)
 """What counts for every environment and can only stand at the top level."""
 _PRODUCTION, _STAGING = ("production", "prod"), ("staging", "stage", "stg")
 _NAMES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
@@ -43,7 +45,7 @@ class Environment:
     def where(self, key: str) -> str:
         """The place of a key, as notes and errors show it."""
         inherited = self.name == TOP or key.partition(".")[0].partition("[")[0] not in self.own
-        return f"{self.file} {key}" if inherited else f"{self.file} env.{self.name}.{key}"
+        return f"{self.file} {printable(key if inherited else f'env.{self.name}.{key}')}"
 
 
 @dataclass(frozen=True)

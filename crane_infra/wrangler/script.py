@@ -21,8 +21,6 @@ def script_settings(environment: Environment, keys: Keys, findings: Findings) ->
     settings: dict[str, Any] = {}
     if keys.triggers.crons is not None:
         settings["crons"] = keys.triggers.crons
-    for key in keys.triggers.unknown:
-        findings.note(environment.where(f"triggers.{key}"), "this trigger cannot be declared", "It stays as it is at Cloudflare")
     settings |= _address(environment, keys, findings)
     if keys.preview_urls:
         settings["preview-urls"] = True
@@ -36,6 +34,11 @@ def script_settings(environment: Environment, keys: Keys, findings: Findings) ->
         where = environment.where(f"queues.consumers[{number}]")
         findings.note(where, f"the consumer of {consumer.get('queue')} is not declared here", "It stays as it is at Cloudflare")
     return settings
+
+
+def is_hidden(settings: Mapping[str, Any]) -> bool:
+    """Whether these settings are those of a worker that has no public address."""
+    return str(settings.get("url", "")).endswith(".invalid")
 
 
 def _address(environment: Environment, keys: Keys, findings: Findings) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from crane_infra.config.catalog import CatalogWorker, Limits, Placement, Secret
 from crane_infra.errors import WranglerError
 from crane_infra.frozen import first_fault
 from crane_infra.wrangler.bindings import Bound, bindings_in, is_binding_name
-from crane_infra.wrangler.findings import Findings
+from crane_infra.wrangler.findings import Findings, printable
 from crane_infra.wrangler.keys import Keys
 from crane_infra.wrangler.read import Environment
-from crane_infra.wrangler.script import script_settings
+from crane_infra.wrangler.script import is_hidden, script_settings
 
 _Model = TypeVar("_Model", Placement, Limits)
 CHECK = Check(name="answers", path="/")
@@ -89,7 +89,7 @@ def catalog_worker(
     main = live.keys.main or ""
     fields: dict[str, Any] = {
         "bundle": bundle,
-        "main_module": f"{PurePosixPath(main).stem}.js",
+        "main_module": PurePosixPath(main).name if live.environment.keys.get("no_bundle") else f"{PurePosixPath(main).stem}.js",
         "compatibility_date": live.keys.compatibility_date,
         "compatibility_flags": tuple(live.keys.compatibility_flags),
         "placement": _placement(live, findings),
@@ -115,7 +115,7 @@ def catalog_worker(
         worker = CatalogWorker(**said)
     except ValidationError as error:
         path, what = first_fault(error)
-        findings.faults.append(WranglerError(where(path) if path else live.environment.file, what, "Correct it there"))
+        findings.faults.append(WranglerError(where(path) if path else live.environment.file, printable(what), "Correct it there"))
         return None
     return worker, {
         "production": _entry(live, each["production"], own["production"], worker, findings),
@@ -132,15 +132,20 @@ def _entry(
         findings.note(side.environment.where("services"), f"{name} is another binding too", "Rename one of them")
     entry = {"variables": variables, "services": services, "bindings": own}
     said = {name: dict(value) for name, value in entry.items() if value}
-    return said if of_none else {**said, **side.settings}
+    if not of_none:
+        return {**said, **side.settings}
+    return {**said, "workers-dev": False, "url": f"https://{side.environment.script}-staging.invalid"} if is_hidden(side.settings) else said
 
 
 def _note_differences(live: Half, stage: Half, findings: Findings) -> None:
     """What the catalog has once, and the two environments have differently."""
-    for key in ("main", "compatibility_date", "compatibility_flags", "placement", "limits", "version_metadata", "secrets"):
+    for key in ("main", "compatibility_date", "compatibility_flags", "placement", "limits", "version_metadata"):
         if getattr(live.keys, key) != getattr(stage.keys, key):
             what = "differs between staging and production, which share it here"
             findings.note(stage.environment.where(key), what, "The catalog has production's: check that it suits staging")
+    if live.environment.keys.get("define") != stage.environment.keys.get("define"):
+        what = "differs between staging and production, which get the same build here"
+        findings.note(stage.environment.where("define"), what, "Use variables for what differs")
 
 
 def _bindings(live: Half, stage: Half | None, findings: Findings) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

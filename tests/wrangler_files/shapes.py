@@ -105,8 +105,8 @@ WHAT_CANNOT_BE_CARRIED_OVER = {
     "wrangler.jsonc": """{"name": "web", "main": "src/index.ts", "compatibility_date": "2025-01-01", "pippo": 1,
     "routes": [{"pattern": "shop.example.com/api/*", "zone_name": "example.com"}], "keep_vars": true,
     "assets": {"directory": "public", "binding": "ASSETS"}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Room"]}],
-    "queues": {"consumers": [{"queue": "jobs"}]}, "worker_loaders": [{"binding": "LOADER"}],
-    "services": [{"binding": "OTHER", "service": "other"}, {"binding": "ENTRY", "service": "web", "entrypoint": "Admin"}],
+    "queues": {"consumers": [{"queue": "jobs"}], "rate": 1}, "worker_loaders": [{"binding": "LOADER"}],
+    "services": [{"binding": "OTHER", "service": "other", "environment": "x"}, {"binding": "ENTRY", "service": "web", "entrypoint": "Admin"}],
     "unsafe": {"bindings": [{"name": "X", "type": "inherit"}, {"name": "L", "type": "ratelimit", "namespace_id": "1", "simple": {"limit": 1, "period": 10}}]},
     "vars": {"secure": "x", "a-b": "y"}, "env": {"dev": {}}}"""
 }

@@ -158,6 +158,25 @@ class TestBindings:
         assert worker.variables == {"TEXT": 'it\'s "quoted" \u202e'}
         assert plan.notes == ()
 
+    def test_a_database_of_staging_alone_is_made_new_in_production(self, clone: Clone) -> None:
+        text = shapes.TOP_AND_PRODUCTION_TOML["wrangler.toml"].partition("[[env.production.d1_databases]]")[0]
+        plan = clone.take({"wrangler.toml": text})
+        assert {place: clone.settings(place).databases["shop"].name for place in ENVIRONMENTS} == {
+            "staging": "shop-staging",
+            "production": "shop-production",
+        }
+        assert "production has no shop" in lines(plan.notes)
+
+    def test_what_differs_in_the_build_or_in_the_version_is_named(self, clone: Clone) -> None:
+        text = shapes.TOP_AND_PRODUCTION_TOML["wrangler.toml"]
+        changed = text.replace(
+            "[env.production]", '[env.production]\ncompatibility_date = "2026-01-01"\ndefine = { A = "1" }\nno_bundle = true'
+        )
+        plan = clone.take({"wrangler.toml": changed.replace("src/index.ts", "src/worker.mjs")})
+        worker = clone.catalog().workers["shop"]
+        assert (worker.compatibility_date, worker.main_module) == ("2026-01-01", "worker.mjs")
+        assert [note.where.rpartition(" ")[2] for note in plan.notes if "differs" in note.what] == ["compatibility_date", "define"]
+
     def test_a_monorepo_keeps_services_classes_and_the_shared_database(self, clone: Clone) -> None:
         plan = clone.take(shapes.MONOREPO)
         catalog = clone.catalog()
@@ -191,6 +210,8 @@ class TestBindings:
             "unsafe.bindings[0]: an unsafe binding cannot be declared",
             "vars.secure: 'secure' is a name that the stack file cannot have",
             "vars.a-b: 'a-b' is no name of a binding",
+            "queues.rate: cannot be declared here",
+            "services[0].environment: cannot be declared here",
             "env.dev: is neither staging nor production here",
         ],
     )
@@ -208,6 +229,9 @@ class TestBindings:
         plan = clone.take(shapes.HIDDEN_WORKER)
         live = clone.settings("production").workers["inner"]
         assert (live.workers_dev, live.url) == (False, "https://inner.invalid")
+        assert clone.settings("staging").workers["inner"].url == "https://inner-staging.invalid"
+        clone.take({"wrangler.toml": shapes.HIDDEN_WORKER["wrangler.toml"].replace("[env.stage]", "[env.other]")})
+        assert clone.settings("staging").workers["inner"].workers_dev is False
         assert "workers_dev: has no address at which checks can ask the worker" in lines(plan.notes)
 
 
@@ -282,6 +306,12 @@ class TestBadInput:
                 "wrangler.toml d1_databases[0].binding: Input should be a valid string",
             ),
             ("wrangler.toml", 'name = "a"\n[limits]\ncpu_ms = "x"\n', "wrangler.toml limits.cpu_ms: Input should be a valid integer"),
+            (
+                "wrangler.json",
+                '{"name": "a", "main": "a.js", "compatibility_date": "\\u001b[31m"}',
+                "compatibility_date: '\\x1b[31m' is not a compatibility",
+            ),
+            ("wrangler.json", '{"name": "a", "vars": {"\\u001b[31m": NaN}}', "vars.\\x1b[31m: nan is no number"),
             ("wrangler.toml", 'name = "a_b"\nmain = "a.js"\ncompatibility_date = "2025-01-01"', "wrangler.toml workers.a_b: "),
         ],
     )
