@@ -96,7 +96,7 @@ class Keys(Part):
     workers_dev: bool | None = None
     preview_urls: bool = False
     route: str | Table | None = None
-    routes: list[str | Table] = []
+    routes: list[str | Table] | None = None
     triggers: Triggers = Triggers()
     limits: Table = {}
     placement: Table = {}

@@ -162,8 +162,6 @@ def _environment(shown: str, raw: Mapping[str, Any], name: str) -> Environment:
         return Environment(shown, TOP, _script(f"{shown} name", top.get("name")), top, frozenset(top))
     own = {key: value for key, value in raw["env"][name].items() if value is not None}
     inherited = {key: value for key, value in top.items() if key in INHERITED | TOP_LEVEL_ONLY and key not in own}
-    if {"route", "routes"} & own.keys():
-        inherited = {key: value for key, value in inherited.items() if key not in ("route", "routes")}
     if "name" in own:
         script = _script(f"{shown} env.{printable(name)}.name", own["name"])
     else:

@@ -42,10 +42,14 @@ def is_hidden(settings: Mapping[str, Any]) -> bool:
 
 
 def _address(environment: Environment, keys: Keys, findings: Findings) -> dict[str, Any]:
-    """Whether the worker is on workers.dev, and its address elsewhere if it is not. Like wrangler: with a route it is not, unless that is said."""
-    routes = [*keys.routes, *([keys.route] if keys.route is not None else [])]
+    """Whether the worker is on workers.dev, and its address elsewhere if it is not.
+
+    As with wrangler, a worker with a route is not on workers.dev unless the file says so, and ``routes`` win over ``route``.
+    """
+    single = [] if keys.route is None else [keys.route]
+    routes = single if keys.routes is None else keys.routes
     for number, route in enumerate(routes):
-        where = environment.where("route" if keys.route is not None and number == len(routes) - 1 else f"routes[{number}]")
+        where = environment.where("route" if keys.routes is None else f"routes[{number}]")
         findings.note(where, f"the route {_pattern_of(route)} is not declared here", "It stays as it is at Cloudflare")
     if keys.workers_dev if keys.workers_dev is not None else not routes:
         return {}
