@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
+from crane_infra.config.address import Address
+from crane_infra.config.infisical import InfisicalSettings
 from crane_infra.config.rollout import Rollout
 from crane_infra.config.script_settings import ScriptSettings
 from crane_infra.errors import SettingsError
@@ -20,9 +22,6 @@ Environment = Literal["staging", "production"]
 ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
 Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 AccountId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-# Checks send keys there, so plain HTTP is for this machine alone.
-Address = Annotated[str, Field(pattern=r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?)(/[^\s?#]*)?$")]
-
 
 # An Ed25519 key: the base64 of 32 bytes.
 PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
@@ -119,7 +118,9 @@ class Settings(Frozen):
     workers_subdomain: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
     databases: dict[str, DatabaseSettings]
     workers: dict[str, WorkerSettings]
-    secret_source: Literal["pulumi", "environment"] = "pulumi"
+    secret_source: Literal["pulumi", "environment", "infisical"] = "pulumi"
+    infisical: InfisicalSettings | None = None
+    """Where the secrets are with the source ``infisical``."""
     rollback_to: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
     """The digest, or its beginning, of the older proven release that these files are. Databases may be ahead of it."""
     override_freeze: str | None = None
@@ -161,7 +162,7 @@ class Settings(Frozen):
 
 
 # Keys that secrets/sources.py reads; they are not part of Settings.
-_ELSEWHERE = {"secrets", "fingerprint-key", "signing-key"}
+_ELSEWHERE = {"secrets", "fingerprint-key", "signing-key", "infisical-client-id", "infisical-client-secret"}
 _FROM_ENVIRONMENT = {"account-id": "CLOUDFLARE_ACCOUNT_ID", "api-token": "CLOUDFLARE_API_TOKEN", "api-url": "CLOUDFLARE_BASE_URL"}
 _FROM_PROVIDER = {"api-token": "cloudflare:apiToken", "api-url": "cloudflare:baseUrl"}
 _TO_DO = {

@@ -80,7 +80,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     release = read_release(catalog, settings.workers_dir)
     require_meant(settings, release, outputs["staging"].raw)
     key = fingerprint_key(settings)
-    secrets = fetch(source_of(settings), catalog.secrets)
+    secrets = fetch(source_of(settings, [secret.key for secret in catalog.secrets]), catalog.secrets)
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
     _require_distinct(settings, catalog, fingerprints, outputs)
     signing = signing_key(settings)

@@ -1,20 +1,23 @@
-"""Where secret values come from: the stack's encrypted configuration, or environment variables. Both have one interface.
+"""Where secret values come from: the stack's encrypted configuration, environment variables, or Infisical. All have one interface.
 
 ``rules.py`` checks the values.
 """
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pulumi.runtime import config as pulumi_config
 
+from crane_infra.config.infisical import InfisicalSettings
 from crane_infra.config.settings import Settings
 from crane_infra.config.stackfile import stack_config
-from crane_infra.errors import SecretError
+from crane_infra.errors import SecretError, SettingsError
 from crane_infra.release.signature import SigningKey
+from crane_infra.secrets.infisical import read_secrets
+from crane_infra.secrets.login import CLIENT_ID, CLIENT_SECRET, login_of, place_of
 
 KEY_LENGTH = 16
 
@@ -70,16 +73,52 @@ class EnvironmentSecrets:
         return f"Set the environment variable {key}"
 
 
-def source_of(settings: Settings) -> SecretSource:
-    """The source that the stack sets as ``secret-source``.
+@dataclass(frozen=True)
+class InfisicalSecrets:
+    """Infisical, as it was when the run began: its values are read once, all at the same time. ``values`` are by key of the catalog."""
 
-    Raises SecretError if secrets in the configuration are stored in the clear, or are not a map of keys to texts.
+    settings: InfisicalSettings
+    values: Mapping[str, str] = field(repr=False)
+
+    @property
+    def where(self) -> str:
+        """The name of this source in an error."""
+        return f"Infisical {self.settings.place}"
+
+    def get(self, key: str) -> str | None:
+        """The value as it was read."""
+        return self.values.get(key)
+
+    def how_to_set(self, key: str) -> str:
+        """Where to set the key."""
+        return f"Set {self.settings.name_of(key)} in Infisical, environment {self.settings.environment}, path {self.settings.path}"
+
+
+def source_of(settings: Settings, keys: Collection[str]) -> SecretSource:
+    """The source that the stack sets as ``secret-source``. Of Infisical, only ``keys`` are read, at once.
+
+    Raises SecretError if secrets in the configuration are stored in the clear, or are not a map of keys to texts, or if Infisical cannot be
+    read; SettingsError if the settings of Infisical are incomplete.
     """
     if settings.secret_source == "environment":
         return EnvironmentSecrets(os.environ)
+    if settings.secret_source == "infisical":
+        return _infisical(settings, keys)
     key = f"{settings.project}:secrets"
     _require_each_encrypted(settings, key)
     return ConfigSecrets(settings.environment, _texts(settings.environment, _config_secret(settings, key) or "{}"))
+
+
+def _infisical(settings: Settings, keys: Collection[str]) -> InfisicalSecrets:
+    place = place_of(settings)
+    if unknown := sorted(place.names.keys() - set(keys)):
+        where, todo = f"{settings.file} {settings.project}:infisical.names.{unknown[0]}", "Remove it, or correct its name"
+        raise SettingsError(where, "is not the key of a secret in the catalog", todo)
+    settable = {CLIENT_ID: "infisical-client-id", CLIENT_SECRET: "infisical-client-secret"}
+    in_config = {name: _config_secret(settings, f"{settings.project}:{setting}") for name, setting in settable.items()}
+    login = login_of(place, {**os.environ, **{name: value for name, value in in_config.items() if value}})
+    values = read_secrets(place, login, sorted({place.name_of(key) for key in keys}))
+    return InfisicalSecrets(place, {key: values[place.name_of(key)] for key in keys if place.name_of(key) in values})
 
 
 def fingerprint_key(settings: Settings) -> str:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from crane_infra import catalog
+from crane_infra.config.infisical import InfisicalSettings
 from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings, parse
 from crane_infra.errors import CraneError
 from crane_infra.rehearsal.stage import Stage
@@ -133,7 +134,8 @@ def test_the_settings_page_explains_every_setting_and_no_other() -> None:
         for key, model in (("databases", DatabaseSettings), ("workers", WorkerSettings))
         for field, about in model.model_fields.items()
     }
-    assert set(explained) == known_settings() | inner
+    below = {f"infisical.{field}" for field in InfisicalSettings.model_fields}
+    assert set(explained) == known_settings() | inner | below
     assert len(explained) == len(set(explained))
 
 

@@ -84,7 +84,7 @@ def test_one_value_in_the_clear_among_encrypted_ones_is_refused_by_name(make_set
     stored = {"config": {"crane-infra:secrets": {"RELAY_KEY": {"secure": "v1:x"}, "HOOK_SECRET": "canary"}}}
     (tmp_path / "Pulumi.staging.yaml").write_text(yaml.safe_dump(stored), encoding="utf-8")
     with pytest.raises(SecretError) as caught:
-        source_of(make_settings())
+        source_of(make_settings(), [])
     assert str(caught.value) == (
         "Pulumi.staging.yaml crane-infra:secrets.HOOK_SECRET: is stored in the clear. Replace the secret, and store the new one with --secret."
     )
@@ -107,7 +107,7 @@ def test_a_fingerprint_key_or_secrets_in_the_clear_are_refused(
     make_settings: Callable[..., Settings], configured: Callable[..., None]
 ) -> None:
     configured({"fingerprint-key": "canary-fingerprint-key", "secrets": '{"RELAY_KEY": "canary"}'}, encrypted=False)
-    for read, name in ((fingerprint_key, "fingerprint-key"), (source_of, "secrets")):
+    for read, name in ((fingerprint_key, "fingerprint-key"), (lambda settings: source_of(settings, []), "secrets")):
         with pytest.raises(SecretError) as caught:
             read(make_settings())
         assert str(caught.value) == (
@@ -129,7 +129,7 @@ def test_a_fingerprint_key_that_could_be_guessed_is_refused_without_being_shown(
 def test_secrets_that_are_not_texts_are_refused(make_settings: Callable[..., Settings], configured: Callable[..., None]) -> None:
     configured({"secrets": '{"RELAY_KEY": 12345}'}, encrypted=True)
     with pytest.raises(SecretError, match="is not a map of keys to texts"):
-        source_of(make_settings())
+        source_of(make_settings(), [])
 
 
 def test_an_environment_that_exported_no_fingerprint_of_its_key_is_refused() -> None:
