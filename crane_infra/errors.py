@@ -3,7 +3,7 @@
     CraneError
     ├── SettingsError      a stack's configuration, or the catalog
     ├── BundleError        the built modules of a worker, or the archive of a release
-    ├── SecretError        a secret that is missing, empty, unencrypted or shared
+    ├── SecretError        a secret that is missing, empty, unencrypted, shared or a placeholder
     ├── ApiError           a call to Cloudflare's API that failed
     ├── MigrationError     migration files and ledger that do not match, or a file that failed
     ├── CheckError         a check that a deployed worker did not pass
@@ -50,7 +50,7 @@ class BundleError(CraneError):
 
 
 class SecretError(CraneError):
-    """A secret is missing, empty, stored in the clear, or the same in both environments."""
+    """A secret is missing, empty, a placeholder, too short, stored in the clear, or the same where it must differ, or cannot be read."""
 
 
 class ApiError(CraneError):
@@ -76,6 +76,26 @@ class SeveralMigrationsError(MigrationError):
     def errors(self) -> "Sequence[CraneError]":
         """The single errors, in order."""
         return self._errors
+
+
+class SeveralSecretsError(SecretError):
+    """Several secrets that are refused, found at once: its text has a line for each."""
+
+    def __init__(self, errors: Sequence[SecretError]) -> None:
+        first, self._errors = errors[0], tuple(errors)
+        super().__init__(first.where, first.what, first.todo)
+        self.args = ("\n".join(map(str, errors)),)
+
+    @property
+    def errors(self) -> "Sequence[CraneError]":
+        """The single errors, in order."""
+        return self._errors
+
+
+def refuse_secrets(errors: Sequence[SecretError]) -> None:
+    """Raise all of these as one error; nothing where there is none."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else SeveralSecretsError(errors)
 
 
 def together(errors: Sequence[MigrationError]) -> MigrationError | None:

@@ -34,8 +34,19 @@ class Secret(Frozen):
     binding: BindingName
     key: str
     distinct: bool = False
-    """Must differ between staging and production."""
+    """Must differ between staging and production. Neither distinct nor same: it may differ."""
+    same: bool = False
+    """Must be the same in staging and production."""
     required: bool = True
+    min_length: Annotated[int, Field(ge=1)] = 8
+    """A value of fewer characters is refused."""
+
+    @model_validator(mode="after")
+    def _distinct_or_same(self) -> Self:
+        if self.distinct and self.same:
+            message = "a secret cannot be both distinct and same"
+            raise ValueError(message)
+        return self
 
 
 class CatalogDatabase(Frozen):

@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -102,6 +103,13 @@ class WorkerSettings(ScriptSettings):
         return self
 
 
+class SharedSecret(Frozen):
+    """Why a distinct secret may have the same value in both environments, and the last day on which it may."""
+
+    reason: Annotated[str, Field(min_length=1)]
+    until: date
+
+
 class Settings(Frozen):
     """The settings of one environment."""
 
@@ -121,6 +129,8 @@ class Settings(Frozen):
     secret_source: Literal["pulumi", "environment", "infisical"] = "pulumi"
     infisical: InfisicalSettings | None = None
     """Where the secrets are with the source ``infisical``."""
+    shared_secrets: dict[str, SharedSecret] = {}
+    """By key, the distinct secrets that both environments share for a while."""
     rollback_to: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
     """The digest, or its beginning, of the older proven release that these files are. Databases may be ahead of it."""
     override_freeze: str | None = None

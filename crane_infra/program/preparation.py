@@ -5,18 +5,30 @@ Registers nothing and asks Cloudflare nothing, so whatever is wrong here is refu
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
 from crane_infra.config.services import called_first
 from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
+from crane_infra.errors import refuse_secrets
 from crane_infra.program.stacks import outputs_of
 from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release, read_release
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.release.signature import SigningKey
-from crane_infra.secrets.rules import KEY_NAME, combined, fetch, fingerprint, refuse_shared, require_same_key
+from crane_infra.secrets.rules import (
+    KEY_NAME,
+    combined,
+    different_faults,
+    ended_marks,
+    fetch,
+    fingerprint,
+    marks_of,
+    require_same_key,
+    shared_faults,
+)
 from crane_infra.secrets.sources import fingerprint_key, signing_key, source_of
 
 
@@ -82,7 +94,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     key = fingerprint_key(settings)
     secrets = fetch(source_of(settings, [secret.key for secret in catalog.secrets]), catalog.secrets)
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
-    _require_distinct(settings, catalog, fingerprints, outputs)
+    _compare_secrets(settings, catalog, fingerprints, outputs)
     signing = signing_key(settings)
     own = {
         KEY_NAME: key,
@@ -93,7 +105,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact, calls, signing)
 
 
-def _require_distinct(
+def _compare_secrets(
     settings: Settings, catalog: Catalog, fingerprints: Mapping[str, str], outputs: Mapping[Environment, StackOutputs]
 ) -> None:
     for environment in ENVIRONMENTS:
@@ -101,4 +113,9 @@ def _require_distinct(
             theirs = outputs[environment].fingerprints
             if settings.environment == "production":
                 require_same_key(fingerprints, theirs, environment)
-            refuse_shared(catalog.secrets, fingerprints, theirs, environment)
+            marked = marks_of(settings, catalog.secrets)
+            faults = shared_faults(catalog.secrets, fingerprints, theirs, environment, marked)
+            faults += ended_marks(fingerprints, theirs, marked, datetime.now(UTC).date())
+            if settings.environment == "production":
+                faults += different_faults(catalog.secrets, fingerprints, theirs, environment)
+            refuse_secrets(faults)
