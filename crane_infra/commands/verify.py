@@ -19,6 +19,7 @@ from crane_infra.live.at_once import all_at_once
 from crane_infra.live.declared import DeclaredScript, deviations
 from crane_infra.live.expected import ExpectedHead, ExpectedVersion, Served, expected_heads, expected_versions, head_fault, look_at_version
 from crane_infra.live.rolled_back import RolledBack, rolled_back
+from crane_infra.live.secret_names import live_secret_names, secret_names, secret_names_fault
 from crane_infra.migrations.drift import expected_of
 from crane_infra.migrations.files.read import MigrationFile, read_base, read_migrations
 from crane_infra.migrations.ledger import read_ledger
@@ -149,12 +150,25 @@ class Comparison:
         """What all versions of the worker share, as far as the stack declares it."""
         part = Part()
         output, where = self.outputs.workers.get(expected.worker), f"worker {expected.script}"
-        if output is None or (live := await self.account.script(expected.script)) is None:
+        if output is None or (live := await self.account.worker(expected.script)) is None:
             return part
-        texts = deviations(live, DeclaredScript(expected.script, _declared(output, self.settings, expected.worker), output.crons))
+        part.take(self._secret_names(expected, live.version))
+        texts = deviations(live.script, DeclaredScript(expected.script, _declared(output, self.settings, expected.worker), output.crons))
         todo = f"To set it back: pulumi up -s {expected.stack}. To keep it, declare it in {self.settings.file}"
         fault = LiveError(where, f"was changed beside this stack: {'; '.join(texts)}", todo) if texts else None
         part.add(f"{where}: its addresses, schedules and declared settings are as released", fault)
+        return part
+
+    def _secret_names(self, expected: ExpectedVersion, version: Mapping[str, Any]) -> Part:
+        """The names of the secrets that the serving version binds; where none serves, that is said already."""
+        part, worker = Part(), self.catalog.workers.get(expected.worker)
+        bindings = self.judged.manifest.get("workers", {}).get(expected.worker, {}).get("bindings")
+        if not version or bindings is None:
+            return part
+        required = {secret.binding for secret in worker.secrets if secret.required} if worker else set()
+        live = live_secret_names(version)
+        fault = secret_names_fault(expected.script, expected.stack, live, secret_names(bindings), required)
+        part.add(f"worker {expected.script}: it has the secrets that its release declares ({len(live)})", fault)
         return part
 
     async def health(self, served: Served) -> Part:
