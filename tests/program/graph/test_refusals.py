@@ -13,7 +13,9 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError
 from crane_infra.program.stacks import own_settings
 from crane_infra.release.packed import packed
+from crane_infra.secrets.login import CLIENT_ID, CLIENT_SECRET
 from tests.program.graph.conftest import ACCOUNT, Declare, Declared, committed, recorded
+from tests.secrets import infisical_server
 
 STAGING, PRODUCTION = "organization/crane-infra/staging", "organization/crane-infra/production"
 
@@ -120,6 +122,21 @@ def test_secrets_can_come_from_the_environment_instead(declare: Declare, monkeyp
     declared = declare("staging", secret_source="environment", secrets={})
     bindings = {one["name"]: one for one in declared.of("WorkerVersion")["crane-context"]["bindings"]["value"]}
     assert bindings["CONTEXT_RELAY_KEY"]["text"] == "canary-relay-staging-from-env"
+
+
+def test_secrets_can_come_from_infisical_instead(declare: Declare, monkeypatch: pytest.MonkeyPatch, nothing_registered: list[str]) -> None:
+    monkeypatch.setenv(CLIENT_ID, infisical_server.CLIENT)
+    monkeypatch.setenv(CLIENT_SECRET, infisical_server.CLIENT_SECRET)
+    with infisical_server.running() as infisical:
+        infisical.put(**{key: f"{value}-from-infisical" for key, value in committed("staging")["secrets"].items()})
+        place = infisical.settings().model_dump(exclude={"identity", "audience"})
+        declared = declare("staging", secret_source="infisical", infisical=place, secrets={})
+        bindings = {one["name"]: one for one in declared.of("WorkerVersion")["crane-context"]["bindings"]["value"]}
+        assert bindings["CONTEXT_RELAY_KEY"]["text"] == "canary-relay-staging-from-infisical"
+        nothing_registered.clear()
+        infisical.script("list", infisical_server.failure(403, "PermissionDenied", "no"))
+        assert "the machine identity may not list the secrets" in refusal(declare, secret_source="infisical", infisical=place, secrets={})
+    assert nothing_registered == []
 
 
 def test_the_migrations_that_cannot_be_applied_are_refused_at_once_by_relative_paths(
