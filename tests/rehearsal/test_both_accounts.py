@@ -80,7 +80,7 @@ class TestBothAccounts:
             "an update would undo the rollback",
             "the ledger still stands at 0005_newer.sql",
             "0006_killed.sql ran once",
-            "staging: 10 comparisons, no difference; production: 9 comparisons, no difference",
+            "staging: 12 comparisons, no difference; production: 11 comparisons, no difference",
             "staging: 4 to import, 14 to create, 4 adoptions listed; production: 4 to import, 14 to create, 4 adoptions listed",
             "adopt: was removed",
             "all 1210 rows are there",
