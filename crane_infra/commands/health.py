@@ -31,7 +31,8 @@ async def look_at_health(settings: Settings, catalog: Catalog, proof: Proof, ser
     due = [_within(check, settings, within) for check in select(worker.checks, "production") if as_expected or check.version_at is None]
     without_secrets = [check for check in due if not check.secrets]
     skipped = len(due) - len(without_secrets)
-    notes = (f"{skipped} checks of {expected.script} need a secret and did not run",) if skipped else ()
+    left_out = f"{skipped} checks of {expected.script} need" if skipped > 1 else f"1 check of {expected.script} needs"
+    notes = (f"{left_out} a secret and did not run",) if skipped else ()
     version = served.version if as_expected and worker.reports_version else None
     target = Target(expected.script, settings.url(expected.worker), version, {})
     try:

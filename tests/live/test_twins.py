@@ -126,7 +126,7 @@ async def test_a_twin_is_accepted_and_named_and_the_checks_expect_it(staging: St
     named = f"worker {script} serves {twin}, the twin of {staging.proven}: the same upload, sent twice"
     assert await staging.looks() == {
         "verify": [named, f"worker {script} passes 1 checks on {url}"],
-        "proof": [named, f"1 checks passed: {script} 1"],
+        "proof": [named, f"1 check passed: {script} 1"],
         "gate": [named],
     }
 

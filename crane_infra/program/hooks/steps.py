@@ -84,8 +84,8 @@ async def prove(step: ProveStep, claim: Mapping[str, Any], older: Iterable[objec
                 step.log(f"worker {declared.script}: set back {text}")
         served = await require_live(account, expected_versions(proof, before), expected_heads(proof))
     passed = {served[name].expected.script: await _check(step, name, served[name]) for name in step.catalog.workers}
-    listed = ", ".join(f"{script} {count}" for script, count in passed.items())
-    (step.progress.passes if step.progress else step.log)(f"{sum(passed.values())} checks passed: {listed}")
+    count, listed = sum(passed.values()), ", ".join(f"{script} {number}" for script, number in passed.items())
+    (step.progress.passes if step.progress else step.log)(f"{count} {'check' if count == 1 else 'checks'} passed: {listed}")
 
 
 async def _check(step: ProveStep, name: str, served: Served) -> int:
