@@ -106,7 +106,7 @@ def test_no_secret_is_left_wherever_it_was(padding: str, secrets: list[str], dat
 @given(texts, values)
 def test_other_text_stays_as_it_is(text: str, value: str) -> None:
     redact = Redactor({"KEY": value + "~unlikely"})
-    assume(len(text) < 8 or not _share_a_piece(text, value))
+    assume(not _share_a_piece(text, value))
     assert redact(text) == text
 
 
@@ -154,7 +154,7 @@ class TestAPartOfASecret:
     def test_is_hidden_where_the_text_was_cut(self, length: int) -> None:
         assert Redactor({"KEY": LONG})(f"the key is {LONG[:length]}") == "the key is [secret KEY]"
 
-    @given(st.text(characters, min_size=12, max_size=40).filter(lambda text: len(text.split()) == 1), st.data())
+    @given(st.text(characters, min_size=12, max_size=40).filter(lambda text: text.split() == [text]), st.data())
     def test_of_twelve_characters_is_hidden_wherever_it_stands(self, value: str, data: st.DataObject) -> None:
         start = data.draw(st.integers(0, len(value) - 12))
         piece = value[start : start + 12]
