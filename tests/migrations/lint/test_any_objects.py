@@ -86,7 +86,34 @@ def _fails(db: sqlite3.Connection, use: str) -> bool:
     return False
 
 
+def referred(db: sqlite3.Connection) -> set[str]:
+    """The tables to which others refer."""
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {target for table in tables for (target,) in db.execute('SELECT "table" FROM pragma_foreign_key_list(?)', (table,))}
+
+
+def moved(references: set[str], taken: list[str], db: sqlite3.Connection) -> bool:
+    """Whether a table that others referred to was renamed, and there is another of its name: the rename took the references along.
+
+    Nothing fails by that, and lint stops it all the same.
+    """
+    there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    renamed = {statement.split()[2] for statement in taken if " RENAME TO " in statement}
+    return bool(references & renamed & there)
+
+
 @settings(max_examples=200, deadline=None)
+@example(
+    [f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, x INTEGER UNIQUE, y INTEGER REFERENCES a (id))" for name in "ab"],
+    ["ALTER TABLE a RENAME TO c", "CREATE TABLE a (id INTEGER PRIMARY KEY, x INTEGER UNIQUE, y INTEGER REFERENCES a (id))"],
+)
+@example(
+    [
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, x INTEGER UNIQUE, y INTEGER REFERENCES c (id))",
+        "CREATE TABLE c (id INTEGER PRIMARY KEY, x INTEGER UNIQUE, y INTEGER REFERENCES a (id))",
+    ],
+    ["ALTER TABLE a RENAME TO b", "ALTER TABLE c RENAME TO a"],
+)
 @example(
     ["CREATE TABLE a (id INTEGER PRIMARY KEY, x INTEGER UNIQUE, y INTEGER REFERENCES a (id))"],
     ["ALTER TABLE a RENAME TO b", "CREATE TABLE a (id INTEGER PRIMARY KEY, x INTEGER)"],
@@ -97,10 +124,14 @@ def test_lint_says_what_plain_sqlite_then_shows(before: list[str], changes: list
         known = runs(db, before)
         failed_before = failing(db)
         assume(not failed_before)
+        references = referred(db)
         taken = runs(db, changes)
-        failed = failing(db)
+        failed, is_moved = failing(db), moved(references, taken, db)
     made: list[MigrationFile] = [file("1_a.sql", statements=tuple(known)), file("2_b.sql", statements=tuple(taken))]
     (examined,) = examine(made, made[1:])
     found = {finding.rule for finding in examined.errors}
     assume("not-understood" not in found)  # an older SQLite takes it, and what follows is not comparable
-    assert bool(failed) == bool(found & OF_REFERENCES), (taken, failed, [str(finding) for finding in examined.errors])
+    broken = found & OF_REFERENCES
+    if not failed and is_moved:
+        broken -= {"rebuilds-referenced-table"}
+    assert bool(failed) == bool(broken), (taken, failed, [str(finding) for finding in examined.errors])
