@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,15 +67,21 @@ class DrizzleKit:
     def generate(self, name: str, schema: str) -> None:
         """Let it write the migration that leads to a schema."""
         (self.home / "schema.ts").write_text(schema, encoding="utf-8")
-        self._let_a_second_begin()
+        older = self._folders()
         said = self("generate", "--dialect", "sqlite", "--schema", "schema.ts", "--out", "migrations", "--name", name)
         assert "Your SQL migration" in said, said
+        self._put_last(set(self._folders()) - set(older), older)
 
-    def _let_a_second_begin(self) -> None:
-        """It names folders by the second, and a user needs longer than that for the next one."""
-        folders = {path.name.partition("_")[0] for path in (self.home / "migrations").glob("*/migration.sql")}
-        while time.strftime("%Y%m%d%H%M%S", time.gmtime()) in folders:
-            time.sleep(0.05)
+    def _folders(self) -> list[Path]:
+        return sorted(path.parent for path in (self.home / "migrations").glob("*/migration.sql"))
+
+    def _put_last(self, new: set[Path], older: list[Path]) -> None:
+        """It names a folder by the second: two of one second, or a clock that is put back, would turn their order round. No user is that fast."""
+        last = max((path.name.partition("_")[0] for path in older), default="")
+        for path in new:
+            written, _, name = path.name.partition("_")
+            if written <= last:
+                path.rename(path.with_name(f"{int(last) + 1}_{name}"))
 
 
 def schemas(steps: Sequence[str]) -> dict[str, str]:

@@ -149,3 +149,11 @@ def test_what_drizzle_kit_1_writes_goes_on_after_the_files_of_an_older_one(stagi
     assert "  import  0000_init.sql, applied by wrangler" in planned.splitlines()
     assert [line.split()[1] for line in planned.splitlines() if line.startswith("  apply ")] == [f"{new.name}/migration.sql"]
     assert "(rebuilds-referenced-table)" in planned, "posts refers to users with ON DELETE CASCADE, and users is made again"
+
+
+def test_the_folders_of_drizzle_kit_keep_their_order_when_the_clock_is_put_back(tmp_path: Path) -> None:
+    folder = folder_of(FOLDERS, tmp_path, ("init",))
+    (init,) = folder.glob("*_init")
+    init.rename(init.with_name("20990101000000_init"))
+    DrizzleKit(FOLDERS, tmp_path).generate("titles", schemas(["init", "titles"])["titles"])
+    assert [path.name.partition("_")[2] for path in sorted(folder.iterdir())] == ["init", "titles"]
