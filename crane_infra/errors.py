@@ -5,6 +5,7 @@
     ├── BundleError        the built modules of a worker, or the archive of a release
     ├── SecretError        a secret that is missing, empty, unencrypted, shared or a placeholder
     ├── ApiError           a call to Cloudflare's API that failed
+    ├── DataError          rows of a database that cannot be copied, tried, backed up or restored
     ├── MigrationError     migration files and ledger that do not match, or a file that failed
     ├── CheckError         a check that a deployed worker did not pass
     ├── LiveError          something live that differs from what the stack deployed
@@ -59,6 +60,10 @@ class ApiError(CraneError):
 
 class MigrationError(CraneError):
     """Migration files and ledger do not match, or a file failed."""
+
+
+class DataError(CraneError):
+    """Rows of a database cannot be copied, tried, backed up or restored."""
 
 
 class SeveralMigrationsError(MigrationError):

@@ -43,9 +43,7 @@ class D1:
         Sent up to five times after rate limits, server errors, lost connections and answers that cannot be true. Raises ApiError
         (RefusedError, NoAnswerError), and ValueError for anything but a SELECT: a read may be repeated, so it must not write.
         """
-        if sql.split(maxsplit=1)[:1] not in (["SELECT"], ["select"]):
-            message = "read() takes one SELECT"
-            raise ValueError(message)
+        _require_select(sql)
         count = BoundStatement(f"SELECT COUNT(*) AS counted FROM ({sql})", params)  # noqa: S608 - a query of ours, values are bound
         call = self._with(params)
 
@@ -59,6 +57,21 @@ class D1:
             if counted.rows != ({"counted": len(selected.rows)},):
                 raise call.unanswered(f"its answer has {len(selected.rows)} rows, and counts another number of them")
             return list(selected.rows)
+
+        return await again(once)
+
+    async def select(self, statements: Sequence[BoundStatement]) -> list[list[Row]]:
+        """Run SELECTs in one request, as one moment of the database, and return the rows of each.
+
+        Nothing counts them, since that would read them a second time: the caller tells an answer that lost its rows from no rows. Sent again
+        like ``read``, and raises as it does.
+        """
+        for sql, _ in statements:
+            _require_select(sql)
+        call = self._with([param for _, values in statements for param in values])
+
+        async def once() -> list[list[Row]]:
+            return [list(result.rows) for result in await self._query(call, statements)]
 
         return await again(once)
 
@@ -118,6 +131,12 @@ class D1:
     async def _query(self, call: Call, statements: Sequence[BoundStatement]) -> list[Result]:
         batch = [{"sql": sql, "params": list(params)} for sql, params in statements]
         return reply.read_results(call, await self._api.send(call, "POST", f"{self._path}/query", {"batch": batch}), len(statements))
+
+
+def _require_select(sql: str) -> None:
+    if sql.split(maxsplit=1)[:1] not in (["SELECT"], ["select"]):
+        message = "only a SELECT may be sent again"
+        raise ValueError(message)
 
 
 @dataclass(frozen=True)

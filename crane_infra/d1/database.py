@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-Param = str | int | None
+Param = str | int | float | None
 Row = dict[str, object]
 
 

@@ -20,7 +20,7 @@ async def test_a_select_answers_with_its_rows(db: D1) -> None:
 
 @pytest.mark.parametrize("sql", ["DELETE FROM t", "WITH x AS (SELECT 1) DELETE FROM t", "PRAGMA user_version = 3", "SELECTED"])
 async def test_what_may_write_is_not_taken_for_a_read(db: D1, server: D1Server, sql: str) -> None:
-    with pytest.raises(ValueError, match=r"^read\(\) takes one SELECT$"):
+    with pytest.raises(ValueError, match=r"^only a SELECT may be sent again$"):
         await db.read(sql)
     assert server.requests == []
 
