@@ -152,8 +152,9 @@ async def _copy(copying: _Copying, path: Path) -> Copied | None:
     require_within(f"database {source.name}", copying.expected, copying.limits.rows)
     if resumed := partial.rows_read():
         copying.watch.say(f"{source.name}: goes on after {resumed:,} rows that an earlier run has read")
-    for shape in copying.shapes:
-        await _read(copying, shape)
+    now = await source.bookmark()
+    for shape in (shape for shape in copying.shapes if not partial.is_read(shape)):
+        now = await _read(copying, shape, now)
     bookmark, unsettled = await _settle(copying)
     if await read_schema(source) != list(partial.schema):
         return None
@@ -162,20 +163,20 @@ async def _copy(copying: _Copying, path: Path) -> Copied | None:
     return Copied(path, tuple(tables), bookmark, copying.left_out)
 
 
-async def _read(copying: _Copying, shape: Shape) -> None:
-    """Read a table, from where an earlier run stopped."""
+async def _read(copying: _Copying, shape: Shape, bookmark: str) -> str:
+    """Read a table, from where an earlier run stopped; return the bookmark when it is read."""
     source, partial = copying.source, copying.partial
-    if partial.is_read(shape):
-        return
     read = partial.read_pages(shape)
-    if not read:
-        partial.begin(shape, await source.bookmark())
-    is_empty = bool(read) and not read[-1].until
-    async for page in pages(source, shape, after=read[-1].until if read else ""):
-        if page.lines or not (page.after or is_empty):
+    after = read[-1].until if read else ""
+    if not after:
+        partial.begin(shape, bookmark)
+    async for page in pages(source, shape, after=after):
+        if page.lines or not page.after:
             partial.add(shape, page.lines, page.last)
             copying.tell(shape)
-    partial.end(shape, await source.bookmark())
+    bookmark = await source.bookmark()
+    partial.end(shape, bookmark)
+    return bookmark
 
 
 async def _settle(copying: _Copying) -> tuple[str | None, frozenset[str]]:

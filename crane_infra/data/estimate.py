@@ -5,6 +5,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from crane_infra.d1.database import BoundStatement
 from crane_infra.data.shapes import Shape
 from crane_infra.data.source import Source
 from crane_infra.errors import DataError
@@ -12,6 +13,7 @@ from crane_infra.errors import DataError
 FREE_READS = 5_000_000
 """Rows that the free plan lets all databases of an account read in a day."""
 _ONE_PERCENT = 0.01
+_TABLES_AT_ONCE = 50
 _COUNT_ABOVE = 1_000_000
 """From the first to the last row id: a table whose ids are further apart is counted, since they say little about its rows."""
 
@@ -42,17 +44,13 @@ async def estimate(source: Source, shapes: Sequence[Shape]) -> Estimate:
 
     Raises ApiError.
     """
-    tables, counted = dict[str, int](), 0
-    for shape in shapes:
-        if shape.kind != "rows":
-            continue
-        between = await _between(source, shape)
-        if between is None or between > _COUNT_ABOVE:
-            (row,) = await source.read(f"SELECT COUNT(*) AS counted FROM {shape.sql}")
-            between = int(str(row["counted"]))
-            counted += between
-        tables[shape.name] = between
-    return Estimate(tables, counted)
+    read = [shape for shape in shapes if shape.kind == "rows"]
+    tables = await _between(source, [shape for shape in read if shape.has_rowids])
+    unclear = [shape for shape in read if tables.get(shape.name, _COUNT_ABOVE + 1) > _COUNT_ABOVE]
+    for shape in unclear:
+        (row,) = await source.read(f"SELECT COUNT(*) AS counted FROM {shape.sql}")
+        tables[shape.name] = int(str(row["counted"]))
+    return Estimate({shape.name: tables[shape.name] for shape in read}, sum(tables[shape.name] for shape in unclear))
 
 
 def require_within(where: str, expected: Estimate, most: int) -> None:
@@ -62,12 +60,18 @@ def require_within(where: str, expected: Estimate, most: int) -> None:
         raise DataError(where, what, "Raise --rows if that is meant, or leave tables out with --skip")
 
 
-async def _between(source: Source, shape: Shape) -> int | None:
-    """How many row ids there are from the first to the last one; None for a table without row ids."""
-    if not shape.has_rowids:
-        return None
+async def _between(source: Source, shapes: Sequence[Shape]) -> dict[str, int]:
+    """How many row ids there are from the first to the last one of each table."""
+    between = dict[str, int]()
+    for at in range(0, len(shapes), _TABLES_AT_ONCE):
+        group = shapes[at : at + _TABLES_AT_ONCE]
+        for shape, rows in zip(group, await source.select([BoundStatement(_ends(shape)) for shape in group]), strict=True):
+            first, last = (rows[0]["first"], rows[0]["last"]) if rows else (0, _COUNT_ABOVE)
+            between[shape.name] = 0 if first is None or last is None else int(str(last)) - int(str(first)) + 1
+    return between
+
+
+def _ends(shape: Shape) -> str:
     key = shape.key[0].sql
-    ends = f"(SELECT {key} FROM {shape.sql} ORDER BY {key} {{}} LIMIT 1)"
-    (row,) = await source.read(f"SELECT CAST({ends.format('ASC')} AS TEXT) AS first, CAST({ends.format('DESC')} AS TEXT) AS last")
-    first, last = row["first"], row["last"]
-    return 0 if first is None or last is None else int(str(last)) - int(str(first)) + 1
+    first, last = (f"CAST((SELECT {key} FROM {shape.sql} ORDER BY {key} {order} LIMIT 1) AS TEXT)" for order in ("ASC", "DESC"))
+    return f"SELECT {first} AS first, {last} AS last"

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 BAR = "|"
-NULL = ""
+NULL = "n"
+"""Not empty: concat_ws of older SQLites leaves empty texts out."""
 LONG = "L"
 """Begins a cell that only says how long its value is: ``Lt70000`` for a text, ``Lb70000`` for a blob."""
 PART = 400_000
@@ -43,7 +44,7 @@ def cell_sql(expression: str, cap: int) -> str:
     real = f"CASE WHEN {e}=0 AND atan2({e},-1)<0 THEN 'r-0.0' ELSE 'r'||quote({e}) END"
     long = f"WHEN octet_length({e})>{cap} THEN '{LONG}'||substr(typeof({e}),1,1)||octet_length({e})"
     return (
-        f"CASE typeof({e}) WHEN 'integer' THEN 'i'||{e} WHEN 'null' THEN '' WHEN 'real' THEN {real} "
+        f"CASE typeof({e}) WHEN 'integer' THEN 'i'||{e} WHEN 'null' THEN '{NULL}' WHEN 'real' THEN {real} "
         f"ELSE CASE {long} ELSE substr(typeof({e}),1,1)||hex({e}) END END"
     )
 

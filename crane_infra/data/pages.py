@@ -33,6 +33,7 @@ from crane_infra.errors import DataError
 MOST_ROWS = 5_000
 _FIRST_ROWS = 500
 _BYTES = 1_500_000
+_MOST_BYTES = 6_000_000
 _PARTS_AT_ONCE = 40
 _SMALLEST = 50
 _SMALLEST_CAP = 1_000
@@ -87,9 +88,10 @@ async def pages(source: Source, shape: Shape, *, after: str = "", until: str = "
     """
     size = size or PageSize()
     while True:
-        lines = await _lines(source, shape, after, until, size)
+        short = await _lines(source, shape, after, until, size)
+        lines = await _completed(source, shape, _first_of(short))
         last = _key_of(source, shape, lines[-1]) if lines else after
-        is_last = len(lines) < size.rows and not await _has_more(source, shape, last, until)
+        is_last = len(lines) == len(short) < size.rows and not await _has_more(source, shape, last, until)
         if not (lines or is_last):
             raise DataError(f"database {source.name}, table {shape.name}", "an answer has no rows, and rows are there", OUTAGE)
         yield Page(tuple(lines), after, last, is_last)
@@ -146,9 +148,16 @@ async def _lines(source: Source, shape: Shape, after: str, until: str, size: Pag
         except (NoAnswerError, RefusedError):
             if not size.shrink():
                 raise
-    lines = [settled(str(row["line"])) for row in rows]
-    if any(LONG in line for line in lines):
-        lines = await _completed(source, shape, lines)
+    return [settled(str(row["line"])) for row in rows]
+
+
+def _first_of(lines: list[str]) -> list[str]:
+    """The first lines, as many as fit into memory with their long values."""
+    size = 0
+    for number, line in enumerate(lines):
+        size += len(line) + sum(2 * value.size for value in long_values(line))
+        if number and size > _MOST_BYTES:
+            return lines[:number]
     return lines
 
 

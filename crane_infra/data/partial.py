@@ -71,7 +71,8 @@ class PartialCopy:
         return noted[0] if noted else (None, None)
 
     def begin(self, shape: Shape, bookmark: str) -> None:
-        """Note that a table is read from now on."""
+        """Note that a table is read from its first row on."""
+        self.db.execute("DELETE FROM _cf_crane_pages WHERE name = ?", (shape.name,))
         self.db.execute("INSERT OR REPLACE INTO _cf_crane_tables VALUES (?, ?, NULL)", (shape.name, bookmark))
 
     def end(self, shape: Shape, bookmark: str) -> None:
@@ -128,13 +129,17 @@ class PartialCopy:
     def _transaction(self) -> Iterator[None]:
         """One transaction; a full disk is an error in one line, and leaves what was there before it."""
         try:
-            with self.db:
-                yield
+            self.db.execute("BEGIN IMMEDIATE")
+            yield
+            self.db.execute("COMMIT")
         except apsw.FullError:
             todo = "Free some space, then run the same command again: it goes on where it stopped"
             raise DataError(str(self.path), "the disk is full", todo) from None
         except apsw.IOError as error:
             raise DataError(str(self.path), f"it cannot be written: {error}", "Check the disk, then run the same command again") from None
+        finally:
+            if self.db.in_transaction:  # SQLite itself ends one when the disk is full
+                self.db.execute("ROLLBACK")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ It takes nothing but SELECTs, and says of each call what it was. ``meanwhile`` r
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,11 @@ class D1Like:
 
     async def select(self, statements: Sequence[BoundStatement]) -> list[list[Row]]:
         self._call("select", statements[0].sql)
-        with self._reader:
+        self._reader.execute("BEGIN")
+        try:
             return [self._select(sql, params) for sql, params in statements]
+        finally:
+            self._reader.execute("ROLLBACK")
 
     async def bookmark(self) -> str:
         self._call("bookmark", "")
@@ -76,15 +80,15 @@ def _in_json(value: Any) -> object:  # noqa: ANN401 (SQLite's)
 
 def dump(path: Path) -> dict[str, list[Any]]:
     """All there is in a database, as SQLite itself writes it: the schema, and of each value its type, its bytes and its digits."""
-    with apsw.Connection(str(path)) as db:
-        objects = rows(db, "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE '%@_%' ESCAPE '@'")
-        listed = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite_sc%'"
-        return {"": sorted(objects)} | {name: _dumped(db, name) for (name,) in rows(db, listed)}
+    objects = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE '%@_%' ESCAPE '@'"
+    tables = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite_sc%'"
+    with closing(apsw.Connection(str(path))) as db:
+        return {"": sorted(rows(db, objects))} | {name: _dumped(db, name) for (name,) in rows(db, tables)}
 
 
 def _dumped(db: apsw.Connection, table: str) -> list[str]:
     columns = rows(db, "SELECT 1 FROM pragma_table_xinfo(?) WHERE hidden <> 1", table)
     cells = [f"x{number}" for number in range(len(columns))]
     shown = ", ".join(f"typeof({x}), hex(CAST({x} AS BLOB)), hex(quote({x})), atan2({x}, -1)" for x in cells)
-    query = f"WITH t({', '.join(cells)}) AS (SELECT * FROM {quoted(table)}) SELECT {shown} FROM t"  # noqa: S608
+    query = f"WITH dumped({', '.join(cells)}) AS (SELECT * FROM {quoted(table)}) SELECT {shown} FROM dumped"  # noqa: S608
     return sorted(map(repr, rows(db, query)))
