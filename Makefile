@@ -85,7 +85,7 @@ soak: setup engine ## Run the randomised tests for longer: faults, and 2,000 cha
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest --capture no tests/migrations/lint/test_random_losses.py
 
 bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 10 minutes)
-	@.venv/bin/python -m bench
+	@.venv/bin/python -m bench $(ARGS)
 
 format: setup ## Fix the style where a tool can
 	.venv/bin/ruff check --fix

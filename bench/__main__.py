@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, lint, machine, memory, migrations, queries, ready, releases, rollback
+from bench import imports, lint, machine, memory, migrations, profile, queries, ready, releases, rollback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[Path], list[Row]]] = {
     "preview": releases.no_op_preview,
     "release": releases.whole_release,
     "rollback": rollback.rollback,
+    "profile": profile.where_the_time_goes,
 }
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[1]
 _LINK_SECONDS, _PREVIEWS, _RELEASES = 0.05, 5, 3
 _STACK = "staging"
+_NO_UPDATE_CHECK = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
+"""Where the engine cannot reach the internet, it would wait for five seconds."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Bench:
-    """A local project of some workers, deployed once, and the same workers deployed once by wrangler."""
+    """A local project of some workers, deployed once; wrangler deploys the same workers under other names."""
 
     folder: Path
     count: int
@@ -53,9 +55,13 @@ class Bench:
         """The folder of the built workers."""
         return self.folder / "workers"
 
+    def command(self, *words: str) -> list[str]:
+        """The engine's command line for the measured stack."""
+        return ["pulumi", *words, "--stack", _STACK, "--non-interactive", "--color", "never"]
+
     def pulumi(self, *words: str) -> Spent:
         """Run the engine. Raises CalledProcessError if it fails."""
-        command = ["pulumi", *words, "--stack", _STACK, "--non-interactive", "--color", "never"]
+        command = self.command(*words)
         began, used = time.perf_counter(), _processor()
         subprocess.run(command, env=dict(self.environ), check=True, capture_output=True, text=True)  # noqa: S603
         return Spent((time.perf_counter() - began) * 1000, (_processor() - used) * 1000)
@@ -71,7 +77,7 @@ class Bench:
 
 def no_op_preview(folder: Path) -> list[Row]:
     """Preview two workers without a change, and in turn a program with one Stash and no provider."""
-    with _deployed(folder, 2) as bench:
+    with deployed(folder, 2) as bench:
         floor = _floor(bench)
         pairs = [(bench.pulumi("preview"), floor.pulumi("preview")) for _ in range(_PREVIEWS + 1)][1:]
     what, of = "preview of two unchanged workers", "one Stash, no provider"
@@ -106,7 +112,9 @@ def whole_release(folder: Path) -> list[Row]:
 
 def _release(folder: Path, count: int) -> Row:
     ours, theirs = [], []
-    with _deployed(folder, count) as bench, Faults(bench.running).latency(None, _LINK_SECONDS):
+    with deployed(folder, count) as bench, Faults(bench.running).latency(None, _LINK_SECONDS):
+        _write_wrangler(bench)
+        bench.by_wrangler()
         for release in range(2, 2 + _RELEASES):
             write_release(bench.workers, count, release)
             ours.append(bench.pulumi("up", "--yes", "--skip-preview").waited)
@@ -117,12 +125,13 @@ def _release(folder: Path, count: int) -> Row:
 
 
 @contextlib.contextmanager
-def _deployed(folder: Path, count: int) -> Iterator[Bench]:
+def deployed(folder: Path, count: int) -> Iterator[Bench]:
+    """Run a local cloud, and deploy this many workers once with the program."""
     folder.mkdir(parents=True, exist_ok=True)
     here = project.Project(_ROOT, folder)
     running = daemon.start(here.cloud, runtime_cache=CACHE)
     try:
-        environ = {**engine.environment(here, running, os.environ), "BENCH_WORKERS": str(count)}
+        environ = {**engine.environment(here, running, os.environ), "BENCH_WORKERS": str(count), **_NO_UPDATE_CHECK}
         bench = Bench(folder, count, running, environ, Wrangler(running, folder))
         write_release(bench.workers, count, 1)
         _write_project(folder, "program")
@@ -131,8 +140,6 @@ def _deployed(folder: Path, count: int) -> Iterator[Bench]:
         _make_stack(bench, _STACK)
         project.pulumi(here, environ, "config", "set", "--stack", _STACK, "--secret", "fingerprint-key", "a key for benchmarks")
         bench.pulumi("up", "--yes", "--skip-preview")
-        _write_wrangler(bench)
-        bench.by_wrangler()
         yield bench
     finally:
         daemon.stop(here.cloud)

@@ -2,11 +2,14 @@
 
 import os
 
+from bench.program.watch import Watch
 from crane_infra.imports import without_collector
 
+watch = Watch()
 with without_collector():
     from bench.catalog import catalog_of
     from crane_infra.program import environment, stacks
+watch.imported()
 
 with environment.refusals_in_one_line():
     environment.require_engine()

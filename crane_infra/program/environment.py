@@ -19,6 +19,7 @@ from crane_infra.program.resources import (
     declare_schemas,
     declare_workers,
 )
+from crane_infra.program.threads import make_room
 
 USER_WAS_TOLD = 32
 ENGINE = ">=3.238.0"  # the first in which a failing after-hook fails the run
@@ -29,6 +30,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
 
     Raises a CraneError before the first resource where anything is wrong or the gate is closed.
     """
+    make_room(catalog)
     run = prepare(settings, catalog)
     verdict = pass_gate(run)
     plan = announce(run, verdict)

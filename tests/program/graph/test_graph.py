@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from crane_infra.catalog import crane
+from crane_infra.program.threads import RESOURCES_OF_A_DATABASE, RESOURCES_OF_A_WORKER
 from tests.program.graph.account import Account
 from tests.program.graph.conftest import ACCOUNT, PLANTED, Declare, Declared, committed, recorded
 
@@ -176,3 +177,10 @@ def test_a_worker_waits_for_the_worker_that_it_calls_with_its_upload_and_with_it
     for kind in (":WorkerVersion", ":WorkersDeployment"):
         waits_for = declared.request(kind, "crane-classifier").dependencies
         assert any(urn.endswith(f"{kind}::crane-context") for urn in waits_for), waits_for
+
+
+def test_there_is_a_thread_for_every_resource_that_waits(staging: Declared) -> None:
+    """The hooks have theirs besides (threads.py)."""
+    catalog = crane()
+    of_catalog = RESOURCES_OF_A_WORKER * len(catalog.workers) + RESOURCES_OF_A_DATABASE * len(catalog.databases)
+    assert len(staging.resources) <= of_catalog
