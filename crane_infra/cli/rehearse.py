@@ -1,14 +1,10 @@
 """``crane rehearse``: runs a rehearsal step by step, and prints each result, its time, and a table at the end."""
 
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +12,7 @@ from rich.table import Table
 
 from crane_infra import catalog
 from crane_infra.cli.clone import root
+from crane_infra.cli.interrupts import sigterm_as_ctrl_c
 from crane_infra.errors import CraneError
 from crane_infra.rehearsal.process import Child
 from crane_infra.rehearsal.stage import Stage
@@ -34,7 +31,7 @@ def rehearse(existing: ExistingOption = False, everything: AllOption = False) ->
     The exit code is 0 if every step holds; if not, the error names the step.
     """
     clone = root()
-    with _sigterm_as_ctrl_c():
+    with sigterm_as_ctrl_c():
         if everything:
             _rehearse_both(clone)
         else:
@@ -65,20 +62,6 @@ def _rehearse_both(clone: Path) -> None:
     typer.echo(result.output, nl=False)
     if result.exit:
         raise typer.Exit(result.exit)
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C, so that the processes that were started end too."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run_steps(console: Console, story: list[StoryStep]) -> list[tuple[StoryStep, float]]:

@@ -7,11 +7,13 @@ import typer
 from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.cli.confirm import confirmed
+from crane_infra.cli.interrupts import sigterm_as_ctrl_c
 from crane_infra.commands.restore import Talk, Wish
 from crane_infra.commands.restore import restore as restore_database
 from crane_infra.commands.stack import settings_and_outputs
-from crane_infra.commands.tags import set_tag, somebody
-from crane_infra.release.restored import TAG
+from crane_infra.commands.tags import remove_tag, set_tag, somebody
+from crane_infra.pulumi_cli import tags_of
+from crane_infra.release.restored import TAG, Restored
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")]
 DatabaseOption = Annotated[str, typer.Option("--database", "-d", help="Its name in the catalog.")]
@@ -34,5 +36,25 @@ def restore(
     Says which rows and migrations that takes back, and how ledger, state and gate agree again.
     """
     settings, outputs = settings_and_outputs(stack, root())
-    talk = Talk(typer.echo, lambda: confirmed("Restore it?", sure=yes), lambda done: set_tag(stack, TAG, done.tag))
-    restore_database(settings, catalog.crane(), outputs, Wish(database, bookmark, somebody(), lose_writes), talk)
+    talk = Talk(typer.echo, lambda: confirmed("Restore it?", sure=yes), _Record(stack).keep)
+    with sigterm_as_ctrl_c():
+        restore_database(settings, catalog.crane(), outputs, Wish(database, bookmark, somebody(), lose_writes), talk)
+
+
+class _Record:
+    """The tag of a stack that tells of the last restore."""
+
+    def __init__(self, stack: str) -> None:
+        self._stack = stack
+        self._before: str | None = None
+
+    def keep(self, record: Restored | None) -> None:
+        """Write a record; None takes back the one of a restore that was refused."""
+        if record is not None:
+            if not record.ended:
+                self._before = tags_of(self._stack).get(TAG)
+            set_tag(self._stack, TAG, record.tag)
+        elif self._before is None:
+            remove_tag(self._stack, TAG)
+        else:
+            set_tag(self._stack, TAG, self._before)

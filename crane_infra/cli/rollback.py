@@ -8,6 +8,7 @@ import typer
 from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.cli.confirm import confirmed
+from crane_infra.cli.interrupts import sigterm_as_ctrl_c
 from crane_infra.commands.stack import outputs_of, settings_and_outputs
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: production.")]
@@ -37,4 +38,5 @@ def rollback(
 
         settings, outputs = asked.result()
     here = Stack(settings, catalog.crane(), outputs, lambda: outputs_of("staging"))
-    roll_back(here, Wish(digest, accept or (), reason), typer.echo, lambda: confirmed("Put it back?", sure=yes))
+    with sigterm_as_ctrl_c():
+        roll_back(here, Wish(digest, accept or (), reason), typer.echo, lambda: confirmed("Put it back?", sure=yes))

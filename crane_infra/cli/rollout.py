@@ -7,6 +7,7 @@ import typer
 
 from crane_infra import catalog
 from crane_infra.cli.clone import root
+from crane_infra.cli.interrupts import sigterm_as_ctrl_c
 from crane_infra.commands import rollout
 from crane_infra.commands.apply import State
 from crane_infra.commands.freeze import freeze_of
@@ -19,7 +20,8 @@ StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment
 @app.command()
 def status(stack: StackOption) -> None:
     """Say which share of the traffic each new version has."""
-    _tell(asyncio.run(rollout.status(settings_of(stack, root()))))
+    for line in asyncio.run(rollout.status(settings_of(stack, root()))):
+        typer.echo(line)
 
 
 @app.command(name="continue")
@@ -28,15 +30,12 @@ def go_on(stack: StackOption) -> None:
 
     In production the gate has to be open for the files at hand, and they have to be of the release that rolls out.
     """
-    _tell(asyncio.run(rollout.go_on(settings_of(stack, root()), catalog.crane(), State(outputs_of, freeze_of), typer.echo)))
+    with sigterm_as_ctrl_c():
+        asyncio.run(rollout.go_on(settings_of(stack, root()), catalog.crane(), State(outputs_of, freeze_of), typer.echo))
 
 
 @app.command()
 def abort(stack: StackOption) -> None:
     """Put the old versions back, alone."""
-    _tell(asyncio.run(rollout.abort(settings_of(stack, root()))))
-
-
-def _tell(lines: list[str]) -> None:
-    for line in lines:
-        typer.echo(line)
+    with sigterm_as_ctrl_c():
+        asyncio.run(rollout.abort(settings_of(stack, root()), typer.echo))

@@ -6,13 +6,14 @@ state before a restore can be restored in turn.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from crane_infra.commands.databases import ManagedDatabase, managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
+from crane_infra.d1.errors import RefusedError
 from crane_infra.errors import LiveError
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.migrations.own_tables import is_users
@@ -35,11 +36,14 @@ class Wish:
 
 @dataclass(frozen=True)
 class Talk:
-    """Whom the command tells what it does, whom it asks, and where it leaves its record once the database is restored."""
+    """Whom the command tells what it does, whom it asks, and where it leaves its record: before the restore and after it.
+
+    ``record`` of None takes the one of before back: nothing was restored.
+    """
 
     say: Callable[[str], None]
     agreed: Callable[[], bool]
-    record: Callable[[Restored], None]
+    record: Callable[[Restored | None], None]
 
 
 def restore(settings: Settings, catalog: Catalog, outputs: StackOutputs, wish: Wish, talk: Talk) -> bool:
@@ -62,14 +66,30 @@ async def _restore(settings: Settings, catalog: Catalog, outputs: StackOutputs, 
             raise LiveError(f"database {database.db.name}", what, todo)
         if not talk.agreed():
             return False
-        await database.db.restore(wish.bookmark)
-        stack = settings.environment
-        talk.record(Restored(database.db.name, wish.bookmark, now, wish.by, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
-        talk.say(f"Restored. To return to the state before: crane restore -s {stack} -d {wish.database} --bookmark {now} --lose-writes")
+        back = f"crane restore -s {settings.environment} -d {wish.database} --bookmark {now} --lose-writes"
+        talk.say(f"  To return to the state that it has now: {back}")
+        await _recorded(database, wish, now, talk)
+        talk.say("Restored.")
         after, counts_after = await read_ledger(database.db), await counted(database.db)
         for line in _after(counts, counts_after) + _agreement(settings, outputs, database, ledger, after):
             talk.say(line)
     return True
+
+
+async def _recorded(database: ManagedDatabase, wish: Wish, now: str, talk: Talk) -> None:
+    """Restore, with a record that begins before and is ended after it: nobody can ask D1 later whether it was done."""
+    record = Restored(database.db.name, wish.bookmark, now, wish.by, _moment(), ended=False)
+    talk.record(record)
+    try:
+        await database.db.restore(wish.bookmark)
+    except RefusedError:
+        talk.record(None)
+        raise
+    talk.record(replace(record, on=_moment(), ended=True))
+
+
+def _moment() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 async def counted(db: D1) -> dict[str, int]:

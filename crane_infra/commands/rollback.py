@@ -73,9 +73,19 @@ async def _roll_back(stack: Stack, wish: Wish, say: Callable[[str], None], agree
         if not agreed():
             return False
         made = mark("rollback", rollback.target.digest, left=rollback.left, reason=wish.reason)
-        await move_all(account, rollback.moves, made, force="secrets" in wish.accepted)
-        await _check(stack, account, rollback.target, say)
+        try:
+            await move_all(account, rollback.moves, made, force="secrets" in wish.accepted)
+            await _check(stack, account, rollback.target, say)
+        except asyncio.CancelledError:
+            raise interrupted(rollback.target) from None
     return True
+
+
+def interrupted(proof: Proof) -> LiveError:
+    """The error where Ctrl-C or SIGTERM ends the command after it has begun to move workers: nobody knows how many have moved."""
+    digest = proof.digest[:12]
+    what = "was interrupted while its workers moved, so two releases may serve side by side"
+    return LiveError(f"rollback to {digest}", what, f"Run crane rollback -s production {digest} again: it goes on from there")
 
 
 async def _check(stack: Stack, account: Account, proof: Proof, say: Callable[[str], None]) -> None:

@@ -1,20 +1,25 @@
 """What ``crane rollout`` does with a rollout that holds: it says where each worker stands, goes on, or puts the old versions back.
 
-The deployments are the only state. Going on asks the same gate as an update; putting back asks nothing.
+The deployments are the only state, so a command that did not come to its end is run again: it moves those that stayed behind. Going on asks
+the same gate as an update; putting back asks nothing.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from crane_infra.commands.apply import State, require_proven
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.services import called_first
 from crane_infra.config.settings import Settings
-from crane_infra.errors import LiveError
+from crane_infra.d1.sdk import again
+from crane_infra.errors import ApiError, LiveError
 from crane_infra.live.account import Account, Deployment, open_account
 from crane_infra.live.mark import Mark
 from crane_infra.release.manifest import read_release
 from crane_infra.traffic.deploy import deploy
+from crane_infra.traffic.outcome import AGAIN
 from crane_infra.traffic.place import WHOLE
 
 _WHERE = "rollout"
@@ -48,36 +53,67 @@ async def status(settings: Settings) -> list[str]:
         return [rolling.summary for rolling in await _rolling(account, settings)] or ["no rollout is under way"]
 
 
-async def abort(settings: Settings) -> list[str]:
-    """Put the old version of each worker back. Raises LiveError where there is no rollout, ApiError where the API fails."""
-    async with open_account(settings) as account:
-        workers = _required(await _rolling(account, settings), settings)
-        for rolling in workers:
-            await deploy(account, rolling.script, {rolling.old: WHOLE}, Mark("abort", rolling.mark.release), force=True)
-        return [f"worker {rolling.script}: {rolling.old} serves everybody again, alone" for rolling in workers]
+async def abort(settings: Settings, say: Callable[[str], None]) -> None:
+    """Put the old version of each worker back. Raises LiveError where there is no rollout, or a worker cannot be moved."""
+    async with open_account(settings) as account, _all_or_said(settings):
+        for rolling in _required(await _rolling(account, settings), settings):
+            await _move(account, rolling, {rolling.old: WHOLE}, Mark("abort", rolling.mark.release))
+            say(f"worker {rolling.script}: {rolling.old} serves everybody again, alone")
 
 
-async def go_on(settings: Settings, catalog: Catalog, state: State, log: Callable[[str], None]) -> list[str]:
+async def go_on(settings: Settings, catalog: Catalog, state: State, say: Callable[[str], None]) -> None:
     """Give the new version of each worker the share of the next step, or everything after the last.
 
-    Raises GateError where production's gate is closed for these files or production is frozen, LiveError where there is no rollout or it is of another release.
+    Raises GateError where production's gate is closed for these files or production is frozen, LiveError where there is no rollout, it is of
+    another release, or a worker cannot be moved.
     """
     digest = read_release(catalog, settings.workers_dir).digest
     if settings.environment == "production":
         staging, production = state.outputs_of("staging"), state.outputs_of("production")
-        await require_proven(settings, catalog, staging, production, state.freeze_of("production"), log)
-    async with open_account(settings) as account:
+        await require_proven(settings, catalog, staging, production, state.freeze_of("production"), say)
+    async with open_account(settings) as account, _all_or_said(settings):
         workers = _required([each for each in await _rolling(account, settings) if each.mark.purpose == "canary"], settings)
         if others := [each for each in workers if not each.mark.is_of(digest)]:
             what = f"{others[0].script} rolls out release {others[0].mark.release}, but these files are release {digest[:12]}"
             raise LiveError(_WHERE, what, "Check out the files of that release, or abort it")
-        said = []
-        for rolling in workers:
-            share = next((step for step in settings.rollout_of(rolling.worker).steps if step > rolling.share), WHOLE)
+        steps = {rolling.worker: settings.rollout_of(rolling.worker).steps for rolling in workers}
+        for rolling, share in next_shares(workers, steps):
             shares = {rolling.new: WHOLE} if share == WHOLE else {rolling.old: WHOLE - share, rolling.new: share}
-            await deploy(account, rolling.script, shares, Mark("canary", rolling.mark.release), force=True)
-            said.append(f"worker {rolling.script}: {rolling.new} now has {share:g}%")
-        return [*said, f"Next: pulumi up -s {settings.environment}, which watches this step and goes on"]
+            await _move(account, rolling, shares, Mark("canary", rolling.mark.release))
+            say(f"worker {rolling.script}: {rolling.new} now has {share:g}%")
+    say(f"Next: pulumi up -s {settings.environment}, which watches this step and goes on")
+
+
+def next_shares(workers: Sequence[Rolling], steps: Mapping[str, Sequence[float]]) -> list[tuple[Rolling, float]]:
+    """The workers that move now, each with its next share; ``steps`` are by worker.
+
+    Those that are behind the others move first: a command that ended half way has not moved them. Those that have taken all their steps wait
+    for the rest, as in an update.
+    """
+    left = {rolling.worker: [step for step in steps[rolling.worker] if step > rolling.share] for rolling in workers}
+    stepping = [rolling for rolling in workers if left[rolling.worker]]
+    if not stepping:
+        return [(rolling, WHOLE) for rolling in workers]
+    taken = {rolling.worker: len(steps[rolling.worker]) - len(left[rolling.worker]) for rolling in stepping}
+    return [(rolling, left[rolling.worker][0]) for rolling in stepping if taken[rolling.worker] == min(taken.values())]
+
+
+async def _move(account: Account, rolling: Rolling, shares: Mapping[str, float], made: Mark) -> None:
+    try:
+        await again(lambda: deploy(account, rolling.script, shares, made, force=True))
+    except ApiError as error:
+        raise LiveError(f"worker {rolling.script}", f"could not be moved: {error.what}", f"{error.todo.rstrip('.')}, then {AGAIN}") from None
+
+
+@asynccontextmanager
+async def _all_or_said(settings: Settings) -> AsyncIterator[None]:
+    """Where Ctrl-C or SIGTERM ends the command, say that some workers may have moved and others not."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        what = "was interrupted, so some workers may have moved and others not"
+        todo = f"Look with crane rollout status -s {settings.environment}, then {AGAIN}: it moves the rest"
+        raise LiveError(_WHERE, what, todo) from None
 
 
 def _required(workers: Sequence[Rolling], settings: Settings) -> Sequence[Rolling]:

@@ -1,4 +1,7 @@
-"""The record of the last restore of a stack's databases, as a tag of the stack: a record in the database would go back with it. Pure."""
+"""The record of the last restore of a stack's databases, as a tag of the stack: a record in the database would go back with it. Pure.
+
+It is written before the restore and again after it, so one that was cut short, which only D1 could tell, is not forgotten.
+"""
 
 import json
 from collections.abc import Mapping
@@ -19,6 +22,9 @@ class _Tag(Frozen):
     was: str
     by: str = ""
     on: str = ""
+    """When it ended."""
+    at: str = ""
+    """When it began; only of one that has not ended."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Restored:
     before: str
     by: str
     on: str
+    ended: bool = True
+    """False: it began then, and nobody has recorded its end."""
 
     @property
     def tag(self) -> str:
@@ -39,7 +47,7 @@ class Restored:
             "to": self.bookmark,
             "was": self.before,
             "by": self.by[:_LONGEST_NAME],
-            "on": self.on,
+            "on" if self.ended else "at": self.on,
         }
         return json.dumps(parts, separators=(",", ":"))
 
@@ -47,7 +55,11 @@ class Restored:
     def summary(self) -> str:
         """What was done, for a person."""
         by = f" by {self.by}" if self.by else ""
-        return f"database {self.database} was restored on {self.on}{by} to {self.bookmark}; the state before was {self.before}"
+        was = f"the state before was {self.before}"
+        if not self.ended:
+            began = f"a restore of database {self.database} to {self.bookmark} began on {self.on}{by} and did not say how it ended"
+            return f"{began}; {was}. Run it again, or restore that state"
+        return f"database {self.database} was restored on {self.on}{by} to {self.bookmark}; {was}"
 
 
 def read_restored(tags: Mapping[str, str]) -> Restored | None:
@@ -56,4 +68,4 @@ def read_restored(tags: Mapping[str, str]) -> Restored | None:
         tag = _Tag.model_validate_json(tags.get(TAG, ""))
     except ValidationError:
         return None
-    return Restored(tag.database, tag.to, tag.was, tag.by, tag.on)
+    return Restored(tag.database, tag.to, tag.was, tag.by, tag.on or tag.at, ended=bool(tag.on))

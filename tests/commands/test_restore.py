@@ -27,7 +27,7 @@ class Said:
 
     def __init__(self, *, agrees: bool = True) -> None:
         self.lines: list[str] = []
-        self.records: list[Restored] = []
+        self.records: list[Restored | None] = []
         self.talk = Talk(self.lines.append, lambda: agrees, self.records.append)
 
     @property
@@ -108,11 +108,14 @@ def test_the_release_that_serves_gets_its_migrations_again(production: Productio
 def test_the_state_before_comes_back_in_the_same_way_and_both_are_recorded(production: Production) -> None:
     first, second = Said(), Said()
     restored(production, early(production), first)
-    (record,) = first.records
+    begun, record = first.records
+    assert begun
+    assert record
     restored(production, record.before, second)
     assert rows(production) == ["kept", "later"]
     assert read_restored({TAG: record.tag}) == Restored(record.database[:24], early(production), record.before, "ann", record.on)
-    assert len(record.tag.encode()) <= 256
+    assert read_restored({TAG: begun.tag}) == Restored(record.database[:24], early(production), record.before, "ann", begun.on, ended=False)
+    assert max(len(each.tag.encode()) for each in (begun, record)) <= 256
 
 
 def test_a_restore_that_takes_back_no_migration_says_so(production: Production) -> None:
@@ -127,11 +130,11 @@ def test_a_bookmark_that_is_none_is_refused_by_name(production: Production) -> N
     said = Said()
     with pytest.raises(CraneError, match="invalid bookmark: nothing"):
         restored(production, "nothing", said)
-    assert (rows(production), said.records) == (["kept", "later"], [])
+    assert (rows(production), said.records[1:]) == (["kept", "later"], [None])
 
 
 def test_a_lost_reply_does_not_matter(production: Production, faults: Faults) -> None:
     said = Said()
     with faults.fault(ROUTE, Drop("after-commit")):
         assert restored(production, early(production), said)
-    assert (rows(production), len(said.records)) == (["kept"], 1)
+    assert (rows(production), len(said.records)) == (["kept"], 2)

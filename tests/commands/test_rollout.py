@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from crane_infra.commands.apply import State
-from crane_infra.commands.rollout import abort, go_on, status
+from crane_infra.commands.rollout import Rolling, abort, go_on, next_shares, status
 from crane_infra.config.rollout import Rollout
 from crane_infra.config.settings import Settings
 from crane_infra.errors import GateError, LiveError
+from crane_infra.live.account import Deployment
 from crane_infra.live.mark import mark
 from crane_infra.release.freeze import Freeze
 from crane_infra.release.outputs import StackOutputs
@@ -49,8 +50,9 @@ def begins(account: ProvenAccount, digest: str) -> str:
 
 def continues(account: ProvenAccount, settings: Settings, staging: StackOutputs | None = None, freeze: Freeze | None = None) -> list[str]:
     """``crane rollout continue``."""
-    outputs = {"staging": staging or account.stack("staging"), "production": account.stack("production")}
-    return asyncio.run(go_on(settings, account.catalog, State(outputs.__getitem__, lambda _: freeze), lambda _: None))
+    outputs, said = {"staging": staging or account.stack("staging"), "production": account.stack("production")}, list[str]()
+    asyncio.run(go_on(settings, account.catalog, State(outputs.__getitem__, lambda _: freeze), said.append))
+    return said
 
 
 def test_each_continue_takes_one_step_and_the_last_one_gives_everything(account: ProvenAccount, settings: Settings) -> None:
@@ -75,5 +77,26 @@ def test_the_files_of_another_release_take_no_step_and_an_abort_needs_no_files(a
     begins(account, "f" * 64)
     with pytest.raises(LiveError, match=r"rolls out release f{12}, but these files are release"):
         continues(account, settings)
-    old = account.versions["production"]
-    assert asyncio.run(abort(settings)) == [f"worker {account.script('production')}: {old} serves everybody again, alone"]
+    old, said = account.versions["production"], list[str]()
+    asyncio.run(abort(settings, said.append))
+    assert said == [f"worker {account.script('production')}: {old} serves everybody again, alone"]
+
+
+def rolling(worker: str, share: float) -> Rolling:
+    """A worker that has this share."""
+    return Rolling(worker, worker, "old", "new", Deployment("1", {"old": 100 - share, "new": share}), mark("canary", "f" * 64))
+
+
+@pytest.mark.parametrize(
+    ("shares", "steps", "moves"),
+    [
+        pytest.param({"a": 10, "b": 10}, {"a": (10, 50), "b": (10, 50)}, {"a": 50, "b": 50}, id="all take a step together"),
+        pytest.param({"a": 50, "b": 10}, {"a": (10, 50), "b": (10, 50)}, {"b": 50}, id="one that a killed command left behind comes first"),
+        pytest.param({"a": 10, "b": 20}, {"a": (10, 50), "b": (20,)}, {"a": 50}, id="one without more steps waits for the rest"),
+        pytest.param({"a": 50, "b": 20}, {"a": (10, 50), "b": (20,)}, {"a": 100, "b": 100}, id="everything after the last step of all"),
+        pytest.param({"a": 50}, {"a": ()}, {"a": 100}, id="the setting is gone"),
+    ],
+)
+def test_who_moves_next(shares: dict[str, float], steps: dict[str, tuple[float, ...]], moves: dict[str, float]) -> None:
+    workers = [rolling(worker, share) for worker, share in shares.items()]
+    assert {one.worker: share for one, share in next_shares(workers, steps)} == moves

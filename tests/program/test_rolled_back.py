@@ -8,14 +8,18 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
 from crane_infra.rehearsal.asking_client import Answers, Question, Traffic
+from local_cloud.faults.model import CommitThenHold, Hold
 from tests import command_line
+from tests.forked import forked
 from tests.repository import ROOT
 from tests.world.copies import promoted_world
 from tests.world.engine import Json, Result
+from tests.world.started import until
 from tests.world.world import World, edit
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -23,6 +27,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 CONTEXT, CLASSIFIER = "crane-context", "crane-classifier"
 DATABASE, NEW = "crane-context-db-prod", "0009_notes.sql"
 OLD_TEXT = "which agent sessions are alive"
+DEPLOY = "POST /accounts/{a}/workers/scripts/{name}/deployments"
 
 
 def crane(world: World, *words: str) -> subprocess.CompletedProcess[str]:
@@ -203,3 +208,50 @@ class TestANewerRelease:
         assert newer.serving == versions(newer.proof)
         assert newer.proof["workers"][CONTEXT]["tag"] == releases.new["workers"][CONTEXT]["tag"]
         assert newer.serving[CONTEXT] not in (versions(releases.old)[CONTEXT], versions(releases.new)[CONTEXT])
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A rollback of both workers that was killed when one had moved, and the command after it."""
+
+    verify: subprocess.CompletedProcess[str]
+    again: subprocess.CompletedProcess[str]
+    serving: dict[str, str]
+    answers: Answers
+
+
+@pytest.fixture(scope="module")
+def killed(releases: Releases, newer: Newer) -> Killed:
+    """``kill -9`` of the real command, while the call that moves the second worker is held."""
+    world, versions_before = releases.world, versions(releases.old)
+    releases.traffic.phase()
+    back = ("rollback", releases.old["digest"], "--yes")
+    with (
+        world.faults.fault(DEPLOY, CommitThenHold(), saying=versions_before[CONTEXT]) as moved,
+        world.faults.fault(DEPLOY, Hold(), saying=versions_before[CLASSIFIER]) as waits,
+        forked(lambda: crane(world, *back), world.project.folder) as process,
+    ):
+        process.reaches(moved, waits)
+        until(lambda: releases.serving[CONTEXT] == versions_before[CONTEXT], "the first worker")
+        process.ends_by(SIGKILL)
+        assert releases.serving[CLASSIFIER] == newer.serving[CLASSIFIER]
+        verify = crane(world, "verify")
+    again = crane(world, *back)
+    assert releases.traffic.asked_again(60)
+    return Killed(verify, again, releases.serving, releases.traffic.phase())
+
+
+class TestARollbackThatIsKilled:
+    def test_is_named_by_verify(self, releases: Releases, killed: Killed) -> None:
+        assert killed.verify.returncode == 3
+        assert f"crane rollback -s production {releases.old['digest'][:12]}" in killed.verify.stdout
+
+    def test_is_ended_by_the_same_command(self, releases: Releases, killed: Killed) -> None:
+        assert killed.again.returncode == 0, killed.again.stderr
+        assert killed.serving == versions(releases.old)
+
+    def test_shows_nobody_a_version_that_was_not_proven(self, releases: Releases, newer: Newer, killed: Killed) -> None:
+        proven = {*versions(releases.old).values(), *versions(newer.proof).values()}
+        assert killed.answers.faults == []
+        assert killed.answers.count > 0
+        assert all(any(version in answer for version in proven) for answer in killed.answers.versions)

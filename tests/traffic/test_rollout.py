@@ -131,7 +131,9 @@ class TestAPerson:
     async def decided(self, made: Release, settings: Settings) -> list[str]:
         """Status, then abort."""
         own = settings.model_copy(update={"workers": {made.script: WorkerSettings(url=made.candidate.target.url)}})
-        return [*await commands.status(own), *await commands.abort(own), *await commands.status(own)]
+        said = await commands.status(own)
+        await commands.abort(own, said.append)
+        return [*said, *await commands.status(own)]
 
     async def test_sees_where_a_rollout_holds_and_puts_the_old_version_back(self, account: Account, api: Api, settings: Settings) -> None:
         made = release(api)

@@ -6,6 +6,7 @@ traffic, then the run that ends.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from signal import SIGKILL
 from subprocess import CompletedProcess
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from crane_infra.rehearsal.asking_client import Answers, Question, Traffic
 from local_cloud.faults.model import CommitThenHold, Hold
 from tests.command_line import crane
+from tests.forked import forked
 from tests.repository import ROOT
 from tests.world.copies import proven_world
 from tests.world.engine import Json, Result
@@ -154,6 +156,8 @@ class Rolled:
 
     held: Result
     status: str
+    halfway: str
+    """What ``crane rollout status`` said after a ``continue`` that was killed when one worker had moved."""
     continued: str
     last: Result
     answering: dict[str, str]
@@ -169,9 +173,15 @@ def rolled(world: World, story: Story) -> Rolled:
     for worker in WORKERS:
         edit(world.workers / worker / "dist" / "index.js", "// next", "// in steps")
     held = world.up("staging")
-    status, continued = (said(world, "rollout", word, "-s", "staging") for word in ("status", "continue"))
+    status = said(world, "rollout", "status", "-s", "staging")
+    with world.faults.fault(DEPLOY, Hold(), nth=2) as fault:
+        with forked(lambda: said(world, "rollout", "continue", "-s", "staging"), world.project.folder) as process:
+            process.reaches(fault)
+            process.ends_by(SIGKILL)
+        halfway = said(world, "rollout", "status", "-s", "staging")
+        continued = said(world, "rollout", "continue", "-s", "staging")
     last = world.up("staging")
-    return Rolled(held, status, continued, last, answering(world))
+    return Rolled(held, status, halfway, continued, last, answering(world))
 
 
 def said(world: World, *words: str) -> str:
@@ -189,7 +199,11 @@ class TestARolloutThatHolds:
 
     def test_is_shown_and_goes_on_where_a_person_says_so(self, rolled: Rolled) -> None:
         assert rolled.status.count("at 50%") == len(WORKERS)
-        assert rolled.continued.count("now has 100%") == len(WORKERS)
+        assert rolled.continued.count("now has 100%") == 1
+
+    def test_goes_on_with_the_worker_that_a_killed_command_left_behind(self, rolled: Rolled) -> None:
+        assert rolled.halfway.count("at 50%") == 1
+        assert rolled.halfway.split("worker ")[1].split(":")[0] in rolled.continued
 
     def test_is_proven_by_the_next_run(self, world: World, rolled: Rolled) -> None:
         assert rolled.last.exit == 0, rolled.last.output
