@@ -102,7 +102,9 @@ async def _move(account: Account, rolling: Rolling, shares: Mapping[str, float],
     try:
         await again(lambda: deploy(account, rolling.script, shares, made, force=True))
     except ApiError as error:
-        raise LiveError(f"worker {rolling.script}", f"could not be moved: {error.what}", f"{error.todo.rstrip('.')}, then {AGAIN}") from None
+        raise LiveError(
+            f"worker {rolling.script}", f"could not be moved: {error.what}", f"{error.todo.rstrip('.')}, then {AGAIN}"
+        ) from None
 
 
 @asynccontextmanager
