@@ -45,8 +45,8 @@ class _Bench:
         """Create a database, and return the command that migrates it."""
         database_id = self._database(name)
         # The command does not use the catalog's second database, but the stack must name it.
-        ids = dict.fromkeys(catalog.crane().databases, database_id)
-        project.adopt(self.here, _STACK, ids)
+        adopted = {known: {"name": name, "adopt": database_id} for known in catalog.crane().databases}
+        project.configure(self.here, _STACK, {"databases": adopted})
         command = [str(Path(sys.executable).parent / "crane"), "migrations", "apply", "-s", _STACK, "-d", _DATABASE]
         environ = {**self.environ, "PULUMI_OPTION_CWD": str(self.here.folder)}
         return lambda: _run(command, environ)

@@ -9,7 +9,7 @@ from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.errors import RehearsalError
 from crane_infra.rehearsal import engine, local_project, project
-from crane_infra.rehearsal.existing_account import make_existing
+from crane_infra.rehearsal.existing_account import STRAY, make_existing
 from local_cloud import daemon
 
 app = typer.Typer(no_args_is_help=True, help="The local cloud: Workers and D1 on this machine, no account needed.")
@@ -28,7 +28,8 @@ def up(port: PortOption = 0, existing: ExistingOption = False) -> None:  # noqa:
     if existing:
         make_existing(here, local.account, catalog.crane(), local.environ)
     typer.echo(f"The local cloud is {'already ' if was_running else ''}running: {local.cloud.api_url}, account {local.cloud.account_id}")
-    typer.echo('Next: eval "$(crane local env)", then pulumi up -s staging')
+    then = f"crane adopt -s staging --give-up {STRAY[0]} --write, and pulumi up -s staging" if existing else "pulumi up -s staging"
+    typer.echo(f'Next: eval "$(crane local env)", then {then}')
 
 
 @app.command()

@@ -20,14 +20,19 @@ def require_consistent(catalog: Catalog, settings: Settings, others: Mapping[str
 
     Raises SettingsError with the path of the first fault.
     """
-    _require_same_names("databases", settings, catalog.databases, settings.databases)
-    _require_same_names("workers", settings, catalog.workers, settings.workers)
+    require_same_names(catalog, settings)
     for name in settings.workers:
         variables_of(name, catalog, settings)
         bindings_of(name, catalog, settings)
         _require_known_services(name, catalog, settings)
     _require_own_databases(settings, {place: _map(other.get("databases")) for place, other in others.items()})
     _require_own_resources(catalog, settings, others)
+
+
+def require_same_names(catalog: Catalog, settings: Settings) -> None:
+    """Raise SettingsError for the first database or worker that only the catalog or only the stack file has."""
+    _require_same_names("databases", settings, catalog.databases, settings.databases)
+    _require_same_names("workers", settings, catalog.workers, settings.workers)
 
 
 def _require_same_names(kind: str, settings: Settings, declared: Collection[str], configured: Collection[str]) -> None:

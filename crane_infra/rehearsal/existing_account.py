@@ -12,7 +12,7 @@ from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import ENVIRONMENTS, Environment
 from crane_infra.errors import RehearsalError
 from crane_infra.migrations.files.read import from_empty
-from crane_infra.rehearsal.project import PROJECT, Project, adopt, config, secrets_of
+from crane_infra.rehearsal.project import PROJECT, Project, config, secrets_of
 from crane_infra.release.bundle import Bundle, read_bundle
 from crane_infra.release.schemas import read_schema_files
 from local_cloud.client import Account
@@ -42,11 +42,12 @@ Ids = dict[str, str]
 
 
 def make_existing(project: Project, account: Account, catalog: Catalog, environ: Mapping[str, str]) -> None:
-    """Set up the account, and let both stacks of ``project`` adopt it. Does nothing if they already do.
+    """Set up the account, which both stacks of ``project`` can adopt. Does nothing if that was done before.
 
     Raises RehearsalError if the account is not empty or refuses a call, and BundleError or MigrationError for a file that cannot be read.
     """
-    if all(_adopts(project, environment) for environment in ENVIRONMENTS):
+    done = project.cloud / "existing"
+    if done.exists():
         return
     if not account.is_empty():
         raise RehearsalError(str(project.folder), "its local cloud already has workers or databases", "Stop it and delete the folder first")
@@ -56,11 +57,7 @@ def make_existing(project: Project, account: Account, catalog: Catalog, environ:
         databases = {name: setup.database(name) for name in catalog.databases}
         for name in catalog.workers:
             setup.worker(name, databases)
-        adopt(project, environment, databases, give_up=[STRAY[0]])
-
-
-def _adopts(project: Project, environment: Environment) -> bool:
-    return all("adopt" in database for database in config(project, environment)[f"{PROJECT}:databases"].values())
+    done.touch()
 
 
 def deploy_manually(account: Account, script: str, code: str) -> str:

@@ -10,7 +10,7 @@ import secrets
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,14 +96,6 @@ def configure(project: Project, environment: str, changed: Mapping[str, Any]) ->
     merged = {**content["config"], **{f"{PROJECT}:{key}": value for key, value in changed.items()}}
     content["config"] = {key: value for key, value in merged.items() if value is not None}
     path.write_text(_dump(content), encoding="utf-8")
-
-
-def adopt(project: Project, environment: str, ids: Mapping[str, str], *, give_up: Sequence[str] = ()) -> None:
-    """Let a local stack adopt its workers, which may lose what ``give_up`` names, and the databases with these ids."""
-    own = config(project, environment)
-    databases = {name: {**one, "adopt": ids[name]} for name, one in own[f"{PROJECT}:databases"].items()}
-    workers = {name: {**one, "adopt": True, "give-up": list(give_up)} for name, one in own[f"{PROJECT}:workers"].items()}
-    configure(project, environment, {"databases": databases, "workers": workers})
 
 
 def secrets_of(project: Project, environ: Mapping[str, str], environment: str) -> dict[str, str]:

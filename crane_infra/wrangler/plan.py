@@ -1,6 +1,5 @@
 """Plans an import: reads the files of wrangler and the clone's own, and says what each file would become. Writes nothing."""
 
-import difflib
 import os
 import shlex
 from collections.abc import Sequence
@@ -9,36 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from crane_infra.config.catalog import Catalog
+from crane_infra.config.file_change import FileChange, text_of
+from crane_infra.config.stack_edit import edited, merged
 from crane_infra.config.stackfile import project_name, stack_config
-from crane_infra.errors import WranglerError
 from crane_infra.wrangler.findings import Findings, Note, printable
 from crane_infra.wrangler.read import TOP, WranglerFile, read_file
 from crane_infra.wrangler.source import source
-from crane_infra.wrangler.stackfile import edited, merged
 from crane_infra.wrangler.translate import Translated, translate
-
-
-@dataclass(frozen=True)
-class Change:
-    """A file of the clone, before and after."""
-
-    path: Path
-    name: str
-    before: str
-    after: str
-
-    @property
-    def diff(self) -> str:
-        """What changes, as a unified diff; empty where nothing does."""
-        before, after = (text.splitlines(keepends=True) for text in (self.before, self.after))
-        return "".join(difflib.unified_diff(before, after, self.name, self.name))
-
-    def write(self) -> None:
-        """Write the file; raises WranglerError."""
-        try:
-            self.path.write_text(self.after, encoding="utf-8")
-        except OSError as error:
-            raise WranglerError(self.name, f"cannot be written ({type(error).__name__})", "Correct its permissions") from None
 
 
 @dataclass(frozen=True)
@@ -46,7 +22,7 @@ class Plan:
     """What an import does: how the environments are taken, the files, what is not carried over, and what is left to do."""
 
     environments: tuple[str, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     notes: tuple[Note, ...]
     steps: tuple[str, ...]
 
@@ -60,13 +36,13 @@ def plan_import(paths: Sequence[Path], root: Path, staging: str | None, producti
     translated = translate(files, findings)
     project = project_name(root)
     catalog = root / "crane_infra" / "catalog.py"
-    changes = [Change(catalog, "crane_infra/catalog.py", _text_of(catalog), source(translated.catalog))]
+    changes = [FileChange(catalog, "crane_infra/catalog.py", text_of(catalog), source(translated.catalog))]
     for place, said in translated.stacks.items():
         file = root / f"Pulumi.{place}.yaml"
-        before = _text_of(file)
+        before = text_of(file)
         settings = _with_the_users(stack_config(root, place), project, place, said, translated)
         settings["workers-dir"] = Path(os.path.relpath(said["workers-dir"], root)).as_posix()
-        changes.append(Change(file, file.name, before, edited(before, file.name, project, settings)))
+        changes.append(FileChange(file, file.name, before, edited(before, file.name, project, settings)))
     steps = _steps(translated, files)
     return Plan(tuple(map(_mapping, files)), tuple(changes), findings.notes, steps)
 
@@ -97,15 +73,6 @@ def _drop_unknown(entry: dict[str, Any], catalog: Catalog, worker: str) -> None:
     for kind, names in known.items():
         if isinstance(inner := entry.get(kind), dict):
             entry[kind] = {name: value for name, value in inner.items() if name in names}
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError) as error:
-        raise WranglerError(path.name, f"cannot be opened as text ({type(error).__name__})", "Save it as UTF-8") from None
 
 
 def _mapping(file: WranglerFile) -> str:

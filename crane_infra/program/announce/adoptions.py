@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, SettingsError
+from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError
 from crane_infra.live.account import Account, open_account
-from crane_infra.live.adoption import Loss, changes, losses
+from crane_infra.live.adoptable import Found, database_adoption, worker_adoption
 from crane_infra.live.at_once import all_at_once
-from crane_infra.migrations.ledger import Ledger, read_ledger
-from crane_infra.migrations.own_tables import TABLES
 from crane_infra.program.announce.declared import declared_worker
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking
@@ -65,13 +63,13 @@ def _first_time(prepared: Prepared, kind: str) -> list[str]:
     return [name for name, settings in declared.items() if getattr(settings, "adopt", None) and name not in known]
 
 
-Found = RecordedAdoption | CraneError
-
-
 async def _adoptions(prepared: Prepared, workers: list[str], databases: list[str]) -> list[Found]:
     """What is adopted, and what stands in its way; a fault of one hides none of another."""
     async with open_account(prepared.settings) as account:
-        looks = [*(_worker(account, prepared, name) for name in workers), *(_database(account, prepared, name) for name in databases)]
+        looks = [
+            *(_worker(account, prepared, name) for name in workers),
+            *(database_adoption(account, prepared.settings, name) for name in databases),
+        ]
         return [found for each in await all_at_once(map(_caught, looks)) for found in each]
 
 
@@ -83,49 +81,5 @@ async def _caught(look: Awaitable[Sequence[Found]]) -> Sequence[Found]:
 
 
 async def _worker(account: Account, prepared: Prepared, name: str) -> list[Found]:
-    settings = prepared.settings
-    script = settings.script(name)
-    live = await account.worker(script)
-    if live is None:
-        where = f"{settings.file} workers.{name}.adopt"
-        raise SettingsError(where, f"the account has no worker {script} to adopt", "Remove adopt, and this stack creates it")
-    declared = declared_worker(prepared, name)
-    differences = changes(live, declared) or ["nothing else changes"]
-    texts = ("its code is replaced by this release", *map(prepared.redact, differences))
-    adoption = RecordedAdoption(kind="worker", name=script, changes=texts)
-    undeclared = [loss for loss in losses(live, declared) if loss.name not in settings.workers[name].give_up]
-    return [adoption, *([_refusal(prepared, name, undeclared)] if undeclared else [])]
-
-
-def _refusal(prepared: Prepared, name: str, undeclared: list[Loss]) -> SettingsError:
-    settings, given_up = prepared.settings, prepared.settings.workers[name].give_up
-    what = (
-        f"adopting {settings.script(name)} would drop what no file declares: {prepared.redact(', '.join(loss.text for loss in undeclared))}"
-    )
-    names = ", ".join(dict.fromkeys([*given_up, *(loss.name for loss in undeclared)]))
-    todo = f"Declare it (docs/adopting.md says where), or give it up in {settings.file}: give-up: [{names}]"
-    return SettingsError(f"{settings.file} workers.{name}", what, todo)
-
-
-async def _database(account: Account, prepared: Prepared, name: str) -> list[Found]:
-    settings = prepared.settings
-    database = settings.databases[name]
-    database_id, where = database.adopt or "", f"{settings.file} databases.{name}"
-    live_name = await account.database_name(database_id)
-    if live_name is None:
-        raise SettingsError(f"{where}.adopt", f"the account has no database {database_id}", "Correct the id: wrangler d1 list shows them")
-    if live_name != database.name:
-        what = f"the database {database_id} is called {live_name}, not {database.name}"
-        raise SettingsError(f"{where}.name", what, f"Write name: {live_name}")
-    ledger = await read_ledger(account.database(database_id, database.name))
-    changes = ["its data stays", *_own_tables(ledger)]  # announce/migrations.py says what is imported and what is pending
-    replication = await account.read_replication(database_id)
-    if database.read_replication and replication != database.read_replication:
-        changes.append(f"read replication: {replication} becomes {database.read_replication}")
-    return [RecordedAdoption(kind="database", name=database.name, changes=tuple(changes))]
-
-
-def _own_tables(ledger: Ledger) -> Iterator[str]:
-    """Teams that compare the schema of a database with a digest have to know them."""
-    if missing := sorted(TABLES - {name for kind, name, _ in ledger.objects if kind == "table"}):
-        yield f"tables of crane are added: {', '.join(missing)}"
+    live = await account.worker(prepared.settings.script(name))
+    return worker_adoption(live, declared_worker(prepared, name), prepared.settings, name, prepared.redact)

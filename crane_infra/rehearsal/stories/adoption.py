@@ -40,6 +40,7 @@ class Adoption:
         """The steps, in order."""
         return [
             StoryStep("start a local cloud with the account as it is today: deployed without Pulumi, full of data", self.start),
+            StoryStep("let crane adopt find both environments: the stack files get ids and settings, nothing is changed", self.find),
             StoryStep("start a client that calls production's workers without a pause", self.ask),
             StoryStep("preview both stacks: the changes by adoption are listed, nothing is replaced or deleted", self.preview),
             StoryStep("update staging: everything is adopted, and the pending migrations are applied once", lambda: self.adopt("staging")),
@@ -57,6 +58,19 @@ class Adoption:
         make_existing(stage.project, stage.account, stage.catalog, stage.environ)
         self._before = take(stage.account)
         return f"{len(self._before.workers)} workers, {len(self._before.databases)} databases, {self._before.rows} rows"
+
+    def find(self) -> str:
+        """Let ``crane adopt`` write both stack files, at the same time."""
+        stage = self._stage
+        with ThreadPoolExecutor() as threads:
+            results = list(threads.map(self._find, ENVIRONMENTS))
+        stage.require(not (losses := lost(self._before, take(stage.account))), ", ".join(losses))
+        return f"{results.count(0)} stack files written"
+
+    def _find(self, environment: Environment) -> int:
+        ended = self._stage.crane("adopt", "--stack", environment, "--give-up", STRAY[0], "--write")
+        self._stage.require(ended.exit == 0, f"crane adopt found what stops the adoption of {environment}: {ended.output}")
+        return ended.exit
 
     def ask(self) -> str:
         """Ask for health, for what needs a key, and for the version, until the last step."""

@@ -3,23 +3,27 @@
 One story on one local cloud: each fixture goes on from the one that it names.
 """
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from crane_infra import catalog
-from crane_infra.rehearsal.existing_account import SCHEDULE, UNDECLARED, make_existing
+from crane_infra.rehearsal.existing_account import SCHEDULE, UNDECLARED
 from crane_infra.rehearsal.snapshot import Snapshot, lost, take
 from local_cloud.client import Account
 from tests.world.copies import fresh_world
 from tests.world.engine import Result
+from tests.world.existing import adopt, exist, let_adopt
 from tests.world.world import World, edited
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 CONTEXT, CLASSIFIER = "crane-context-db", "crane-classifier-db"
+GIVEN_UP = [word for name in ("SET_BY_HAND", "limits", "placement") for word in ("--give-up", name)]
+Command = subprocess.CompletedProcess[str]
 OWN = "tables of crane are added: crane_accepted, crane_migrations, crane_rows"
 NOWHERE = "10ca1000-0000-4000-8000-000000000000"
 
@@ -52,11 +56,9 @@ def setting(world: World, kind: str, of: str, **changed: object) -> Iterator[Non
         world.write_stack_file("staging", before)
 
 
-def give_up(world: World, worker: str, *names: str) -> None:
-    """Let staging's file give up what no file declares."""
-    content = world.stack_file("staging")
-    content["config"]["crane-infra:workers"][worker]["give-up"] = list(names)
-    world.write_stack_file("staging", content)
+def live_id(world: World, name: str) -> str:
+    """The id of a database at Cloudflare."""
+    return next(str(one["uuid"]) for one in world.api("GET", "/d1/database")["result"] if one["name"] == name)
 
 
 def adopted_id(world: World, name: str) -> str:
@@ -66,23 +68,30 @@ def adopted_id(world: World, name: str) -> str:
 
 @dataclass(frozen=True)
 class Existing:
-    """A world whose account exists, and what was in it."""
+    """A world whose account exists, and what was in it; what ``crane adopt`` said of staging, first alone, then as it was told what to give up."""
 
     world: World
     before: Snapshot
+    looked: Command
+    wrote: Command
+    stack_file: Mapping[str, Any]
+    """Staging's file before it was written."""
 
 
 @pytest.fixture(scope="module")
 def existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Existing]:
     """Deployed without Pulumi; both stacks are to adopt it, and neither ever ran."""
     with fresh_world(tmp_path_factory) as world:
-        account = Account(world.cloud)
-        make_existing(world.project, account, catalog.crane(), world.engine.environ)
+        exist(world)
         world.api("PATCH", "/workers/scripts/crane-classifier-staging/settings", {"placement": {"mode": "smart"}, "limits": {"cpu_ms": 50}})
-        world.api("PUT", f"/d1/database/{adopted_id(world, CLASSIFIER)}", {"read_replication": {"mode": "auto"}})
-        give_up(world, "crane-classifier", "SET_BY_HAND", "placement", "limits")
+        world.api("PUT", f"/d1/database/{live_id(world, f'{CLASSIFIER}-staging')}", {"read_replication": {"mode": "auto"}})
         world.faults.reset()
-        yield Existing(world, take(account))
+        before, stack_file, looked = take(Account(world.cloud)), world.stack_file("staging"), adopt(world, "staging")
+        unwritten = world.stack_file("staging")
+        wrote = adopt(world, "staging", *GIVEN_UP, "--write")
+        let_adopt(world, "production")
+        assert unwritten == stack_file
+        yield Existing(world, before, looked, wrote, stack_file)
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +100,73 @@ def preview(existing: Existing) -> Result:
     return well(existing.world.engine.run("preview", "--stack", "staging"))
 
 
+class TestCraneAdopt:
+    """It may only read, says what a run would say, and writes what the stack file lacks."""
+
+    def test_it_names_all_that_stops_the_adoption(self, existing: Existing) -> None:
+        assert existing.looked.returncode == 3, existing.looked.stderr
+        dropped = "would drop what no file declares: the plain_text binding SET_BY_HAND"
+        assert f"Pulumi.staging.yaml workers.crane-context: adopting crane-context-staging {dropped}. " in existing.looked.stdout
+        assert f"{dropped}, limits (cpu_ms 50), placement (mode smart). " in existing.looked.stdout
+        assert "Nothing is written." in existing.looked.stdout
+
+    def test_it_names_what_stays(self, existing: Existing) -> None:
+        logs = "logpush (on); observability.enabled (on); observability.head_sampling_rate (0.25); tags (team:crane)"
+        assert f"  stays as it is: the schedules {SCHEDULE}; {logs}" in existing.looked.stdout
+
+    def test_it_writes_ids_and_what_the_file_lacks_and_nothing_else(self, existing: Existing) -> None:
+        assert existing.wrote.returncode == 0, existing.wrote.stdout + existing.wrote.stderr
+        config, file = existing.stack_file["config"], existing.world.stack_file("staging")["config"]
+        assert {key: value for key, value in file.items() if config.get(key) != value} == {
+            "crane-infra:databases": {
+                name: {**given, "adopt": live_id(existing.world, given["name"])} for name, given in config["crane-infra:databases"].items()
+            },
+            "crane-infra:workers": {
+                name: {**given, "adopt": True, "preview-urls": True, "give-up": given_up}
+                for (name, given), given_up in zip(
+                    sorted(config["crane-infra:workers"].items()), (["SET_BY_HAND", "limits", "placement"], ["SET_BY_HAND"]), strict=True
+                )
+            },
+        }
+
+    def test_it_says_of_the_changes_what_a_preview_says(self, existing: Existing, preview: Result) -> None:
+        lines = [line for line in existing.wrote.stdout.splitlines() if line.startswith("adopts ")]
+        assert len(lines) == 4
+        assert [line for line in lines if line not in preview.output] == []
+
+    def test_a_second_time_it_writes_nothing(self, existing: Existing) -> None:
+        again = adopt(existing.world, "staging", "--write")
+        assert again.returncode == 0
+        assert "Pulumi.staging.yaml says all of this already." in again.stdout
+
+    @pytest.mark.parametrize(
+        ("changed", "said"),
+        [
+            ({"adopt": NOWHERE}, f".adopt: crane-context-staging binds …, and not {NOWHERE}. Write adopt: …, unless"),
+            (
+                {"adopt": None, "name": "another"},
+                f".name: crane-context-staging binds {CONTEXT}-staging (…), and not another. Write name: ",
+            ),
+        ],
+        ids=["id", "name"],
+    )
+    def test_another_database_than_the_one_that_is_bound_stops(self, existing: Existing, changed: dict[str, object], said: str) -> None:
+        with setting(existing.world, "databases", CONTEXT, **changed):
+            stopped = adopt(existing.world, "staging", "--write")
+            assert existing.world.stack_file("staging")["config"]["crane-infra:databases"][CONTEXT].get("adopt") == changed["adopt"]
+        assert stopped.returncode == 3
+        known = live_id(existing.world, f"{CONTEXT}-staging")
+        assert f"Pulumi.staging.yaml databases.{CONTEXT}{said.replace('…', known)}" in stopped.stdout
+
+    def test_a_name_that_nobody_would_lose_is_refused(self, existing: Existing) -> None:
+        refused = adopt(existing.world, "staging", "--give-up", "SET_BY_NOBODY")
+        assert refused.stderr == "error: --give-up SET_BY_NOBODY: no worker has this and would lose it. Remove it, or correct its name.\n"
+
+
 class TestAnnouncement:
     def test_it_says_what_becomes_of_each_worker(self, preview: Result) -> None:
         replaced, stray = "its code is replaced by this release", "the plain_text binding SET_BY_HAND goes away"
-        previews = "are set from this stack; the addresses of single versions: on becomes off"
+        previews = "are set from this stack"
         assert preview.line("adopts worker crane-context-staging").endswith(
             f"adopts worker crane-context-staging: {replaced}; {stray}; the secrets CONTEXT_ADMIN_KEY, CONTEXT_RELAY_KEY {previews}"
         )

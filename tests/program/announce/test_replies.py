@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from crane_infra import catalog
-from crane_infra.rehearsal.existing_account import UNDECLARED, make_existing
-from local_cloud.client import Account
+from crane_infra.rehearsal.existing_account import UNDECLARED
 from tests.program.announce.test_manual import well
 from tests.world.copies import fresh_world
+from tests.world.existing import exist, let_adopt
 from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -25,7 +24,8 @@ SCRIPT = "crane-classifier-staging"
 def answering(factory: pytest.TempPathFactory, **switches: Any) -> Iterator[World]:  # noqa: ANN401 (as Behaviour has them)
     """An account to adopt whose replies are odd; one worker calls the other as a service."""
     with fresh_world(factory) as world, world.faults.behaviour(names_service_environment=True, reverses_bindings=True, **switches):
-        make_existing(world.project, Account(world.cloud), catalog.crane(), world.engine.environ)
+        exist(world)
+        let_adopt(world, "staging")
         content = world.stack_file("staging")
         content["config"][f"{SETTINGS}:workers"]["crane-classifier"]["services"] = {"CONTEXT": "crane-context"}
         world.write_stack_file("staging", content)
