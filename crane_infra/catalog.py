@@ -6,6 +6,7 @@ This is the one Python file that you edit. It holds data only; the types are in 
 
 from crane_infra.checks.model import Check, SecretHeader, SignatureHeader
 from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, Secret, faults_in_one_line
+from crane_infra.config.data_rules import TableRule
 
 
 @faults_in_one_line()
@@ -17,8 +18,21 @@ def crane() -> Catalog:
     return Catalog(
         workers={"crane-context": _context(), "crane-classifier": _classifier()},
         databases={
-            "crane-context-db": CatalogDatabase(migrations="crane-context/migrations"),
-            "crane-classifier-db": CatalogDatabase(migrations="crane-classifier/migrations"),
+            "crane-context-db": CatalogDatabase(
+                migrations="crane-context/migrations",
+                staging_rows={
+                    "sessions": TableRule(
+                        columns={"id": "token", "agent": "keep", "started_at": "keep", "last_heartbeat_at": "keep", "host": "hash"}
+                    ),
+                    "smoke_writes": TableRule(rows="none"),
+                },
+            ),
+            "crane-classifier-db": CatalogDatabase(
+                migrations="crane-classifier/migrations",
+                staging_rows={
+                    "deliveries": TableRule(columns={"id": "token", "event": "keep", "received_at": "keep", "repository": "hash"})
+                },
+            ),
         },
     )
 

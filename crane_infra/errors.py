@@ -11,6 +11,7 @@
     ├── LiveError          something live that differs from what the stack deployed
     ├── GateError          a release that may not go to production
     ├── ReportError        a preview or an output that a report cannot read
+    ├── ScrubError         a rule for staging's rows that is missing or wrong, or a scrubbed copy that breaks one
     ├── WranglerError      a configuration file of wrangler that cannot be imported
     ├── GithubError        a call to GitHub that failed, or something that a workflow needs and lacks
     └── RehearsalError     a rehearsal, its local project or its engine
@@ -122,6 +123,30 @@ class GateError(CraneError):
 
 class ReportError(CraneError):
     """A file that a report is made from is missing or cannot be read."""
+
+
+class ScrubError(CraneError):
+    """A rule for production's rows in staging is missing or cannot be followed, or a scrubbed copy holds what it must not."""
+
+
+class SeveralScrubErrors(ScrubError):  # noqa: N818 - its name is a plural
+    """Several of them, found at once: its text has a line for each."""
+
+    def __init__(self, errors: Sequence[ScrubError]) -> None:
+        super().__init__(errors[0].where, errors[0].what, errors[0].todo)
+        self._errors = tuple(errors)
+        self.args = ("\n".join(map(str, errors)),)
+
+    @property
+    def errors(self) -> "Sequence[CraneError]":
+        """The single errors, in order."""
+        return self._errors
+
+
+def refuse_scrub(errors: Sequence[ScrubError]) -> None:
+    """Raise all of these as one error; nothing where there is none."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else SeveralScrubErrors(errors)
 
 
 class WranglerError(CraneError):

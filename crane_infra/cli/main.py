@@ -37,6 +37,7 @@ COMMANDS = {
         "Work with the migrations of a stack's databases.",
         {"lint": "migration_files:lint", "new": "migration_files:new"},
     ),
+    "data": Command("data:app", "Work with the rows of a stack's databases.", {"rules": "data_rules:rules"}),
     "release": Command("release:app", "Identify a release, and carry it to production."),
     "github": Command("github:app", "Write comments and issues, and store releases on GitHub."),
     "rehearse": Command("rehearse:rehearse", "Rehearse releases and failures on a local account."),

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, InstanceOf, ValidationError, model_v
 
 from crane_infra.checks.model import Check
 from crane_infra.config.bindings import Binding
+from crane_infra.config.data_rules import TableRule
 from crane_infra.errors import SettingsError
 from crane_infra.frozen import Frozen, first_fault
 
@@ -57,6 +58,8 @@ class CatalogDatabase(Frozen):
     """A file below the workers folder: the base schema. An empty database gets it, and then the migrations after ``baseline``."""
     baseline: Annotated[int, Field(ge=0)] = 0
     """The number of the last migration that the base schema includes."""
+    staging_rows: dict[str, TableRule] = {}
+    """What ``crane data refresh`` brings from production to staging: a rule for each table and each column, or it is refused."""
 
     @model_validator(mode="after")
     def _baseline_has_a_base(self) -> Self:

@@ -1,1 +1,1 @@
-"""Tests of copies, trials and backups."""
+"""Tests of crane_infra.data."""

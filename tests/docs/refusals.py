@@ -28,6 +28,7 @@ PASSES_ON = {
     "crane_infra/config/settings.py::parse",
     "crane_infra/d1/answer.py::_refusal",
     "crane_infra/d1/answer.py::refused",
+    "crane_infra/errors.py::refuse_scrub",
     "crane_infra/errors.py::refuse_secrets",
     "crane_infra/errors.py::together",
     "crane_infra/live/expected.py::_version_fault",

@@ -1,0 +1,1 @@
+"""Scrubbed copies."""
