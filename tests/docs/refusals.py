@@ -4,6 +4,7 @@ Words are literals: in the call that makes the error, or in a name, a condition 
 """
 
 import ast
+import functools
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
@@ -88,8 +89,9 @@ class UnreadableError(Exception):
     """A text is no literal."""
 
 
+@functools.cache
 def refusals() -> list[Refusal]:
-    """Every place of the product that makes an error which a user may meet."""
+    """Every place of the product that makes an error which a user may meet. It takes two seconds, so the code is read once."""
     paths = (path for path in sorted(PRODUCT.rglob("*.py")) if REHEARSAL not in path.parents)
     modules = {str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
     classes = error_classes(modules.values())

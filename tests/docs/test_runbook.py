@@ -13,7 +13,6 @@ from tests.repository import ROOT
 HEAD = ["it says", "what it means, and what to do"]
 ROWS = [row for head, *body in markdown.tables(RUNBOOK) if head == HEAD for row in body]
 SAID = [words for cells in ROWS for words in re.findall(r"`([^`]+)`", cells[0])]
-SAYS = refusals.refusals()
 
 
 def test_the_words_of_each_refusal_can_be_read() -> None:
@@ -21,13 +20,13 @@ def test_the_words_of_each_refusal_can_be_read() -> None:
 
     A function that passes on the words of another place is listed in PASSES_ON, one that returns words in WORDS_FOR_OTHERS (tests/docs/refusals.py).
     """
-    unreadable = "\n".join(f"{refusal.place} {refusal.unreadable}" for refusal in SAYS if refusal.unreadable)
+    unreadable = "\n".join(f"{refusal.place} {refusal.unreadable}" for refusal in refusals.refusals() if refusal.unreadable)
     assert not unreadable, f"These words are no literals, so nobody can look for them in the runbook:\n{unreadable}"
 
 
 def test_each_refusal_has_an_entry() -> None:
     """Where this fails, add each line that it shows to a table below *Messages* in the runbook, with what it means and what to do."""
-    missing = {words: refusal.place for refusal in SAYS for words in refusal.words if words not in SAID}
+    missing = {words: refusal.place for refusal in refusals.refusals() for words in refusal.words if words not in SAID}
     rows = "\n".join(f"| `{words}` | … |    (said by {place})" for words, place in missing.items())
     assert not missing, (
         f"docs/runbook.md lacks an entry for each of these. Add its words to a row, or a row to the table that fits:\n{rows}"
@@ -35,7 +34,7 @@ def test_each_refusal_has_an_entry() -> None:
 
 
 def test_no_entry_is_for_words_that_nothing_says() -> None:
-    says = {words for refusal in SAYS for words in refusal.words}
+    says = {words for refusal in refusals.refusals() for words in refusal.words}
     assert [words for words in SAID if words not in says] == [], "docs/runbook.md: remove these words, or correct them as the code has them"
 
 
@@ -95,7 +94,7 @@ class TestReadingTheWords:
         assert (refusal.place, refusal.unreadable) == ("crane_infra/x.py:1", call)
 
     def test_finds_many(self) -> None:
-        assert len({words for refusal in SAYS for words in refusal.words}) > 150
+        assert len({words for refusal in refusals.refusals() for words in refusal.words}) > 150
 
     @pytest.mark.parametrize("name", sorted({*refusals.PASSES_ON, *refusals.WORDS_FOR_OTHERS}))
     def test_has_no_exception_for_a_function_that_is_gone(self, name: str) -> None:
