@@ -1,14 +1,15 @@
 """Decides whether what is live is what it should be: the deployment and tag of every worker, the ledger head of every database.
 
-Reads the account and the ledgers and changes nothing. A twin of the expected version (``twins.py``) is as good as that version.
+Reads the account and the ledgers, side by side, and changes nothing. A twin of the expected version (``twins.py``) is as good as that version.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.errors import LiveError
 from crane_infra.live.account import Account, Deployment
+from crane_infra.live.at_once import all_at_once
 from crane_infra.live.manual import LastDeployed, manual_deployment
 from crane_infra.live.twins import Comparison, compare, twin_summary
 from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger
@@ -97,13 +98,9 @@ async def require_live(account: Account, versions: Iterable[ExpectedVersion], he
 
     Raises LiveError naming the first that is not as expected; ApiError where the API fails.
     """
-    served = {}
-    for version in versions:
-        served[version.worker] = await look_at_version(account, version)
-        if fault := served[version.worker].fault:
-            raise fault
+    served = await all_at_once(_require_version(account, version, lambda served: served.fault) for version in versions)
     await require_heads(account, heads)
-    return served
+    return {seen.expected.worker: seen for seen in served}
 
 
 async def require_heads(account: Account, heads: Iterable[ExpectedHead]) -> None:
@@ -111,9 +108,7 @@ async def require_heads(account: Account, heads: Iterable[ExpectedHead]) -> None
 
     Raises LiveError naming the first that does not; ApiError where D1 fails.
     """
-    for head in heads:
-        if fault := await head_fault(account, head):
-            raise fault
+    await all_at_once(_require_head(account, head) for head in heads)
 
 
 async def require_still_proven(account: Account, proof: Proof, older: Sequence[Proof] = ()) -> list[Served]:
@@ -121,11 +116,8 @@ async def require_still_proven(account: Account, proof: Proof, older: Sequence[P
 
     ``older`` are the proofs before it. Returns what its workers serve. Raises LiveError naming the first change, ApiError where the API fails.
     """
-    served = []
-    for version in expected_versions(proof, older):
-        served.append(await look_at_version(account, version))
-        if served[-1].fault and _is_manual(served[-1]):
-            raise served[-1].fault
+    versions = expected_versions(proof, older)
+    served = await all_at_once(_require_version(account, version, _manual_fault) for version in versions)
     await _require_ledgers(account, proof)
     return served
 
@@ -145,9 +137,12 @@ async def require_still_there(account: Account, proof: Proof) -> None:
 
 
 async def _require_ledgers(account: Account, proof: Proof) -> None:
-    for name, expected in zip(proof.databases, expected_heads(proof), strict=True):
+    heads = expected_heads(proof)
+    ledgers = await all_at_once(
+        read_ledger(account.database(expected.id, expected.database), ready=expected.head.count > 0) for expected in heads
+    )
+    for name, expected, ledger in zip(proof.databases, heads, ledgers, strict=True):
         listed = {migration["name"]: migration["sha256"] for migration in _in_manifest(proof, name).get("migrations", [])}
-        ledger = await read_ledger(account.database(expected.id, expected.database))
         if not ledger.stands_at(expected.head) and not _only_went_on(ledger, listed):
             raise _head_error(ledger.head, expected)
 
@@ -206,8 +201,24 @@ async def head_fault(account: Account, expected: ExpectedHead) -> LiveError | No
 
     Raises ApiError where D1 fails, MigrationError where the ledger cannot be read.
     """
-    ledger = await read_ledger(account.database(expected.id, expected.database))
+    ledger = await read_ledger(account.database(expected.id, expected.database), ready=expected.head.count > 0)
     return None if ledger.stands_at(expected.head) else _head_error(ledger.head, expected)
+
+
+async def _require_version(account: Account, expected: ExpectedVersion, judge: Callable[[Served], LiveError | None]) -> Served:
+    served = await look_at_version(account, expected)
+    if fault := judge(served):
+        raise fault
+    return served
+
+
+async def _require_head(account: Account, expected: ExpectedHead) -> None:
+    if fault := await head_fault(account, expected):
+        raise fault
+
+
+def _manual_fault(served: Served) -> LiveError | None:
+    return served.fault if served.fault and _is_manual(served) else None
 
 
 def _is_manual(served: Served) -> bool:

@@ -17,6 +17,7 @@ from crane_infra.program.components.worker import Worker
 from crane_infra.program.hooks.adapter import Action, around, before
 from crane_infra.program.hooks.candidates import Candidates
 from crane_infra.program.hooks.script_settings import SettingsGuard
+from crane_infra.program.hooks.shared_look import SharedLook
 from crane_infra.program.hooks.steps import Log, Logs, ProveStep, judged_as_used, migrate_database, prove, require_schemas
 from crane_infra.program.preparation import Prepared
 from crane_infra.program.waiting import Activity, Watch
@@ -72,15 +73,20 @@ def check_before_traffic(
 ) -> Callable[[str], pulumi.ResourceHookBinding]:
     """Before a version gets traffic: check once more that each schema is there and that the gate is still open, then try the version.
 
-    ``--target`` may have left the schema out, and staging may have changed during the run.
+    ``--target`` may have left the schema out, and staging may have changed during the run. Workers that are due at the same time share a look.
     """
+
+    async def look() -> None:
+        await require_schemas(run.settings, [await _expected_head(run, plan, name, database) for name, database in databases.items()])
+        if verdict is not None:
+            await require_open(run.settings, verdict)
+
+    shared = SharedLook(look)
     candidates = Candidates(run, plan, workers, _log(run), Activity(_progress(run)))
 
     def check(worker: str) -> Action:
         async def check_one(_: pulumi.ResourceHookArgs) -> None:
-            await require_schemas(run.settings, [await _expected_head(run, plan, name, database) for name, database in databases.items()])
-            if verdict is not None:
-                await require_open(run.settings, verdict)
+            await shared()
             await candidates.require(worker)
 
         return check_one
