@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import re
 import sqlite3
 import time
@@ -28,25 +29,29 @@ _ANY_SCHEMA = "PRAGMA writable_schema=ON"
 
 @dataclass(frozen=True)
 class State:
-    """A state that can be restored; ``at`` is when it was first seen, in nanoseconds since 1970."""
+    """A state that can be restored; ``at`` is when it was first seen, in nanoseconds since 1970, ``size`` that of its file."""
 
     bookmark: str
     at: int
     file: Path
+    size: int
 
 
 class History:
-    """The states of one database; each new bookmark sorts after the earlier ones."""
+    """The states of one database; each new bookmark sorts after the earlier ones. Nothing else writes to its folder."""
 
     def __init__(self, live: Path, folder: Path, created_at: str) -> None:
         """Keep the states of ``live`` in ``folder``; the first one counts from ``created_at`` (ISO 8601)."""
         self.live, self._folder, self._created_at = live, folder, created_at
+        self._kept: list[State] | None = None
 
     def states(self) -> list[State]:
         """Give every kept state, oldest first."""
-        names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
-        matches = [match for match in map(_NAME.fullmatch, names) if match]
-        return [State(match["bookmark"], int(match["at"]), self._folder / match[0]) for match in matches]
+        if self._kept is None:
+            files = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+            matches = [(match, file) for file in files if (match := _NAME.fullmatch(file.name))]
+            self._kept = [State(match["bookmark"], int(match["at"]), file, file.stat().st_size) for match, file in matches]
+        return self._kept
 
     def find(self, bookmark: str) -> State | None:
         """Give the state of a bookmark, None if it is not kept."""
@@ -59,17 +64,17 @@ class History:
 
     def record(self, *, written: bool) -> State:
         """Keep the present state and give it; without ``written`` gives the last one if nothing changed since."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        copy = self._folder / "new"
+        states, copy = self.states(), self._folder / "new"
+        if not states:
+            self._folder.mkdir(parents=True, exist_ok=True)
         _remove(copy)
         _copy(self.live, copy, "OFF")
-        states = self.states()
         if states and not written and _content(states[-1].file) == _content(copy):
             _remove(copy)
             return states[-1]
-        state = self._next(states[-1] if states else None, time.time_ns() if written else self._last_touched())
+        state = self._next(copy, states[-1] if states else None, time.time_ns() if written else self._last_touched())
         copy.rename(state.file)
-        self._drop([*states, state])
+        self._kept = self._without_oldest([*states, state])
         return state
 
     def restore(self, state: State) -> State:
@@ -82,19 +87,20 @@ class History:
         files = (self.live, self.live.with_name(f"{self.live.name}-wal"))
         return max(file.stat().st_mtime_ns for file in files if file.exists())
 
-    def _next(self, last: State | None, at: int) -> State:
+    def _next(self, copy: Path, last: State | None, at: int) -> State:
         number = int(last.bookmark[:8], 16) + 1 if last else 0
         at = max(at, last.at + 1) if last else int(datetime.fromisoformat(self._created_at).timestamp() * 10**9)
         tail = hashlib.md5(f"{self.live.name} {number}".encode(), usedforsecurity=False).hexdigest()
         bookmark = f"{number:08x}-{0:08x}-{at // 10**9:08x}-{tail}"
-        return State(bookmark, at, self._folder / f"{bookmark}.{at}.sqlite")
+        return State(bookmark, at, self._folder / f"{bookmark}.{at}.sqlite", copy.stat().st_size)
 
-    def _drop(self, states: list[State]) -> None:
-        size = 0
-        for place, state in enumerate(reversed(states)):
-            size += state.file.stat().st_size
-            if place and (place >= KEPT_STATES or size > KEPT_BYTES):
-                state.file.unlink()
+    def _without_oldest(self, states: list[State]) -> list[State]:
+        """Remove the files of the oldest states that are too many or too large; the newest one always stays."""
+        sizes = itertools.accumulate(state.size for state in reversed(states))
+        kept = sum(place == 0 or (place < KEPT_STATES and size <= KEPT_BYTES) for place, size in enumerate(sizes))
+        for state in states[: len(states) - kept]:
+            state.file.unlink()
+        return states[len(states) - kept :]
 
 
 def _copy(source: Path, target: Path, synchronous: str) -> None:

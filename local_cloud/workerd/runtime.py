@@ -2,6 +2,9 @@
 
 ``describe`` gives what should run, and workerd is reconfigured to it, one change at a time, without cutting off replies. Requests go
 to one worker (gate.mjs) that knows every database and version by id. It keeps no state of its own.
+
+A reconfiguration starts workerd anew, so it waits until a request needs it: many deployments then cost one start, queries of a database that
+workerd knows cost none, and a version that is no longer needed runs on until then, without an address.
 """
 
 from __future__ import annotations
@@ -68,16 +71,26 @@ class Workerd:
         return self._node.compatibility_date if self._node else ""
 
     def touch(self) -> None:
-        """Note that what should run has changed; it takes effect before the next request is answered."""
+        """Note that what should run has changed; it takes effect before the next request to a worker is answered."""
         self._stale = True
+
+    async def accept(self) -> None:
+        """Find out whether what should run can run, after ``touch``; raises NodeError when it cannot.
+
+        Workers that know no other have started alone when they were uploaded, so only where one binds another all start together at once.
+        """
+        if any(map(_binds_others, self.describe()["workers"])):
+            await self.apply()
 
     async def apply(self) -> None:
         """Reconfigure workerd to what should run; raises NodeError when it cannot, and the next request then tries again."""
         async with self._changing:
             if self._is_fresh:
                 return
-            async with self._traffic.stopped():
-                await self._configure()
+            self._stale, options = False, self.describe()
+            if not (self._is_alive and _covers(self._applied, options)):
+                async with self._traffic.stopped():
+                    await self._configure(options)
 
     async def check(self, workers: list[Options]) -> tuple[str | None, dict[str, Any]]:
         """Start workers in a separate workerd; give its output if it does not start, else None, and the first worker's answer (JSON)."""
@@ -109,7 +122,7 @@ class Workerd:
 
         ``choose`` names the version once the request may pass, so that no reconfiguration can remove it meanwhile. If it gives None, so does this.
         """
-        await self._pass()
+        await self._pass(lambda: self._is_fresh)
         try:
             version = choose()
             if version is None:
@@ -122,27 +135,34 @@ class Workerd:
             self._traffic.leave()
 
     @contextlib.asynccontextmanager
-    async def _send(self, method: str, headers: Headers, body: bytes, seconds: float) -> AsyncIterator[httpx.Response]:
-        await self._pass()
+    async def _send(self, database: str, body: bytes, seconds: float) -> AsyncIterator[httpx.Response]:
+        await self._pass(lambda: self._knows(database))
         try:
-            async with self._sent(method, headers, body, seconds) as reply:
+            async with self._sent("POST", [(b"crane-database", database.encode())], body, seconds) as reply:
                 yield reply
         finally:
             self._traffic.leave()
 
-    async def _pass(self) -> None:
-        """Wait until workerd runs what it should and is not being reconfigured; ``leave`` must follow."""
+    async def _pass(self, is_ready: Callable[[], bool]) -> None:
+        """Wait until workerd is ready for a request and is not being reconfigured; ``leave`` must follow."""
         while True:
-            if not self._is_fresh:
+            if not is_ready():
                 await self.apply()
             await self._traffic.enter()
-            if self._is_fresh:
+            if is_ready():
                 return
             self._traffic.leave()
 
     @property
     def _is_fresh(self) -> bool:
-        return not self._stale and self._node is not None and self._node.alive
+        return not self._stale and self._is_alive
+
+    @property
+    def _is_alive(self) -> bool:
+        return self._node is not None and self._node.alive
+
+    def _knows(self, database: str) -> bool:
+        return self._is_fresh or (self._is_alive and database in self._applied.get("databases", ()))
 
     @contextlib.asynccontextmanager
     async def _sent(
@@ -159,11 +179,10 @@ class Workerd:
             await reply.aclose()
 
     async def _d1(self, database: str, statements: list[dict[str, Any]], seconds: float) -> Any:  # noqa: ANN401 (JSON)
-        headers = [(b"crane-database", database.encode())]
-        await self._ready()
+        await self._ready(database)
         node = self._node
         try:
-            async with self._send("POST", headers, json.dumps(statements).encode(), seconds) as reply:
+            async with self._send(database, json.dumps(statements).encode(), seconds) as reply:
                 text = await reply.aread()
         except httpx.ReadTimeout as error:
             await self._end(node)
@@ -179,15 +198,11 @@ class Workerd:
             if node is not None and node is self._node:
                 await node.stop()
 
-    async def _ready(self) -> None:
-        if self._stale or self._node is None or not self._node.alive:
+    async def _ready(self, database: str) -> None:
+        if not self._knows(database):
             await self.apply()
 
-    async def _configure(self) -> None:
-        self._stale = False
-        node, options = self._node, self.describe()
-        if node is not None and node.alive and options == self._applied:
-            return
+    async def _configure(self, options: Options) -> None:
         try:
             reply = await (await self._running()).ask("configure", key=self._key, **options)
         except NodeError:
@@ -200,3 +215,15 @@ class Workerd:
             if self._node is None or not self._node.alive:
                 self._node = await Node.start(self._modules, self.databases, keep_open=self._keep_open)
             return self._node
+
+
+def _covers(running: Options, wanted: Options) -> bool:
+    """Whether what runs has all that should run: exactly these databases, and each of these workers with the same options."""
+    if not running or running["databases"] != wanted["databases"]:
+        return False
+    workers = {worker["name"]: worker for worker in running["workers"]}
+    return all(workers.get(worker["name"]) == worker for worker in wanted["workers"])
+
+
+def _binds_others(worker: Options) -> bool:
+    return bool(worker.get("serviceBindings") or worker.get("durableObjects"))

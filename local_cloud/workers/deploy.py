@@ -1,4 +1,4 @@
-"""Makes a deployment: stores it first, and acknowledges it once its versions really run.
+"""Makes a deployment: stores it first, and acknowledges it once its versions can run.
 
 Because it is stored before, a kill cannot lose an acknowledged one. A version that is deployed as it is uploaded is stored together with
 its deployment, so a kill never leaves half of both.
@@ -27,7 +27,7 @@ _KEPT = 1000
 
 
 async def activate(cloud: Cloud, worker: Body, shares: list[Body], origin: Origin, annotations: object = None) -> Body:
-    """Deploy these versions and give the deployment once they run; raises Refusal when they do not run, and then changes nothing."""
+    """Deploy these versions and give the deployment; raises Refusal when they cannot run together, and then changes nothing."""
     former = cloud.store.last_child("deployment", worker["id"])
     deployment = _deployment(shares, origin, annotations)
     cloud.store.add("deployment", deployment["id"], deployment, parent=worker["id"])
@@ -36,9 +36,9 @@ async def activate(cloud: Cloud, worker: Body, shares: list[Body], origin: Origi
 
 
 async def ship(cloud: Cloud, worker: Body, version: Body, origin: Origin, annotations: object = None) -> Body:
-    """Store a checked version, a deployment that gives it all traffic, and its worker's record; give the version once it runs.
+    """Store a checked version, a deployment that gives it all traffic, and its worker's record; give the version.
 
-    Raises Refusal when it does not run, and then changes nothing.
+    Raises Refusal when it cannot run beside the others, and then changes nothing.
     """
     before = cloud.store.get("worker", worker["id"])
     former = cloud.store.last_child("deployment", worker["id"])
@@ -92,10 +92,10 @@ def _replace(cloud: Cloud, present: Body | None, record: Body | None) -> None:
 
 
 async def _serve(cloud: Cloud, worker: Body, deployment: Body, former: Body | None, undo: Callable[[], None]) -> None:
-    """Wait until a stored deployment runs; if it cannot, undo it and raise Refusal."""
+    """Find out whether a stored deployment can run; if it cannot, undo it and raise Refusal."""
     with cloud.propagating(worker["id"], deployment["id"], former):
         try:
-            await cloud.workerd.apply()
+            await cloud.workerd.accept()
         except NodeError as error:
             undo()
             cloud.workerd.touch()
