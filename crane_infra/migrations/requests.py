@@ -96,15 +96,15 @@ def statement_at(file: MigrationFile, counts: Sequence[Counted], position: int) 
 
 
 def _counted(file: MigrationFile, counts: Sequence[Counted]) -> Iterator[tuple[int | None, BoundStatement]]:
-    """The statements of a file, each with its index, between the counts of the whole file and of single statements."""
-    yield from ((None, _count_before(file, count)) for count in counts if count.statement is None)
+    """The statements of a file, each with its index, between what counts before and after them."""
     for index, sql in enumerate(file.statements):
-        around = [count for count in counts if count.statement == index + 1]
-        yield from ((None, _count_before(file, count)) for count in around)
+        number = index + 1
+        yield from ((None, _add(file, count, rows)) for count in counts for rows in count.before(number))
+        yield from ((None, _start(file, count)) for count in counts if count.span.first == number)
         yield index, BoundStatement(sql)
-        # The first one has to come right after the statement: what changes() tells is of the last one that ended.
-        yield from ((None, _count_after(file, count)) for count in around)
-    yield from ((None, _count_after(file, count)) for count in counts if count.statement is None)
+        # What changes() tells is of the last statement that ended, so it is read first.
+        yield from ((None, _add(file, count, rows)) for count in counts for rows in count.right_after(number))
+        yield from ((None, _add(file, count, rows)) for count in counts for rows in count.after(number))
 
 
 def _claim(file: MigrationFile, origin: Origin, recorded: tuple[str, str, str], listed: int) -> BoundStatement:
@@ -113,14 +113,15 @@ def _claim(file: MigrationFile, origin: Origin, recorded: tuple[str, str, str], 
     return BoundStatement(claim, (file.name, file.sha256, *recorded))
 
 
-def _count_before(file: MigrationFile, count: Counted) -> BoundStatement:
+def _start(file: MigrationFile, count: Counted) -> BoundStatement:
     label = sql_literal(count.label)
-    return BoundStatement(f"INSERT OR REPLACE INTO {ROWS} SELECT {sql_literal(file.name)}, {label}, ({count.query}), NULL")
+    return BoundStatement(f"INSERT OR REPLACE INTO {ROWS} SELECT {sql_literal(file.name)}, {label}, ({count.query}), 0")
 
 
-def _count_after(file: MigrationFile, count: Counted) -> BoundStatement:
+def _add(file: MigrationFile, count: Counted, rows: str) -> BoundStatement:
+    """Add an expression to the rows that are left."""
     where = f"migration = {sql_literal(file.name)} AND counted = {sql_literal(count.label)}"
-    return BoundStatement(f"UPDATE {ROWS} SET after = ({count.query_after}) WHERE {where}")  # noqa: S608
+    return BoundStatement(f"UPDATE {ROWS} SET after = after {rows} WHERE {where}")  # noqa: S608
 
 
 def _refuse_losses(file: MigrationFile, counts: Sequence[Counted]) -> list[BoundStatement]:

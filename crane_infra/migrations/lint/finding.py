@@ -11,6 +11,7 @@ RULES = (
     "replaces-table",
     "deletes-referenced-rows",
     "overwrites-rows",
+    "hides-lost-rows",
     "needless-loses-rows",
     "needless-overwrites-rows",
     "contract-not-declared",

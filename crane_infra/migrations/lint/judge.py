@@ -126,7 +126,7 @@ def _accepting(examined: Examined, rules: Collection[str]) -> Examined:
 
 
 def _may_fall(count: Counted, rules: Collection[str]) -> bool:
-    return (LOSES_ROWS if count.statement is None else OVERWRITES_ROWS) in rules
+    return (OVERWRITES_ROWS if count.overwrites else LOSES_ROWS) in rules
 
 
 def _named(trace: FileTrace, tables: frozenset[str]) -> tuple[str, ...]:

@@ -108,7 +108,10 @@ def needless_declarations(trace: FileTrace) -> Iterator[Finding]:
     if needless := trace.file.header.loses_rows - frozenset[str]().union(*losing):
         what = f"it declares loses-rows {names(trace, needless)} but loses no rows there"
         yield finding(trace, None, "needless-loses-rows", "warning", what, "Remove the name, or correct it")
-    overwritten = (statement.effect.targets for statement in trace.statements if overwriting(statement.effect))
+    overwritten = (
+        (statement.effect.targets if overwriting(statement.effect) else frozenset()) | statement.effect.replaced_by_triggers
+        for statement in trace.statements
+    )
     if needless := trace.file.header.overwrites_rows - frozenset[str]().union(*overwritten):
         what = f"it declares overwrites-rows {names(trace, needless)} but overwrites no rows there"
         yield finding(trace, None, "needless-overwrites-rows", "warning", what, "Remove the name, or correct it")

@@ -2,7 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
-from crane_infra.migrations.lint import copy_rules, name_rules, object_rules, row_rules, schema_rules, statement_rules, traffic_rules
+from crane_infra.migrations.lint import (
+    copy_rules,
+    name_rules,
+    object_rules,
+    row_rules,
+    schema_rules,
+    statement_rules,
+    traffic_rules,
+    trigger_rules,
+)
 from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.sqlite.effects import FileTrace
 
@@ -16,6 +25,8 @@ _RULES: tuple[Callable[[FileTrace], Iterator[Finding]], ...] = (
     row_rules.broken_references,
     row_rules.deletes_of_referenced_rows,
     row_rules.overwritten_rows,
+    trigger_rules.losses_that_no_count_tells,
+    trigger_rules.rows_replaced_by_triggers,
     row_rules.needless_declarations,
     copy_rules.columns_in_another_order,
     copy_rules.ids_used_again,

@@ -61,6 +61,12 @@ class AttachedObjects:
         """How many were ever made: one that is made later has a ``since`` that is not lower."""
         return len(self._since)
 
+    @property
+    def triggers(self) -> dict[str, str]:
+        """The text of each trigger by its name in lower case."""
+        now = (attached for of_table in self._now.values() for attached in of_table.values())
+        return {attached.name.lower(): attached.sql for attached in now if attached.kind == "trigger"}
+
     def read_again(self, tables: Iterable[str]) -> Exchange:
         """Read the triggers and indexes of tables and views that a statement may have changed, and return what is new and what is gone."""
         made, gone = dict[tuple[str, str], Attached](), dict[tuple[str, str], Attached]()

@@ -24,7 +24,7 @@ class Effect:
     """What one statement does. Names are in lower case.
 
     ``changed`` are the tables that are not the same in ``before`` and ``after``, and ``children`` those that refer to a table which it drops or
-    deletes from. ``already_there`` is how what exists differs from a CREATE … IF NOT EXISTS, and ``exchange`` are the triggers and indexes that come and go with it. ``cascades`` are the tables that lose rows or references only because foreign keys are enforced. ``refused`` is SQLite's
+    writes to. ``already_there`` is how what exists differs from a CREATE … IF NOT EXISTS, and ``exchange`` are the triggers and indexes that come and go with it. ``cascades`` are the tables that lose rows or references only because foreign keys are enforced. ``refused`` is SQLite's
     reason to refuse the statement, ``refused_by_d1`` D1's reason where SQLite takes it. ``pragma`` is the name of a PRAGMA, ``texts`` are the
     names that SQLite takes for texts. ``copy`` is what an INSERT … SELECT puts where, and ``gives_no_rows`` tells that a SELECT, which fills a
     table, gives no row as long as the tables that it reads have none.
@@ -45,6 +45,8 @@ class Effect:
     texts: tuple[QuotedText, ...] = ()
     copy: Copy | None = None
     gives_no_rows: bool = False
+    replaced_by_triggers: frozenset[str] = frozenset()
+    """The tables in which triggers may replace rows."""
 
     @property
     def verb(self) -> str:
@@ -93,12 +95,13 @@ class Effect:
 
     @property
     def deleted_by_triggers(self) -> frozenset[str]:
-        """The tables from which triggers delete rows when it writes to another one; not those behind a view that it writes to."""
-        if self.changes_schema or any(self.before[name].kind == "view" for name in self.targets if name in self.before):
-            return frozenset()
-        return (
-            frozenset(event.table for event in self.events if event.action == apsw.SQLITE_DELETE and is_users(event.table)) - self.targets
-        )
+        """The tables from which triggers delete rows; not those behind a view that it writes to."""
+        return self._by_triggers(apsw.SQLITE_DELETE)
+
+    @property
+    def filled_by_triggers(self) -> frozenset[str]:
+        """The tables to which triggers add rows; not those behind a view that it writes to."""
+        return self._by_triggers(apsw.SQLITE_INSERT)
 
     @property
     def writes_sequence(self) -> bool:
@@ -140,6 +143,11 @@ class Effect:
     def ledger(self) -> frozenset[str]:
         """The tables of the ledger that it writes to, changes, or puts a trigger or an index on."""
         return ledger_of(self.events)
+
+    def _by_triggers(self, action: int) -> frozenset[str]:
+        if self.changes_schema or any(self.before[name].kind == "view" for name in self.targets if name in self.before):
+            return frozenset()
+        return frozenset(event.table for event in self.events if event.action == action and event.within and is_users(event.table))
 
     def _tables(self, actions: set[int], *, direct: bool = False) -> frozenset[str]:
         """The user's tables of some actions; ``direct`` leaves out those within triggers and views."""

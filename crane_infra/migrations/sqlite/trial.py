@@ -26,8 +26,8 @@ from crane_infra.migrations.sqlite.soundness import Dependent
 from crane_infra.migrations.sqlite.statement_effect import Effect
 from crane_infra.migrations.sqlite.tables import Table, Tables, read_table
 from crane_infra.migrations.sqlite.texts import QuotedText
+from crane_infra.migrations.sqlite.triggers import replaced_by
 
-_DELETES = {apsw.SQLITE_DELETE}
 _UNSTEADY = {"random", "randomblob", "changes", "total_changes", "last_insert_rowid", "date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff", "current_date", "current_time", "current_timestamp"}  # fmt: skip
 """Functions that give something else in another database or at another time."""
 _TABLE = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
@@ -126,18 +126,19 @@ class Trial:
         return copy is not None and not copy.gives_rows
 
     def _run(self, statement: str, before: Tables, compiled: Compiled) -> Effect:
-        deleting = ROW_ACTIONS if compiled.cascades else _DELETES
-        children = self._history.children({event.table for event in compiled.events if event.action in deleting | DROP_ACTIONS})
+        children = self._history.children({event.table for event in compiled.events if event.action in ROW_ACTIONS | DROP_ACTIONS})
         changed, exchange, refusal = frozenset[str](), NO_EXCHANGE, None
         if any(event.action in SCHEMA_ACTIONS for event in compiled.events):
             refusal = self._compiler.execute_as_d1(statement)
             changed, exchange = self._read_again(statement, compiled.events)
+        fires = any(event.within and event.action in ROW_ACTIONS for event in compiled.events)
         return Effect(
             statement,
             before,
             self.tables,
             compiled.events,
             compiled.cascades,
+            replaced_by_triggers=replaced_by(statement, compiled.events, before, self._attached.triggers) if fires else frozenset(),
             changed=changed,
             children=children,
             exchange=exchange,

@@ -37,6 +37,9 @@ EXTRA = st.sampled_from(
         "CREATE VIEW names AS SELECT id, name FROM authors",
         "CREATE TRIGGER on_book AFTER INSERT ON books BEGIN INSERT OR IGNORE INTO marks (book, note) VALUES (new.id, 'new'); END",
         "CREATE TRIGGER no_marks AFTER DELETE ON books BEGIN DELETE FROM marks WHERE book = old.id; END",
+        "CREATE TRIGGER latest AFTER INSERT ON marks BEGIN DELETE FROM marks WHERE id < new.id - 2; END",
+        "CREATE TRIGGER again AFTER UPDATE ON authors BEGIN INSERT OR REPLACE INTO books (id, title) VALUES (new.id, 'again'); END",
+        "CREATE TRIGGER swap AFTER UPDATE ON books BEGIN DELETE FROM marks WHERE book = old.id; INSERT INTO marks (note) VALUES (new.title); END",
         "CREATE TRIGGER renamed AFTER UPDATE ON authors BEGIN INSERT INTO marks (note) VALUES (old.name || new.id || random()); END",
     ]
 )
@@ -54,6 +57,9 @@ SINGLE = st.one_of(
     st.builds("UPDATE authors SET age = age + 1{}".format, st.sampled_from(["", " WHERE id = 2"])),
     st.builds("INSERT OR REPLACE INTO authors (id, name) VALUES ({}, 'eve')".format, ID),
     st.builds("INSERT INTO books (id, title) VALUES ({}, 'w') ON CONFLICT (id) DO UPDATE SET title = excluded.title".format, ID),
+    st.builds("INSERT OR REPLACE INTO books (id, title) VALUES ({}, 'v')".format, ID),
+    st.builds("UPDATE OR REPLACE authors SET name = 'dora' WHERE id = {}".format, ID),
+    st.builds("UPDATE books SET title = title || id WHERE id = {}".format, ID),
     st.builds("INSERT INTO books (title) VALUES ('{}')".format, st.sampled_from("xyz")),
     st.builds("INSERT INTO marks (note) VALUES ('{}')".format, st.sampled_from("nop")),
     st.builds("INSERT INTO authors (name) SELECT title || id FROM books{}".format, st.sampled_from(["", " WHERE id = 1"])),
@@ -124,5 +130,5 @@ def _rebuild(draw: st.DrawFn) -> tuple[str, ...]:
     return (*before, *parent, *(child if with_child else []), "DROP TABLE authors", *end, *again)
 
 
-CHANGES = st.lists(st.one_of(SINGLE, SINGLE, PAIR, _rebuild()), min_size=1, max_size=3)
+CHANGES = st.lists(st.one_of(SINGLE, SINGLE, PAIR, _rebuild()), min_size=1, max_size=3, unique=True)
 """Groups of statements: a group of which one fails is left out whole."""
