@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from tests import command_line
 from tests.repository import ROOT
 from tests.world.copies import proven_world
 from tests.world.engine import clean_environment
-from tests.world.world import World
+from tests.world.world import World, edited
 from tests.wrangler import Wrangler
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud, pytest.mark.npm]
@@ -94,20 +95,34 @@ def test_a_new_file_takes_the_next_number_and_is_pending_for_both(world: World, 
     path.unlink()
 
 
-def test_a_plan_says_of_each_pending_file_what_it_does_and_an_update_is_told_the_same_before(world: World) -> None:
+def refusals_in(output: str) -> list[str]:
+    """The findings that stop a run in an output, each from the path of its file on and up to its rule, in the order of the output."""
+    text = re.findall(r"^ *(?:error:|refused)? *(\S*migrations/\d+_\w+\.sql(?:, statement \d+)?: .*?)\.?$", output, re.MULTILINE)
+    return list(dict.fromkeys(text))
+
+
+def test_a_plan_says_of_each_pending_file_what_it_does_and_lint_a_preview_and_an_update_refuse_the_same_at_once(world: World) -> None:
     bad, good = new_file(world, "drop_hosts", "DROP TABLE sessions;\n"), new_file(world, "notes", "CREATE TABLE notes (text TEXT);\n")
-    text = (
-        "0005_drop_hosts.sql, statement 1: it does not declare that it drops the table sessions. Write -- crane: contract at its top, and "
-    )
-    refused = crane(world, "plan", "-d", DATABASE)
-    assert refused.returncode == 3
-    assert f"  apply  0005_drop_hosts.sql  contract  {sha256(bad)[:12]}  tables sessions\n" in refused.stdout
-    assert f"  apply  0006_notes.sql  expand  {sha256(good)[:12]}  tables notes\n" in refused.stdout
-    assert text in refused.stdout
-    preview = world.engine.run("preview", "--stack", "staging")
-    assert preview.exit != 0
-    assert world.up("staging").exit != 0
-    assert text in preview.output
+    more = new_file(world, "more", "ALTER TABLE smoke_writes ADD COLUMN a TEXT NOT NULL;\nDELETE FROM smoke_writes;\n")
+    other = world.workers / "crane-classifier" / "migrations" / "0004_other.sql"
+    other.write_text("DROP TABLE missing;\n", encoding="utf-8")
+    planned = crane(world, "plan", "-d", DATABASE)
+    assert f"  apply  0005_drop_hosts.sql  contract  {sha256(bad)[:12]}  tables sessions\n" in planned.stdout
+    assert f"  apply  0006_notes.sql  expand  {sha256(good)[:12]}  tables notes\n" in planned.stdout
+    with edited(world.workers / "crane-context" / "migrations" / "0002_index_sessions_by_heartbeat.sql", "CREATE INDEX", "CREATE  INDEX"):
+        refused = crane(world, "plan")
+        preview, update = world.engine.run("preview", "--stack", "staging"), world.up("staging")
+    linted = lint(world.workers)
+    other.unlink()
+    more.unlink()
+    assert (refused.returncode, preview.exit != 0, update.exit != 0, linted.returncode) == (3, True, True, 3)
+    told = [refusals_in(output) for output in (refused.stdout, preview.output, update.output)]
+    assert told[0] == told[1] == told[2]
+    by_file = [text.rpartition("migrations/")[2][:4] for text in told[0]]
+    assert by_file == ["0002", "0005", "0007", "0007", "0004"]
+    assert refusals_in(linted.stdout) == told[0][1:]
+    for output in (refused.stdout, preview.output, update.output, linted.stdout):
+        assert str(world.project.folder) not in output, "every path is short"
     bad.write_text("CREATE TABLE hosts (name TEXT);\n", encoding="utf-8")
     planned = crane(world, "plan", "-d", DATABASE, "--json")
     (database,) = json.loads(planned.stdout)["databases"]
