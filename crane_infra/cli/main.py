@@ -35,7 +35,7 @@ COMMANDS = {
     "migrations": Command(
         "migrations:app",
         "Work with the migrations of a stack's databases.",
-        {"lint": "migration_files:lint", "new": "migration_files:new"},
+        {"lint": "migration_files:lint", "new": "migration_files:new", "rehearse": "rehearse_migrations:rehearse"},
     ),
     "data": Command("data:app", "Work with the rows of a stack's databases.", {"rules": "data_rules:rules"}),
     "release": Command("release:app", "Identify a release, and carry it to production."),

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -79,6 +79,16 @@ def source_with_fresh(tmp_path: Path, sql: str) -> Path:
     return path
 
 
+def at(call: int | None, source: D1Like, sql: str) -> Callable[[int], None]:
+    """Somebody who runs SQL before one call, or before each."""
+
+    def run(number: int) -> None:
+        if call in {None, number}:
+            source.db.execute(sql.replace("{number}", str(number)))
+
+    return run
+
+
 @pytest.mark.parametrize("rows", [1, 2, 500])
 async def test_everything_that_a_database_may_hold_is_in_its_copy(tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crane_infra.data.pages.MOST_ROWS", rows)
@@ -132,28 +142,28 @@ class TestSomebodyElseWrites:
     )
     async def test_one_write_at_any_call_and_the_copy_is_of_one_moment(self, tmp_path: Path, change: str, call: int) -> None:
         source = source_with(tmp_path, MANY)
-        source.meanwhile = lambda number: source.db.execute(change) and None if number == call else None
+        source.meanwhile = at(call, source, change)
         copied = await copy_database(source, tmp_path / "copy.sqlite")
         assert (copied.unsettled, bool(copied.bookmark)) == ((), True)
         assert dump(tmp_path / "copy.sqlite") in (dump(tmp_path / "source.sqlite"), dump(source_with_fresh(tmp_path, MANY)))
 
     async def test_a_table_that_changes_at_each_call_is_named(self, tmp_path: Path) -> None:
         source = source_with(tmp_path, MANY)
-        source.meanwhile = lambda _: source.db.execute("UPDATE t SET n = n + 1 WHERE id = 7") and None
+        source.meanwhile = at(None, source, "UPDATE t SET n = n + 1 WHERE id = 7")
         copied = await copy_database(source, tmp_path / "copy.sqlite")
         assert (copied.unsettled, copied.bookmark) == (("t",), None)
         assert copied.rows == 2500
 
     async def test_a_table_that_is_added_meanwhile_is_copied_too(self, tmp_path: Path) -> None:
         source, said = source_with(tmp_path, MANY), list[str]()
-        source.meanwhile = lambda number: source.db.execute("CREATE TABLE late AS SELECT 1 AS x") and None if number == 9 else None
+        source.meanwhile = at(9, source, "CREATE TABLE late AS SELECT 1 AS x")
         await copy_database(source, tmp_path / "copy.sqlite", watch=Watch(said.append))
         assert dump(tmp_path / "copy.sqlite") == dump(tmp_path / "source.sqlite")
         assert "the schema of crane-test changed while it was copied; the copy begins again" in said
 
     async def test_a_schema_that_keeps_changing_ends_the_copy(self, tmp_path: Path) -> None:
         source = source_with(tmp_path, MANY)
-        source.meanwhile = lambda number: source.db.execute(f"CREATE TABLE late{number} (x)") and None
+        source.meanwhile = at(None, source, "CREATE TABLE late{number} (x)")
         with pytest.raises(DataError, match="its schema keeps changing while it is copied"):
             await copy_database(source, tmp_path / "copy.sqlite")
 
@@ -215,8 +225,8 @@ class TestSomethingFails:
     async def test_an_answer_that_lost_its_rows_is_not_the_end_of_a_table(self, tmp_path: Path) -> None:
         source = source_with(tmp_path, MANY)
 
-        async def select(_: Sequence[BoundStatement]) -> list[list[Row]]:
-            return [[]]
+        async def select(statements: Sequence[BoundStatement]) -> list[list[Row]]:
+            return [[] for _ in statements]
 
         source.select = select  # type: ignore[method-assign]
         with pytest.raises(DataError, match="an answer has no rows, and rows are there"):

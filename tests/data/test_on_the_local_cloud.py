@@ -6,17 +6,21 @@ import apsw
 import pytest
 import stamina
 from cloudflare import AsyncCloudflare
+from pydantic import SecretStr
 
+from crane_infra.commands.rehearse_migrations import Wish, rehearse
 from crane_infra.d1.client import D1
 from crane_infra.data.copy import Copied, Watch, copy_database
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop, Error
 from local_cloud.tokens import Permission
 from tests.cloud import Api
+from tests.commands.production import Production
 from tests.data.d1_like import dump
 from tests.data.test_copy import EVERYTHING, MANY
 
 pytestmark = pytest.mark.cloud
+FIRST = {"0001_t.sql": "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER);\n"}
 WHOLE = {"splits_inside_triggers": False, "splits_inside_lowercase_triggers": False}
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 
@@ -51,3 +55,29 @@ async def test_a_copy_is_equal_to_the_last_byte_and_only_reads(api: Api, faults:
     assert (copied.unsettled, bool(copied.bookmark)) == ((), True)
     assert said.count("waited") == 1
     assert {(call["method"], call["route"].rpartition("/")[2]) for call in faults.calls()} == {("POST", "query"), ("GET", "bookmark")}
+
+
+def test_migrations_are_tried_on_the_rows_of_production_with_a_token_that_only_reads(api: Api, faults: Faults, tmp_path: Path) -> None:
+    production = Production(api, tmp_path)
+    production.release({"one": "a"}, {"db": FIRST})
+    api.query(production.databases["db"], "INSERT INTO t VALUES (1, 'one', 1), (2, 'two', 1), (3, 'three', 2)")
+    pending = {"0002_u.sql": "UPDATE t SET b = 9 WHERE id < 3;\n", "0003_v.sql": "CREATE UNIQUE INDEX by_b ON t (b);\n"}
+    for name, text in pending.items():
+        (tmp_path / "db" / name).write_text(text)
+    settings = production.settings.model_copy(update={"api_token": SecretStr(faults.token(Permission.D1_READ))})
+    faults.reset()
+    (tmp_path / "copies").mkdir()
+    wish = Wish(None, tmp_path / "copies", 1000, keys=True)
+    said = list[str]()
+    (trial,) = rehearse(settings, production.catalog, production.outputs, wish, said.append, lambda _: None)
+    assert [line.partition(": ")[2] for line in said] == [
+        "a copy reads at most 5 rows of 5 tables: less than 1% of what the free plan reads in a day"
+    ]
+    assert [(report.name, report.failure) for report in trial.files] == [
+        ("0002_u.sql", ""),
+        ("0003_v.sql", "UNIQUE constraint failed: t.b"),
+    ]
+    assert [(change.table, change.changed, change.keys) for change in trial.files[0].tables] == [("t", 2, {"changed": ((1,), (2,))})]
+    assert [(one.rows, one.keys) for one in trial.files[1].violations] == [(2, ((1,), (2,)))]
+    assert {(call["method"], call["route"].rpartition("/")[2]) for call in faults.calls()} == {("POST", "query"), ("GET", "bookmark")}
+    assert api.query(production.databases["db"], "SELECT COUNT(*) AS n FROM t WHERE b = 9") == [[{"n": 0}]]

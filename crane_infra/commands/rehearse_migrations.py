@@ -1,0 +1,56 @@
+"""Tries the pending migrations of a stack on copies of its databases. It only reads at Cloudflare."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from crane_infra.commands.databases import ManagedDatabase, managed
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.settings import Settings
+from crane_infra.data.copy import Limits, Progress, Watch, copy_database
+from crane_infra.data.trial import Attempt, Trial, try_migrations
+from crane_infra.migrations.status import status_of
+from crane_infra.release.outputs import StackOutputs
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is tried: one database or all, where the copies are kept meanwhile, how many rows may be read of each, and whether keys are kept."""
+
+    only: str | None
+    folder: Path
+    rows: int
+    keys: bool = False
+    release: str = ""
+
+
+def rehearse(
+    settings: Settings,
+    catalog: Catalog,
+    outputs: StackOutputs,
+    wish: Wish,
+    say: Callable[[str], None],
+    progress: Callable[[Progress], None],
+) -> list[Trial]:
+    """Copy each database of a stack that has pending migrations, and try them on the copy.
+
+    The copies stay in the folder: who asked for them removes it. Raises as ``managed`` and ``copy_database`` do.
+    """
+
+    async def each() -> list[Trial]:
+        async with managed(settings, catalog, outputs, wish.only) as databases:
+            return [await _rehearse(database, wish, Watch(say, progress)) for database in databases]
+
+    return asyncio.run(each())
+
+
+async def _rehearse(database: ManagedDatabase, wish: Wish, watch: Watch) -> Trial:
+    judgement = await status_of(database.db, database.schema)
+    pending = tuple(file.name for file in judgement.plan.pending)
+    if not pending:
+        refusal = tuple(map(str, judgement.refusal.errors)) if judgement.refusal else ()
+        return Trial(database.name, None, judgement.ledger.head, refusal=refusal)
+    copied = await copy_database(database.db, wish.folder / f"{database.name}.sqlite", limits=Limits(rows=wish.rows), watch=watch)
+    trial = await try_migrations(copied, Attempt(database.name, database.schema, wish.release, wish.keys))
+    return replace(trial, pending=pending)
