@@ -20,6 +20,7 @@ def crane() -> Catalog:
         databases={
             "crane-context-db": CatalogDatabase(
                 migrations="crane-context/migrations",
+                seeds="crane-context/seeds",
                 staging_rows={
                     "sessions": TableRule(
                         columns={"id": "token", "agent": "keep", "started_at": "keep", "last_heartbeat_at": "keep", "host": "hash"}

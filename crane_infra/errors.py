@@ -64,7 +64,7 @@ class MigrationError(CraneError):
 
 
 class DataError(CraneError):
-    """Rows of a database cannot be copied, tried, backed up or restored."""
+    """Rows of a database cannot be copied, tried, backed up, restored or written."""
 
 
 class SeveralMigrationsError(MigrationError):

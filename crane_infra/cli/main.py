@@ -37,7 +37,7 @@ COMMANDS = {
         "Work with the migrations of a stack's databases.",
         {"lint": "migration_files:lint", "new": "migration_files:new", "rehearse": "rehearse_migrations:rehearse"},
     ),
-    "data": Command("data:app", "Work with the rows of a stack's databases.", {"rules": "data_rules:rules"}),
+    "data": Command("data:app", "Work with the rows of a stack's databases.", {"rules": "data_rules:rules", "seed": "data_seed:seed"}),
     "release": Command("release:app", "Identify a release, and carry it to production."),
     "github": Command("github:app", "Write comments and issues, and store releases on GitHub."),
     "rehearse": Command("rehearse:rehearse", "Rehearse releases and failures on a local account."),

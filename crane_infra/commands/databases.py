@@ -23,9 +23,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ManagedDatabase:
-    """One database, called ``name`` in the catalog, with its migration files."""
+    """One database, called ``name`` in the catalog, with its id and its migration files."""
 
     name: str
+    id: str
     db: D1
     schema: SchemaFiles
 
@@ -47,7 +48,7 @@ class DatabaseTarget:
     async def opened(self, account: Account) -> ManagedDatabase:
         """The database through an account. Raises ApiError."""
         schema = self.schema if self.is_released else await as_used(account, self.schema, self.scripts, self.id)
-        return ManagedDatabase(self.name, account.database(self.id, self.shown), schema)
+        return ManagedDatabase(self.name, self.id, account.database(self.id, self.shown), schema)
 
 
 def id_of(settings: Settings, outputs: StackOutputs, name: str, created: Mapping[str, str]) -> str | None:

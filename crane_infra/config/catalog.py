@@ -58,6 +58,8 @@ class CatalogDatabase(Frozen):
     """A file below the workers folder: the base schema. An empty database gets it, and then the migrations after ``baseline``."""
     baseline: Annotated[int, Field(ge=0)] = 0
     """The number of the last migration that the base schema includes."""
+    seeds: str | None = None
+    """A folder below the workers folder: rows that staging gets after its migrations, as numbered SQL files that may run again."""
     staging_rows: dict[str, TableRule] = {}
     """What ``crane data refresh`` brings from production to staging: a rule for each table and each column, or it is refused."""
 

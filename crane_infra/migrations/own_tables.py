@@ -11,6 +11,12 @@ ACCEPTED = "crane_accepted"
 TABLES = frozenset({WRANGLER, OURS, ROWS, ACCEPTED})
 EDITS = "crane_edits"
 """Edits of applied files that changed no meaning: both digests. Only a database that has accepted some has this table."""
+SEEDS = "crane_seeds"
+"""Which seeds ran, each with its digest. Only a staging database that has some has this table."""
+REFRESHES = "crane_refreshes"
+"""The refresh of a staging database from production: when it began and when it was complete. Only one that was refreshed has this table."""
+ON_DEMAND = frozenset({EDITS, SEEDS, REFRESHES})
+"""The tables of ours that not every database has."""
 
 CREATE = (
     f"""CREATE TABLE IF NOT EXISTS {WRANGLER} (
@@ -27,7 +33,10 @@ CREATE = (
 CREATE_EDITS = f"""CREATE TABLE IF NOT EXISTS {EDITS} (
     migration TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL, accepted_at TEXT NOT NULL, PRIMARY KEY (migration, was))"""
 
+CREATE_SEEDS = f"""CREATE TABLE IF NOT EXISTS {SEEDS} (
+    name TEXT PRIMARY KEY NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL)"""
+
 
 def is_users(name: str) -> bool:
     """Tell whether a table belongs to the user, not to SQLite, D1 or this record."""
-    return not name.lower().startswith(("sqlite_", "_cf_")) and name.lower() not in TABLES | {EDITS}
+    return not name.lower().startswith(("sqlite_", "_cf_")) and name.lower() not in TABLES | ON_DEMAND

@@ -11,6 +11,9 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
 from crane_infra.config.services import called_first
 from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
+from crane_infra.data.seeds.files import Seed
+from crane_infra.data.seeds.of_catalog import seeds_of
+from crane_infra.data.staging import database_ids
 from crane_infra.errors import refuse_secrets
 from crane_infra.program.stacks import outputs_of
 from crane_infra.redact import Redactor
@@ -51,6 +54,10 @@ class Prepared:
     """The workers in the order of their deployment, each with the workers that it calls as services and waits for."""
     signing_key: SigningKey | None = field(default=None, repr=False)
     """What signs the proofs of this stack; None: they are not signed."""
+    seeds: Mapping[str, tuple[Seed, ...]] = field(default_factory=dict)
+    """The seeds of each database that has some, in staging."""
+    others_databases: frozenset[str] = frozenset()
+    """The ids of the databases of the other environment: no row of this run is written there."""
 
     def secrets_of(self, worker: str) -> dict[str, str]:
         """The secret values of a worker by binding; an optional one that is not set is left out."""
@@ -85,12 +92,14 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     outputs = {environment: read_outputs(outputs_of(settings.stack(environment)), environment) for environment in ENVIRONMENTS}
     last = outputs[settings.environment]
     last.require_newest(settings.environment)
-    require_consistent(catalog, settings, neighbours(settings, {name: last.raw for name, last in outputs.items()}))
+    others = neighbours(settings, {name: last.raw for name, last in outputs.items()})
+    require_consistent(catalog, settings, others)
     require_nothing_lost(last.declared, settings)
     existing = {name for name, worker in settings.workers.items() if worker.adopted or name in last.workers}
     calls = called_first(settings, existing)
     release = read_release(catalog, settings.workers_dir)
     require_meant(settings, release, outputs["staging"].raw)
+    seeds = seeds_of(catalog, settings.workers_dir, release) if settings.environment == "staging" else {}
     key = fingerprint_key(settings)
     secrets = fetch(source_of(settings, [secret.key for secret in catalog.secrets]), catalog.secrets)
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
@@ -102,7 +111,8 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
         **({"signing-key": signing.private} if signing else {}),
     }
     redact = Redactor({**secrets, **own})
-    return Prepared(settings, catalog, release, secrets, fingerprints, last, outputs["staging"], redact, calls, signing)
+    staging, taken = outputs["staging"], database_ids(others)
+    return Prepared(settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken)
 
 
 def _compare_secrets(

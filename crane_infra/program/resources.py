@@ -48,7 +48,11 @@ def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database]
     uploaded = [worker.version for worker in after.values()]
     steps = {
         name: SchemaStep(
-            plan.migrations[name], run.release.bases.get(name), migrate_before(run, plan, name), run.settings.databases[name].recreate
+            plan.migrations[name],
+            run.release.bases.get(name),
+            migrate_before(run, plan, name),
+            run.settings.databases[name].recreate,
+            run.seeds.get(name, ()),
         )
         for name in databases
     }

@@ -28,6 +28,7 @@ PASSES_ON = {
     "crane_infra/config/catalog.py::faults_in_one_line",
     "crane_infra/config/settings.py::parse",
     "crane_infra/d1/answer.py::_refusal",
+    "crane_infra/data/seeds/files.py::_faults",
     "crane_infra/d1/answer.py::refused",
     "crane_infra/errors.py::refuse_scrub",
     "crane_infra/errors.py::refuse_secrets",

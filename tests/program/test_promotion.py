@@ -50,10 +50,12 @@ def check_out(world: World) -> None:
 
 
 def next_release(world: World, number: str, sql: str) -> None:
-    """Staging's files become another release: both workers change, and a migration comes."""
+    """Staging's files become another release: both workers change, and a migration and a seed come."""
     for worker in WORKERS:
         edit(world.workers / worker / "dist" / "index.js", "export default {", f"// {number}\nexport default {{")
     (world.workers / "crane-context" / "migrations" / f"{number}_next.sql").write_text(f"{sql}\n")
+    seed = f"INSERT INTO smoke_writes (name, written_at) VALUES ('{number}; in staging alone', '') ON CONFLICT DO NOTHING;\n"  # noqa: S608
+    (world.workers / "crane-context" / "seeds" / f"{number}_next.sql").write_text(seed)
 
 
 def well(run: Result) -> Result:
@@ -259,3 +261,11 @@ class TestAnUpdateThatGoesOnAfterAnError:
         assert went_on.migration.exit != 0
         well(world.up("staging"))
         assert world.proofs("staging")[0]["digest"] != went_on.before["proofs"][0]["digest"]
+
+
+def test_seeds_run_in_staging_and_never_in_production(world: World, promoted: MeanwhileStaging) -> None:
+    assert promoted.staging.exit == 0
+    seeded = "SELECT name FROM smoke_writes WHERE name LIKE '%alone' ORDER BY name"
+    assert [row["name"] for row in world.rows("crane-context-db-staging", seeded)] == ["0101; in staging alone", "0102; in staging alone"]
+    assert world.rows(DATABASE, "SELECT name FROM smoke_writes") == []
+    assert world.rows(DATABASE, "SELECT name FROM sqlite_master WHERE name = 'crane_seeds'") == []

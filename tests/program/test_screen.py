@@ -19,7 +19,7 @@ from tests.world.copies import proven_world
 from tests.world.engine import Result
 from tests.world.history import add_history, as_the_version_before_wrote_it
 from tests.world.started import started, until
-from tests.world.world import World
+from tests.world.world import World, edit
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -80,12 +80,13 @@ class Changed:
 
 @pytest.fixture(scope="module")
 def changed(world: World, unchanged: Unchanged) -> Changed:
-    """One worker is changed, and a column is added."""
+    """One worker is changed, a column is added, and a seed writes something else."""
     assert unchanged.up.exit == 0
     code = world.workers / "crane-context" / "dist" / "index.js"
     code.write_text(f"{code.read_text(encoding='utf-8')}// changed\n", encoding="utf-8")
     migration = world.workers / "crane-context" / "migrations" / "0005_add_note_to_sessions.sql"
     migration.write_text("-- crane: expand\nALTER TABLE sessions ADD COLUMN note TEXT;\n", encoding="utf-8")
+    edit(world.workers / "crane-context" / "seeds" / "0001_a_row_to_begin_with.sql", "2026-01-01", "2026-02-02")
     preview = world.engine.run("preview", "--stack", "staging", QUIET)
     diff = world.engine.run("preview", "--stack", "staging", QUIET, "--diff")
     up = world.up("staging")
@@ -109,13 +110,19 @@ class TestAUsualChange:
         assert lines(changed.diff) <= 100
 
     def test_its_update_fits_a_screen(self, changed: Changed) -> None:
-        assert lines(changed.up) <= 40
+        assert lines(changed.up) <= 41
 
     def test_is_named_with_its_release_and_its_pending_file(self, changed: Changed) -> None:
         for run in (changed.preview, changed.diff):
             assert re.search(r"release +: \"[0-9a-f]{12}\" => \"[0-9a-f]{12}\"", run.output)
             assert "pending 0005_add_note_to_sessions.sql (expand, " in run.output
         assert "0005_add_note_to_sessions.sql" in changed.up.output
+
+    def test_its_changed_seed_is_announced_and_runs_again(self, world: World, changed: Changed) -> None:
+        assert "crane-context-db-staging: seeds that will run: 0001_a_row_to_begin_with.sql (changed)" in changed.preview.output
+        assert "seeds that will run" not in changed.again.output
+        seeded = world.rows("crane-context-db-staging", "SELECT written_at FROM smoke_writes WHERE name = 'seed'")
+        assert seeded == [{"written_at": "2026-02-02T00:00:00Z"}]
 
     def test_is_proven_in_front_of_the_history_and_then_nothing_changes(self, changed: Changed) -> None:
         assert len(set(changed.proofs)) == PROOFS

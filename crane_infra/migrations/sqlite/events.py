@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from crane_infra.migrations.own_tables import EDITS, TABLES
+from crane_infra.migrations.own_tables import ON_DEMAND, TABLES
 from crane_infra.migrations.sqlite.d1 import Refusal, denial
 
 _CHANGES = ("SQLITE_CREATE_", "SQLITE_DROP_", "SQLITE_ALTER_")
@@ -34,7 +34,7 @@ class Event:
 def ledger_of(events: Iterable[Event]) -> frozenset[str]:
     """The tables of the ledger that some actions write to or change."""
     named = ((event.action, event.argument if event.action in ON_TABLE_ACTIONS else event.table) for event in events)
-    return frozenset(name for action, name in named if action in SCHEMA_ACTIONS | ROW_ACTIONS and name in TABLES | {EDITS})
+    return frozenset(name for action, name in named if action in SCHEMA_ACTIONS | ROW_ACTIONS and name in TABLES | ON_DEMAND)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from crane_infra.program.announce.migration_lines import migration_lines
 from crane_infra.program.announce.migrations import Judgements, announce_migrations, look_at_ledgers
 from crane_infra.program.announce.record import make_record, record_path
 from crane_infra.program.announce.retired import announce_retired
+from crane_infra.program.announce.seeds import announce_seeds, look_at_seeds
 from crane_infra.program.announce.settings import SettingsPlan, announce_settings, look_at_settings
 from crane_infra.program.background import begin
 from crane_infra.program.preparation import Prepared
@@ -50,9 +51,11 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     ledgers = begin(look_at_ledgers(prepared, counts_costs=pulumi.runtime.is_dry_run()))
     deployments = begin(look_at_deployments(prepared))
     live = begin(look_at_settings(prepared))
+    seeds = begin(look_at_seeds(prepared)) if pulumi.runtime.is_dry_run() else None
     announce_retired(prepared)
     adoptions = announce_adoptions(prepared)
     statuses = announce_migrations(prepared, ledgers)
+    announce_seeds(prepared, seeds)
     migrations, others = expected_migrations(prepared, verdict), announce_deployments(prepared, deployments)
     plan = Plan(migrations, others.reuploads, announce_settings(prepared, live), others.active)
     if record is not None:

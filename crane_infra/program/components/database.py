@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pulumi
 
 from crane_infra.config.settings import DatabaseSettings
+from crane_infra.data.seeds.files import Seed
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import head_of
 from crane_infra.migrations.lint.judge import classes
@@ -66,6 +67,8 @@ class SchemaStep:
     migrate: pulumi.ResourceHookBinding
     instead_of: str | None = None
     """The id of a deleted database whose place this one takes."""
+    seeds: tuple[Seed, ...] = ()
+    """The seeds that the hook runs after the migrations."""
 
 
 def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.Resource]) -> pulumi.Stash:
@@ -80,6 +83,8 @@ def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.
             "id": database.d1.id,
             "head": {"name": head.name, "count": head.count, "digest": head.digest},
             "migrations": [{"name": file.name, "class": kinds[file.name], "sha256": file.sha256} for file in step.files],
+            # A seed that is new or changed runs the hook.
+            **({"seeds": {seed.name: seed.sha256 for seed in step.seeds}} if step.seeds else {}),
         },
         opts=pulumi.ResourceOptions(
             parent=database,
@@ -87,6 +92,6 @@ def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.
             depends_on=list(after),
             hooks=step.migrate,
             # The run says which files are pending, with their classes.
-            hide_diffs=["input.migrations"],
+            hide_diffs=["input.migrations", "input.seeds"],
         ),
     )

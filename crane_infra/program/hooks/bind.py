@@ -18,7 +18,7 @@ from crane_infra.program.hooks.adapter import Action, around, before
 from crane_infra.program.hooks.candidates import Candidates
 from crane_infra.program.hooks.script_settings import SettingsGuard
 from crane_infra.program.hooks.shared_look import SharedLook
-from crane_infra.program.hooks.steps import Log, Logs, ProveStep, judged_as_used, migrate_database, prove, require_schemas
+from crane_infra.program.hooks.steps import Log, Logs, ProveStep, judged_as_used, migrate_database, prove, require_schemas, seed_database
 from crane_infra.program.preparation import Prepared
 from crane_infra.program.waiting import Activity, Watch
 from crane_infra.release.exported import proofs_of
@@ -64,6 +64,8 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
             logs = Logs(_log(run), activity)
             work = migrate_database(settings, shown, database_id, schema, release=run.release.digest, logs=logs)
             await Watch(activity.say).during(work, activity)
+            if seeds := run.seeds.get(name):
+                await seed_database(settings, name, database_id, seeds, others=run.others_databases, log=_progress(run))
 
     return _bind(run, f"{name}-schema", migrate)
 

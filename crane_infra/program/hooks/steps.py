@@ -11,6 +11,9 @@ from crane_infra.checks.model import Check
 from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import Settings
+from crane_infra.data.seeds.files import Seed
+from crane_infra.data.seeds.run import run_seeds
+from crane_infra.data.staging import staging_database
 from crane_infra.errors import ApiError, CheckError
 from crane_infra.live.account import open_account
 from crane_infra.live.declared import DeclaredScript, set_back
@@ -45,6 +48,16 @@ async def migrate_database(settings: Settings, name: str, database_id: str, sche
     """
     async with open_account(settings) as account:
         await migrate(account.database(database_id, name), schema, release=release, log=logs.log, progress=logs.progress)
+
+
+async def seed_database(settings: Settings, name: str, database_id: str, seeds: Sequence[Seed], *, others: Iterable[str], log: Log) -> None:
+    """Run the seeds of one database, called ``name`` in the catalog, that it does not have yet. ``others`` are ids of production's databases.
+
+    Raises DataError for a database that is not one of staging, MigrationError that names the seed which failed; ApiError where D1 fails.
+    """
+    async with open_account(settings) as account:
+        db = account.database(database_id, settings.databases[name].name)
+        await run_seeds(staging_database(settings.environment, name, database_id, db, others), seeds, log)
 
 
 async def require_schemas(settings: Settings, heads: Iterable[ExpectedHead]) -> None:

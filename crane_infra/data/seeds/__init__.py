@@ -1,0 +1,1 @@
+"""Seeds: rows that staging gets from numbered SQL files, after its migrations."""
