@@ -22,9 +22,12 @@ class SchemaOfAll(Protocol):
 
 
 def seeds_of(catalog: Catalog, workers_dir: Path, schemas: SchemaOfAll) -> dict[str, tuple[Seed, ...]]:
-    """The seeds of each database that has some. Raises MigrationError as ``read_seeds`` does."""
+    """The seeds of each database that has a folder of them. Raises MigrationError as ``read_seeds`` does.
+
+    A folder that does not exist holds no seeds: git keeps no empty folder.
+    """
     return {
         name: read_seeds(workers_dir / database.seeds, database.seeds, from_empty(schemas.migrations[name], schemas.bases.get(name)))
         for name, database in catalog.databases.items()
-        if database.seeds is not None
+        if database.seeds is not None and (workers_dir / database.seeds).is_dir()
     }

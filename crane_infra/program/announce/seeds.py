@@ -24,9 +24,14 @@ async def look_at_seeds(prepared: Prepared) -> Due:
 
 
 def announce_seeds(prepared: Prepared, due: Future[Due] | None) -> None:
-    """Log in a preview which seeds will run. A database that does not answer is said by others."""
+    """Log in a preview which seeds will run, and which folder of them does not exist. A database that does not answer is said by others."""
     if due is None:
         return
+    log(
+        Line(f"{database.seeds}: the folder does not exist, so {prepared.settings.databases[name].name} gets no seeds")
+        for name, database in prepared.catalog.databases.items()
+        if database.seeds and name not in prepared.seeds and prepared.settings.environment == "staging"
+    )
     try:
         databases = due.result()
     except ApiError:
