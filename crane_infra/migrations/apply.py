@@ -1,4 +1,6 @@
-"""Brings a database up to its migration files: judge, import wrangler's rows, then one request for each pending file.
+"""Brings a database up to its migration files: judge, import wrangler's rows, then a request for each pending file.
+
+Files that only change the schema share requests (``run.shared``).
 
 The ledger decides, not the reply: after a failed write it is read before anything is sent again, and after the last file it is read whatever
 the replies said. Nothing is undone: the way back is the Time Travel bookmark taken before the first pending file, and without a bookmark
@@ -6,7 +8,7 @@ nothing is applied.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crane_infra.d1.database import DatabaseClient
@@ -19,6 +21,7 @@ from crane_infra.migrations.run.failure import failure, require_recorded
 from crane_infra.migrations.run.prepare import prepare
 from crane_infra.migrations.run.send import asks_too_long, is_temporary, send_file, wait_for, was_cut
 from crane_infra.migrations.run.settle import settle
+from crane_infra.migrations.run.shared import apply_together, next_to_send
 from crane_infra.migrations.run.state import Pause, Progress, Run
 from crane_infra.migrations.status import judge_live
 
@@ -59,9 +62,7 @@ async def migrate(
         await _take_bookmark(run)
     if run.plan.base:
         await _apply(run, run.plan.base)
-    for file in run.plan.apply:
-        if run.is_pending(file):
-            await _apply(run, file)
+    await _apply_all(run, run.plan.apply)
     if run.has_written:
         await run.read_again()
         require_recorded(run)
@@ -100,6 +101,16 @@ async def _take_bookmark(run: Run) -> None:
     run.log(f"{len(run.plan.pending)} pending; to return to the state before them: {way_back}")
     for file in run.plan.out_of_order:
         run.log(f"{file.name} runs out of order, as the stack file allows")
+
+
+async def _apply_all(run: Run, files: Sequence[MigrationFile]) -> None:
+    while files:
+        due = next_to_send(run, files)
+        files, due = files[len(due) :], list(filter(run.is_pending, due))
+        if len(due) > 1:
+            await apply_together(run, due)
+        for file in filter(run.is_pending, due):
+            await _apply(run, file)
 
 
 async def _apply(run: Run, file: MigrationFile) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Sequence
 
 from crane_infra.d1.database import BoundStatement
 from crane_infra.d1.errors import NoAnswerError, RateLimitedError, RefusedError
@@ -28,6 +29,17 @@ async def send_file(run: Run, file: MigrationFile) -> None:
     else:
         run.begin(file.name)
         await _send(run, [statement._replace(sql=without_semicolons_in_comments(statement.sql)) for statement in request])
+
+
+async def send_files(run: Run, files: Sequence[MigrationFile]) -> None:
+    """Send several migrations in one request, each after the one before. Raises ApiError."""
+    run.begin(f"{files[0].name} to {files[-1].name}")
+    await _send(run, [statement for request in requests_of(run, files) for statement in request])
+
+
+def requests_of(run: Run, files: Sequence[MigrationFile]) -> list[list[BoundStatement]]:
+    """The parts of a request of several files: what claims, applies and records each."""
+    return [_request_for(run, file, place) for place, file in enumerate(files)]
 
 
 def was_cut(run: Run, file: MigrationFile, error: ApiError) -> bool:
@@ -76,8 +88,9 @@ async def _send(run: Run, request: list[BoundStatement]) -> None:
     await run.db.write(request)
 
 
-def _request_for(run: Run, file: MigrationFile) -> list[BoundStatement]:
+def _request_for(run: Run, file: MigrationFile, place: int = 0) -> list[BoundStatement]:
+    """The request of a file; ``place`` is how many others precede it in the same one."""
     if file is run.schema.base:
         return base_request(file, run.plan.contains, run.token, run.release, run.bookmark)
     origin = {"token": run.token, "release": run.release, "bookmark": run.bookmark}
-    return apply_request(file, run.counts_around(file), **origin, listed=run.rows_listed)
+    return apply_request(file, run.counts_around(file), **origin, listed=run.rows_listed + place)

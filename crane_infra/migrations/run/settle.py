@@ -4,13 +4,16 @@ A lost reply does not mean that D1 did nothing, so nothing is sent again before 
 working on the file; this waits for it.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 from crane_infra.d1.errors import BusyError, NoAnswerError, PartialWriteError, RefusedError
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.requests import as_file, reopen_request
 from crane_infra.migrations.run.failure import RUN_AGAIN
 from crane_infra.migrations.run.prepare import prepare
-from crane_infra.migrations.run.send import send_repeatable
+from crane_infra.migrations.run.send import requests_of, send_repeatable
 from crane_infra.migrations.run.state import Run
 from crane_infra.migrations.unfinished import StartedNotDoneError
 
@@ -23,17 +26,35 @@ async def settle(run: Run, file: MigrationFile, error: ApiError) -> bool:
 
     Raises MigrationError where the file was started and is not done, or where the ledger cannot be read.
     """
-    await _read_until_clear(run, file, error)
-    entry = run.ledger.entry(file.name)
-    if entry and entry.token == run.token and entry.origin in {"applied", "base"}:
-        if isinstance(error, PartialWriteError):
-            await _reopen(run, file, error)
-        run.mark_applied(file)
-    elif entry:
-        run.log(f"another run applied {file.name} in the meantime")
+    return bool(await settle_all(run, (file,), error))
+
+
+async def settle_all(run: Run, files: Sequence[MigrationFile], error: ApiError) -> list[MigrationFile]:
+    """Read the ledger after a request of several files failed; returns those that are applied after all. Raises as ``settle`` does."""
+    await _read_until_clear(run, files[0], error)
+    recorded = [file for file in files if run.ledger.entry(file.name)]
+    if isinstance(error, PartialWriteError):
+        await _reopen(run, _doubtful(run, files, error), error)
+    for file in filter(None, (run.schema.base, *run.schema.files)):
+        if _is_ours(run, file) and file.name not in run.applied:  # a shared request that was given up may land later, with others in it
+            run.mark_applied(file)
+        elif file in recorded and not _is_ours(run, file):
+            run.log(f"another run applied {file.name} in the meantime")
     if run.plan.adopt:
         await prepare(run)
-    return entry is not None
+    return recorded
+
+
+def _is_ours(run: Run, file: MigrationFile) -> bool:
+    entry = run.ledger.entry(file.name)
+    return entry is not None and entry.token == run.token and entry.origin in {"applied", "base"}
+
+
+def _doubtful(run: Run, files: Sequence[MigrationFile], error: PartialWriteError) -> list[MigrationFile]:
+    """The files that this run recorded, from the one whose statement has no result on: nothing is known of those after it either."""
+    ends = accumulate(len(request) for request in requests_of(run, files))
+    at_fault = next((place for place, end in enumerate(ends) if error.statement < end), 0)
+    return [file for file in files[at_fault:] if _is_ours(run, file)]
 
 
 async def _read_until_clear(run: Run, file: MigrationFile, error: ApiError) -> None:
@@ -62,9 +83,11 @@ async def _read_until_clear(run: Run, file: MigrationFile, error: ApiError) -> N
             return
 
 
-async def _reopen(run: Run, file: MigrationFile, error: PartialWriteError) -> None:
-    """Undo the done mark where D1 reports that an earlier statement did not run, so that the next run stops at this file."""
-    request = reopen_request(file.name, run.token)
+async def _reopen(run: Run, files: Sequence[MigrationFile], error: PartialWriteError) -> None:
+    """Undo the done marks where D1 reports that an earlier statement did not run, so that the next run stops at the first of these files."""
+    if not files:
+        return
+    file, request = files[0], [statement for each in files for statement in reopen_request(each.name, run.token)]
     try:
         await send_repeatable(run, request)
     except ApiError as failure:

@@ -51,6 +51,8 @@ class Run:
     """The names of the files that D1's query endpoint has cut at a ``;``, so that they go through import."""
     base_to_record: MigrationFile | None = None
     """A base schema that the ledger does not record yet, once the live schema was found to be the one that it makes."""
+    sends_alone: bool = False
+    """Whether each file goes in a request of its own from now on, because one of several files took long."""
     watcher: Progress | None = None
     """Is told what goes as planned and what the run waits for; None: the log has what goes as planned."""
 
@@ -79,8 +81,8 @@ class Run:
         self.ledger = replace(self.ledger, ready=True)
 
     def is_pending(self, file: MigrationFile) -> bool:
-        """Tell whether the latest plan has this file: another run may have applied it since this one began."""
-        return file in self.plan.apply
+        """Tell whether this run still has to apply a file: another run may have applied it since this one began."""
+        return file.name not in self.applied and file in self.plan.apply
 
     def counts_around(self, file: MigrationFile) -> tuple[Counted, ...]:
         """The row counts to take before and after a file."""

@@ -29,6 +29,13 @@ IMPORTED = {
     NAMES[2]: "INSERT INTO t VALUES ('c');",
 }
 
+SHARED = {
+    NAMES[0]: "CREATE TABLE t (x TEXT);",
+    NAMES[1]: "CREATE INDEX by_x ON t (x);",
+    NAMES[2]: "ALTER TABLE t ADD COLUMN y TEXT;",
+}
+"""They only change the schema, so they share a request."""
+
 
 @contextmanager
 def killed(cloud: Running, target: Target, fault: Fault) -> Iterator[Migrator]:
@@ -103,6 +110,24 @@ async def test_after_the_commit_and_before_the_reply(cloud: Running, target: Tar
     await target.holds(files, NAMES[: file + 1])
     assert next_run(cloud, target) == list(NAMES[file + 1 :])
     await target.holds(files, NAMES)
+
+
+async def test_after_files_in_one_request_were_sent_that_d1_gets_to_later(cloud: Running, target: Target, places: Places) -> None:
+    files = target.files(SHARED)
+    with target.faults.fault(QUERY, Delay(LATE), nth=places.on_empty) as fault, killed(cloud, target, fault):
+        pass
+    next_run(cloud, target)
+    answered(target)
+    await target.holds(files, NAMES)
+
+
+async def test_after_the_commit_of_files_in_one_request_and_before_the_reply(cloud: Running, target: Target, places: Places) -> None:
+    files = target.files(SHARED)
+    last = files[-1].statements[-1]
+    with target.faults.fault(QUERY, CommitThenDelay(HELD), nth=places.on_empty) as fault, killed(cloud, target, fault):
+        until(lambda: target.faults.executed(last, target.id), "the commit")
+    await target.holds(files, NAMES)
+    assert next_run(cloud, target) == []
 
 
 IMPORTS: dict[str, tuple[str, int, Then, bool]] = {
