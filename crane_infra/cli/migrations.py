@@ -108,7 +108,7 @@ def accept_edit(
         Path | None, typer.Option(help="A folder with the files as they were applied. Default: the history of this clone.")
     ] = None,
 ) -> None:
-    """Accept edits of applied files that make the same schema and rows as before; to production only those that staging has proven."""
+    """Accept edits of applied files that make the same schema and rows as before; to production only those that staging has accepted."""
     from crane_infra.commands.accept_edit import accept_edits_of  # noqa: PLC0415 - see _each
 
     settings, outputs = settings_and_outputs(stack, root())

@@ -1,6 +1,7 @@
 """Accepts edits of applied migrations that change no meaning, for ``crane migrations accept-edit``: finds their earlier versions.
 
-Production takes them as it takes migrations: once staging has proven the release with the edited files.
+Production takes the edits that staging has accepted before, or has applied in the edited form; both its versions of a file go on, so nothing has to be
+released in between.
 """
 
 import asyncio
@@ -9,12 +10,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from crane_infra.commands.apply import require_proven
-from crane_infra.commands.databases import managed
+from crane_infra.commands.databases import ManagedDatabase, managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
-from crane_infra.errors import MigrationError
-from crane_infra.migrations.edits import accept_edits
+from crane_infra.errors import MigrationError, together
+from crane_infra.live.account import open_account
+from crane_infra.migrations.edits import accept_edits, edited_files
+from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.ledger import read_ledger
 from crane_infra.release.outputs import StackOutputs
 
 
@@ -23,8 +26,8 @@ def accept_edits_of(
 ) -> tuple[str, ...]:
     """Accept the edits of the applied files of a database, called ``database`` in the catalog; returns the names of the files.
 
-    Earlier versions come from git, and from the folder ``before``. Raises GateError where production's gate is closed for these files, else
-    as ``accept_edits`` does.
+    Earlier versions come from git, and from the folder ``before``. Raises MigrationError for each edit that staging has to accept first, else as
+    ``accept_edits`` does.
     """
     return asyncio.run(_accept(settings, catalog, outputs_of, database, before))
 
@@ -35,10 +38,32 @@ async def _accept(
     outputs = outputs_of(settings.environment)
     async with managed(settings, catalog, outputs, database) as (target,):
         if settings.environment == "production":
-            # Applies nothing, so a freeze does not stop it.
-            await require_proven(settings, catalog, outputs_of("staging"), outputs, None)
+            # It applies nothing, so neither the gate nor a freeze stops it.
+            await _require_accepted_in_staging(settings, outputs_of("staging"), target)
         contents = _by_digest(_earlier_contents(settings, catalog, database, before))
         return await accept_edits(target.db, target.schema, contents)
+
+
+async def _require_accepted_in_staging(settings: Settings, staging: StackOutputs, target: ManagedDatabase) -> None:
+    edited = edited_files(target.schema, await read_ledger(target.db))
+    if not edited:
+        return
+    database_id = staging.database_id(target.name)
+    if database_id is None:
+        what = "staging has not created it yet, so it cannot have accepted the edits of its files"
+        raise MigrationError(f"database {target.name}", what, "Run pulumi up -s staging first")
+    async with open_account(settings) as account:
+        ledger = await read_ledger(account.database(database_id, f"the database {target.name} of staging"))
+    entries = ((each.file, ledger.base if each.file is target.schema.base else ledger.entry(each.file.name)) for each in edited)
+    if refusal := together([_unknown_in_staging(file, target.name) for file, entry in entries if not (entry and entry.has(file.sha256))]):
+        raise refusal
+
+
+def _unknown_in_staging(file: MigrationFile, database: str) -> MigrationError:
+    what = f"staging has not accepted this version of it ({file.sha256[:8]})"
+    return MigrationError(
+        file.path, what, f"Run crane migrations accept-edit -s staging -d {database} with the same files, then this command again"
+    )
 
 
 def _by_digest(contents: Iterator[bytes]) -> dict[str, bytes]:

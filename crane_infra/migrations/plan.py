@@ -16,7 +16,7 @@ from crane_infra.migrations.ledger import Ledger, LedgerEntry
 from crane_infra.migrations.own_tables import WRANGLER
 from crane_infra.migrations.unfinished import StartedNotDoneError, listing
 
-ACCEPT_EDIT = "If it means what it meant before: crane migrations accept-edit -s <stack> -d <its name in the catalog>"
+ACCEPT_EDIT = "If it means what it meant before: crane migrations accept-edit -s <stack> -d <its name in the catalog>, for staging and then for production"
 
 
 @dataclass(frozen=True)

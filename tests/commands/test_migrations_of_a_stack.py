@@ -13,7 +13,7 @@ import pytest
 
 from tests import command_line
 from tests.repository import ROOT
-from tests.world.copies import proven_world
+from tests.world.copies import promoted_world
 from tests.world.engine import clean_environment
 from tests.world.world import World, edited
 from tests.wrangler import Wrangler
@@ -38,8 +38,8 @@ def files_stay(world: World) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Staging deployed and proven."""
-    with proven_world(tmp_path_factory) as made:
+    """Staging deployed and proven, and production with the same release."""
+    with promoted_world(tmp_path_factory) as made:
         yield made
 
 
@@ -187,6 +187,8 @@ def test_an_edit_without_a_change_of_meaning_is_accepted_from_the_history_of_the
     for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "m")):
         subprocess.run(["git", "-C", str(world.workers), *words], check=True)
     path.write_bytes(b"-- who is alive\n" + was)
+    early = crane(world, "accept-edit", "-d", DATABASE, stack="production")
+    assert (early.returncode, "staging has not accepted this version of it" in early.stderr) == (1, True), early.stderr
     assert "edited after it was applied to" in crane(world, "plan", "-d", DATABASE).stdout
     linted = crane(world, "lint")
     assert (linted.returncode, "error: workers/crane-context/migrations/0001_create_sessions.sql: edited" in linted.stdout) == (3, True)
@@ -199,11 +201,14 @@ def test_an_edit_without_a_change_of_meaning_is_accepted_from_the_history_of_the
     refused = crane(world, "accept-edit", "-d", DATABASE)
     assert (refused.returncode, "is not in the history of this clone" in refused.stderr) == (1, True)
     assert crane(world, "accept-edit", "-d", DATABASE, "--before", str(earlier)).returncode == 0
-    closed = crane(world, "accept-edit", "-d", DATABASE, stack="production")
-    assert (closed.returncode, closed.stderr.startswith("error: ")) == (1, True)
+    assert crane(world, "plan", "-d", DATABASE, stack="production").returncode == 3, "a pull request is still red"
+    released = crane(world, "accept-edit", "-d", DATABASE, "--before", str(earlier), stack="production")
+    assert (released.returncode, released.stdout) == (0, f"{DATABASE}: accepted: {path.name}\n"), released.stderr
+    assert crane(world, "plan", "-d", DATABASE, stack="production").returncode == 0, "and now it is not"
     path.write_bytes(was)
     assert crane(world, "verify").returncode == 0
-    assert crane(world, "status").returncode == 0, "what was applied goes on as well"
+    for stack in ("staging", "production"):
+        assert crane(world, "status", stack=stack).returncode == 0, "what was applied goes on as well"
     shutil.rmtree(world.workers / ".git")
 
 

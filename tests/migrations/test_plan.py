@@ -46,7 +46,7 @@ def test_an_edited_file_is_refused_with_both_digests() -> None:
     assert refusal([edited, B], ledger(applied(file("0001_a.sql", "3fa1bbbbffff")))) == (
         f"{SHOWN}/0001_a.sql: edited after it was applied to {DB} (recorded 3fa1bbbb, file 9bc2aaaa). "
         "Restore the file, including its line endings, or add a new migration. "
-        "If it means what it meant before: crane migrations accept-edit -s <stack> -d <its name in the catalog>."
+        "If it means what it meant before: crane migrations accept-edit -s <stack> -d <its name in the catalog>, for staging and then for production."
     )
 
 

@@ -129,7 +129,7 @@ def migration_edited(stage: Stage) -> Report:
     text = (
         "workers/crane-context/migrations/0001_create_sessions.sql: edited after it was applied to crane-context-db-staging (recorded d7328c34, "
         "file 35f19f1a). Restore the file, including its line endings, or add a new migration. If it means what it meant before: "
-        "crane migrations accept-edit -s <stack> -d <its name in the catalog>."
+        "crane migrations accept-edit -s <stack> -d <its name in the catalog>, for staging and then for production."
     )
     return stage.report(staging=stage.preview(logged=(("error", text),)), failed="")
 
