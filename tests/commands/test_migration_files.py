@@ -11,10 +11,14 @@ import yaml
 from crane_infra import catalog
 from crane_infra.commands.migration_files import accepted_by_all, lint_folders, new_migration
 from crane_infra.errors import SettingsError
+from tests import command_line
 from tests.repository import ROOT
+from tests.world.engine import clean_environment
 
 DATABASE = "crane-context-db"
 CONTRACT = "ALTER TABLE sessions DROP COLUMN host;\n"
+FOLDER = "crane-context/migrations"
+FIRST = ("0001_create_sessions.sql", "0002_index_sessions_by_heartbeat.sql")
 SLOW_TO_IMPORT = {"asyncio", "cloudflare", "httpx", "pulumi", "rich", "stamina"}
 LINT = """import sys
 from crane_infra.cli.main import main
@@ -74,3 +78,41 @@ def test_what_a_stack_file_cannot_mean_is_one_line(tmp_path: Path, findings: obj
         accepted_by_all(tmp_path, "crane-infra")
     assert str(caught.value).startswith(f"Pulumi.staging.yaml crane-infra:databases.{DATABASE}.accept-findings")
     assert str(caught.value).endswith(text)
+
+
+def lint_with_base(workers: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.CompletedProcess[str]:
+    """Lint on the command line, with a catalog that names a base schema among the migrations."""
+    made = catalog.crane()
+    database = made.databases[DATABASE].model_copy(update={"base": f"{FOLDER}/schema.sql", "baseline": 2})
+    monkeypatch.setattr(catalog, "crane", lambda: made.model_copy(update={"databases": {**made.databases, DATABASE: database}}))
+    return command_line.crane("migrations", "lint", "--workers-dir", str(workers), environ=clean_environment(), cwd=ROOT)
+
+
+def test_lint_of_a_real_folder_takes_its_base_schema_and_says_what_is_no_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = tmp_path / "workers"
+    shutil.copytree(ROOT / "workers", workers)
+    folder = workers / FOLDER
+    (folder / "schema.sql").write_text("".join((folder / name).read_text(encoding="utf-8") for name in FIRST), encoding="utf-8")
+    (folder / "0005_A.SQL").write_text("DROP TABLE sessions;\n", encoding="utf-8")
+    (folder / "0006_x.sql").mkdir()
+    (folder / "meta").mkdir()
+    (folder / "meta" / "_journal.json").write_text("{}", encoding="utf-8")
+    linted = lint_with_base(workers, monkeypatch)
+    assert (linted.returncode, linted.stdout) == (0, "6 files: 0 errors, 0 warnings\n"), linted.stdout
+    assert linted.stderr == (
+        f"{DATABASE}: left out, because they are no migrations: 0005_A.SQL (only names that end in .sql, in lower case, are migrations), "
+        "0006_x.sql/, meta/\n"
+    )
+    (folder / "schema.sql").write_text("CREATE TABLE sessions (id TEXT, host TEXT);\n", encoding="utf-8")
+    linted = lint_with_base(workers, monkeypatch)
+    assert linted.returncode == 3
+    assert (
+        f"error: workers/{FOLDER}/0003_add_host_to_sessions.sql, statement 1: SQLite refuses it (duplicate column name: host)"
+        in linted.stdout
+    )
+    (folder / "0006_x.sql" / "a.sql").write_text("CREATE TABLE x (y TEXT);\n", encoding="utf-8")
+    linted = lint_with_base(workers, monkeypatch)
+    assert (linted.returncode, linted.stdout) == (1, "")
+    assert linted.stderr.startswith(
+        f"error: workers/{FOLDER}/0006_x.sql: it holds a.sql but no migration.sql, so it is not a migration. Name the file"
+    )
