@@ -48,6 +48,11 @@ def ask_for_object(stack: str, *words: str, cwd: Path | None = None) -> Mapping[
         raise SettingsError(f"stack {stack}", "Pulumi printed something other than one JSON object", todo) from None
 
 
+def project_folder(environ: Mapping[str, str], here: Path) -> Path:
+    """The folder whose stack files Pulumi uses: where it is told to work, else the clone ``here``."""
+    return Path(environ.get("PULUMI_OPTION_CWD") or here)
+
+
 def tags_of(stack: str, cwd: Path | None = None) -> dict[str, str]:
     """The tags of a stack, which every state backend keeps beside it. Raises SettingsError."""
     return {name: str(value) for name, value in ask_for_object(stack, "stack", "tag", "ls", "--json", cwd=cwd).items()}

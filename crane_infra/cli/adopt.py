@@ -7,9 +7,10 @@ import typer
 
 from crane_infra import catalog
 from crane_infra.cli.clone import root
-from crane_infra.commands.adopt import Adoption, change_of, folder_of, plan_adoption
+from crane_infra.commands.adopt import Adoption, change_of, plan_adoption
 from crane_infra.commands.stack import settings_and_outputs
 from crane_infra.config.file_change import FileChange
+from crane_infra.pulumi_cli import project_folder
 
 STOPS = 3
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")]
@@ -25,7 +26,7 @@ def adopt(stack: StackOption, give_up: GiveUpOption = None, write: WriteOption =
     Reads only, so a read token is enough. Writes nothing without --write. Exit code 0: an update can adopt them. 3: something stops it,
     such as a binding that is live and that no file declares. 1: it could not look.
     """
-    settings, outputs = settings_and_outputs(stack, folder_of(os.environ, root()))
+    settings, outputs = settings_and_outputs(stack, project_folder(os.environ, root()))
     adoption = plan_adoption(settings, catalog.crane(), outputs, give_up or ())
     change = change_of(adoption, settings)
     if write and change.diff:

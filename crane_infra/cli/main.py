@@ -54,6 +54,7 @@ COMMANDS = {
     "proof": Command("proof:proof", "Print the release that a stack has proven."),
     "new-signing-key": Command("signing:new_signing_key", "Give staging a new key that signs its proofs."),
     "import-wrangler": Command("import_wrangler:import_wrangler", "Turn wrangler's files into catalog and stack files."),
+    "secrets": Command("secrets:app", "Audit the secrets of both environments, without values."),
     "adopt": Command("adopt:adopt", "Find what a stack adopts, and write it into its file."),
     "preview-report": Command("report:preview_report", "Write the comment on a pull request."),
 }

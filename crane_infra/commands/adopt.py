@@ -7,7 +7,6 @@ Only reads: a read token is enough. What a preview will say of the adoption is s
 import asyncio
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from crane_infra.commands.attempts import redactor
@@ -230,8 +229,3 @@ def _completed(settings: Settings, adoption: Adoption) -> Settings:
 
 def _plain(given: WorkerSettings | DatabaseSettings) -> dict[str, Any]:
     return given.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
-
-def folder_of(environ: Mapping[str, str], here: Path) -> Path:
-    """The folder whose stack files Pulumi uses: where it is told to work, else the clone ``here``."""
-    return Path(environ.get("PULUMI_OPTION_CWD") or here)

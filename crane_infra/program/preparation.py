@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
 from crane_infra.config.services import called_first
-from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
+from crane_infra.config.settings import ENVIRONMENTS, KEY_NAME, Environment, Settings
 from crane_infra.data.seeds.files import Seed
 from crane_infra.data.seeds.of_catalog import seeds_of
 from crane_infra.data.staging import database_ids
@@ -21,8 +21,8 @@ from crane_infra.release.manifest import Release, read_release
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.release.signature import SigningKey
+from crane_infra.secrets.marks import marks_in_use
 from crane_infra.secrets.rules import (
-    KEY_NAME,
     combined,
     different_faults,
     ended_marks,
@@ -58,6 +58,8 @@ class Prepared:
     """The seeds of each database that has some, in staging."""
     others_databases: frozenset[str] = frozenset()
     """The ids of the databases of the other environment: no row of this run is written there."""
+    marks: tuple[str, ...] = ()
+    """A line for each distinct secret that both environments share for a while."""
 
     def secrets_of(self, worker: str) -> dict[str, str]:
         """The secret values of a worker by binding; an optional one that is not set is left out."""
@@ -103,7 +105,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     key = fingerprint_key(settings)
     secrets = fetch(source_of(settings, [secret.key for secret in catalog.secrets]), catalog.secrets)
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}
-    _compare_secrets(settings, catalog, fingerprints, outputs)
+    marks = _compare_secrets(settings, catalog, fingerprints, outputs)
     signing = signing_key(settings)
     own = {
         KEY_NAME: key,
@@ -112,12 +114,15 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     }
     redact = Redactor({**secrets, **own})
     staging, taken = outputs["staging"], database_ids(others)
-    return Prepared(settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken)
+    return Prepared(settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken, marks)
 
 
 def _compare_secrets(
     settings: Settings, catalog: Catalog, fingerprints: Mapping[str, str], outputs: Mapping[Environment, StackOutputs]
-) -> None:
+) -> tuple[str, ...]:
+    """A line for each mark in use. Raises SecretError where secrets break a rule."""
+    lines: list[str] = []
+    today = datetime.now(UTC).date()
     for environment in ENVIRONMENTS:
         if environment != settings.environment:
             theirs = outputs[environment].fingerprints
@@ -125,7 +130,10 @@ def _compare_secrets(
                 require_same_key(fingerprints, theirs, environment)
             marked = marks_of(settings, catalog.secrets)
             faults = shared_faults(catalog.secrets, fingerprints, theirs, environment, marked)
-            faults += ended_marks(fingerprints, theirs, marked, datetime.now(UTC).date())
+            faults += ended_marks(fingerprints, theirs, marked, today)
             if settings.environment == "production":
                 faults += different_faults(catalog.secrets, fingerprints, theirs, environment)
             refuse_secrets(faults)
+            shared = {key for key in marked if fingerprints.get(key) in theirs.values()}
+            lines += marks_in_use(marked, shared, today)
+    return tuple(lines)

@@ -9,11 +9,10 @@ from typing import Any
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.script_settings import ScriptSettings, label, shown, single_values
-from crane_infra.config.settings import Settings
+from crane_infra.config.settings import KEY_NAME, Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.report.model import Change, Standing, WorkerChanges
-from crane_infra.secrets.rules import KEY_NAME
 
 _MOST_MODULES = 6
 _SHOWN = 12  # digits of a digest

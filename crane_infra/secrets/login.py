@@ -9,6 +9,8 @@ from crane_infra.secrets.infisical import GithubOidc, Login, UniversalAuth
 
 CLIENT_ID, CLIENT_SECRET = "INFISICAL_UNIVERSAL_AUTH_CLIENT_ID", "INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET"
 """The names that Infisical's own command line has for them."""
+LOGIN = {CLIENT_ID: "infisical-client-id", CLIENT_SECRET: "infisical-client-secret"}
+"""The settings that take their place in a stack file, encrypted."""
 _TOKEN_URL, _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 
 

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from crane_infra.config.catalog import Secret
-from crane_infra.config.settings import Settings, SharedSecret
+from crane_infra.config.settings import KEY_NAME, Settings, SharedSecret
 from crane_infra.errors import SecretError, SettingsError, refuse_secrets
 from crane_infra.secrets.sources import SecretSource
 
 FINGERPRINT_CHARACTERS = 16
 _PLACEHOLDER = re.compile(r"(change|replace)[-_ ]?me|todo|tbd|fixme|placeholder|x{3,}|<.*>|your[-_ ].*", re.IGNORECASE | re.DOTALL)
-KEY_NAME = "fingerprint-key"
-"""The name of the key's own fingerprint among the others; it shows whether two environments use the same key."""
 
 
 def fetch(source: SecretSource, secrets: Iterable[Secret]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from crane_infra.config.stackfile import stack_config
 from crane_infra.errors import SecretError, SettingsError
 from crane_infra.release.signature import SigningKey
 from crane_infra.secrets.infisical import read_secrets
-from crane_infra.secrets.login import CLIENT_ID, CLIENT_SECRET, login_of, place_of
+from crane_infra.secrets.login import LOGIN, login_of, place_of
 
 KEY_LENGTH = 16
 
@@ -114,8 +114,7 @@ def _infisical(settings: Settings, keys: Collection[str]) -> InfisicalSecrets:
     if unknown := sorted(place.names.keys() - set(keys)):
         where, todo = f"{settings.file} {settings.project}:infisical.names.{unknown[0]}", "Remove it, or correct its name"
         raise SettingsError(where, "is not the key of a secret in the catalog", todo)
-    settable = {CLIENT_ID: "infisical-client-id", CLIENT_SECRET: "infisical-client-secret"}
-    in_config = {name: _config_secret(settings, f"{settings.project}:{setting}") for name, setting in settable.items()}
+    in_config = {name: _config_secret(settings, f"{settings.project}:{setting}") for name, setting in LOGIN.items()}
     login = login_of(place, {**os.environ, **{name: value for name, value in in_config.items() if value}})
     values = read_secrets(place, login, sorted({place.name_of(key) for key in keys}))
     return InfisicalSecrets(place, {key: values[place.name_of(key)] for key in keys if place.name_of(key) in values})

@@ -36,6 +36,7 @@ class Story:
     history: dict[str, list[Seen]] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
+    audits: dict[str, Seen] = field(default_factory=dict)
 
     def environment(self, look: str, stack: str) -> Seen:
         """One environment, as a look saw it."""
@@ -57,6 +58,16 @@ def look(story: Story, world: World, name: str, **variables: str) -> None:
     as_json, as_text = crane(world, "status", "--json", **variables), crane(world, "status", **variables)
     assert as_json.returncode == as_text.returncode, as_json.stderr + as_text.stderr
     story.seen[name], story.exit[name], story.out[name] = json.loads(as_json.stdout), as_json.returncode, as_text.stdout
+
+
+def audit(story: Story, world: World, name: str, *words: str) -> None:
+    """Audit the secrets, as JSON and as text, with a token that may only read."""
+    token = world.faults.token("D1 Read", "Workers Scripts Read")
+    variables = {"CLOUDFLARE_API_TOKEN": token, "PULUMI_CONFIG_PASSPHRASE": "wrong"}
+    as_json, as_text = (crane(world, "secrets", "audit", *words, *more, **variables) for more in (["--json"], []))
+    assert as_json.returncode == as_text.returncode, as_json.stderr + as_text.stderr
+    story.audits[name], story.exit[f"audit {name}"] = json.loads(as_json.stdout), as_json.returncode
+    story.out[f"audit {name}"] = as_text.stdout
 
 
 def add_contract(world: World) -> None:
@@ -102,6 +113,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         with world.faults.fault(QUERY, Error(403, 10000, "injected"), times=1000):
             look(told, world, "one part fails")
         look(told, world, "no backend", PULUMI_BACKEND_URL="file:///nowhere/at/all")
+        audit(told, world, "all well")
         told.changes = world.changes()
         first = world.proofs("production")[0]["digest"]
         add_contract(world)
@@ -130,6 +142,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         page = tmp_path_factory.mktemp("page") / "status.html"
         crane(world, "status", "--html", str(page), AWS_SECRET_ACCESS_KEY=PLANTED)
         told.out["page"] = page.read_text(encoding="utf-8")
+        world.api("PUT", f"/workers/scripts/{WORKER}-staging/secrets", {"name": "FORGOTTEN", "type": "secret_text", "text": PLANTED})
+        audit(told, world, "forgotten", "-s", "staging")
         told.secrets = [*world.secrets("staging").values(), *world.secrets("production").values(), world.cloud.token]
         add_runs(world, 5000)
         told.out["many"] = crane(world, "history", "-s", "production", AWS_SECRET_ACCESS_KEY=PLANTED).stdout
@@ -253,8 +267,31 @@ def test_a_long_history_is_told_to_its_end_and_its_messages_are_inert(story: Sto
     assert lines[-1].strip() == "\\x1b[2J4999"
 
 
+def test_an_audit_shows_each_secret_in_both_environments_and_needs_neither_passphrase_nor_a_token_that_writes(story: Story) -> None:
+    audit = story.audits["all well"]
+    assert (story.exit["audit all well"], audit["findings"], audit["notes"], audit["unseen"]) == (0, [], [], [])
+    by_key = {row["key"]: row for row in audit["secrets"]}
+    there = {"in_source": True, "on_worker": True, "changed_on": None, "age_days": None}
+    assert by_key["CRANE_ADMIN_KEY"]["places"] == {"staging": there, "production": there}
+    assert by_key["CLASSIFIER_API_KEY"]["places"]["staging"] == there | {"in_source": False, "on_worker": False}
+    assert {key: row["values"] for key, row in by_key.items() if row["rule"] == "distinct"} == {
+        "CRANE_ADMIN_KEY": "different",
+        "CRANE_CONTEXT_KEY": "different",
+    }
+    assert "nothing to fix" in story.out["audit all well"]
+
+
+def test_an_audit_names_a_secret_that_nobody_declared(story: Story) -> None:
+    audit = story.audits["forgotten"]
+    assert [(finding["where"], finding["what"]) for finding in audit["findings"]] == [
+        (f"worker {WORKER}-staging", "has secrets that nobody declared: FORGOTTEN")
+    ]
+    assert story.exit["audit forgotten"] == 3
+    assert {place for row in audit["secrets"] for place in row["places"]} == {"staging"}
+
+
 def test_no_credential_is_shown(story: Story) -> None:
-    shown = "".join([*story.out.values(), json.dumps(story.seen), json.dumps(story.history)])
+    shown = "".join([*story.out.values(), json.dumps(story.seen), json.dumps(story.history), json.dumps(story.audits)])
     assert "[secret AWS_SECRET_ACCESS_KEY]" in story.out["history production"]
     assert PLANTED not in shown
     assert "[secret AWS_SECRET_ACCESS_KEY]" in story.out["page"]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from crane_infra.config.catalog import Catalog
-from crane_infra.config.settings import Environment, Settings, parse
+from crane_infra.config.settings import KEY_NAME, Environment, Settings, parse
 from crane_infra.release.manifest import Release, read_release
-from crane_infra.secrets.rules import KEY_NAME, fingerprint
+from crane_infra.secrets.rules import fingerprint
 from tests.samples import as_pulumi, known
 
 FOLDER = Path(__file__).parent / "state_of_before"

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, Secret
-from crane_infra.config.settings import Environment, Settings
+from crane_infra.config.settings import KEY_NAME, Environment, Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
 from crane_infra.release.exported import exported
@@ -22,7 +22,7 @@ from crane_infra.report.compare import make_report
 from crane_infra.report.files import Files, read_files, read_settings
 from crane_infra.report.model import Report
 from crane_infra.report.render import render
-from crane_infra.secrets.rules import KEY_NAME, fingerprint
+from crane_infra.secrets.rules import fingerprint
 from tests.report.previews import Json, Logged, planned_steps, preview_json, program_log
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"

@@ -9,7 +9,7 @@ import pulumi
 from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
 from crane_infra.program.announce.expected_migrations import expected_migrations
 from crane_infra.program.announce.gate import gate_lines
-from crane_infra.program.announce.lines import Line
+from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.announce.manual import announce_deployments, look_at_deployments
 from crane_infra.program.announce.migration_lines import migration_lines
 from crane_infra.program.announce.migrations import Judgements, announce_migrations, look_at_ledgers
@@ -52,6 +52,7 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     deployments = begin(look_at_deployments(prepared))
     live = begin(look_at_settings(prepared))
     seeds = begin(look_at_seeds(prepared)) if pulumi.runtime.is_dry_run() else None
+    log(Line(mark) for mark in prepared.marks)
     announce_retired(prepared)
     adoptions = announce_adoptions(prepared)
     statuses = announce_migrations(prepared, ledgers)

@@ -105,6 +105,17 @@ def test_a_distinct_secret_that_staging_uses_is_refused_by_name(declare: Declare
     assert nothing_registered == []
 
 
+def test_a_distinct_secret_that_is_shared_for_a_while_is_said_with_the_last_day(declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs, logged = recorded(declare("staging")), list[str]()
+    monkeypatch.setattr("pulumi.log.info", lambda text, *_: logged.append(text))
+    secrets = committed("production")["secrets"] | {"CRANE_ADMIN_KEY": committed("staging")["secrets"]["CRANE_ADMIN_KEY"]}
+    marks = {"CRANE_ADMIN_KEY": {"reason": "moving", "until": "2999-12-31"}, "CRANE_CONTEXT_KEY": {"reason": "-", "until": "2999-12-31"}}
+    declare("production", {STAGING: outputs}, preview=True, secrets=secrets, shared_secrets=marks)
+    said = [line for line in logged if "is shared by both environments" in line]
+    assert len(said) == 1
+    assert said[0].startswith("CRANE_ADMIN_KEY is shared by both environments until 2999-12-31: ")
+
+
 def test_a_renamed_database_is_refused(declare: Declare, nothing_registered: list[str]) -> None:
     outputs = recorded(declare("staging"))
     nothing_registered.clear()
