@@ -12,7 +12,7 @@ import pulumi
 
 from crane_infra.checks.run import select
 from crane_infra.config.script_settings import ScriptSettings
-from crane_infra.config.settings import Settings
+from crane_infra.config.settings import KEY_NAME, Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
 from crane_infra.program.announce.plan import Plan
@@ -129,7 +129,13 @@ def _claim(prepared: Prepared, plan: Plan, version_ids: Mapping[str, str], datab
         digest=release.digest,
         manifest=release.manifest,
         workers={
-            name: ProvenWorker(script=settings.script(name), version=version, tag=release.tag(name))
+            name: ProvenWorker(
+                script=settings.script(name),
+                version=version,
+                tag=release.tag(name),
+                secrets=prepared.fingerprints_of(name),
+                crons=prepared.crons_of(name),
+            )
             for name, version in version_ids.items()
         },
         databases={name: _proven_database(prepared, plan, name, database_ids[name]) for name in plan.migrations},
@@ -140,6 +146,7 @@ def _claim(prepared: Prepared, plan: Plan, version_ids: Mapping[str, str], datab
         commit=commit(settings.root),
         proven_at=datetime.now(UTC),
         versions=versions(),
+        fingerprint_key=prepared.fingerprints.get(KEY_NAME),
     )
 
 

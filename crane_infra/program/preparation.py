@@ -21,17 +21,9 @@ from crane_infra.release.manifest import Release, read_release
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.release.signature import SigningKey
+from crane_infra.secrets.fingerprints import fingerprint, message_for
 from crane_infra.secrets.marks import marks_in_use
-from crane_infra.secrets.rules import (
-    combined,
-    different_faults,
-    ended_marks,
-    fetch,
-    fingerprint,
-    marks_of,
-    require_same_key,
-    shared_faults,
-)
+from crane_infra.secrets.rules import different_faults, ended_marks, fetch, marks_of, require_same_key, shared_faults
 from crane_infra.secrets.sources import fingerprint_key, signing_key, source_of
 
 
@@ -68,9 +60,12 @@ class Prepared:
 
     def upload_message(self, worker: str) -> str:
         """The message of a worker's version: a fingerprint of its secrets, which nobody can read back (docs/decisions/0027)."""
+        return message_for(self.fingerprints_of(worker))
+
+    def fingerprints_of(self, worker: str) -> dict[str, str]:
+        """The fingerprint of each secret of a worker by its binding."""
         declared = self.catalog.workers[worker].secrets
-        fingerprints = {secret.binding: self.fingerprints[secret.key] for secret in declared if secret.key in self.secrets}
-        return f"secrets {combined(fingerprints)}"
+        return {secret.binding: self.fingerprints[secret.key] for secret in declared if secret.key in self.secrets}
 
     def database_id(self, name: str) -> str | None:
         """The id of a database: that of the stack's own, else of the one that it adopts. A deleted one that the settings give up is none."""

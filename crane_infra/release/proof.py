@@ -23,6 +23,9 @@ def _no_number(moment: object) -> object:
     return moment
 
 
+Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
 class ProvenHead(Frozen):
     """The head of a ledger: its last migration, the number of migrations, and a digest over their names and contents."""
 
@@ -37,6 +40,10 @@ class ProvenWorker(Frozen):
     script: str
     version: str
     tag: str
+    secrets: dict[str, Fingerprint] | None = None
+    """The fingerprint of each secret of the version by its binding; None in a proof that a version before wrote."""
+    crons: tuple[str, ...] | None = None
+    """The declared schedules; None: the stack declared none, or a version before wrote the proof."""
 
 
 class ProvenDatabase(Frozen):
@@ -70,6 +77,8 @@ class Proof(Frozen):
     proven_at: Annotated[AwareDatetime, BeforeValidator(_no_number)]
     versions: dict[str, str]
     """Of the engine's SDK and the provider."""
+    fingerprint_key: Fingerprint | None = None
+    """The fingerprint of the key with which those of the secrets are made: under another key they cannot be compared."""
     previous: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
     """The name of the proof before it (``statement.name_of``), in a stack that signs its proofs."""
     seal: Seal | None = None
@@ -140,7 +149,12 @@ def extended(
     """
     kept = [proof for proof in map(readable, history) if proof]
     newest = kept[0] if kept else None
-    if newest and _essence(newest) == _essence(seen) and not _is_old(newest, seen, renew_after) and _is_sealed_as(newest, seal):
+    if (
+        newest
+        and _essence(newest) == _essence(_as_recorded(seen, newest))
+        and not _is_old(newest, seen, renew_after)
+        and _is_sealed_as(newest, seal)
+    ):
         return list(map(as_json, kept))
     return list(map(as_json, [seal.sealed(seen, newest) if seal else seen, *kept][:KEPT]))
 
@@ -153,6 +167,17 @@ def _is_old(newest: Proof, seen: Proof, renew_after: timedelta | None) -> bool:
     age = seen.proven_at - newest.proven_at
     # A clock that was ahead dated it in the future, so that no gate takes it.
     return age < -CLOCK_SKEW or (renew_after is not None and age > renew_after)
+
+
+def _as_recorded(seen: Proof, newest: Proof) -> Proof:
+    """What was seen, without what the version that wrote the newest proof did not record: that alone is no change."""
+    workers = {
+        name: worker
+        if name not in newest.workers or newest.workers[name].secrets is not None
+        else worker.model_copy(update={"secrets": None, "crons": None})
+        for name, worker in seen.workers.items()
+    }
+    return seen.model_copy(update={"workers": workers, **({} if newest.fingerprint_key else {"fingerprint_key": None})})
 
 
 def _essence(proof: Proof) -> dict[str, Any]:

@@ -3,9 +3,6 @@
 Values are compared by their fingerprints, so no result that others see contains one.
 """
 
-import hashlib
-import hmac
-import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -15,7 +12,6 @@ from crane_infra.config.settings import KEY_NAME, Settings, SharedSecret
 from crane_infra.errors import SecretError, SettingsError, refuse_secrets
 from crane_infra.secrets.sources import SecretSource
 
-FINGERPRINT_CHARACTERS = 16
 _PLACEHOLDER = re.compile(r"(change|replace)[-_ ]?me|todo|tbd|fixme|placeholder|x{3,}|<.*>|your[-_ ].*", re.IGNORECASE | re.DOTALL)
 
 
@@ -47,17 +43,6 @@ def _faults_of(source: SecretSource, secret: Secret, value: str) -> list[SecretE
     if _PLACEHOLDER.fullmatch(value):
         return [SecretError(where, "is a placeholder, not a value", todo)]
     return [SecretError(where, f"is shorter than {secret.min_length} characters", todo)] if len(value) < secret.min_length else []
-
-
-def fingerprint(value: str, key: str) -> str:
-    """The part of a secret that may be shown: 64 bits of its HMAC-SHA256 under ``key``, as 16 hex digits. Equal values have equal fingerprints."""
-    return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()[:FINGERPRINT_CHARACTERS]
-
-
-def combined(fingerprints: Mapping[str, str]) -> str:
-    """One fingerprint for several secrets by name, in as many digits; "none" without any."""
-    text = json.dumps(fingerprints, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARACTERS] if fingerprints else "none"
 
 
 def marks_of(settings: Settings, secrets: Iterable[Secret]) -> Mapping[str, SharedSecret]:

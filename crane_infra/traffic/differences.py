@@ -1,9 +1,10 @@
 """Says what going back to a release changes besides code, and what of it somebody has to accept first. Pure.
 
 The databases and the schedules stay as they are; versions bring back the bindings, the variables and the secrets that they were uploaded with.
+Secrets are compared by the fingerprints that proofs keep of them, which tell nobody a value.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from crane_infra.errors import LiveError
 from crane_infra.live.adoption import readable
 from crane_infra.live.version import read_version
 from crane_infra.migrations.ledger import Ledger
+from crane_infra.release.proof import Proof
+from crane_infra.secrets.fingerprints import message_for
 
 Json = Mapping[str, Any]
 Risk = Literal["contract", "secrets", "databases"]
@@ -71,7 +74,37 @@ def add_migrations(
             found.risk("contract", f"database {database} keeps {name}, of unknown class: its file is not here as it was applied")
 
 
-def add_version(found: Differences, script: str, live: Json | None, target: Json) -> None:
+@dataclass(frozen=True)
+class Fingerprints:
+    """What a proof knows of the secrets of a version: the fingerprint of each by its binding, and that of the key which made them."""
+
+    key: str
+    secrets: Mapping[str, str]
+
+
+def fingerprints_of(proofs: Iterable[Proof], worker: str, version: str, message: str | None) -> Fingerprints | None:
+    """What the proofs of a stack know of the secrets of a version, which has this message; None where none tells.
+
+    A version that no proof names, of an update that failed, tells by its message whether it has the secrets of one that a proof names.
+    """
+    known = [
+        (proven.version, Fingerprints(proof.fingerprint_key, proven.secrets))
+        for proof in proofs
+        if (proven := proof.workers.get(worker)) and proven.secrets is not None and proof.fingerprint_key
+    ]
+    named = (prints for proven_version, prints in known if proven_version == version)
+    alike = (prints for _, prints in known if message_for(prints.secrets) == message)
+    return next(named, None) or next(alike, None)
+
+
+def add_schedules(found: Differences, script: str, live: Collection[str], proven: Collection[str] | None) -> None:
+    """Say which schedules a worker keeps that the release did not have; ``proven`` None: its proof does not tell."""
+    if proven is not None and set(live) != set(proven):
+        now, then = (", ".join(sorted(crons)) or "none" for crons in (live, proven))
+        found.lines.append(f"worker {script} keeps its schedules ({now}); those of the release were {then}")
+
+
+def add_version(found: Differences, worker: str, script: str, live: Json | None, target: Json, proofs: Sequence[Proof]) -> None:
     """Compare the version that serves with the one that is put back; ``live`` None: nothing serves, or several versions do."""
     if live is None:
         found.lines.append(f"worker {script}: no single version serves, so its bindings and secrets were not compared")
@@ -83,7 +116,8 @@ def add_version(found: Differences, script: str, live: Json | None, target: Json
         before, after = live.get(key) or "none", target.get(key) or "none"
         if before != after:
             found.lines.append(f"worker {script}: {key.replace('_', ' ')}: {_listed(before)} becomes {_listed(after)}")
-    if secrets := _secrets(live, target):
+    now, then = (fingerprints_of(proofs, worker, str(version.get("id")), _message(version)) for version in (live, target))
+    if secrets := _secrets(live, target, now, then):
         found.risk("secrets", f"worker {script}: {secrets}")
 
 
@@ -103,15 +137,25 @@ def _bindings(live: Json, target: Json) -> Iterator[tuple[str, bool]]:
             yield f"the {becomes.kind} binding {name}: {was.value or was.kind} becomes {becomes.value or becomes.kind}", is_database
 
 
-def _secrets(live: Json, target: Json) -> str:
-    """How the secrets of two versions differ, as far as it can be seen: their names, and the fingerprint of all in the version's message."""
+def _secrets(live: Json, target: Json, now: Fingerprints | None, then: Fingerprints | None) -> str:
+    """How the secrets of two versions differ: by their names, and by the fingerprints in the proofs.
+
+    Where the proofs do not tell, or another key made their fingerprints, only the fingerprint of all secrets in the version's message does.
+    """
     before, after = _secret_names(live), _secret_names(target)
     texts = [f"the secret {name} goes away" for name in sorted(before - after)]
     texts += [f"the secret {name} comes back" for name in sorted(after - before)]
-    messages = [read_version(version).annotations.get("workers/message") for version in (live, target)]
+    if now and then and now.key == then.key:
+        changed = [name for name in sorted(before & after) if now.secrets.get(name) != then.secrets.get(name)]
+        return ", ".join([*texts, *(f"the secret {name} gets its earlier value" for name in changed)])
+    messages = [_message(version) for version in (live, target)]
     if not texts and all(messages) and messages[0] != messages[1]:
         texts.append(f"it comes back with earlier values of its secrets ({', '.join(sorted(after))})")
     return ", ".join(texts)
+
+
+def _message(version: Json) -> str | None:
+    return read_version(version).annotations.get("workers/message")
 
 
 def _secret_names(version: Json) -> set[str]:

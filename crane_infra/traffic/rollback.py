@@ -14,8 +14,8 @@ from crane_infra.live.rolled_back import rolled_back, settled
 from crane_infra.live.version import read_version
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.release.outputs import StackOutputs, migrations_in
-from crane_infra.release.proof import Proof
-from crane_infra.traffic.differences import Differences, add_migrations, add_version
+from crane_infra.release.proof import Proof, ProvenWorker
+from crane_infra.traffic.differences import Differences, add_migrations, add_schedules, add_version
 from crane_infra.traffic.move import Move
 from crane_infra.traffic.target import Target, choose, moving, serving_proof
 
@@ -54,8 +54,9 @@ async def look(
             what = f"Cloudflare no longer has version {move.version}, which release {target.proof.digest[:12]} served"
             found.obstacles.append(LiveError(f"worker {move.script}", what, "Go back with rollback-to, from the files of that release"))
         else:
-            add_version(found, move.script, before, after)
+            add_version(found, move.worker, move.script, before, after, outputs.proofs)
     await all_at_once(_database(account, found, target.proof, name, kinds(target.proof).get(name, {})) for name in target.proof.databases)
+    await all_at_once(_schedules(account, found, worker) for worker in target.proof.workers.values())
     if outputs.newest:
         _others(found, outputs.newest, target.proof)
     tags = {move.worker: read_version(before).tag for move, before in zip(moves, live, strict=True) if before}
@@ -94,6 +95,17 @@ async def _version(account: Account, script: str, version: str | None) -> Json |
         return await again(lambda: account.reads.version(script, version))
     except NotFoundError:
         return None
+
+
+async def _schedules(account: Account, found: Differences, worker: ProvenWorker) -> None:
+    """Compare the schedules that a worker has with those of the release, where its proof tells them."""
+    if worker.crons is None:
+        return
+    try:
+        live = await again(lambda: account.reads.crons(worker.script))
+    except NotFoundError:
+        return  # it has no version either, which stands in the way
+    add_schedules(found, worker.script, live, worker.crons)
 
 
 async def _database(account: Account, found: Differences, proof: Proof, name: str, kinds: Mapping[tuple[str, str], str]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +19,13 @@ from crane_infra.migrations.ledger import head_of
 from crane_infra.release.manifest import checks_digest, digest_of
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.schemas import read_schema_files
+from crane_infra.secrets.fingerprints import fingerprint, message_for
 from tests.cloud import Api, Body
 
 CODE = "export default { fetch: (_, env) => Response.json({ id: env.CF_VERSION_METADATA.id }) }; // "
 CHECKS = (Check(name="version", path="/version", version_at="id", deadline=20),)
 ACCEPTED = ("drops-table", "drops-column", "contract-not-declared", "contract-with-expand")
+KEY = "a-key-of-fingerprints"
 Json = dict[str, Any]
 
 
@@ -39,12 +41,29 @@ class Production:
     uploads: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def release(
-        self, workers: Mapping[str, str], databases: Mapping[str, Mapping[str, str]] | None = None, secrets: Mapping[str, str] | None = None
+        self,
+        workers: Mapping[str, str],
+        databases: Mapping[str, Mapping[str, str]] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        *,
+        crons: Sequence[str] | None = None,
+        of_before: bool = False,
     ) -> str:
-        """Deploy and prove workers (code by name; all bind the first database) over databases (files by name), and give the digest."""
+        """Deploy and prove workers (code by name; all bind the first database) over databases (files by name), and give the digest.
+
+        ``of_before``: the proof is that of a version of crane which recorded neither fingerprints nor schedules.
+        """
         files = {name: self._migrated(name, texts) for name, texts in (databases or {}).items()}
         versions = {name: self._deployed(name, code, next(iter(files), None), secrets or {}) for name, code in workers.items()}
-        self.proofs.insert(0, self._proof(versions, {name: _tag(name, code) for name, code in workers.items()}, files))
+        proof = self._proof(versions, {name: _tag(name, code) for name, code in workers.items()}, files)
+        if not of_before:
+            proof["fingerprint_key"] = fingerprint(KEY, KEY)
+            for worker in proof["workers"].values():
+                worker |= {"secrets": _fingerprints(secrets or {}), **({} if crons is None else {"crons": list(crons)})}
+        for name in workers if crons is not None else ():
+            schedules = [{"cron": cron} for cron in crons or ()]
+            self.api.result("PUT", f"/workers/scripts/{self.workers[name]['name']}/schedules", schedules)
+        self.proofs.insert(0, proof)
         return str(self.proofs[0]["digest"])
 
     def serve(self, worker: str, code: str) -> str:
@@ -131,7 +150,7 @@ class Production:
             bindings = [{"name": "CF_VERSION_METADATA", "type": "version_metadata"}]
             bindings += [{"name": "DB", "type": "d1", "database_id": self.databases[database]}] if database else []
             bindings += [{"name": secret, "type": "secret_text", "text": value} for secret, value in secrets.items()]
-            annotations = {"workers/tag": _tag(name, code), "workers/message": f"secrets {digest_of(dict(secrets))[:16]}"}
+            annotations = {"workers/tag": _tag(name, code), "workers/message": message_for(_fingerprints(secrets))}
             self.uploads[key] = self.api.upload(worker, CODE + code, bindings=bindings, annotations=annotations)["id"]
         self.api.result(
             "POST",
@@ -167,6 +186,10 @@ class Production:
         head = head_of(read_schema_files(CatalogDatabase(migrations=name), self.folder)[0])
         shown = self.api.result("GET", f"/d1/database/{self.databases[name]}")["name"]
         return {"id": self.databases[name], "name": shown, "head": {"name": head.name, "count": len(listed), "digest": head.digest}}
+
+
+def _fingerprints(secrets: Mapping[str, str]) -> dict[str, str]:
+    return {name: fingerprint(value, KEY) for name, value in secrets.items()}
 
 
 def _tag(name: str, code: str) -> str:

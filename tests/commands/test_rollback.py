@@ -133,15 +133,54 @@ class TestWhatIsSaidFirst:
             production.api.query(production.databases["db"], f"DELETE FROM {table} WHERE name = ?", "0001_t.sql")  # noqa: S608
         assert "its ledger lacks 0001_t.sql, which the release needs" in refused(production, None, "contract", "secrets", "databases")
 
-    def test_secrets_that_changed_have_to_be_accepted(self, production: Production) -> None:
-        old = production.release({"one": "a"}, secrets={"KEY": "canary-of-before"})
-        production.release({"one": "b"}, secrets={"KEY": "canary-of-now"})
+    def test_secrets_that_changed_are_named_and_have_to_be_accepted(self, production: Production) -> None:
+        old = production.release({"one": "a"}, secrets={"KEY": "canary-of-before", "SALT": "canary-that-stays"})
+        production.release({"one": "b"}, secrets={"KEY": "canary-of-now", "SALT": "canary-that-stays"})
         line = refused(production)
-        assert "it comes back with earlier values of its secrets (KEY)" in line
+        assert ": the secret KEY gets its earlier value. " in line
+        assert "SALT" not in line
         assert "canary" not in line
         said = back(production, None, "secrets")
         assert production.answering == production.versions(old)
         assert "canary" not in "".join(said)
+
+    def test_secrets_of_an_update_that_failed_are_named_where_it_changed_none(self, production: Production) -> None:
+        """No proof names its version; its message says that it has the secrets of the release before."""
+        production.release({"one": "a"}, secrets={"KEY": "before", "SALT": "stays"})
+        production.release({"one": "b"}, secrets={"KEY": "now", "SALT": "stays"})
+        production.release({"one": "c"}, secrets={"KEY": "now", "SALT": "stays"})
+        production.proofs.pop(0)
+        assert ": the secret KEY gets its earlier value. " in refused(production, production.proofs[1]["digest"])
+
+    def test_secrets_of_a_proof_of_before_are_not_told_apart(self, production: Production) -> None:
+        production.release({"one": "a"}, secrets={"KEY": "before", "SALT": "stays"}, of_before=True)
+        production.release({"one": "b"}, secrets={"KEY": "now", "SALT": "stays"})
+        assert "it comes back with earlier values of its secrets (KEY, SALT)" in refused(production)
+
+    def test_secrets_under_another_key_of_fingerprints_are_not_told_apart(self, production: Production) -> None:
+        production.release({"one": "a"}, secrets={"KEY": "before", "SALT": "stays"})
+        production.proofs[0]["fingerprint_key"] = "0" * 16
+        production.release({"one": "b"}, secrets={"KEY": "now", "SALT": "stays"})
+        assert "it comes back with earlier values of its secrets (KEY, SALT)" in refused(production)
+
+    def test_schedules_that_differ_are_said_and_stay(self, production: Production) -> None:
+        production.release({"one": "a", "two": "a"}, crons=("0 3 * * *",))
+        production.release({"one": "b", "two": "b"}, crons=("*/5 * * * *", "0 4 * * *"))
+        said = back(production)
+        scripts = {worker["name"] for worker in production.workers.values()}
+        kept = {
+            f"  worker {script} keeps its schedules (*/5 * * * *, 0 4 * * *); those of the release were 0 3 * * *" for script in scripts
+        }
+        assert kept <= set(said)
+        for script in scripts:
+            listed = production.api.result("GET", f"/workers/scripts/{script}/schedules")["schedules"]
+            assert {one["cron"] for one in listed} == {"*/5 * * * *", "0 4 * * *"}
+
+    def test_schedules_that_are_the_same_or_not_recorded_are_not_said(self, production: Production) -> None:
+        production.release({"one": "a"}, of_before=True)
+        production.release({"one": "b"}, crons=("0 3 * * *",))
+        production.release({"one": "c"}, crons=("0 3 * * *",))
+        assert not [line for line in [*back(production), *back(production)] if "keeps its schedules" in line]
 
     def test_secrets_that_cloudflare_alone_knows_to_have_changed_are_not_forced(self, two: tuple[Production, str, str]) -> None:
         production, old, new = two

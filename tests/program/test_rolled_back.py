@@ -3,6 +3,7 @@
 One story on one local cloud: each fixture goes on from the one that it names. A client asks all the while.
 """
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -125,6 +126,11 @@ class TestARollbackInSeconds:
         old, new = releases.old["digest"][:12], releases.new["digest"][:12]
         messages = [made["annotations"].get("workers/message") for made in deployments]
         assert f"crane rollback {old} from {new}: the new list is empty" in messages
+
+    def test_reads_no_secret_in_proofs_which_tell_them_apart(self, releases: Releases) -> None:
+        for proof in (releases.old, releases.new):
+            assert all(worker["secrets"] for worker in proof["workers"].values())
+            assert not [value for value in releases.world.secrets("production").values() if value in json.dumps(proof)]
 
     def test_no_caller_meets_a_version_that_was_not_proven(self, releases: Releases, back: Back) -> None:
         proven = {*versions(releases.old).values(), *versions(releases.new).values()}

@@ -12,7 +12,7 @@ from typing import Any
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import KEY_NAME, Environment, Settings, parse
 from crane_infra.release.manifest import Release, read_release
-from crane_infra.secrets.rules import fingerprint
+from crane_infra.secrets.fingerprints import fingerprint
 from tests.samples import as_pulumi, known
 
 FOLDER = Path(__file__).parent / "state_of_before"

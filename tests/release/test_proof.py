@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from crane_infra.release.proof import CLOCK_SKEW, KEPT, Proof, as_json, extended
+from crane_infra.release.statement import name_of
 from tests.samples import NOW
 
 MakeProof = Callable[..., Proof]
@@ -69,3 +70,22 @@ def test_the_same_release_with_other_checks_is_a_new_proof(make_proof: MakeProof
     history = [as_json(make_proof())]
     more = make_proof(checks={"crane-context": ["health", "version"]})
     assert extended(history, more) == [as_json(more), *history]
+
+
+RECORDED = {"script": "crane-context-staging", "version": "v1", "tag": "t1", "secrets": {"KEY": "0" * 16}, "crons": ["0 3 * * *"]}
+
+
+def test_other_schedules_of_the_same_release_are_a_new_proof(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof(workers={"crane-context": RECORDED}))]
+    later = make_proof(workers={"crane-context": RECORDED | {"crons": []}})
+    assert extended(history, later) == [as_json(later), *history]
+
+
+def test_what_a_version_before_did_not_record_is_no_change(make_proof: MakeProof) -> None:
+    history = [as_json(make_proof())]
+    assert extended(history, make_proof(workers={"crane-context": RECORDED}, fingerprint_key="1" * 16)) == history
+
+
+def test_a_proof_of_a_version_before_keeps_its_name_and_so_its_signature(make_proof: MakeProof) -> None:
+    """The name as the version before computed it."""
+    assert name_of(make_proof()) == "cbe397ee4aa01c48f70297454d1429d923552165d512840d6944b5ec117724bf"

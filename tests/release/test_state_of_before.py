@@ -1,5 +1,7 @@
 """A stack that the version before wrote (commit d6bb6c6) is read, judged and continued without a change."""
 
+import hashlib
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
-from crane_infra.config.settings import ENVIRONMENTS, Environment
+from crane_infra.config.settings import ENVIRONMENTS, KEY_NAME, Environment
 from crane_infra.errors import SettingsError
 from crane_infra.migrations.ledger import head_of
 from crane_infra.program import exports
@@ -21,6 +23,7 @@ from crane_infra.release.gate import verdict_for
 from crane_infra.release.manifest import Release
 from crane_infra.release.outputs import read_outputs
 from crane_infra.release.rollback import ExpectedMigrations, expected_after_rollback, migrations_after, require_meant
+from crane_infra.secrets.fingerprints import fingerprint
 from crane_infra.secrets.rules import require_same_key, shared_faults
 from tests.release import before
 
@@ -203,6 +206,21 @@ class TestGoingOn:
         assert now["proofs"][0]["digest"] == release.digest
         assert now["proofs"][1:] == before.outputs("staging")["proofs"][:-1]
         assert now["environment"] == before.outputs("staging")["environment"]
+
+    def test_its_proof_tells_secrets_apart_and_has_none_of_them(self, tmp_path: Path) -> None:
+        """Neither a value nor anything that somebody without the key could compute from one."""
+        release = before.release(24, tmp_path / "next")
+        now = exported(prepared("staging", release, tmp_path), Plan(release.migrations, {}, UNCHANGED))["proofs"][0]
+        fingerprints, text = before.fingerprints("staging"), json.dumps(now)
+        assert now["fingerprint_key"] == fingerprints[KEY_NAME]
+        for name, worker in before.catalog().workers.items():
+            assert now["workers"][name]["secrets"] == {
+                secret.binding: fingerprints[secret.key] for secret in worker.secrets if secret.required
+            }
+        for value in (*before.secrets("staging").values(), before.FINGERPRINT_KEY):
+            guesses = [value, *(hashlib.new(kind, value.encode()).hexdigest()[:16] for kind in ("md5", "sha1", "sha256", "sha512"))]
+            guesses.append(fingerprint(value, ""))
+            assert not [guess for guess in guesses if guess in text]
 
     def test_the_next_release_begins_the_order_of_releases(self, newest: Release, tmp_path: Path) -> None:
         release = before.release(24, tmp_path / "next")

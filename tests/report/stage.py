@@ -22,7 +22,7 @@ from crane_infra.report.compare import make_report
 from crane_infra.report.files import Files, read_files, read_settings
 from crane_infra.report.model import Report
 from crane_infra.report.render import render
-from crane_infra.secrets.rules import fingerprint
+from crane_infra.secrets.fingerprints import fingerprint
 from tests.report.previews import Json, Logged, planned_steps, preview_json, program_log
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"

@@ -12,7 +12,8 @@ from crane_infra.catalog import crane
 from crane_infra.config.catalog import Secret
 from crane_infra.config.settings import Settings, SharedSecret
 from crane_infra.errors import CraneError, SecretError, refuse_secrets
-from crane_infra.secrets.rules import different_faults, ended_marks, fetch, fingerprint, marks_of, require_same_key, shared_faults
+from crane_infra.secrets.fingerprints import fingerprint
+from crane_infra.secrets.rules import different_faults, ended_marks, fetch, marks_of, require_same_key, shared_faults
 from crane_infra.secrets.sources import ConfigSecrets, EnvironmentSecrets, SecretSource, fingerprint_key, source_of
 
 SECRETS = (
