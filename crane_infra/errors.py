@@ -47,6 +47,26 @@ class SettingsError(CraneError):
     """A setting is unknown, missing or malformed."""
 
 
+class SeveralSettingsErrors(SettingsError):  # noqa: N818 - its name is a plural
+    """Several mistakes, found at once: its text has a line for each."""
+
+    def __init__(self, errors: Sequence[SettingsError]) -> None:
+        first, self._errors = errors[0], tuple(errors)
+        super().__init__(first.where, first.what, first.todo)
+        self.args = ("\n".join(map(str, errors)),)
+
+    @property
+    def errors(self) -> "Sequence[CraneError]":
+        """The single errors, in order."""
+        return self._errors
+
+
+def refuse_settings(errors: Sequence[SettingsError]) -> None:
+    """Raise all of these as one error; nothing where there is none."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else SeveralSettingsErrors(errors)
+
+
 class BundleError(CraneError):
     """The built modules of a worker are missing or cannot be used."""
 
@@ -111,6 +131,26 @@ def together(errors: Sequence[MigrationError]) -> MigrationError | None:
 
 class CheckError(CraneError):
     """A deployed worker does not answer a check as the catalog expects."""
+
+
+class SeveralCheckErrors(CheckError):  # noqa: N818 - its name is a plural
+    """Several checks that cannot be sent, found at once: its text has a line for each."""
+
+    def __init__(self, errors: Sequence[CheckError]) -> None:
+        first, self._errors = errors[0], tuple(errors)
+        super().__init__(first.where, first.what, first.todo)
+        self.args = ("\n".join(map(str, errors)),)
+
+    @property
+    def errors(self) -> "Sequence[CraneError]":
+        """The single errors, in order."""
+        return self._errors
+
+
+def refuse_checks(errors: Sequence[CheckError]) -> None:
+    """Raise all of these as one error; nothing where there is none."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else SeveralCheckErrors(errors)
 
 
 class LiveError(CraneError):

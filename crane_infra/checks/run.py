@@ -1,4 +1,4 @@
-"""Runs smoke checks against a live worker: repeats each request until the answer is the declared one, or its deadline has passed.
+"""Runs smoke checks against a live worker: repeats each until it passes, or its deadline has passed.
 
 While a version propagates, anything may come: nothing, a 404, an error, an older version, a cached body. Before the deadline none of these is
 a failure, and none of them passes. Replies may echo a key, so they are redacted. Neither deploys nor rolls back.
@@ -14,15 +14,19 @@ from time import monotonic
 
 import httpx
 
-from crane_infra.checks.answer import Answer, expectation, fault
-from crane_infra.checks.model import Check
-from crane_infra.checks.request import Request, Target, prepare, where
-from crane_infra.checks.send import REQUEST_SECONDS, ask, error_text
+from crane_infra.checks.answer import expectation
+from crane_infra.checks.attempt import Attempt, judged
+from crane_infra.checks.execute import execute
+from crane_infra.checks.expected import Environment
+from crane_infra.checks.follow import follow
+from crane_infra.checks.model import AnyCheck, Check, StepsCheck
+from crane_infra.checks.request import Route, Target, UnsendableError, built, require_sendable, where
+from crane_infra.checks.send import REQUEST_SECONDS, ask
 from crane_infra.errors import CheckError
 from crane_infra.redact import Redactor
 from crane_infra.tls import trusted
 
-__all__ = ["Passed", "Target", "run_checks", "select"]
+__all__ = ["Passed", "Target", "run_checks", "select", "try_once"]
 
 _LONGEST_PAUSE = 10.0
 _GROWTH = 1.5
@@ -37,54 +41,71 @@ class Passed:
     version: str | None = None
 
 
-def select(checks: Iterable[Check], environment: str) -> tuple[Check, ...]:
-    """The checks of an environment: those that write only run in staging."""
-    return tuple(check for check in checks if environment == "staging" or not check.mutating)
+def select(checks: Iterable[AnyCheck], environment: Environment) -> tuple[AnyCheck, ...]:
+    """The checks of an environment, with what it expects: those that write only run in staging."""
+    return tuple(check.in_environment(environment) for check in checks if environment == "staging" or not check.mutating)
 
 
 async def run_checks(
     target: Target,
-    checks: Sequence[Check],
+    checks: Sequence[AnyCheck],
     *,
     pause: float = 1.0,
     client: httpx.AsyncClient | None = None,
-    begins: Callable[[Check], None] | None = None,
+    begins: Callable[[AnyCheck], None] | None = None,
 ) -> tuple[Passed, ...]:
     """Run the checks one after another, those that look for the version first, and return those that passed.
 
     ``pause`` is the first wait between two tries, in seconds; waits grow to ten seconds and vary by half. ``begins`` hears of each check before
-    its first try. Raises CheckError for a check that
+    its first try. Raises CheckError for the checks that
     cannot be sent, before anything is sent, and for the first one that has not passed at its deadline.
     """
-    redact = Redactor(target.secrets)
-    ordered = sorted(checks, key=lambda check: check.version_at is None)
-    requests = [prepare(target, check) for check in ordered]
+    require_sendable(target, checks)
     opened = contextlib.nullcontext(client) if client else httpx.AsyncClient(timeout=REQUEST_SECONDS, verify=trusted())
     async with opened as http:
         passed = []
-        for request in requests:
+        for check in in_order(checks):
             if begins:
-                begins(request.check)
-            passed.append(await _poll(target, request, pause, http, redact))
+                begins(check)
+            passed.append(await _poll(target, check, pause, http))
         return tuple(passed)
 
 
-async def _poll(target: Target, request: Request, pause: float, http: httpx.AsyncClient, redact: Redactor) -> Passed:
-    check, started, waits = request.check, monotonic(), _waits(pause)
-    last: Answer | str = "none: no try ended in time"
+def in_order(checks: Iterable[AnyCheck]) -> list[AnyCheck]:
+    """The checks with those that look for the version first: else the others would pass on a version that is about to be replaced."""
+    return sorted(checks, key=lambda check: not check.names_version)
+
+
+async def try_once(http: httpx.AsyncClient, route: Route, check: AnyCheck, seconds: float) -> Attempt:
+    """Try a check of any kind once, for at most so many seconds. Clean-up may take longer."""
+    if isinstance(check, StepsCheck):
+        return await follow(route, check, http, seconds)
+    if not isinstance(check, Check):
+        return await execute(route, check, seconds)
+    redact, version = Redactor(route.target.secrets), route.target.version_id
+    try:
+        request = built(route, check)
+    except UnsendableError as error:
+        return Attempt(passed=False, expected=expectation(check, version), came="none", why=str(error))
+    return judged(check, await ask(http, request, seconds), version, redact)
+
+
+async def _poll(target: Target, check: AnyCheck, pause: float, http: httpx.AsyncClient) -> Passed:
+    started, waits = monotonic(), _waits(pause)
+    last: Attempt | None = None
     tries = 0
     while True:
         tries += 1
         left = check.deadline - (monotonic() - started)
-        answer = await ask(http, request, min(left, REQUEST_SECONDS))
-        if isinstance(answer, Answer) and fault(check, answer, target.version_id) is None:
-            return Passed(check.name, tries, target.version_id if check.version_at else None)
+        attempt = await try_once(http, Route(target), check, left)
+        if attempt.passed:
+            return Passed(check.name, tries, target.version_id if check.names_version else None)
         # A try that the deadline cut short tells less than the answer before it.
-        if not (isinstance(answer, TimeoutError) and left < REQUEST_SECONDS):
-            last = answer if isinstance(answer, Answer) else error_text(answer)
+        if not (attempt.ran_out and left < REQUEST_SECONDS):
+            last = attempt
         wait = next(waits)
         if monotonic() - started + wait >= check.deadline:
-            raise _too_late(target, check, tries, last, redact)
+            raise _too_late(target, check, tries, last)
         await asyncio.sleep(wait)
 
 
@@ -94,11 +115,9 @@ def _waits(pause: float) -> Iterator[float]:
         yield min(pause * _GROWTH ** min(step, 20), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311
 
 
-def _too_late(target: Target, check: Check, tries: int, last: Answer | str, redact: Redactor) -> CheckError:
-    came = last.summary(redact) if isinstance(last, Answer) else redact(last)
-    why = fault(check, last, target.version_id) if isinstance(last, Answer) else None
+def _too_late(target: Target, check: AnyCheck, tries: int, last: Attempt | None) -> CheckError:
+    nothing = expectation(check, target.version_id) if isinstance(check, Check) else "it to pass"
+    expected, came = (last.expected, last.described) if last else (nothing, "none: no try ended in time")
     count = f"{tries} {'try' if tries == 1 else 'tries'}"
-    what = f"expected {expectation(check, target.version_id)} within {check.deadline:g} s; after {count} the last answer was {came}"
-    if why:
-        what += f" ({redact(why)})"
+    what = f"expected {expected} within {check.deadline:g} s; after {count} the last answer was {came}"
     return CheckError(where(target, check), what, f"Look at the logs of {target.worker}, fix it, and deploy again")

@@ -1,4 +1,4 @@
-"""Sends a prepared check once, and returns the answer or the error that came instead."""
+"""Sends a request once, and returns the answer or the error that came instead."""
 
 import asyncio
 
@@ -13,9 +13,9 @@ _MAX_REPLY_BYTES = 1 << 20
 
 async def ask(http: httpx.AsyncClient, request: Request, seconds: float) -> Answer | Exception:
     """Send the request once and return the answer, or the error that came instead."""
-    message = http.build_request(request.check.method, request.url, headers=request.headers, content=request.content)
+    message = http.build_request(request.question.method, request.url, headers=request.headers, content=request.content)
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(min(seconds, REQUEST_SECONDS)):
             response = await http.send(message, stream=True, follow_redirects=False)
             try:
                 return await _answer(response)

@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, JsonValue
 
-from crane_infra.frozen import Frozen
+from crane_infra.frozen import Declared
 
 WorkerName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,52}[a-z0-9])?$")]
 
 
-class Binding(Frozen):
+class Binding(Declared):
     """What all kinds have."""
 
     kind: ClassVar[str]

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, InstanceOf, ValidationError, model_validator
 
-from crane_infra.checks.model import Check
+from crane_infra.checks.model import AnyCheck
 from crane_infra.config.bindings import Binding
 from crane_infra.config.data_rules import TableRule
-from crane_infra.errors import SettingsError
-from crane_infra.frozen import Frozen, first_fault
+from crane_infra.errors import SettingsError, refuse_settings
+from crane_infra.frozen import Declared, all_faults
 
 
 def _compatibility_date(text: str) -> str:
@@ -29,7 +29,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,52}[a-z0-9])?$")]
 BindingName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-class Secret(Frozen):
+class Secret(Declared):
     """A secret binding: its name in the worker, and the key under which the secret source has the value."""
 
     binding: BindingName
@@ -50,7 +50,7 @@ class Secret(Frozen):
         return self
 
 
-class CatalogDatabase(Frozen):
+class CatalogDatabase(Declared):
     """A D1 database. ``migrations`` is a folder below the workers folder."""
 
     migrations: str
@@ -71,7 +71,7 @@ class CatalogDatabase(Frozen):
         return self
 
 
-class Placement(Frozen):
+class Placement(Declared):
     """Where a worker runs: close to what it calls (``mode="smart"``), or close to one region, hostname or host."""
 
     mode: Literal["smart"] | None = None
@@ -87,14 +87,14 @@ class Placement(Frozen):
         return self
 
 
-class Limits(Frozen):
+class Limits(Declared):
     """What one request to a worker may use."""
 
     cpu_ms: Annotated[int, Field(gt=0)] | None = None
     subrequests: Annotated[int, Field(gt=0)] | None = None
 
 
-class CatalogWorker(Frozen):
+class CatalogWorker(Declared):
     """A worker: the folder of its bundle below the workers folder, and what it binds."""
 
     bundle: str
@@ -115,7 +115,7 @@ class CatalogWorker(Frozen):
     version_metadata: BindingName = "CF_VERSION_METADATA"
     reports_version: bool = True
     """False: its replies do not name the version that answers, so only the deployments API identifies it."""
-    checks: tuple[Check, ...] = ()
+    checks: tuple[AnyCheck, ...] = ()
 
     @property
     def version_settings(self) -> dict[str, Any]:
@@ -134,13 +134,17 @@ class CatalogWorker(Frozen):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             message = f"the binding {twice[0]} is declared twice"
             raise ValueError(message)
-        if self.reports_version != any(check.version_at for check in self.checks):
+        if self.reports_version != any(check.names_version for check in self.checks):
             message = "one check must set version_at, or reports_version must be false; not both"
             raise ValueError(message)
+        for check in self.checks:
+            if undeclared := sorted(check.secrets - {secret.binding for secret in self.secrets}):
+                message = f"the check {check.name} needs the secret {undeclared[0]}, which the worker does not bind"
+                raise ValueError(message)
         return self
 
 
-class Catalog(Frozen):
+class Catalog(Declared):
     """The workers and databases that every environment has."""
 
     workers: dict[Name, CatalogWorker]
@@ -166,9 +170,14 @@ class Catalog(Frozen):
 
 @contextmanager
 def faults_in_one_line() -> Iterator[None]:
-    """Raise SettingsError with the path of the first mistake in catalog data, in place of pydantic's ValidationError."""
-    try:
-        yield
-    except ValidationError as error:
-        path, what = first_fault(error)
-        raise SettingsError(f"crane_infra/catalog.py {error.title}{f'.{path}' if path else ''}", what, "Fix it there") from None
+    """Raise SettingsError with a line for each mistake in catalog data, in place of pydantic's ValidationError."""
+    with all_faults() as faults:
+        try:
+            yield
+        except ValidationError as error:
+            faults.errors.append((error.title, error))
+        except Exception:  # a wrong value may have made the code after it fail: the wrong value is what has to be said
+            if not faults.errors:
+                raise
+    places = ((f"crane_infra/catalog.py {name}{f'.{path}' if path else ''}", what) for name, path, what in faults.lines())
+    refuse_settings([SettingsError(place, what, "Fix it there") for place, what in places])

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from crane_infra.frozen import Frozen
+from crane_infra.frozen import Declared
 
 How = Literal["keep", "null", "hash", "email", "name", "token"]
 Masking = Literal["hash", "email", "name", "token"]
@@ -19,7 +19,7 @@ def _path(text: str) -> str:
     return text
 
 
-class Mask(Frozen):
+class Mask(Declared):
     """Mask the values of a column, with ``kind`` as part of the key: equal values of one kind look alike in every table.
 
     Without a kind it is the name of the mask itself, so that all e-mail addresses are one kind.
@@ -29,26 +29,26 @@ class Mask(Frozen):
     kind: Annotated[str, Field(min_length=1)]
 
 
-class Constant(Frozen):
+class Constant(Declared):
     """Put one value in place of every value of a column that is not NULL."""
 
     value: str | int
 
 
-class Json(Frozen):
+class Json(Declared):
     """Mask a column of JSON by path. ``rest`` is what becomes of the values that no path names: they turn to null, or stay."""
 
     paths: dict[Annotated[str, AfterValidator(_path)], How | Mask] = {}
     rest: Literal["null", "keep"] = "null"
 
 
-class Sample(Frozen):
+class Sample(Declared):
     """Keep this share of a table's rows, chosen by key, the same ones each time."""
 
     percent: Annotated[float, Field(gt=0, lt=100)]
 
 
-class Where(Frozen):
+class Where(Declared):
     """Keep the rows for which a condition in SQL holds."""
 
     condition: Annotated[str, Field(min_length=1)]
@@ -58,7 +58,7 @@ ColumnRule = How | Mask | Constant | Json
 Rows = Literal["keep", "none"] | Sample | Where
 
 
-class TableRule(Frozen):
+class TableRule(Declared):
     """What staging gets of a table. A column that refers to another table may be left out: it follows the column that it refers to."""
 
     rows: Rows = "keep"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from crane_infra.checks.request import Target, faults_of
+from crane_infra.checks.run import select
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
 from crane_infra.config.services import called_first
@@ -14,7 +16,7 @@ from crane_infra.config.settings import ENVIRONMENTS, KEY_NAME, Environment, Set
 from crane_infra.data.seeds.files import Seed
 from crane_infra.data.seeds.of_catalog import seeds_of
 from crane_infra.data.staging import database_ids
-from crane_infra.errors import refuse_secrets
+from crane_infra.errors import refuse_checks, refuse_secrets
 from crane_infra.program.stacks import outputs_of
 from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release, read_release
@@ -109,7 +111,19 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     }
     redact = Redactor({**secrets, **own})
     staging, taken = outputs["staging"], database_ids(others)
-    return Prepared(settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken, marks)
+    prepared = Prepared(settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken, marks)
+    _require_checks(prepared)
+    return prepared
+
+
+def _require_checks(prepared: Prepared) -> None:
+    """Check that every check of this environment can be sent: after the migrations it would be too late. Raises CheckError with a line each."""
+    settings, faults = prepared.settings, []
+    for name, worker in prepared.catalog.workers.items():
+        version = "the version of this run" if worker.reports_version else None
+        target = Target(settings.script(name), settings.url(name), version, prepared.secrets_of(name), settings.root)
+        faults += [fault for check in select(worker.checks, settings.environment) for fault in faults_of(target, check)]
+    refuse_checks(faults)
 
 
 def _compare_secrets(

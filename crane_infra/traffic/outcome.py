@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from crane_infra.checks.model import Check
+from crane_infra.checks.model import AnyCheck
 from crane_infra.checks.request import Target
 from crane_infra.config.rollout import Rollout
 from crane_infra.errors import ApiError, CraneError, LiveError
@@ -25,7 +25,7 @@ class Candidate:
     worker: str
     version: str
     target: Target
-    checks: tuple[Check, ...]
+    checks: tuple[AnyCheck, ...]
     stack: str
     consent: str
     """The value of ``without-candidate`` that lets exactly this version get traffic untried."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
 
-from crane_infra.checks.model import Check
+from crane_infra.checks.model import AnyCheck
 from crane_infra.checks.request import Target
 from crane_infra.config.rollout import Rollout
 from crane_infra.errors import CheckError, CraneError, LiveError
@@ -21,7 +21,7 @@ from crane_infra.traffic.decision import Counts, Decision, decide, vetoes
 from crane_infra.traffic.deploy import deploy
 from crane_infra.traffic.place import WHOLE
 from crane_infra.traffic.series import Seen
-from crane_infra.traffic.trial import Round, ask_round, last_wrong, probes
+from crane_infra.traffic.trial import Round, ask_round, last_wrong
 
 _METRICS_SECONDS, _LONGEST_INTERVAL, _ROUND_SECONDS = 30.0, 2.0, 10.0
 
@@ -31,7 +31,7 @@ class Moving:
     """A new version on its way: beside ``old``, with ``share`` percent in the deployment with this id."""
 
     target: Target
-    checks: tuple[Check, ...]
+    checks: tuple[AnyCheck, ...]
     version: str
     old: str
     rollout: Rollout
@@ -130,7 +130,7 @@ async def _watch(account: Account, worker: Moving, stack: str, log: Callable[[st
 async def _ask_both(worker: Moving, seen: _Watched) -> None:
     for version in (worker.old, worker.version):
         target = replace(worker.target, version_id=version if worker.target.version_id else None)
-        asked = await ask_round(target, probes(target, version, worker.checks), _ROUND_SECONDS)
+        asked = await ask_round(target, version, worker.checks, _ROUND_SECONDS)
         if asked.seen is Seen.ELSEWHERE:
             continue
         failed = int(asked.seen is not Seen.RIGHT)
@@ -166,5 +166,5 @@ def _end(worker: Moving, seen: _Watched, decision: Decision, stack: str, log: Ca
             f"crane rollout continue -s {stack}, or crane rollout abort -s {stack}; or run the same command again to watch once more"
         )
         return HeldError(where, what, f"Decide: {decide_it}")
-    last = f"; {last_wrong(worker.target, seen.rounds)}" if seen.new.failed else ""
+    last = f"; {last_wrong(seen.rounds)}" if seen.new.failed else ""
     return CheckError(where, f"the rollout failed with {at}: {counted}{last}", f"Look at the logs of {worker.script} and fix it")

@@ -8,35 +8,32 @@ import asyncio
 import itertools
 import random
 import re
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 
 import httpx
 
-from crane_infra.checks.answer import Answer, expectation, fault
-from crane_infra.checks.model import Check
-from crane_infra.checks.request import Request, Target, prepare, where
-from crane_infra.checks.send import REQUEST_SECONDS, ask, error_text
+from crane_infra.checks.attempt import Attempt
+from crane_infra.checks.model import AnyCheck
+from crane_infra.checks.request import OVERRIDES, Route, Target, require_sendable, where
+from crane_infra.checks.run import in_order, try_once
+from crane_infra.checks.send import REQUEST_SECONDS
 from crane_infra.errors import CheckError
-from crane_infra.redact import Redactor
 from crane_infra.tls import trusted
 from crane_infra.traffic.series import IN_A_ROW, Seen, Verdict, judge
 
-OVERRIDES = "cloudflare-workers-version-overrides"
 _KEY = re.compile(r"[a-z*][a-z0-9_.*-]*")
-_SERVER_ERROR = 500
 _PAUSE, _GROWTH, _LONGEST_PAUSE, _PATIENT_SECONDS = 0.1, 1.5, 5.0, 10.0
 
 
 @dataclass(frozen=True)
 class Round:
-    """What a round saw: the first answer that was not right, if any, and how that is judged."""
+    """What a round saw: the first try that did not pass, if any, and how that is judged."""
 
     seen: Seen
-    check: Check | None = None
-    answer: Answer | Exception | None = None
+    check: AnyCheck | None = None
+    attempt: Attempt | None = None
 
 
 def can_be_named(script: str) -> bool:
@@ -44,17 +41,17 @@ def can_be_named(script: str) -> bool:
     return _KEY.fullmatch(script) is not None
 
 
-async def run_trial(target: Target, version: str, checks: Sequence[Check], log: Callable[[str], None]) -> CheckError | None:
+async def run_trial(target: Target, version: str, checks: Sequence[AnyCheck], log: Callable[[str], None]) -> CheckError | None:
     """Ask a candidate until it has passed; returns the error where it has not. ``log`` hears of a trial that takes longer.
 
-    Raises CheckError for a check that cannot be sent, before anything is sent.
+    Raises CheckError for checks that cannot be sent, before anything is sent.
     """
-    requests = probes(target, version, checks)
+    require_sendable(target, checks)
     deadline, started = max(check.deadline for check in checks), monotonic()
     rounds: list[Round] = []
     said = False
     for step in itertools.count():
-        rounds.append(await ask_round(target, requests, deadline - (monotonic() - started)))
+        rounds.append(await ask_round(target, version, checks, deadline - (monotonic() - started)))
         verdict, passed = judge([each.seen for each in rounds]), monotonic() - started
         if verdict is Verdict.PASSED:
             return None
@@ -62,51 +59,33 @@ async def run_trial(target: Target, version: str, checks: Sequence[Check], log: 
         if verdict is Verdict.FAILED or passed + wait >= deadline:
             return _failure(target, version, rounds, deadline if verdict is Verdict.OPEN else None)
         if passed > _PATIENT_SECONDS and not said:
-            log(f"worker {target.worker}: candidate {version} has not passed after {passed:.0f} s: {last_wrong(target, rounds)}")
+            log(f"worker {target.worker}: candidate {version} has not passed after {passed:.0f} s: {last_wrong(rounds)}")
             said = True
         await asyncio.sleep(wait)
     raise AssertionError  # pragma: no cover (the loop has no end of its own)
 
 
-def probes(target: Target, version: str, checks: Sequence[Check]) -> list[Request]:
-    """The requests of a round, for one version of the active deployment: the check that names the version first.
-
-    Raises CheckError for a check that cannot be sent.
-    """
-    ordered = sorted(checks, key=lambda check: check.version_at is None)
-    override = {OVERRIDES: f'{target.worker}="{version}"'}
-    return [replace(request, headers={**request.headers, **override}) for request in (prepare(target, check) for check in ordered)]
-
-
-async def ask_round(target: Target, requests: Sequence[Request], seconds: float) -> Round:
-    """Ask each check once, up to the first answer that is not right."""
+async def ask_round(target: Target, version: str, checks: Sequence[AnyCheck], seconds: float) -> Round:
+    """Try each check once on a version of the active deployment, up to the first that does not pass: the check that names the version first."""
     limits = httpx.Limits(max_keepalive_connections=0)
     ends = monotonic() + seconds
     async with httpx.AsyncClient(timeout=REQUEST_SECONDS, verify=trusted(), limits=limits) as http:
-        for request in requests:
-            left = max(0.0, ends - monotonic())
-            answer = await ask(http, _unknown_to_caches(request), min(left, REQUEST_SECONDS))
-            if (seen := _seen(target, request.check, answer)) is not Seen.RIGHT:
-                return Round(seen, request.check, answer)
+        for check in in_order(checks):
+            attempt = await try_once(http, Route(target, version), check, max(0.0, ends - monotonic()))
+            if (seen := _seen(target, check, attempt)) is not Seen.RIGHT:
+                return Round(seen, check, attempt)
     return Round(Seen.RIGHT)
 
 
-def _seen(target: Target, check: Check, answer: Answer | Exception) -> Seen:
-    if isinstance(answer, Answer) and fault(check, answer, target.version_id) is None:
+def _seen(target: Target, check: AnyCheck, attempt: Attempt) -> Seen:
+    if attempt.passed:
         return Seen.RIGHT
     if target.version_id is None:
         return Seen.ELSEWHERE
-    if check.version_at is None:
-        return Seen.WRONG
-    return Seen.FAULTY if isinstance(answer, Exception) or answer.status >= _SERVER_ERROR else Seen.ELSEWHERE
-
-
-def _unknown_to_caches(request: Request) -> Request:
-    """The request with a query parameter that was never sent before. What is not GET or HEAD, no cache answers."""
-    if request.check.exact_url or request.check.method not in ("GET", "HEAD"):
-        return request
-    parameter, url = f"crane-probe={secrets.token_hex(8)}", str(request.url)
-    return replace(request, url=httpx.URL(f"{url}&{parameter}" if request.url.query else f"{url.rstrip('?')}?{parameter}"))
+    if check.names_version:
+        return Seen.FAULTY if attempt.is_down else Seen.ELSEWHERE
+    # A step may name the version, too: where another one answers in between, the candidate is not to blame.
+    return Seen.ELSEWHERE if attempt.is_other_version and not attempt.is_down else Seen.WRONG
 
 
 def _pause(step: int, last: Round) -> float:
@@ -122,21 +101,19 @@ def _failure(target: Target, version: str, rounds: Sequence[Round], deadline: fl
         what = f"candidate {version} was not asked {IN_A_ROW} times within {deadline or 0:g} s, though every answer was right"
         return CheckError(f"worker {target.worker}", what, "Give its checks a longer deadline")
     within = f" within {deadline:g} s" if deadline else ""
-    what = f"candidate {version} did not pass{within}: expected {expectation(check, target.version_id)}; {last_wrong(target, rounds)}"
+    expected = bad[-1].attempt.expected if bad[-1].attempt else "it to pass"
+    what = f"candidate {version} did not pass{within}: expected {expected}; {last_wrong(rounds)}"
     if target.version_id and all(each.seen is Seen.ELSEWHERE for each in rounds):
         what += f". No answer ever named it: the header {OVERRIDES} may be lost on the way to {target.url}, or the version reports no id"
     return CheckError(where(target, check), what, f"Look at the logs of {target.worker} and fix it")
 
 
-def last_wrong(target: Target, rounds: Sequence[Round]) -> str:
-    """The last answer that was not right, without secrets, and how many rounds there were."""
-    redact, count = Redactor(target.secrets), f"{len(rounds)} {'round' if len(rounds) == 1 else 'rounds'}"
-    wrong = [each for each in rounds if each.check]
-    # A question that the deadline cut short tells less than the answer before it.
-    last = next((each for each in reversed(wrong) if not isinstance(each.answer, TimeoutError)), wrong[-1] if wrong else None)
-    if last is None or last.check is None:
+def last_wrong(rounds: Sequence[Round]) -> str:
+    """The last try that did not pass, without secrets, and how many rounds there were."""
+    count = f"{len(rounds)} {'round' if len(rounds) == 1 else 'rounds'}"
+    wrong = [(each.check, each.attempt) for each in rounds if each.check and each.attempt]
+    if not wrong:
         return f"{count}, each of them right"
-    if not isinstance(last.answer, Answer):
-        return f"after {count} the last wrong answer to {last.check.name} was {redact(error_text(last.answer or TimeoutError()))}"
-    why = fault(last.check, last.answer, target.version_id)
-    return f"after {count} the last wrong answer to {last.check.name} was {last.answer.summary(redact)} ({redact(why or '')})"
+    # A question that the deadline cut short tells less than the answer before it.
+    check, attempt = next(((check, attempt) for check, attempt in reversed(wrong) if not attempt.ran_out), wrong[-1])
+    return f"after {count} the last wrong answer to {check.name} was {attempt.described}"

@@ -2,100 +2,18 @@
 
 import hashlib
 import hmac
-import itertools
 import socket
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
 
+from crane_infra.checks.expected import Environment
 from crane_infra.checks.model import Check, SecretHeader, SignatureHeader
 from crane_infra.checks.run import Passed, Target, run_checks, select
 from crane_infra.errors import CheckError
+from tests.checks.server import SOON, Reply, Server
 
 KEY = "relay/key+0123456789"
-SOON = 0.2
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the server answers once; the last reply of a path is given for good. Without a status it hangs up."""
-
-    status: int | None = 200
-    body: bytes = b"{}"
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A request as it arrived."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Server(ThreadingHTTPServer):
-    """Answers each path from its own script, and remembers what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.seen: list[Seen] = []
-        self._scripts: dict[str, Iterator[Reply]] = {}
-        self._lock = threading.Lock()
-
-    def script(self, path: str, *replies: Reply) -> None:
-        self._scripts[path] = itertools.chain(replies, itertools.repeat(replies[-1]))
-
-    def next(self, seen: Seen) -> Reply:
-        with self._lock:
-            self.seen.append(seen)
-            return next(self._scripts.get(seen.path, iter((Reply(404, b'{"error":"not found"}'),))))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def target(self, version_id: str | None = "v2", **secrets: str) -> Target:
-        return Target("crane-context-staging", self.url, version_id, secrets)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = self.server.next(Seen(self.command, self.path, headers, body))
-        if reply.status is None:
-            self.close_connection = True
-            return
-        self.send_response(reply.status)
-        for name, value in {"content-length": str(len(reply.body)), **reply.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(reply.body)
-
-    do_GET = do_POST = _answer  # noqa: N815 - the names that http.server calls
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Keeps quiet."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
 
 
 HEALTH = Check(name="health", path="/health", json_includes={"status": "ok"})
@@ -279,7 +197,7 @@ class TestRefusesWhatItCannotJudge:
             await run_checks(Target("w", url, None, {}), [HEALTH])
 
 
-@pytest.mark.parametrize(("environment", "names"), [("staging", ["health", "writes"]), ("production", ["health"]), ("", ["health"])])
-def test_only_staging_runs_checks_that_write(environment: str, names: list[str]) -> None:
+@pytest.mark.parametrize(("environment", "names"), [("staging", ["health", "writes"]), ("production", ["health"])])
+def test_only_staging_runs_checks_that_write(environment: Environment, names: list[str]) -> None:
     checks = [HEALTH, Check(name="writes", method="POST", path="/smoke", mutating=True)]
     assert [check.name for check in select(checks, environment)] == names

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from crane_infra.catalog import crane
-from crane_infra.checks.model import Check
-from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, faults_in_one_line
+from crane_infra.checks.model import Check, CommandCheck, SecretHeader, Step, StepsCheck
+from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, Secret, faults_in_one_line
 from crane_infra.errors import SettingsError
 
 
@@ -41,10 +41,11 @@ def test_crane_classifier_is_declared_as_it_runs_today() -> None:
 @pytest.mark.parametrize("worker", ["crane-context", "crane-classifier"])
 def test_each_worker_is_checked_for_health_version_a_refusal_and_one_write_that_never_runs_in_production(worker: str) -> None:
     checks = crane().workers[worker].checks
-    assert {"/health", "/version"} <= {check.path for check in checks}
-    assert [check.path for check in checks if check.version_at] == ["/version"]
-    assert any(check.status == 401 for check in checks)
-    assert [check.method for check in checks if check.mutating] == ["POST"]
+    plain = [check for check in checks if isinstance(check, Check)]
+    assert {"/health", "/version"} <= {check.path for check in plain}
+    assert [check.path for check in plain if check.version_at] == ["/version"]
+    assert any(check.status == 401 for check in plain)
+    assert [check.method for check in plain if check.mutating] == ["POST"]
 
 
 def refusal(**fields: Any) -> str:  # noqa: ANN401
@@ -68,6 +69,61 @@ def test_a_worker_reports_its_version_if_and_only_if_a_check_reads_it() -> None:
     text = "one check must set version_at, or reports_version must be false; not both"
     assert text in refusal(reports_version=True)
     assert text in refusal(checks=(Check(name="version", path="/version", version_at="id"),))
+
+
+def test_every_mistake_is_refused_at_once_each_in_a_line_with_its_place() -> None:
+    with pytest.raises(SettingsError) as caught, faults_in_one_line():
+        Catalog(
+            workers={
+                "w": CatalogWorker(
+                    bundle="x",
+                    compatibility_date="someday",
+                    reports_version=False,
+                    checks=(
+                        Check(name="first", path="no slash", status=99),
+                        StepsCheck(name="second", steps=(Step(path="/{{note}}"),)),
+                        CommandCheck(name="third"),
+                    ),
+                ),
+            },
+            databases={"db": CatalogDatabase(migrations="m", baseline=3)},
+        )
+    assert [line.removeprefix("crane_infra/catalog.py ").split(": ")[0] for line in str(caught.value).split("\n")] == [
+        "Check(first).status",
+        "Check(first).path",
+        "StepsCheck(second)",
+        "CommandCheck(third)",
+        "CatalogWorker.compatibility_date",
+        "CatalogDatabase",
+    ]
+
+
+def test_what_a_mistake_breaks_after_it_is_not_said() -> None:
+    """The code of the catalog goes on with the wrong value, and may stumble over it."""
+
+    @faults_in_one_line()
+    def catalog() -> bool:
+        check = Check(name="first", path="no slash", headers=7)
+        return bool(check.secrets)
+
+    with pytest.raises(SettingsError) as caught:
+        catalog()
+    assert [line.split(": ")[0] for line in str(caught.value).split("\n")] == [
+        "crane_infra/catalog.py Check(first).path",
+        "crane_infra/catalog.py Check(first).headers",
+    ]
+
+
+def test_a_check_needs_secrets_that_its_worker_binds() -> None:
+    keyed = Check(name="keyed", path="/", headers={"X": SecretHeader(secret="KEY")})
+    command = CommandCheck(name="mine", run=("x",), secrets_in={"K": "KEY"})
+    steps = StepsCheck(name="steps", steps=(Step(path="/"),), cleanup=(Step(path="/", headers={"X": SecretHeader(secret="KEY")}),))
+    for check in (keyed, command, steps):
+        assert f"the check {check.name} needs the secret KEY, which the worker does not bind" in refusal(checks=(check,))
+        refused_not = CatalogWorker(
+            bundle="x", compatibility_date="2024-01-01", reports_version=False, checks=(check,), secrets=(Secret(binding="KEY", key="K"),)
+        )
+        assert refused_not.checks == (check,)
 
 
 def test_a_database_that_is_bound_but_not_declared_is_refused() -> None:

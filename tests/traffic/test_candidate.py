@@ -3,6 +3,8 @@
 A client asks the live address all the while. Each broken deploy ends with the old version alone, and with one line that says why.
 """
 
+import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from crane_infra.checks.model import Check, SecretHeader
+from crane_infra.checks.model import AnyCheck, Check, CommandCheck, SecretHeader, Step, StepsCheck
 from crane_infra.checks.request import Target
 from crane_infra.errors import CraneError
 from crane_infra.live.account import Account, Deployment
@@ -83,7 +85,7 @@ class Release:
         return str(error)
 
 
-def release(api: Api, new: str = "", *, old: str = "", checks: tuple[Check, ...] = CHECKS, **more: object) -> Release:
+def release(api: Api, new: str = "", *, old: str = "", checks: tuple[AnyCheck, ...] = CHECKS, **more: object) -> Release:
     """A worker whose old version serves."""
     worker = api.worker()
     bindings = [{"name": "CF_VERSION_METADATA", "type": "version_metadata"}]
@@ -161,6 +163,48 @@ class TestAGoodCandidate:
         made = release(api, bindings=bindings)
         await made.failed(account, checks=(CHECKS[0], Check(name="missing", path="/", status=404, deadline=PATIENT)))
         assert (await made.tried(account)).error is None
+
+
+ASKS = """import json, os, sys, urllib.request as web
+asked = web.Request(os.environ["CRANE_URL"] + "/version", headers={"Cloudflare-Workers-Version-Overrides": os.environ["CRANE_OVERRIDE"]})
+sys.exit(0 if json.load(web.urlopen(asked))["id"] == os.environ["CRANE_VERSION"] else "another version answered")"""
+STEPS = StepsCheck(
+    name="steps",
+    steps=(
+        Step(path="/version", version_at="id", take={"version": "id"}),
+        Step(path="/{{version}}", json_includes={"ok": True, "path": "/{{version}}"}),
+    ),
+    mutating=False,
+)
+COMMAND = CommandCheck(name="command", run=(sys.executable, "-c", ASKS), mutating=False, sends_override=True)
+
+
+class TestACandidateIsAskedByEveryKindOfCheck:
+    async def test_and_passes(self, account: Account, api: Api) -> None:
+        made = release(api, checks=(*CHECKS, STEPS, COMMAND))
+        with asked_all_the_while(made):
+            assert (await made.tried(account)).error is None
+        assert made.logged[-1] == f"worker {made.script}: candidate {made.new} passed its 4 checks 6 times in a row"
+
+    @pytest.mark.parametrize(
+        ("check", "said"),
+        [
+            (STEPS, "expected 200, JSON with .* at step 2 .* the last wrong answer to steps was 500 broken"),
+            (
+                COMMAND.model_copy(
+                    update={"run": (sys.executable, "-c", "import os; exit(f'no: {os.environ[\"K\"]}')"), "secrets_in": {"K": "KEY"}}
+                ),
+                r"the last wrong answer to command was exit code 1 and the output: no: \[secret KEY\]",
+            ),
+        ],
+        ids=["steps", "command"],
+    )
+    async def test_and_fails(self, account: Account, api: Api, check: AnyCheck, said: str) -> None:
+        made = release(api, code("new Response('broken', { status: 500 })"))
+        line = await made.failed(account, checks=(CHECKS[0], check))
+        assert re.search(said, line)
+        assert SECRET not in line
+        assert (await active(account, made)).shares == {made.old: 100}
 
 
 BROKEN = {

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from crane_infra.catalog import crane
+from crane_infra.checks.expected import Environment
 from crane_infra.checks.run import run_checks, select
 from tests.workers.conftest import SECRETS, WORKERS, Deployed, migrations
 
@@ -29,7 +30,7 @@ def signed(body: str, delivery: str | None = "1", secret: str = SECRETS["GH_WEBH
 class TestBoth:
     @pytest.mark.parametrize("environment", ["staging", "production"])
     @pytest.mark.parametrize("worker", BOTH)
-    async def test_the_checks_of_the_catalog_pass(self, deployed: Everywhere, worker: str, environment: str) -> None:
+    async def test_the_checks_of_the_catalog_pass(self, deployed: Everywhere, worker: str, environment: Environment) -> None:
         """Twice: what writes is idempotent."""
         checks = select(crane().workers[worker].checks, environment)
         served = deployed[worker, environment]

@@ -17,6 +17,7 @@ from crane_infra.redact import Redactor
 
 Action = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 Look = Callable[[], Awaitable[None]]
+_GRACE_SECONDS = 12.0
 
 
 class HookError(Exception):
@@ -75,16 +76,21 @@ def around(name: str, first: Action, then: Action, *, deadline: float, redact: R
     )
 
 
-async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: Redactor) -> None:
-    """Await ``work`` for at most ``deadline`` seconds; raises HookError with a redacted text for anything but success."""
+async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: Redactor, grace: float = _GRACE_SECONDS) -> None:
+    """Await ``work`` for at most ``deadline`` seconds; raises HookError with a redacted text for anything but success.
+
+    Work that is cut short has ``grace`` seconds more to clean up behind itself.
+    """
     task = asyncio.ensure_future(_error_of(work))
     try:
         done, _ = await asyncio.wait({task}, timeout=deadline)
     except asyncio.CancelledError:
         task.cancel()
+        await asyncio.wait({task}, timeout=grace)
         _fail(f"{name}: was cancelled. Run the same command again.")
     if not done:
         task.cancel()
+        await asyncio.wait({task}, timeout=grace)
         _fail(f"{name}: did not end within {deadline:g} s. Find out what it waits for, then run the same command again.")
     if (error := task.result()) is not None:
         _fail(redact(_text(name, error)))

@@ -59,8 +59,10 @@ class Candidates:
         return Candidate(
             name,
             version,
-            Target(settings.script(name), settings.url(name), version if worker.reports_version else None, run.secrets_of(name)),
-            tuple(check for check in due_checks(worker, settings) if not check.mutating),
+            Target(
+                settings.script(name), settings.url(name), version if worker.reports_version else None, run.secrets_of(name), settings.root
+            ),
+            tuple(check for check in due_checks(worker, settings) if check.is_for_candidates),
             settings.environment,
             tag[:12],
             consent is not None and tag.startswith(consent),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crane_infra.checks.model import Check
+from crane_infra.checks.model import AnyCheck
 from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import Settings
@@ -106,9 +106,9 @@ async def _check(step: ProveStep, name: str, served: Served) -> int:
     worker, settings, script = step.catalog.workers[name], step.settings, served.expected.script
     if served.is_twin:
         step.log(served.summary)
-    target = Target(script, settings.url(name), served.version if worker.reports_version else None, step.secrets[name])
+    target = Target(script, settings.url(name), served.version if worker.reports_version else None, step.secrets[name], settings.root)
 
-    def begins(check: Check) -> None:
+    def begins(check: AnyCheck) -> None:
         if step.progress:
             step.progress.begins(f"{script}: check {check.name}", check.deadline)
 
@@ -118,7 +118,7 @@ async def _check(step: ProveStep, name: str, served: Served) -> int:
         raise await _with_way_back(step, served, error) from None
 
 
-def due_checks(worker: CatalogWorker, settings: Settings) -> tuple[Check, ...]:
+def due_checks(worker: CatalogWorker, settings: Settings) -> tuple[AnyCheck, ...]:
     """The checks of this environment, with its own deadline where it sets one."""
     due = select(worker.checks, settings.environment)
     seconds = settings.check_deadline_seconds

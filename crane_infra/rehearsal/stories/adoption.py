@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from crane_infra.checks.model import Check
 from crane_infra.config.settings import ENVIRONMENTS, Environment
 from crane_infra.rehearsal import project
 from crane_infra.rehearsal.asking_client import Answers, Question, Traffic
@@ -198,7 +199,7 @@ def _questions(stage: Stage) -> list[Question]:
     for name, worker in stage.catalog.workers.items():
         keys = {secret.binding: secrets[secret.key] for secret in worker.secrets if secret.key in secrets}
         for check in worker.checks:
-            if check.method == "GET" and not check.mutating and check.status == 200:  # noqa: PLR2004
+            if isinstance(check, Check) and check.method == "GET" and not check.mutating and check.status == 200:  # noqa: PLR2004
                 headers: Mapping[str, Any] = {key: _value(value, keys) for key, value in check.headers.items()}
                 questions.append(Question(f"{stage.running.edge_url}/{name}{check.path}", headers, steady=check.version_at is None))
     return questions

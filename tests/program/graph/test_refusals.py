@@ -89,6 +89,22 @@ def test_a_preview_of_production_with_a_closed_gate_shows_the_whole_diff(declare
     assert set(declare("production", preview=True).of("D1Database")) == {"crane-context-db", "crane-classifier-db"}
 
 
+def test_a_check_that_cannot_be_sent_is_refused_with_all_others_before_anything_is_registered(
+    declare: Declare, nothing_registered: list[str]
+) -> None:
+    secrets = committed("staging")["secrets"] | {"CRANE_CONTEXT_KEY": "canary-for-ü-context"}
+    with pytest.raises(CraneError) as caught:
+        declare("staging", secrets=secrets)
+    lines = str(caught.value).split("\n")
+    assert [line.partition(":")[0] for line in lines] == [
+        "crane-context-staging GET /active (check reads D1 with its key)",
+        "crane-context-staging POST /smoke (check writes D1)",
+    ]
+    assert all("the value of the secret CONTEXT_RELAY_KEY cannot be sent in a header" in line for line in lines)
+    assert "canary" not in str(caught.value)
+    assert nothing_registered == []
+
+
 def test_a_proof_of_another_account_does_not_open_the_gate(declare: Declare, nothing_registered: list[str]) -> None:
     outputs = recorded(declare("staging"))
     nothing_registered.clear()

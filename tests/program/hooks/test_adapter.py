@@ -58,7 +58,7 @@ async def test_a_hook_that_never_ends_fails_at_its_deadline_even_if_it_ignores_b
                 continue
 
     with pytest.raises(HookError, match=r"^step: did not end within 0\.05 s\."):
-        await guarded("step", stubborn(), deadline=0.05, redact=NOTHING_SECRET)
+        await guarded("step", stubborn(), deadline=0.05, redact=NOTHING_SECRET, grace=0.05)
     released.set()
     await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not asyncio.current_task()))
 

@@ -1,0 +1,48 @@
+"""How one try of a check ended, whatever its kind. What it says holds no secrets."""
+
+from dataclasses import dataclass
+
+from crane_infra.checks.answer import Answer, expectation, fault, names_other_version
+from crane_infra.checks.question import Question
+from crane_infra.checks.send import error_text
+from crane_infra.redact import Redactor
+
+SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How one try ended: what was expected and what came, each in one line, and why that does not pass; "" where it does, or where nothing came."""
+
+    passed: bool
+    expected: str
+    came: str
+    why: str = ""
+    is_down: bool = False
+    """Whether nothing answered, or a server error."""
+    is_other_version: bool = False
+    """Whether the answer names another version than the expected one, or none where one is due."""
+    ran_out: bool = False
+    """Whether the time was over before an answer came."""
+
+    @property
+    def described(self) -> str:
+        """What came, and why that does not pass."""
+        return f"{self.came} ({self.why})" if self.why else self.came
+
+
+def judged(question: Question, answer: Answer | Exception, version_id: str | None, redact: Redactor) -> Attempt:
+    """What an answer to one question means."""
+    expected = redact(expectation(question, version_id))
+    if isinstance(answer, Exception):
+        ran_out = isinstance(answer, TimeoutError)
+        return Attempt(passed=False, expected=expected, came=redact(error_text(answer)), is_down=True, ran_out=ran_out)
+    why = fault(question, answer, version_id)
+    return Attempt(
+        passed=why is None,
+        expected=expected,
+        came=answer.summary(redact),
+        why=redact(why or ""),
+        is_down=answer.status >= SERVER_ERROR,
+        is_other_version=names_other_version(question, answer, version_id),
+    )
