@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -46,7 +47,11 @@ def read_seeds(folder: Path, shown_as: str, migrations: Sequence[MigrationFile])
     if refusal := together([*_faults(files)]):
         raise refusal
     seeds = tuple(Seed(file.name, file.path, file.sha256, file.statements) for file in files)
-    with database_of(migrations) as (db, schema):
+    with ExitStack() as opened:
+        try:
+            db, schema = opened.enter_context(database_of(migrations))
+        except MigrationError:
+            return seeds  # D1 has the last word on migrations: the run applies them first, and where one fails no seed runs
         _try_twice(db, schema, seeds)
     return seeds
 
