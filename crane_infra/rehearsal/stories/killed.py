@@ -8,20 +8,32 @@ repeated; in the release step, the new version serves. Only the last run proves 
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 
 from crane_infra.config.settings import ENVIRONMENTS, Environment
-from crane_infra.rehearsal.process import happens
+from crane_infra.rehearsal.process import Child, happens
 from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.step import StoryStep
 from crane_infra.rehearsal.stories.moves import add_migration, database, proven, require_once, script
+from local_cloud.faults.client import Fault
 from local_cloud.faults.model import CommitThenHold, Hold, Then
 
 QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 APPLIES = "INSERT INTO crane_migrations"
-# Reading a ledger takes two queries. A run reads both ledgers at its start; its schema step reads one (none if it is already done); the hooks
-# before traffic and in the release step read both.
-BEFORE_TRAFFIC, IN_RELEASE = 4 + 2 + 1, 4 + 4 + 1
+DEPLOY = "POST /accounts/{a}/workers/scripts/{name}/deployments"
 _REACHED_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """The nth call of a route with this text, from the moment before on; it has come when ``when`` is true, too."""
+
+    route: str
+    then: Then
+    nth: int = 1
+    saying: str = ""
+    when: Callable[[], bool] = lambda: True
 
 
 class Killed:
@@ -51,22 +63,23 @@ class Killed:
         self._digests = self._proven()
         self._served = stage.account.serving(script("staging"))
         name = database(stage, "staging")
-        self._killed_at(CommitThenHold(), 1, APPLIES, lambda: self._migration in stage.account.ledger(name))
+        self._killed_at(_Moment(QUERY, CommitThenHold(), saying=APPLIES, when=lambda: self._migration in stage.account.ledger(name)))
         self._require_serving(self._served)
         return f"{self._migration} is in the ledger, the old version serves"
 
     def before_traffic(self) -> str:
-        """Kill the engine when the schema is up to date and the version is uploaded."""
-        self._killed_at(Hold(), BEFORE_TRAFFIC)
+        """Kill the engine when the schema is up to date and the version is uploaded: its first deployment is the candidate's."""
+        self._killed_at(_Moment(DEPLOY, Hold()))
         self._require_serving(self._served)
         newest = self._stage.account.newest_version(script("staging"))
         self._stage.require(newest != self._served, "no new version was uploaded")
         return f"version {newest[:8]} is uploaded, the old one serves"
 
     def in_release(self) -> str:
-        """Kill the engine when the version serves and its checks have not run."""
-        self._killed_at(Hold(), IN_RELEASE)
+        """Kill the engine when the version serves and its checks have not run: at the first query after the second deployment."""
         newest = self._stage.account.newest_version(script("staging"))
+        moved = _Moment(DEPLOY, CommitThenHold(), nth=2, when=lambda: self._stage.account.serving(script("staging")) == newest)
+        self._killed_at(moved, _Moment(QUERY, Hold()))
         self._require_serving(newest)
         return f"version {newest[:8]} serves, and is not proven"
 
@@ -93,16 +106,27 @@ class Killed:
         self._stage.require(result.exit == 0 and report["as_expected"], f"crane verify finds differences in {environment}: {differences}")
         return f"{environment}: {len(report['seen'])} comparisons, no difference"
 
-    def _killed_at(self, then: Then, nth: int, saying: str = "", when: Callable[[], bool] = lambda: True) -> None:
-        """Update staging, and kill the run while its nth query with this text is held, as soon as ``when`` is true."""
+    def _killed_at(self, first: _Moment, *then: _Moment) -> None:
+        """Update staging, hold it at each moment until the next one can be held, and kill it at the last."""
         stage = self._stage
-        with stage.faults.fault(QUERY, then, nth=nth, saying=saying) as fault:
+        with ExitStack() as holds:
+            held = holds.enter_context(self._held_at(first))
             child = stage.begin_up("staging")
-            reached = happens(lambda: not child.runs or (fault.fired > 0 and when()), _REACHED_SECONDS)
+            reached = self._reached(child, first, held)
+            for moment in then:
+                before, held = held, holds.enter_context(self._held_at(moment))
+                before.end()
+                reached = reached and self._reached(child, moment, held)
             alive = child.runs
             stage.killed(child)
         stage.require(reached and alive, "the run ended before it could be killed" if reached else "the run did not reach the hook")
         stage.require(self._proven() == self._digests, "a killed run has written a proof")
+
+    def _held_at(self, moment: _Moment) -> AbstractContextManager[Fault]:
+        return self._stage.faults.fault(moment.route, moment.then, nth=moment.nth, saying=moment.saying)
+
+    def _reached(self, child: Child, moment: _Moment, held: Fault) -> bool:
+        return happens(lambda: not child.runs or (held.fired > 0 and moment.when()), _REACHED_SECONDS)
 
     def _proven(self) -> list[str]:
         return [proof["digest"] for environment in ENVIRONMENTS for proof in self._stage.proofs(environment)]
