@@ -7,20 +7,25 @@ would be taken and no hook could go on.
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from weakref import WeakSet
 
 from crane_infra.config.catalog import Catalog
 
 RESOURCES_OF_A_WORKER, RESOURCES_OF_A_DATABASE = 8, 4
 """More than are declared: the component itself counts too."""
 THREADS_OF_HOOKS = 32
-_roomy = WeakSet[asyncio.AbstractEventLoop]()
 
 
 def make_room(catalog: Catalog) -> None:
-    """Let every resource of a catalog wait while hooks run. Threads start as they are needed. Once for a loop: its threads may be in use."""
-    if (loop := asyncio.get_event_loop()) in _roomy:
-        return
+    """Let every resource of a catalog wait while hooks run. Threads start as they are needed.
+
+    The pool that the language host made grows, and no other takes its place: at the end of a failed update the language host waits for the
+    threads of its own pool, and would otherwise print the interrupt that ends it as a traceback. asyncio has no public way to the pool.
+    """
+    loop = asyncio.get_event_loop()
     resources = RESOURCES_OF_A_WORKER * len(catalog.workers) + RESOURCES_OF_A_DATABASE * len(catalog.databases)
-    loop.set_default_executor(ThreadPoolExecutor(max_workers=resources + THREADS_OF_HOOKS))
-    _roomy.add(loop)
+    threads = resources + THREADS_OF_HOOKS
+    pool = getattr(loop, "_default_executor", None)
+    if isinstance(pool, ThreadPoolExecutor):
+        pool._max_workers = max(pool._max_workers, threads)  # noqa: SLF001
+    else:
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=threads))

@@ -2,13 +2,18 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from crane_infra.catalog import crane
 from crane_infra.program.threads import RESOURCES_OF_A_DATABASE, RESOURCES_OF_A_WORKER, make_room
 
 
-async def hook_while_resources_wait() -> str:
+async def hook_while_resources_wait(pool: ThreadPoolExecutor | None = None) -> str:
     catalog, ended = crane(), threading.Event()
+    if pool is not None:
+        asyncio.get_running_loop().set_default_executor(pool)
     make_room(catalog)
     resources = RESOURCES_OF_A_WORKER * len(catalog.workers) + RESOURCES_OF_A_DATABASE * len(catalog.databases)
     loop = asyncio.get_running_loop()
@@ -22,3 +27,10 @@ async def hook_while_resources_wait() -> str:
 
 def test_a_hook_goes_on_while_every_resource_waits() -> None:
     assert asyncio.run(hook_while_resources_wait()) == "went on"
+
+
+def test_the_pool_of_the_language_host_grows_since_it_waits_for_that_one_at_its_end() -> None:
+    pool = ThreadPoolExecutor(max_workers=4)
+    assert asyncio.run(hook_while_resources_wait(pool)) == "went on"
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(print)  # asyncio.run ended the pool that the hook used
