@@ -54,9 +54,10 @@ class Account:
         return [str(row["name"]) for row in self.rows(database, "SELECT name FROM d1_migrations ORDER BY id")]
 
     def serving(self, script: str) -> str:
-        """The id of the version that has all traffic of a script."""
-        (share,) = self.ask("GET", f"/workers/scripts/{script}/deployments")["deployments"][0]["versions"]
-        return str(share["version_id"])
+        """The id of the version that has all traffic of a script; a candidate beside it has none."""
+        shares = self.ask("GET", f"/workers/scripts/{script}/deployments")["deployments"][0]["versions"]
+        (serving,) = [share["version_id"] for share in shares if share["percentage"] > 0]
+        return str(serving)
 
     def newest_version(self, script: str) -> str:
         """The id of the version of a script that was uploaded last."""

@@ -27,11 +27,10 @@ _REACHED_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class _Moment:
-    """The nth call of a route with this text, from the moment before on; it has come when ``when`` is true, too."""
+    """The first call of a route with this text, from the moment before on; it has come when ``when`` is true, too."""
 
     route: str
     then: Then
-    nth: int = 1
     saying: str = ""
     when: Callable[[], bool] = lambda: True
 
@@ -68,17 +67,20 @@ class Killed:
         return f"{self._migration} is in the ledger, the old version serves"
 
     def before_traffic(self) -> str:
-        """Kill the engine when the schema is up to date and the version is uploaded: its first deployment is the candidate's."""
-        self._killed_at(_Moment(DEPLOY, Hold()))
+        """Kill the engine when the schema is up to date and the version is a candidate, with no traffic yet."""
+        self._killed_at(_Moment(DEPLOY, CommitThenHold()))
         self._require_serving(self._served)
         newest = self._stage.account.newest_version(script("staging"))
         self._stage.require(newest != self._served, "no new version was uploaded")
-        return f"version {newest[:8]} is uploaded, the old one serves"
+        return f"version {newest[:8]} is a candidate, the old one serves"
 
     def in_release(self) -> str:
-        """Kill the engine when the version serves and its checks have not run: at the first query after the second deployment."""
+        """Kill the engine when the version serves and its checks have not run: at the first query after the deployment.
+
+        The candidate of the run before is there still, so that is the only one.
+        """
         newest = self._stage.account.newest_version(script("staging"))
-        moved = _Moment(DEPLOY, CommitThenHold(), nth=2, when=lambda: self._stage.account.serving(script("staging")) == newest)
+        moved = _Moment(DEPLOY, CommitThenHold(), when=lambda: self._stage.account.serving(script("staging")) == newest)
         self._killed_at(moved, _Moment(QUERY, Hold()))
         self._require_serving(newest)
         return f"version {newest[:8]} serves, and is not proven"
@@ -123,7 +125,7 @@ class Killed:
         stage.require(self._proven() == self._digests, "a killed run has written a proof")
 
     def _held_at(self, moment: _Moment) -> AbstractContextManager[Fault]:
-        return self._stage.faults.fault(moment.route, moment.then, nth=moment.nth, saying=moment.saying)
+        return self._stage.faults.fault(moment.route, moment.then, saying=moment.saying)
 
     def _reached(self, child: Child, moment: _Moment, held: Fault) -> bool:
         return happens(lambda: not child.runs or (held.fired > 0 and moment.when()), _REACHED_SECONDS)
