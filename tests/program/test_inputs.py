@@ -150,7 +150,7 @@ class TestAnApiThatEchoesSecrets:
         assert echoed.upload.exit != 0
         planted = values(world)
         assert len(set(planted.values())) == 7
-        printed = "".join(world.engine.output) + world.state("staging") + json.dumps([world.exported("staging"), world.outputs("staging")])
+        printed = "".join(world.engine.output) + world.state("staging") + world.printed("staging") + json.dumps(world.outputs("staging"))
         assert [name for name, value in planted.items() if value in printed] == []
         for path in _files(world):
             text = path.read_text(encoding="utf-8", errors="replace")

@@ -156,7 +156,13 @@ class TestWithKeys:
         assert crane("proof", "--verify", "proof.json", environ=nobody, cwd=world.project.folder).returncode == 1
 
     def test_the_private_key_stands_nowhere(self, world: World, with_keys: Forgeries, signed: Signed) -> None:  # noqa: ARG002
-        texts = [*world.engine.output, world.state("staging"), world.state("production"), json.dumps(world.outputs("staging"))]
+        texts = [
+            *world.engine.output,
+            world.state("staging"),
+            world.state("production"),
+            world.printed("staging"),
+            json.dumps(world.outputs("staging")),
+        ]
         texts += [path.read_text(encoding="utf-8") for path in world.project.folder.glob("Pulumi.*.yaml")]
         assert len(signed.private) == 44
         assert not [text for text in texts if signed.private in text]

@@ -130,8 +130,8 @@ class Place:
 
 
 @contextmanager
-def place(folder: Path) -> Iterator[Place]:
-    """A fresh one: nothing is deployed, and main has its first commit."""
+def place(folder: Path, **variables: str) -> Iterator[Place]:
+    """A fresh one: nothing is deployed, and main has its first commit. ``variables`` are in the environment of each job."""
     require_engine()
     here = project.Project(ROOT, folder / "origin", home=folder)
     passphrases: dict[str, str] = {environment: secrets.token_urlsafe(24) for environment in ENVIRONMENTS}
@@ -142,14 +142,14 @@ def place(folder: Path) -> Iterator[Place]:
             _write_repository(here.folder)
             hub.heads = lambda branch: git(here.folder, "rev-parse", branch)
             reads = local.faults.token(*READS)
-            variables = {"BUILD_COMMAND": BUILD, "PULUMI_BACKEND_URL": here.backend.as_uri()}
+            settings = {"BUILD_COMMAND": BUILD, "PULUMI_BACKEND_URL": here.backend.as_uri()}
             tokens = {"": local.cloud.token, "-preview": reads}
             vaults = {
                 f"{environment}{suffix}": {"PULUMI_CONFIG_PASSPHRASE": passphrases[environment], "CLOUDFLARE_API_TOKEN": token}
                 for environment in ENVIRONMENTS
                 for suffix, token in tokens.items()
             }
-            runner = Runner(folder / "runs", here.folder, hub, _handed_on(local.environ), variables, vaults)
+            runner = Runner(folder / "runs", here.folder, hub, {**_handed_on(local.environ), **variables}, settings, vaults)
             yield Place(local, hub, runner, [*values, *passphrases.values(), *tokens.values(), TOKEN])
     finally:
         local_project.end(here)

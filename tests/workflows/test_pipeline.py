@@ -16,6 +16,7 @@ import pytest
 
 from tests.workflows.place import Place, change_stack_file, own_program, place, stack_setting
 from tests.workflows.runner import Json, Run
+from tests.world import warm
 from tests.world.engine import SURE, Engine, Result, search_path
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -28,7 +29,7 @@ GOOD = 7
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A repository whose first release is in production; a table of it is referenced by another."""
-    with place(tmp_path_factory.mktemp("pipeline")) as made:
+    with place(tmp_path_factory.mktemp("pipeline"), **warm.variables(*warm.PACKAGES)) as made:
         add_migration(
             made, "0005_create_notes.sql", "CREATE TABLE notes (id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions (id));"
         )

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from local_cloud.provider import ProviderServer, start_provider
 from tests.repository import ROOT
+from tests.world import warm
 
 PROGRAM = Path(__file__).parent / "program"
 TOKEN = "canary-token-9b1d"
@@ -80,7 +81,7 @@ class Stack:
         shutil.copytree(PROGRAM, self._project)
         (self.folder / "state").mkdir()
         self.host = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(self._project / "host.py"), str(self._inputs)],
+            [warm.python(*warm.HOST), str(self._project / "host.py"), str(self._inputs)],
             env=self._environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -153,6 +154,7 @@ class Stack:
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DEBUG_COMMANDS": "1",
             "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{self.provider_port}",
+            "PULUMI_PYTHON_CMD": warm.python(*warm.HOST),
         }
 
 

@@ -55,7 +55,7 @@ class TestWithoutAnyProof:
         empty.faults.reset()
         assert refused(empty.up("production", *words, **alone)) == NO_STACK
         assert empty.changes() == []
-        assert empty.resources("production", **alone) == set()
+        assert empty.resources("production", empty.project.folder / "alone") == set()
 
     def test_an_update_is_refused_where_staging_never_ran(self, empty: World) -> None:
         empty.faults.reset()

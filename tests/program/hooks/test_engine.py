@@ -46,7 +46,7 @@ def hooked(folder: Path, home: Path) -> Hooked:
         "PULUMI_STACK": "hooked",
         "HOOKED_PLANTED": PLANTED,
     }
-    return Hooked(folder / "program", clean_environment() | variables, seconds=LIMIT)
+    return Hooked(folder / "program", clean_environment() | variables, seconds=LIMIT, warm=True)
 
 
 @pytest.fixture(scope="module")

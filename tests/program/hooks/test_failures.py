@@ -279,7 +279,7 @@ class TestSecrets:
         assert shown(planted, output) == []
 
     def test_not_in_the_state_nor_in_the_outputs(self, world: World, planted: dict[str, str]) -> None:
-        printed = world.state("staging") + json.dumps([world.exported("staging"), world.outputs("staging")])
+        printed = world.state("staging") + world.printed("staging") + json.dumps(world.outputs("staging"))
         assert shown(planted, printed) == []
 
     def test_not_in_any_file_but_those_of_the_cloud_itself(self, world: World, planted: dict[str, str]) -> None:

@@ -5,7 +5,8 @@ imports, which take most of its time. Whoever starts it starts ``command.py`` as
 the process ended. If it is killed, so is the process.
 
 - The program of a run: engine, language host and the script that runs a program are the real ones. PULUMI_PYTHON_CMD tells the language host which
-  Python to start. Runs that are interrupted, frozen or killed, rehearsals and workflows start one of their own, as users do.
+  Python to start. Runs that are interrupted, frozen or killed, and rehearsals start one of their own, as users do.
+- The host of the programs with which the stand-in provider is compared with the official one: it imports the whole SDK of Cloudflare's provider.
 - A local cloud that a test starts in its own process. What ``crane local up`` and the rehearsals start has a Python of its own.
 """
 
@@ -23,24 +24,30 @@ from tests.repository import ROOT
 HERE = Path(__file__).parent
 
 
-PROGRAM = (
+PACKAGES = (
     "anyio._backends._asyncio",
     "argparse",
     "cloudflare.resources.d1.database",
-    "crane_infra.catalog",
-    "crane_infra.program.environment",
     "grpc.experimental",
     "httpcore",
+    "jinja2",
     "pulumi",
+    "pydantic",
     "runpy",
+    "stamina",
+    "yaml",
 )
+"""What a program imports that is not of this repository: for repositories with a program of their own."""
+PROGRAM = (*PACKAGES, "crane_infra.catalog", "crane_infra.program.environment")
 """What ``pulumi-language-python-exec`` and ``__main__.py`` import."""
 CLOUD = ("local_cloud.server.process", "local_cloud.provider")
+HOST = ("crane_infra.imports", "grpc", "pulumi_cloudflare", "pulumi.automation._server", "pulumi.runtime.proto.language_pb2_grpc")
+"""What ``tests/local_cloud/provider/program/host.py`` imports."""
 
 
-def variables() -> dict[str, str]:
-    """What makes the language host start its programs from a warm Python."""
-    return {"PULUMI_PYTHON_CMD": python(*PROGRAM)}
+def variables(*modules: str) -> dict[str, str]:
+    """What makes the language host start its programs from a warm Python, which has imported PROGRAM or these modules."""
+    return {"PULUMI_PYTHON_CMD": python(*(modules or PROGRAM))}
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """What is started as Python: ``command.py SOCKET PYTHON ARGUMENTS``. It imports next to nothing, to start in no time.
 
-A program, ``pip list`` and a local cloud run in the warm Python behind the socket; anything else runs in a Python of its own.
+A program, the host of one, ``pip list`` and a local cloud run in the warm Python behind the socket; anything else runs in a Python of its own.
 """
 
 import _socket  # ``socket`` takes longer than all the rest
@@ -9,14 +9,14 @@ import os
 import signal
 import sys
 
-PROGRAM = "/pulumi-language-python-exec"
+SCRIPTS = ("/pulumi-language-python-exec", "/host.py")
 MODULES = (["-m", "pip", "list"], ["-m", "local_cloud.server.serve"])
 
 
 def main() -> None:
     """Run the arguments, and end as they end."""
     path, python, *words = sys.argv[1:]
-    if not words[0].endswith(PROGRAM) and all(words[: len(module)] != module for module in MODULES):
+    if not words[0].endswith(SCRIPTS) and all(words[: len(module)] != module for module in MODULES):
         os.execv(python, [python, *words])  # noqa: S606 - the Python that was asked for
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
