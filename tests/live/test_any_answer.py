@@ -98,25 +98,44 @@ LOOKS: dict[str, tuple[str, Look]] = {
 """By name: the answer that is spoilt, and what reads it."""
 
 
-def look(name: str, body: bytes, status: int = 200) -> object:
-    """What a look gives, or the error that it ends with, where one call is answered with these bytes."""
-    spoilt, read = LOOKS[name]
+class Cloudflare:
+    """The API, one of whose answers is spoilt. All looks share a client and its event loop: there are thousands of them."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def __init__(self) -> None:
+        self.spoilt, self.status, self.body = "", 200, b""
+        self._loop = asyncio.Runner()
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+        self._client = AsyncCloudflare(api_token="t", base_url="http://127.0.0.1", http_client=http)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.partition(f"/accounts/{ID}")[2]
-        if path == spoilt:
-            return httpx.Response(status, content=body)
+        if path == self.spoilt:
+            return httpx.Response(self.status, content=self.body)
         return httpx.Response(200, json={"success": True, "errors": [], "messages": [], "result": ANSWERS[path]})
 
-    async def once() -> object:
-        http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-        async with AsyncCloudflare(api_token="t", base_url="http://127.0.0.1", http_client=http) as client:
-            return await read(Account(client, ID), D1(client, ID, DATABASE, "db"))
+    async def _read(self, read: Look) -> object:
+        return await read(Account(self._client, ID), D1(self._client, ID, DATABASE, "db"))
 
-    try:
-        return asyncio.run(once())
-    except CraneError as error:
-        return error
+    def look(self, name: str, body: bytes, status: int = 200) -> object:
+        """What a look gives, or the error that it ends with, where one call is answered with these bytes."""
+        (self.spoilt, read), self.body, self.status = LOOKS[name], body, status
+        try:
+            return self._loop.run(self._read(read))
+        except CraneError as error:
+            return error
+
+    def close(self) -> None:
+        """End its event loop."""
+        self._loop.run(self._client.close())
+        self._loop.close()
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Cloudflare]:
+    """One for all tests of this file."""
+    made = Cloudflare()
+    yield made
+    made.close()
 
 
 def closed(result: object) -> bool:
@@ -134,9 +153,9 @@ def envelope(result: object) -> bytes:
     return json.dumps({"success": True, "errors": [], "messages": [], "result": result}).encode("utf-8", "surrogatepass")
 
 
-def test_each_look_reads_the_answers_that_are_right() -> None:
+def test_each_look_reads_the_answers_that_are_right(api: Cloudflare) -> None:
     for name, (path, _) in LOOKS.items():
-        assert not closed(look(name, envelope(ANSWERS[path]))), name
+        assert not closed(api.look(name, envelope(ANSWERS[path]))), name
 
 
 def wrong_fields(name: str) -> Iterator[tuple[Any, str]]:
@@ -149,9 +168,9 @@ def wrong_fields(name: str) -> Iterator[tuple[Any, str]]:
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_a_field_of_any_other_type_is_read_or_closes_with_one_line(name: str) -> None:
+def test_a_field_of_any_other_type_is_read_or_closes_with_one_line(api: Cloudflare, name: str) -> None:
     for result, _ in wrong_fields(name):
-        closed(look(name, envelope(result)))
+        closed(api.look(name, envelope(result)))
 
 
 READ_FIELDS: dict[str, list[Path]] = {
@@ -184,11 +203,11 @@ READ_FIELDS: dict[str, list[Path]] = {
 
 @pytest.mark.parametrize("wrong", ["huge", "not a number", "list of null", "object", "deep"])
 @pytest.mark.parametrize("name", READ_FIELDS)
-def test_a_field_that_is_read_is_never_guessed(name: str, wrong: str) -> None:
+def test_a_field_that_is_read_is_never_guessed(api: Cloudflare, name: str, wrong: str) -> None:
     whole = ANSWERS[LOOKS[name][0]]
     for path in READ_FIELDS[name]:
         if path[-1:] != ("percentage",) or wrong != "huge":
-            assert closed(look(name, envelope(spoiled(whole, path, WRONG[wrong])))), path
+            assert closed(api.look(name, envelope(spoiled(whole, path, WRONG[wrong])))), path
 
 
 @pytest.mark.parametrize("name", LOOKS)
@@ -198,19 +217,21 @@ def test_a_field_that_is_read_is_never_guessed(name: str, wrong: str) -> None:
     errors=json_values,
     status=st.sampled_from([200, 400, 404, 503]),
 )
-def test_any_answer_is_read_or_closes_with_one_line(name: str, result: object, success: object, errors: object, status: int) -> None:
+def test_any_answer_is_read_or_closes_with_one_line(
+    api: Cloudflare, name: str, result: object, success: object, errors: object, status: int
+) -> None:
     body = {"success": success, "errors": errors, "messages": [], "result": result}
-    closed(look(name, json.dumps(body).encode("utf-8", "surrogatepass"), status))
+    closed(api.look(name, json.dumps(body).encode("utf-8", "surrogatepass"), status))
 
 
 @pytest.mark.parametrize("name", LOOKS)
 @given(body=st.binary(max_size=30), status=st.integers(200, 599))
-def test_any_bytes_close_with_one_line(name: str, body: bytes, status: int) -> None:
-    assert closed(look(name, body, status))
+def test_any_bytes_close_with_one_line(api: Cloudflare, name: str, body: bytes, status: int) -> None:
+    assert closed(api.look(name, body, status))
 
 
-def test_no_control_character_of_an_answer_reaches_the_terminal() -> None:
-    refused = look("deployments", b'{"success": false, "errors": [{"code": 1, "message": "a\\u001b[2J\\nb"}]}', 400)
+def test_no_control_character_of_an_answer_reaches_the_terminal(api: Cloudflare) -> None:
+    refused = api.look("deployments", b'{"success": false, "errors": [{"code": 1, "message": "a\\u001b[2J\\nb"}]}', 400)
     assert str(refused) == f"deployments of {SCRIPT}: Cloudflare's API refused it: a [2J b (code 1). Fix what the message names."
     listed = json.loads(json.dumps(LISTED).replace(VERSION, "\\u001b[2J"))
-    assert closed(look("deployments", envelope(listed)))
+    assert closed(api.look("deployments", envelope(listed)))
