@@ -6,6 +6,7 @@ without one come last, then by the text. So ``9_a.sql`` comes before ``10_a.sql`
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 MANY = 10
 """Messages sum up more names than these."""
@@ -33,6 +34,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= MANY else f"{len(names)} files, {names[0]} to {names[-1]}"
 
 
+@cache
 def order_of(name: str) -> Order:
     """The place of a migration, called ``name`` in the ledger, among the others."""
     return tuple(map(_order, name.split("/")))

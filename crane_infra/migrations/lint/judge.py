@@ -81,7 +81,8 @@ def examine_each(files: Sequence[MigrationFile]) -> tuple[Examined, ...]:
 
 def classes(files: Sequence[MigrationFile], base: MigrationFile | None) -> dict[str, str]:
     """The kind of each file by its name; ``base`` for a file whose work the base schema contains."""
-    kinds: dict[str, str] = {examined.file.name: examined.kind for examined in examine_each(from_empty(files, base))}
+    with trial() as database:
+        kinds: dict[str, str] = {file.name: _kind(Tracer(database).trace(file)) for file in from_empty(files, base)}
     return dict.fromkeys((file.name for file in files), "base") | kinds
 
 
