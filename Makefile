@@ -28,7 +28,7 @@ NEWEST_TESTS ?= tests/program tests/rehearsal tests/local_cloud/provider tests/r
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup engine rehearse quick test lint types workflows pure unit look newest soak bench format clean python
+.PHONY: help setup engine rehearse quick test lint types workflows pure unit look newest soak bench steady format clean python
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -88,8 +88,11 @@ soak: setup engine ## Run the randomised tests for longer: faults, and 2,000 cha
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/migrations/faults/test_processes.py tests/migrations/faults/test_random.py
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest --capture no tests/migrations/lint/test_random_losses.py
 
-bench: setup engine ## Measure previews, releases and the local cloud on this machine (about 10 minutes)
+bench: setup engine ## Measure previews, releases and the local cloud, beside their goals (half an hour)
 	@.venv/bin/python -m bench $(ARGS)
+
+steady: setup ## Release 1,000 times on the local cloud, and say whether its memory stays flat (about 10 minutes)
+	@.venv/bin/python -m bench steady
 
 format: setup ## Fix the style where a tool can
 	.venv/bin/ruff check --fix

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, lint, machine, memory, migrations, profile, queries, ready, releases, rollback
+from bench import commands, imports, lint, machine, memory, migrations, profile, queries, ready, releases, rollback, steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,22 +36,32 @@ MEASUREMENTS: dict[str, Callable[[Path], list[Row]]] = {
     "preview": releases.no_op_preview,
     "release": releases.whole_release,
     "rollback": rollback.rollback,
+    "commands": commands.commands,
+    "rehearsal": commands.rehearsal,
+    "growth": releases.growth,
     "profile": profile.where_the_time_goes,
+    "steady": steady.memory_over_releases,
 }
+USUAL = [name for name in MEASUREMENTS if name not in {"profile", "steady"}]
+"""What runs where the command line names nothing."""
 
 
 def main() -> None:
-    """Run all measurements, or those that the command line names."""
+    """Run the usual measurements, or those that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *MEASUREMENTS], metavar="name", help=f"a measurement: {', '.join(MEASUREMENTS)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
-    rows = [row for name in given.names or MEASUREMENTS for row in measured(MEASUREMENTS[name])]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background; the engine would wait 5 s for its plugins then
+    rows = [row for name in given.names or USUAL for row in measured(MEASUREMENTS[name])]
     about = {"machine": machine.described(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     if given.json:
-        json.dump({**about, "rows": [{**asdict(row), "ratio": row.ratio} for row in rows]}, sys.stdout, indent=2)
+        measured_rows = [{**asdict(row), "ratio": row.ratio, "missed": row.is_missed} for row in rows]
+        json.dump({**about, "rows": measured_rows}, sys.stdout, indent=2)
     else:
-        Console(width=140).print(table(rows, f"{about['machine']}, {about['date']}"))
+        console = Console(width=160)
+        console.print(table(rows, f"{about['machine']}, {about['date']}"))
+        console.print(verdict(rows))
 
 
 def measured(measure: Callable[[Path], list[Row]]) -> list[Row]:
@@ -61,11 +72,20 @@ def measured(measure: Callable[[Path], list[Row]]) -> list[Row]:
 
 def table(rows: list[Row], caption: str) -> Table:
     """The rows as a table, with the ratios first."""
-    drawn = Table("what", "ratio", "of", "figure", "floor", caption=caption)
+    drawn = Table("what", "ratio", "goal", "of", "figure", "floor", caption=caption)
     for row in rows:
         floor = "" if row.floor is None else f"{row.floor:,.1f} {row.unit}"
-        drawn.add_row(row.what, f"{row.ratio:.1f} x" if row.ratio else "", row.of, f"{row.value:,.1f} {row.unit}", floor)
+        ratio = f"{row.ratio:.2f} x" if row.ratio else ""
+        drawn.add_row(row.what, ratio, row.shown_goal, row.of, f"{row.value:,.1f} {row.unit}", floor)
     return drawn
+
+
+def verdict(rows: list[Row]) -> str:
+    """Which goals are missed, in one line."""
+    goals, missed = [row for row in rows if row.goal], [row.what for row in rows if row.is_missed]
+    if not goals:
+        return "No goal belongs to these figures."
+    return f"Missed {len(missed)} of {len(goals)} goals: {'; '.join(missed)}." if missed else f"All {len(goals)} goals are reached."
 
 
 if __name__ == "__main__":

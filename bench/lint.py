@@ -9,7 +9,7 @@ import time
 import tracemalloc
 from typing import TYPE_CHECKING
 
-from bench.rows import Row, median
+from bench.rows import Row, at_most, median
 from crane_infra.migrations.files.read import read_migrations
 from crane_infra.migrations.lint.judge import examine_each
 
@@ -43,7 +43,7 @@ def growth(folder: Path) -> list[Row]:
     few, many = (median([figures[count] for figures in rounds]) for count in (_FEW, _MANY))
     of = f"{_FEW} files"
     return [
-        Row(f"lint of {_MANY} files, processor time", many, "ms", few, of),
+        Row(f"lint of {_MANY} files, processor time", many, "ms", few, of, at_most(5)),
         Row(f"lint of {_MANY} files, memory at most", _mebibytes(folders[_MANY]), "MiB", _mebibytes(folders[_FEW]), of),
     ]
 

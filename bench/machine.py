@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from local_cloud.daemon import Running
 
 CACHE = Path(__file__).parents[1] / ".crane" / "runtime"
-_HELLO = "export default { fetch: () => new Response('hello') };"
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,16 @@ class Api:
     def worker(self, name: str, database: str) -> None:
         """Create a worker that binds a database, and deploy it."""
         worker = self.result("POST", "/workers/workers", {"name": name})
-        content = base64.b64encode(_HELLO.encode()).decode()
+        self.release(name, worker["id"], database, "hello")
+
+    def release(self, name: str, worker: str, database: str, answer: str) -> None:
+        """Upload a version of a worker that gives this answer, and deploy it."""
+        code = f"export default {{ fetch: () => new Response('{answer}') }};"
+        content = base64.b64encode(code.encode()).decode()
         modules = [{"name": "index.js", "content_type": "application/javascript+module", "content_base64": content}]
         bindings = [{"name": "DB", "type": "d1", "database_id": database}]
         body = {"main_module": "index.js", "modules": modules, "compatibility_date": "2026-01-01", "bindings": bindings}
-        version = self.result("POST", f"/workers/workers/{worker['id']}/versions", body)
+        version = self.result("POST", f"/workers/workers/{worker}/versions", body)
         versions = [{"version_id": version["id"], "percentage": 100}]
         self.result("POST", f"/workers/scripts/{name}/deployments", {"strategy": "percentage", "versions": versions})
 

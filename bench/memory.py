@@ -20,10 +20,10 @@ _KIB_PER_MIB = 1024
 def resident(folder: Path) -> list[Row]:
     """Measure after the start, and again with two workers and two databases."""
     with machine.cloud(folder / "cloud") as api:
-        idle = _resident(api.running.pid)
+        idle = resident_mebibytes(api.running.pid)
         for number in range(2):
             api.worker(f"bench-{number}", api.database(f"bench-{number}"))
-        busy = _resident(api.running.pid)
+        busy = resident_mebibytes(api.running.pid)
     first = sum(idle.values())
     return [*_rows("idle", idle, None), *_rows("2 workers, 2 databases", busy, first)]
 
@@ -33,7 +33,8 @@ def _rows(when: str, figures: dict[str, float], floor: float | None) -> list[Row
     return [total, *(Row(f"memory, {when}: {name}", value, "MiB") for name, value in figures.items())]
 
 
-def _resident(pid: int) -> dict[str, float]:
+def resident_mebibytes(pid: int) -> dict[str, float]:
+    """The memory of a cloud's processes, by name."""
     names = ("python", "node", "workerd")
     return {name: _mebibytes(process) for name, process in zip(names, _line(pid), strict=True)}
 

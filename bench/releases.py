@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import yaml
 
 from bench.catalog import DATE, names, write_release
 from bench.machine import CACHE
-from bench.rows import Row, median
+from bench.rows import Row, at_most, median
 from crane_infra.rehearsal import engine, project
 from local_cloud import daemon
 from local_cloud.faults.client import Faults
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _ROOT = Path(__file__).parents[1]
-_LINK_SECONDS, _PREVIEWS, _RELEASES = 0.05, 5, 3
+_LINK_SECONDS, _PREVIEWS, _RELEASES = 0.05, 5, 2
+_MANY_WORKERS, _MANY_MIGRATIONS = 50, 500
 _STACK = "staging"
 _NO_UPDATE_CHECK = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
 """Where the engine cannot reach the internet, it would wait for five seconds."""
@@ -66,13 +68,16 @@ class Bench:
         subprocess.run(command, env=dict(self.environ), check=True, capture_output=True, text=True)  # noqa: S603
         return Spent((time.perf_counter() - began) * 1000, (_processor() - used) * 1000)
 
-    def by_wrangler(self) -> None:
-        """Migrate and deploy each worker with wrangler, then check its health with curl."""
-        for name in names(self.count):
-            folder = self.folder / "wrangler" / name
-            self.wrangler("d1", "migrations", "apply", "DB", "--remote", cwd=folder)
-            self.wrangler("deploy", cwd=folder)
-            subprocess.run(["curl", "-fsS", f"{self.running.edge_url}/{name}-wrangler/health"], check=True, capture_output=True)  # noqa: S603, S607
+    def by_wrangler(self, at_once: int = 1) -> None:
+        """Migrate and deploy each worker with wrangler, then check its health with curl: ``at_once`` workers at a time, as a CI matrix does."""
+        with ThreadPoolExecutor(at_once) as workers:
+            list(workers.map(self._by_wrangler, names(self.count)))
+
+    def _by_wrangler(self, name: str) -> None:
+        folder = self.folder / "wrangler" / name
+        self.wrangler("d1", "migrations", "apply", "DB", "--remote", cwd=folder)
+        self.wrangler("deploy", cwd=folder)
+        subprocess.run(["curl", "-fsS", f"{self.running.edge_url}/{name}-wrangler/health"], check=True, capture_output=True)  # noqa: S603, S607
 
 
 def no_op_preview(folder: Path) -> list[Row]:
@@ -82,13 +87,14 @@ def no_op_preview(folder: Path) -> list[Row]:
         pairs = [(bench.pulumi("preview"), floor.pulumi("preview")) for _ in range(_PREVIEWS + 1)][1:]
     what, of = "preview of two unchanged workers", "one Stash, no provider"
     return [
-        Row(what, median([ours.waited for ours, _ in pairs]), "ms", median([least.waited for _, least in pairs]), of),
+        Row(what, median([ours.waited for ours, _ in pairs]), "ms", median([least.waited for _, least in pairs]), of, at_most(2)),
         Row(
             f"{what}, processor time",
             median([ours.processor for ours, _ in pairs]),
             "ms",
             median([least.processor for _, least in pairs]),
             of,
+            at_most(2),
         ),
     ]
 
@@ -105,35 +111,63 @@ def _floor(bench: Bench) -> Bench:
     return floor
 
 
+def growth(folder: Path) -> list[Row]:
+    """Preview 50 workers as long as 2, and 500 applied migrations as 5, without a change; processor time tells more on a busy machine."""
+    few, many = (_unchanged(folder / f"workers-{count}", count, 1) for count in (2, _MANY_WORKERS))
+    short, long = (_unchanged(folder / f"migrations-{count}", 2, count) for count in (5, _MANY_MIGRATIONS))
+    return [
+        *_grown(f"preview of {_MANY_WORKERS} unchanged workers and databases", many, few, "2 of each", 2),
+        *_grown(f"preview of {_MANY_MIGRATIONS} applied migrations in 2 databases", long, short, "5 applied migrations", 1.3),
+    ]
+
+
+def _unchanged(folder: Path, count: int, migrations: int) -> Spent:
+    with deployed(folder, count, migrations) as bench:
+        previews = [bench.pulumi("preview") for _ in range(_PREVIEWS)][1:]
+    return Spent(median([spent.waited for spent in previews]), median([spent.processor for spent in previews]))
+
+
+def _grown(what: str, many: Spent, few: Spent, of: str, limit: float) -> list[Row]:
+    return [
+        Row(what, many.waited, "ms", few.waited, of, at_most(limit)),
+        Row(f"{what}, processor time", many.processor, "ms", few.processor, of, at_most(limit)),
+    ]
+
+
 def whole_release(folder: Path) -> list[Row]:
-    """Release changed code and one migration for 2 and for 10 workers, with 50 ms on every API call; compare with wrangler."""
-    return [_release(folder / str(count), count) for count in (2, 10)]
+    """Release changed code and one migration for 2 and for 20 workers, with 50 ms on every API call; compare with wrangler."""
+    return [row for count, limit in ((2, 0.5), (20, 0.15)) for row in _release(folder / str(count), count, limit)]
 
 
-def _release(folder: Path, count: int) -> Row:
-    ours, theirs = [], []
+def _release(folder: Path, count: int, limit: float) -> list[Row]:
+    ours, one_by_one, at_once = [], [], []
     with deployed(folder, count) as bench, Faults(bench.running).latency(None, _LINK_SECONDS):
         _write_wrangler(bench)
-        bench.by_wrangler()
+        bench.by_wrangler(at_once=count)
         for release in range(2, 2 + _RELEASES):
-            write_release(bench.workers, count, release)
+            write_release(bench.workers, count, 2 * release)
             ours.append(bench.pulumi("up", "--yes", "--skip-preview").waited)
-            theirs.append(_milliseconds(bench.by_wrangler))
-    return Row(
-        f"release of {count} workers, one migration each, 50 ms link", median(ours), "ms", median(theirs), "wrangler and curl, one by one"
-    )
+            one_by_one.append(_milliseconds(bench.by_wrangler))
+            write_release(bench.workers, count, 2 * release + 1)
+            at_once.append(_milliseconds(lambda: bench.by_wrangler(at_once=count)))
+    what = f"release of {count} workers, one migration each, 50 ms link"
+    return [
+        Row(what, median(ours), "ms", median(one_by_one), "wrangler and curl, one by one", at_most(limit)),
+        Row(what, median(ours), "ms", median(at_once), "wrangler and curl, all workers at once", at_most(1)),
+    ]
 
 
 @contextlib.contextmanager
-def deployed(folder: Path, count: int) -> Iterator[Bench]:
-    """Run a local cloud, and deploy this many workers once with the program."""
+def deployed(folder: Path, count: int, migrations: int = 1) -> Iterator[Bench]:
+    """Run a local cloud, and deploy this many workers once with the program, each with so many migrations."""
     folder.mkdir(parents=True, exist_ok=True)
     here = project.Project(_ROOT, folder)
     running = daemon.start(here.cloud, runtime_cache=CACHE)
     try:
         environ = {**engine.environment(here, running, os.environ), "BENCH_WORKERS": str(count), **_NO_UPDATE_CHECK}
         bench = Bench(folder, count, running, environ, Wrangler(running, folder))
-        write_release(bench.workers, count, 1)
+        for release in range(1, migrations + 1):
+            write_release(bench.workers, count, release)
         _write_project(folder, "program")
         _write_stack(bench)
         here.backend.mkdir(exist_ok=True)
