@@ -71,7 +71,7 @@ async def migrate(
 
 async def _stable_judgement(run: Run) -> Judgement:
     """Judge the database; again while another run changes its ledger, since schema and ledger may be read at different moments."""
-    judgement = await judge_live(run.db, run.schema, await read_ledger(run.db))
+    judgement = await judge_live(run.db, run.schema, await read_ledger(run.db, ready=run.schema.has_ledger))
     while isinstance(judgement.refusal, SchemaDiffersError):
         ledger = await read_ledger(run.db, ready=judgement.ledger.ready)
         if ledger == judgement.ledger:

@@ -6,6 +6,7 @@ that already has its tables.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from crane_infra.errors import MigrationError, together
 from crane_infra.migrations.files.faults import Fault
@@ -38,6 +39,11 @@ class Plan:
     def pending(self) -> tuple[MigrationFile, ...]:
         """Everything to run, the base schema first."""
         return (self.base, *self.apply) if self.base else self.apply
+
+    @cached_property
+    def names_to_apply(self) -> frozenset[str]:
+        """The names of what to apply, to look one up among hundreds."""
+        return frozenset(file.name for file in self.apply)
 
 
 def make_plan(

@@ -9,7 +9,7 @@ from crane_infra.migrations.ledger import Ledger, read_ledger
 
 async def status_of(db: DatabaseClient, schema: SchemaFiles) -> Judgement:
     """Read the ledger of a database and judge it; raises ApiError, and MigrationError where its ledger cannot be read."""
-    return await judge_live(db, schema, await read_ledger(db))
+    return await judge_live(db, schema, await read_ledger(db, ready=schema.has_ledger))
 
 
 async def judge_live(db: DatabaseClient, schema: SchemaFiles, ledger: Ledger) -> Judgement:

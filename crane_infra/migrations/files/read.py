@@ -56,7 +56,7 @@ class SchemaFiles:
 
     ``accepted`` maps the name of a file to the lint rules that it may break; ``out_of_order`` allows a file that sorts before the last
     applied one. ``in_use`` False: no version of a worker ever used the database, so nothing depends on what the applied files made.
-    ``began_empty``: the database was empty when the run began.
+    ``began_empty``: the database was empty when the run began. ``has_ledger``: a release used it, so one read is enough for its ledger.
     """
 
     files: tuple[MigrationFile, ...]
@@ -65,6 +65,7 @@ class SchemaFiles:
     out_of_order: bool = False
     in_use: bool = True
     began_empty: bool = False
+    has_ledger: bool = False
 
 
 def read_migrations(folder: Path, shown_as: str, base: Path | None = None) -> tuple[MigrationFile, ...]:

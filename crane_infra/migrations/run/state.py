@@ -82,7 +82,7 @@ class Run:
 
     def is_pending(self, file: MigrationFile) -> bool:
         """Tell whether this run still has to apply a file: another run may have applied it since this one began."""
-        return file.name not in self.applied and file in self.plan.apply
+        return file.name in self.plan.names_to_apply and file.name not in self.applied
 
     def counts_around(self, file: MigrationFile) -> tuple[Counted, ...]:
         """The row counts to take before and after a file."""

@@ -6,6 +6,7 @@ since, and Time Travel may have taken one back.
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pulumi
 
@@ -115,7 +116,8 @@ def _deleted(settings: Settings, name: str, database_id: str) -> MigrationError:
 
 def _schema_files(prepared: Prepared, name: str) -> SchemaFiles:
     release = prepared.release
-    return schema_files_of(prepared.settings, name, release.migrations[name], release.bases.get(name))
+    schema = schema_files_of(prepared.settings, name, release.migrations[name], release.bases.get(name))
+    return replace(schema, has_ledger=bool(prepared.last.migrations(name)))
 
 
 def _require_not_behind(prepared: Prepared, name: str, status: Judgement) -> None:

@@ -1,6 +1,7 @@
 """Binds the steps to the resources before which they run: one function for each hook of an environment."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pulumi
 
@@ -58,6 +59,7 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
             await require_schemas(settings, [ExpectedHead(settings.environment, shown, database_id, head_of(files))])
         else:
             schema = schema_files_of(settings, name, files, run.release.bases.get(name))
+            schema = replace(schema, has_ledger=bool(run.last.migrations(name)))
             if database_id != run.database_id(name):
                 schema = await judged_as_used(settings, database_id, schema, scripts_with(settings, run.catalog, name))
             activity = Activity(_progress(run))
