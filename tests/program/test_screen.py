@@ -16,7 +16,7 @@ import pytest
 from local_cloud.faults.model import Hold
 from tests.repository import ROOT
 from tests.world.copies import proven_world
-from tests.world.engine import Result
+from tests.world.engine import SURE, Result
 from tests.world.history import add_history, as_the_version_before_wrote_it
 from tests.world.started import started, until
 from tests.world.world import World, edit
@@ -24,8 +24,6 @@ from tests.world.world import World, edit
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 PAGE = ROOT / "docs" / "pipeline.md"
-QUIET = "--suppress-progress"
-"""Without the dots of the engine, whose number depends on the speed of the machine."""
 PROOFS = 20
 WAITING = ": waiting, "
 """In lines that only a slow machine gets."""
@@ -44,8 +42,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def lines(run: Result) -> int:
     """How many lines a run printed; it has to succeed, and shows nothing of the history."""
     assert run.exit == 0, run.output
+    assert "@ updating." not in run.output
     assert not HISTORY.search(re.sub(r"input.proofs \(hidden\)", "", run.output)), run.output
     return len([line for line in run.output.splitlines() if WAITING not in line])
+
+
+def update(world: World) -> Result:
+    """Update staging as a person does, with the environment of the project: the engine's dots, one for a second, are left out by a variable."""
+    return world.engine.run("up", "--stack", "staging", *SURE)
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,9 @@ class Unchanged:
 def unchanged(world: World) -> Unchanged:
     """With twenty proofs, nothing is changed."""
     return Unchanged(
-        world.engine.run("preview", "--stack", "staging", QUIET, "--expect-no-changes"),
-        world.engine.run("preview", "--stack", "staging", QUIET, "--diff"),
-        world.up("staging"),
+        world.engine.run("preview", "--stack", "staging", "--expect-no-changes"),
+        world.engine.run("preview", "--stack", "staging", "--diff"),
+        update(world),
     )
 
 
@@ -87,10 +91,10 @@ def changed(world: World, unchanged: Unchanged) -> Changed:
     migration = world.workers / "crane-context" / "migrations" / "0005_add_note_to_sessions.sql"
     migration.write_text("-- crane: expand\nALTER TABLE sessions ADD COLUMN note TEXT;\n", encoding="utf-8")
     edit(world.workers / "crane-context" / "seeds" / "0001_a_row_to_begin_with.sql", "2026-01-01", "2026-02-02")
-    preview = world.engine.run("preview", "--stack", "staging", QUIET)
-    diff = world.engine.run("preview", "--stack", "staging", QUIET, "--diff")
-    up = world.up("staging")
-    again = world.engine.run("preview", "--stack", "staging", QUIET, "--expect-no-changes")
+    preview = world.engine.run("preview", "--stack", "staging")
+    diff = world.engine.run("preview", "--stack", "staging", "--diff")
+    up = update(world)
+    again = world.engine.run("preview", "--stack", "staging", "--expect-no-changes")
     return Changed(preview, diff, up, again, [proof["digest"] for proof in world.proofs("staging")])
 
 
@@ -170,9 +174,9 @@ def upgraded(world: World, changed: Changed, tmp_path_factory: pytest.TempPathFa
     """The state of staging gets the form that the version before wrote."""
     assert changed.up.exit == 0
     before = as_the_version_before_wrote_it(world, "staging", tmp_path_factory.mktemp("before"))
-    preview = world.engine.run("preview", "--stack", "staging", QUIET, "--suppress-outputs")
+    preview = world.engine.run("preview", "--stack", "staging", "--suppress-outputs")
     update = world.up("staging")
-    again = world.engine.run("preview", "--stack", "staging", QUIET, "--expect-no-changes")
+    again = world.engine.run("preview", "--stack", "staging", "--expect-no-changes")
     return Upgraded(before, preview, update, again, world.outputs("staging"))
 
 
