@@ -140,6 +140,8 @@ class Settings(Frozen):
     """The public keys of staging: production takes only releases whose proofs one of them signed. Without any, proofs need no signature."""
     rollout: Rollout | None = None
     """How the traffic of each worker moves to a new version, if not at once."""
+    candidate_rounds: Annotated[int, Field(ge=6, le=1000)] = 22
+    """How many rounds a candidate has to answer, if all are right, before it gets traffic."""
     hook_deadline_minutes: Annotated[int, Field(gt=0, le=120)] = 15
     check_deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None
     """How long each check is retried in this environment, if not as long as the catalog says."""

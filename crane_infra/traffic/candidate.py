@@ -17,7 +17,6 @@ from crane_infra.traffic.deploy import deploy
 from crane_infra.traffic.outcome import AGAIN, NO_CANDIDATE, Candidate, Outcome, changed, shared, untried, with_todo
 from crane_infra.traffic.place import WHOLE, First, Joins, Rolls, Serves, Shared, Waits, is_rollout, place_of
 from crane_infra.traffic.rollout import HeldError, Moving, roll_out
-from crane_infra.traffic.series import IN_A_ROW
 from crane_infra.traffic.trial import can_be_named, run_trial
 
 
@@ -153,10 +152,10 @@ async def _try(entered: _Entry, voice: _Voice) -> _Joined | Outcome:
     candidate = entered.candidate
     if entered.share:
         return entered
-    if error := await run_trial(candidate.target, candidate.version, candidate.checks, voice.log):
+    if error := await run_trial(candidate.target, candidate.version, candidate.checks, voice.log, candidate.rounds):
         raise error
     voice.passes(
-        f"worker {candidate.script}: candidate {candidate.version} passed its {len(candidate.checks)} checks {IN_A_ROW} times in a row"
+        f"worker {candidate.script}: candidate {candidate.version} passed its {len(candidate.checks)} checks {candidate.rounds} times"
     )
     return entered
 

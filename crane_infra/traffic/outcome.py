@@ -9,6 +9,7 @@ from crane_infra.config.rollout import Rollout
 from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live.account import Deployment
 from crane_infra.traffic.place import is_rollout
+from crane_infra.traffic.series import ENOUGH
 
 AGAIN = "run the same command again"
 NO_CANDIDATE = {
@@ -32,6 +33,8 @@ class Candidate:
     is_consented: bool = False
     rollout: Rollout = field(default_factory=Rollout)
     """The steps in which its traffic moves."""
+    rounds: int = ENOUGH
+    """How many rounds its trial takes, if all are right."""
     seen: str | None = None
     """The id of the deployment that the run saw at its start; None where it did not look."""
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 IN_A_ROW = 6
-"""How many right rounds in a row pass. Cloudflare's own tools ask for as many: during propagation answers come from both versions."""
+"""How many right rounds in a row show that the candidate has arrived. Cloudflare's own tools ask for as many: before, both versions answer."""
+ENOUGH = 22
+"""How many rounds pass, if all are right: a check that fails one request in five is right that often in fewer than one of a hundred trials."""
 FORGIVEN = 2
-"""How many wrong rounds a run may have."""
-_ONE_IN = 10
+"""How many wrong rounds a run may have; each takes as many rounds more."""
 
 
 class Seen(Enum):
@@ -35,16 +36,34 @@ class Verdict(Enum):
     OPEN = auto()
 
 
-def judge(rounds: Sequence[Seen]) -> Verdict:
-    """Passed: the last six rounds are right, and at most one in ten of the candidate's was wrong. Failed: at least three of six or more were."""
+def judge(rounds: Sequence[Seen], enough: int = ENOUGH) -> Verdict:
+    """Passed: the last six rounds are right, and there were enough for those that were wrong. Failed: at least three of six or more were."""
     run = _of_the_candidate(rounds)
-    wrong = sum(seen is not Seen.RIGHT for seen in run)
     if len(run) < IN_A_ROW:
         return Verdict.OPEN
-    if wrong > FORGIVEN:
+    if _wrong(run) > FORGIVEN:
         return Verdict.FAILED
-    all_right = all(seen is Seen.RIGHT for seen in run[-IN_A_ROW:])
-    return Verdict.PASSED if all_right and wrong * _ONE_IN <= len(run) else Verdict.OPEN
+    return Verdict.PASSED if has_arrived(rounds) and len(run) >= _needed(run, enough) else Verdict.OPEN
+
+
+def has_arrived(rounds: Sequence[Seen]) -> bool:
+    """Whether the candidate answers alone: the last six rounds are right."""
+    last = rounds[-IN_A_ROW:]
+    return len(last) == IN_A_ROW and all(seen is Seen.RIGHT for seen in last)
+
+
+def missing(rounds: Sequence[Seen], enough: int = ENOUGH) -> int:
+    """How many more rounds the candidate needs to pass, where all of them are right."""
+    run = _of_the_candidate(rounds)
+    return max(1, _needed(run, enough) - len(run))
+
+
+def _needed(run: Sequence[Seen], enough: int) -> int:
+    return enough * (1 + _wrong(run))
+
+
+def _wrong(run: Sequence[Seen]) -> int:
+    return sum(seen is not Seen.RIGHT for seen in run)
 
 
 def _of_the_candidate(rounds: Sequence[Seen]) -> Sequence[Seen]:

@@ -21,10 +21,12 @@ from crane_infra.checks.run import in_order, try_once
 from crane_infra.checks.send import REQUEST_SECONDS
 from crane_infra.errors import CheckError
 from crane_infra.tls import trusted
-from crane_infra.traffic.series import IN_A_ROW, Seen, Verdict, judge
+from crane_infra.traffic.series import ENOUGH, Seen, Verdict, has_arrived, judge, missing
 
 _KEY = re.compile(r"[a-z*][a-z0-9_.*-]*")
 _PAUSE, _GROWTH, _LONGEST_PAUSE, _PATIENT_SECONDS = 0.1, 1.5, 5.0, 10.0
+_AT_ONCE = 4
+"""Rounds side by side, once the candidate has arrived: then only their number counts."""
 
 
 @dataclass(frozen=True)
@@ -41,28 +43,39 @@ def can_be_named(script: str) -> bool:
     return _KEY.fullmatch(script) is not None
 
 
-async def run_trial(target: Target, version: str, checks: Sequence[AnyCheck], log: Callable[[str], None]) -> CheckError | None:
+async def run_trial(
+    target: Target, version: str, checks: Sequence[AnyCheck], log: Callable[[str], None], enough: int = ENOUGH
+) -> CheckError | None:
     """Ask a candidate until it has passed; returns the error where it has not. ``log`` hears of a trial that takes longer.
 
-    Raises CheckError for checks that cannot be sent, before anything is sent.
+    The deadline is for its arrival; once it has arrived, it has as long again for the rest of ``enough`` rounds. Raises CheckError for checks
+    that cannot be sent, before anything is sent.
     """
     require_sendable(target, checks)
     deadline, started = max(check.deadline for check in checks), monotonic()
     rounds: list[Round] = []
-    said = False
+    said, arrived = False, False
     for step in itertools.count():
-        rounds.append(await ask_round(target, version, checks, deadline - (monotonic() - started)))
-        verdict, passed = judge([each.seen for each in rounds]), monotonic() - started
+        left = deadline * (2 if arrived else 1) - (monotonic() - started)
+        count = min(missing(_seen_in(rounds), enough), _AT_ONCE) if has_arrived(_seen_in(rounds)) else 1
+        rounds += await asyncio.gather(*(ask_round(target, version, checks, left) for _ in range(count)))
+        verdict, passed = judge(_seen_in(rounds), enough), monotonic() - started
+        arrived = arrived or has_arrived(_seen_in(rounds))
+        limit = deadline * (2 if arrived else 1)
         if verdict is Verdict.PASSED:
             return None
-        wait = _pause(step, rounds[-1])
-        if verdict is Verdict.FAILED or passed + wait >= deadline:
-            return _failure(target, version, rounds, deadline if verdict is Verdict.OPEN else None)
+        wait = 0.0 if has_arrived(_seen_in(rounds)) else _pause(step, rounds[-1])
+        if verdict is Verdict.FAILED or passed + wait >= limit:
+            return _failure(target, version, rounds, limit if verdict is Verdict.OPEN else None, enough)
         if passed > _PATIENT_SECONDS and not said:
             log(f"worker {target.worker}: candidate {version} has not passed after {passed:.0f} s: {last_wrong(rounds)}")
             said = True
         await asyncio.sleep(wait)
     raise AssertionError  # pragma: no cover (the loop has no end of its own)
+
+
+def _seen_in(rounds: Sequence[Round]) -> list[Seen]:
+    return [each.seen for each in rounds]
 
 
 async def ask_round(target: Target, version: str, checks: Sequence[AnyCheck], seconds: float) -> Round:
@@ -94,12 +107,12 @@ def _pause(step: int, last: Round) -> float:
     return pause * random.uniform(0.5, 1.5)  # noqa: S311 (not for security: it keeps parallel trials from sending in step)
 
 
-def _failure(target: Target, version: str, rounds: Sequence[Round], deadline: float | None) -> CheckError:
+def _failure(target: Target, version: str, rounds: Sequence[Round], deadline: float | None, enough: int) -> CheckError:
     bad = [each for each in rounds if each.check]
     check = bad[-1].check if bad else None
-    if check is None:  # every round was right, and there was no time for six
-        what = f"candidate {version} was not asked {IN_A_ROW} times within {deadline or 0:g} s, though every answer was right"
-        return CheckError(f"worker {target.worker}", what, "Give its checks a longer deadline")
+    if check is None:  # every round was right, and there was no time for enough of them
+        what = f"candidate {version} was not asked {enough} times within {deadline or 0:g} s, though every answer was right"
+        return CheckError(f"worker {target.worker}", what, "Give its checks a longer deadline, or set fewer candidate-rounds")
     within = f" within {deadline:g} s" if deadline else ""
     expected = bad[-1].attempt.expected if bad[-1].attempt else "it to pass"
     what = f"candidate {version} did not pass{within}: expected {expected}; {last_wrong(rounds)}"

@@ -23,6 +23,7 @@ from crane_infra.rehearsal.asking_client import Question, Traffic
 from crane_infra.traffic.candidate import require_unchanged, try_candidates
 from crane_infra.traffic.deploy import deploy
 from crane_infra.traffic.outcome import Candidate, Outcome
+from crane_infra.traffic.series import ENOUGH, IN_A_ROW
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop
 from tests.cloud import Api, Body
@@ -86,14 +87,14 @@ class Release:
 
 
 def release(api: Api, new: str = "", *, old: str = "", checks: tuple[AnyCheck, ...] = CHECKS, **more: object) -> Release:
-    """A worker whose old version serves."""
+    """A worker whose old version serves. Its trial is as short as it can be; that of a release has more rounds."""
     worker = api.worker()
     bindings = [{"name": "CF_VERSION_METADATA", "type": "version_metadata"}]
     first = api.upload(worker, old or code(), bindings=bindings)
     second = api.upload(worker, new or code(), **{"bindings": bindings, **more})
     api.deploy(worker, (first, 100))
     target = Target(worker["name"], f"{api.running.edge_url}/{worker['name']}", second["id"], {"KEY": SECRET})
-    candidate = Candidate("w", second["id"], target, checks, "production", "0123456789ab")
+    candidate = Candidate("w", second["id"], target, checks, "production", "0123456789ab", rounds=IN_A_ROW)
     return Release(api, worker, first["id"], second["id"], candidate)
 
 
@@ -125,12 +126,12 @@ class TestAGoodCandidate:
     async def test_passes_at_no_share_and_waits_for_its_traffic(self, account: Account, api: Api) -> None:
         made = release(api)
         with asked_all_the_while(made):
-            outcome = await made.tried(account)
+            outcome = await made.tried(account, rounds=ENOUGH)
         serving = await active(account, made)
         assert outcome == Outcome(serving.id)
         assert serving.shares == {made.old: 100, made.new: 0}
         assert read_mark(serving.message) == mark("candidate", DIGEST)
-        assert made.logged[-1] == f"worker {made.script}: candidate {made.new} passed its 2 checks 6 times in a row"
+        assert made.logged[-1] == f"worker {made.script}: candidate {made.new} passed its 2 checks 22 times"
 
     async def test_left_by_a_killed_run_is_tried_where_it_waits(self, account: Account, api: Api, faults: Faults) -> None:
         made = release(api)
@@ -226,7 +227,7 @@ class TestABrokenCandidate:
         keyed = CHECKS[1].model_copy(update={"headers": {"x-key": SecretHeader(secret="KEY")}})
         made = release(api, source)
         with asked_all_the_while(made):
-            line = await made.failed(account, checks=soon() if late else (CHECKS[0], keyed))
+            line = await made.failed(account, checks=soon() if late else (CHECKS[0], keyed), rounds=ENOUGH)
         assert line.startswith(f"{made.script} GET /")
         assert said in line
         assert f"{made.old} still serves everybody, alone. What this release migrated stays" in line

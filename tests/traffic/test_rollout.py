@@ -1,5 +1,6 @@
 """Traffic moves in steps: each is watched, a bad one is undone, an unclear one holds, and a client meets the new version at most by its share."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from crane_infra.rehearsal.asking_client import Answers, Question, Traffic
 from crane_infra.traffic.rollout import HeldError
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop
+from tests.chance import most_by_luck
 from tests.cloud import Api
 from tests.traffic.test_candidate import DIGEST, ROUTE, Release, active, code, release
 
@@ -31,18 +33,32 @@ THROWS_FOR_USERS = """export default { fetch(request, env) {
 
 
 @contextmanager
-def asked(made: Release, answers: Answers) -> Iterator[None]:
-    """A client asks which version serves; ``answers`` has what it saw in the end."""
-    traffic = Traffic([Question(f"{made.api.running.edge_url}/{made.script}/version", steady=False)])
+def asked(made: Release) -> Iterator[dict[int, Answers]]:
+    """Clients ask which version serves; what they saw at each step, in percent, is there in the end. 0 is the time before the first one."""
+    traffic = Traffic([Question(f"{made.api.running.edge_url}/{made.script}/version", steady=False)] * 4)
+    seen, steps = dict[int, Answers](), [0]
+
+    def begins(text: str) -> None:
+        if step := re.match(r"rollout: \S+ (\d+)%", text):
+            seen[steps[-1]] = traffic.phase()
+            steps.append(int(step[1]))
+
+    made.at_log = begins
     traffic.begin()
     try:
-        yield
+        yield seen
         assert traffic.asked_again(30) > 0
     finally:
         traffic.end()
-    seen = traffic.phase()
-    answers.count, answers.faults = seen.count, seen.faults
-    answers.times.update(seen.times)
+    seen[steps[-1]] = traffic.phase()
+
+
+def require_its_share(seen: dict[int, Answers], made: Release) -> None:
+    """Check that the clients met the new version at each step no more often than its share allows, luck aside."""
+    for step, answers in seen.items():
+        met = sum(times for body, times in answers.times.items() if made.new in body)
+        assert answers.count > 0
+        assert met <= most_by_luck(answers.count, step / 100), f"{met} of {answers.count} at {step}%"
 
 
 async def shares(account: Account, made: Release) -> list[dict[str, float]]:
@@ -53,8 +69,11 @@ async def shares(account: Account, made: Release) -> list[dict[str, float]]:
 class TestARollout:
     async def test_that_goes_well_takes_its_steps_and_waits_for_the_rest(self, account: Account, api: Api) -> None:
         made = release(api)
-        outcome = await made.tried(account, rollout=STEPS)
+        with asked(made) as seen:
+            outcome = await made.tried(account, rollout=STEPS)
         assert outcome.error is None
+        assert list(seen) == [0, 10, 50]
+        require_its_share(seen, made)
         assert await shares(account, made) == [
             {made.old: 100},
             *({made.old: 100 - share, made.new: share} for share in (0, 10, 50)),
@@ -64,17 +83,16 @@ class TestARollout:
         assert f"rollout: {made.script} 10%; watched for 1 s" in made.logged
 
     async def test_that_breaks_later_is_undone_and_users_met_it_at_most_by_its_share(self, account: Account, api: Api) -> None:
-        made, answers = release(api, BREAKS), Answers()
-        with asked(made, answers):
+        made = release(api, BREAKS)
+        with asked(made) as seen:
             error = (await made.tried(account, rollout=Rollout(steps=(10, 50), pause=2, patience=120, samples=40))).error
         assert isinstance(error, CheckError)
         assert "the rollout failed with" in str(error)
         assert f"{made.old} still serves everybody, alone" in str(error)
         serving = await active(account, made)
         assert (serving.shares, read_mark(serving.message)) == ({made.old: 100}, mark("abort", DIGEST))
-        met = sum(times for body, times in answers.times.items() if made.new in body)
-        assert answers.count > 0
-        assert met <= answers.count / 2
+        assert list(seen) == [0, 10]
+        require_its_share(seen, made)
 
     async def test_without_enough_answers_holds_and_the_next_run_goes_on_there(self, account: Account, api: Api) -> None:
         made = release(api)
@@ -114,8 +132,8 @@ class TestARollout:
 
 class TestCloudflaresNumbers:
     async def test_veto_what_only_users_meet(self, account: Account, api: Api, faults: Faults) -> None:
-        made, answers = release(api, THROWS_FOR_USERS), Answers()
-        with faults.behaviour(invocations_lag_seconds=0), asked(made, answers):
+        made = release(api, THROWS_FOR_USERS)
+        with faults.behaviour(invocations_lag_seconds=0), asked(made):
             line = await made.failed(account, rollout=Rollout(steps=(50,), pause=1, patience=120, samples=60))
         assert "errors in " in line
         assert (await active(account, made)).shares == {made.old: 100}

@@ -19,7 +19,7 @@ from crane_infra.rehearsal import local_project
 from crane_infra.rehearsal.project import Project
 from tests.repository import ROOT
 from tests.world.engine import Engine, clean_environment
-from tests.world.world import World, new_world
+from tests.world.world import World, new_world, try_briefly
 
 UPDATES = {"proven": ("fresh", "staging"), "promoted": ("proven", "production")}
 """How a world comes of another: of which one, and by the update of which stack."""
@@ -60,6 +60,7 @@ def _begin_as(source: Path, folder: Path) -> Iterator[World]:
     old = json.loads((source / "cloud" / "cloud.json").read_text(encoding="utf-8"))["port"]
     try:
         local = local_project.begin(here, catalog.crane(), clean_environment(), port=_free_port())
+        try_briefly(here)
         for path in here.backend.rglob("*.json"):
             text = path.read_text(encoding="utf-8").replace(f"127.0.0.1:{old}", f"127.0.0.1:{local.cloud.port}")
             path.write_text(text.replace(str(source), str(folder)), encoding="utf-8")

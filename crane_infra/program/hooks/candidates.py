@@ -67,6 +67,7 @@ class Candidates:
             tag[:12],
             consent is not None and tag.startswith(consent),
             settings.rollout_of(name),
+            settings.candidate_rounds,
             self._plan.active.get(name),
         )
 

@@ -9,6 +9,8 @@ UNCLEAR = {"steps": [50], "pause": "1s", "samples": 10_000}
 WATCHED = {"steps": [50], "pause": "2s", "patience": "2m", "samples": 10}
 ENOUGH_FOR_A_CANDIDATE = 60
 """Requests that a version answers before it breaks: its candidate passes, its step does not."""
+FEWEST = 6
+"""Rounds of its trial, so that it does not break there."""
 
 
 class Steps:
@@ -44,10 +46,10 @@ class Steps:
         stage = self._stage
         before = stage.account.serving(script("staging"))
         stage.files.break_after(ENOUGH_FOR_A_CANDIDATE)
-        project.configure(stage.project, "staging", {"rollout": WATCHED})
+        project.configure(stage.project, "staging", {"rollout": WATCHED, "candidate-rounds": FEWEST})
         error = stage.up_refused("staging")
         for words in ("the rollout failed with", f"{before} still serves everybody, alone"):
             stage.require(words in error, f"expected '{words}' in the error, got: {error}")
         stage.require(stage.account.serving(script("staging")) == before, "another version serves")
-        project.configure(stage.project, "staging", {"rollout": None})
+        project.configure(stage.project, "staging", {"rollout": None, "candidate-rounds": None})
         return error
