@@ -16,7 +16,18 @@ from crane_infra.rehearsal.project import Project
 from local_cloud.daemon import Running
 
 # Whatever identifies someone at Cloudflare, or tells Pulumi where its state is or how to behave: a rehearsal must not see any of it.
-FOREIGN = ("CLOUDFLARE_", "CF_", "PULUMI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+FOREIGN = (
+    "CLOUDFLARE_",
+    "CF_",
+    "PULUMI_",
+    "INFISICAL_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+)
 
 
 def foreign(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from crane_infra.rehearsal.project import Project
 from local_cloud import daemon
 from local_cloud.client import Account
 from local_cloud.faults.client import Faults
+from local_cloud.infisical import CLIENT, Infisical
 
 NOTHING: Mapping[str, str] = {}
 
@@ -37,19 +38,29 @@ class LocalProject:
 
 
 def begin(
-    here: Project, catalog: Catalog, inherited: Mapping[str, str], *, port: int = 0, passphrases: Mapping[str, str] = NOTHING
+    here: Project,
+    catalog: Catalog,
+    inherited: Mapping[str, str],
+    *,
+    port: int = 0,
+    passphrases: Mapping[str, str] = NOTHING,
+    in_infisical: bool = False,
 ) -> LocalProject:
     """Start the project's cloud unless it runs, write the project's files, and make both stacks with generated secrets.
 
     ``inherited`` is this process's environment; what leads to a real account is left out. ``passphrases`` are by environment; without one, a
-    stack uses the project's own. Raises RehearsalError where the engine is missing or fails, LocalCloudError where the cloud does not start.
+    stack uses the project's own. ``in_infisical``: the secrets are in the cloud's Infisical, not in Pulumi's configuration.
+
+    Raises RehearsalError where the engine is missing or fails, LocalCloudError where the cloud does not start.
     """
     engine.find(here.root, inherited)
     project.make_folders(here)
     cloud = daemon.status(here.cloud) or daemon.start(here.cloud, port=port, runtime_cache=here.root / ".crane" / "runtime")
     environ = engine.environment(here, cloud, inherited)
     project.write(here, cloud)
-    project.make_stacks(here, catalog, environ, passphrases)
+    if in_infisical:
+        environ = {**environ, "INFISICAL_UNIVERSAL_AUTH_CLIENT_ID": CLIENT, "INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET": cloud.token}
+    project.make_stacks(here, catalog, environ, passphrases, Infisical(cloud) if in_infisical else None)
     return LocalProject(here, cloud, environ)
 
 

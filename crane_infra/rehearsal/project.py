@@ -21,13 +21,17 @@ import yaml
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import ENVIRONMENTS
 from crane_infra.errors import RehearsalError
-from local_cloud.daemon import Running
+from local_cloud.daemon import Running, status
+from local_cloud.infisical import PROJECT as INFISICAL
+from local_cloud.infisical import Infisical
 
 PROJECT = "crane-infra"
 # All that a stack file may hand on. Whatever names a real account, a token or a secret stays where it is.
 TAKEN_OVER = (f"{PROJECT}:workers-subdomain",)
 OF_DATABASES = ("name", "accept-findings", "out-of-order", "read-replication")
 OF_WORKERS = ("variables", "crons", "services", "observability", "logpush", "tags", "preview-urls")
+PLACES = {"staging": "dev:/vc/staging", "production": "prod:/vc"}
+"""The folders in Infisical, where a project keeps its secrets there."""
 ENCRYPTED = ("encryptionsalt", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key")
 
 
@@ -99,23 +103,46 @@ def configure(project: Project, environment: str, changed: Mapping[str, Any]) ->
 
 
 def secrets_of(project: Project, environ: Mapping[str, str], environment: str) -> dict[str, str]:
-    """The generated secrets of a local stack by key, the fingerprint key among them; raises RehearsalError where the engine fails."""
+    """The generated secrets of a local stack by key; raises RehearsalError where the engine fails.
+
+    Of a stack whose secrets are in Pulumi, the fingerprint key is among them.
+    """
+    if f"{PROJECT}:infisical" in config(project, environment) and (running := status(project.cloud)):
+        return Infisical(running).values(PLACES[environment])
     shown = json.loads(pulumi(project, environ, "config", "--stack", environment, "--show-secrets", "--json"))
     return {**shown[f"{PROJECT}:secrets"]["objectValue"], "fingerprint-key": shown[f"{PROJECT}:fingerprint-key"]["value"]}
 
 
-def make_stacks(project: Project, catalog: Catalog, environ: Mapping[str, str], passphrases: Mapping[str, str]) -> None:
-    """Make both stacks and give them generated secrets, unless that was done before. ``passphrases`` are those of stacks with one of their own."""
+def make_stacks(
+    project: Project, catalog: Catalog, environ: Mapping[str, str], passphrases: Mapping[str, str], infisical: Infisical | None = None
+) -> None:
+    """Make both stacks and give them generated secrets, unless that was done before.
+
+    ``passphrases`` are those of stacks with one of their own. With ``infisical``, the secrets are there, and the stack files say so.
+    """
     if all(_has_secrets(project, environment) for environment in ENVIRONMENTS):
         return
     shared = {secret.key: _generated() for secret in catalog.secrets if secret.required and not secret.distinct}
+    distinct = [secret.key for secret in catalog.secrets if secret.distinct]
+    values = {environment: {**shared, **{name: _generated() for name in distinct}} for environment in ENVIRONMENTS}
+    stored = values if infisical is None else {}
     key = _generated()
+    config_of = {
+        environment: {"fingerprint-key": key, **{f"secrets.{name}": value for name, value in stored.get(environment, {}).items()}}
+        for environment in ENVIRONMENTS
+    }
     with ThreadPoolExecutor() as threads:
         for made in [
-            threads.submit(_make_stack, project, catalog, environment, shared, key, with_passphrase(environ, passphrases.get(environment)))
+            threads.submit(
+                _make_stack, project, environment, config_of[environment], with_passphrase(environ, passphrases.get(environment))
+            )
             for environment in ENVIRONMENTS
         ]:
             made.result()
+    if infisical is not None:
+        for environment, own in values.items():
+            infisical.put(PLACES[environment], own)
+            configure(project, environment, _source(infisical, environment))
 
 
 def with_passphrase(environ: Mapping[str, str], passphrase: str | None) -> Mapping[str, str]:
@@ -123,15 +150,16 @@ def with_passphrase(environ: Mapping[str, str], passphrase: str | None) -> Mappi
     return {**environ, "PULUMI_CONFIG_PASSPHRASE": passphrase} if passphrase else environ
 
 
-def _make_stack(
-    project: Project, catalog: Catalog, environment: str, shared: Mapping[str, str], key: str, environ: Mapping[str, str]
-) -> None:
-    own = {secret.key: _generated() for secret in catalog.secrets if secret.distinct}
+def _make_stack(project: Project, environment: str, secrets: Mapping[str, str], environ: Mapping[str, str]) -> None:
     pulumi(project, environ, "stack", "select", environment, "--create", "--secrets-provider", "passphrase")
-    values = [f"fingerprint-key={key}", *(f"secrets.{name}={value}" for name, value in {**shared, **own}.items())]
-    pulumi(
-        project, environ, "config", "set-all", "--stack", environment, "--path", *(word for value in values for word in ("--secret", value))
-    )
+    words = [word for name, value in secrets.items() for word in ("--secret", f"{name}={value}")]
+    pulumi(project, environ, "config", "set-all", "--stack", environment, "--path", *words)
+
+
+def _source(infisical: Infisical, environment: str) -> dict[str, Any]:
+    """What a stack file says where its secrets are in Infisical."""
+    slug, _, path = PLACES[environment].partition(":")
+    return {"secret-source": "infisical", "infisical": {"project": INFISICAL, "environment": slug, "path": path, "site": infisical.site}}
 
 
 def pulumi(project: Project, environ: Mapping[str, str], *words: str) -> str:
@@ -214,7 +242,7 @@ def _stack_path(project: Project, environment: str) -> Path:
 
 
 def _has_secrets(project: Project, environment: str) -> bool:
-    return f"{PROJECT}:secrets" in config(project, environment)
+    return f"{PROJECT}:fingerprint-key" in config(project, environment)
 
 
 def _load(path: Path) -> dict[str, Any]:

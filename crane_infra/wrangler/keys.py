@@ -157,6 +157,8 @@ _BY_HAND = {
     "compliance_region": ("the region is not declared here", "Keep this worker with wrangler"),
     "first_party_worker": ("is not declared here", "Keep this worker with wrangler"),
 }
+_OLD = frozenset(("legacy_env", "node_compat", "type", "usage_model", "webpack_config", "zone_id"))
+"""What earlier versions of wrangler read."""
 _BINDINGS_KEYS = """agent_memory ai_search ai_search_namespaces analytics artifacts cloudchamber connect flagship k2 stream unsafe_hello_world vpc_networks
     vpc_services worker_loaders"""
 _BINDINGS = frozenset(_BINDINGS_KEYS.split())
@@ -194,6 +196,8 @@ def _parts(keys: Keys) -> Iterator[tuple[str, Part]]:
 def _reason(key: str) -> tuple[str, str]:
     if key in _BINDINGS:
         return "this kind of binding cannot be declared", _GIVE_UP
+    if key in _OLD:
+        return "is an old key, which wrangler no longer reads", "Remove it"
     return _BY_HAND.get(key, ("is no key of wrangler that is known here", "Correct its name, or declare by hand what it means"))
 
 

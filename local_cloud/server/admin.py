@@ -20,6 +20,7 @@ from starlette.routing import Route
 from local_cloud.behaviour import Behaviour
 from local_cloud.faults.log import OverflowedError
 from local_cloud.faults.model import RULE, Seconds, described
+from local_cloud.server import infisical
 from local_cloud.tokens import Permission
 
 if TYPE_CHECKING:
@@ -56,6 +57,19 @@ class RevokedTokenBody(_Body):
     """The token to revoke."""
 
     token: str = Field(repr=False)
+
+
+class FolderBody(_Body):
+    """Secrets for a folder of Infisical."""
+
+    place: str
+    values: dict[str, str] = Field(repr=False)
+
+
+class FolderQuestion(_Body):
+    """A folder of Infisical."""
+
+    place: str
 
 
 class StatementQuestion(_Body):
@@ -136,6 +150,19 @@ async def seen(cloud: Cloud, request: Request) -> dict[str, Any]:
     return {"seen": await asyncio.to_thread(cloud.log.seen, question.text)}
 
 
+async def fill_folder(cloud: Cloud, request: Request) -> dict[str, Any]:
+    """PUT /infisical: store secrets in a folder."""
+    body = FolderBody.model_validate_json(await request.body())
+    infisical.put(cloud.store, body.place, body.values)
+    return {}
+
+
+async def read_folder(cloud: Cloud, request: Request) -> dict[str, Any]:
+    """POST /infisical: the secrets of a folder."""
+    stored = infisical.folder(cloud.store, FolderQuestion.model_validate_json(await request.body()).place)
+    return {"values": {name: secret["value"] for name, secret in stored.items()}}
+
+
 async def reset(cloud: Cloud, _: Request) -> dict[str, Any]:
     """POST /reset: end all rules and latencies, and clear the log."""
     cloud.injector.reset()
@@ -156,6 +183,8 @@ ROUTES: dict[str, Admin] = {
     "GET /calls": calls,
     "POST /executed": executed,
     "POST /seen": seen,
+    "PUT /infisical": fill_folder,
+    "POST /infisical": read_folder,
     "POST /reset": reset,
 }
 

@@ -20,7 +20,7 @@ from local_cloud.envelope import INTERNAL, UNKNOWN_ROUTE, Refusal
 from local_cloud.faults.connection import Silence
 from local_cloud.faults.model import Drop
 from local_cloud.faults.perform import perform
-from local_cloud.server import account, graphql
+from local_cloud.server import account, graphql, infisical
 from local_cloud.server.auth import admit
 from local_cloud.workers.routes import deployments, schedules, scripts, secrets, services, settings, subdomain, versions, workers
 from local_cloud.workers.routes.edge import PREFIX, Edge
@@ -86,7 +86,9 @@ def public_app(cloud: Cloud) -> Starlette:
     emulated = [_route(cloud, route, handler, API) for route, handler in table().items()]
     files = [_route(cloud, route, handler, "") for route, handler in signed_files.ROUTES.items()]
     unknown = Mount("", app=request_response(_endpoint(cloud, "unknown", _refuse_unknown)))
-    return Starlette(routes=[*emulated, *files, Mount(PREFIX, app=Edge(cloud)), unknown])
+    return Starlette(
+        routes=[*emulated, *files, Mount(PREFIX, app=Edge(cloud)), Mount(infisical.PREFIX, app=infisical.infisical_app(cloud)), unknown]
+    )
 
 
 def _route(cloud: Cloud, route: str, handler: Handler, base: str) -> Route:

@@ -102,7 +102,7 @@ d1_databases = [{{ binding = "DB", database_name = "main", database_id = "{LIVE_
         "durable_objects": {{"bindings": [{{"name": "ROOMS", "class_name": "Room", "script_name": "api"}}]}}}}}}}}""",
 }
 WHAT_CANNOT_BE_CARRIED_OVER = {
-    "wrangler.jsonc": """{"name": "web", "main": "src/index.ts", "compatibility_date": "2025-01-01", "pippo": 1,
+    "wrangler.jsonc": """{"name": "web", "main": "src/index.ts", "compatibility_date": "2025-01-01", "pippo": 1, "usage_model": "bundled",
     "routes": [{"pattern": "shop.example.com/api/*", "zone_name": "example.com"}], "keep_vars": true,
     "assets": {"directory": "public", "binding": "ASSETS"}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Room"]}],
     "queues": {"consumers": [{"queue": "jobs"}], "rate": 1}, "worker_loaders": [{"binding": "LOADER"}],

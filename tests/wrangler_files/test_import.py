@@ -199,6 +199,7 @@ class TestBindings:
         "said",
         [
             "pippo: is no key of wrangler that is known here",
+            "usage_model: is an old key, which wrangler no longer reads",
             "routes[0]: the route shop.example.com/api/* is not declared here",
             "keep_vars: variables set in the dashboard are not kept",
             "assets: static assets cannot be declared",
