@@ -11,8 +11,13 @@ def commit(root: Path) -> str | None:
 
     Falls back to ``GITHUB_SHA``.
     """
-    head = _git(root, "rev-parse", "HEAD") or os.environ.get("GITHUB_SHA")
-    return f"{head}+changes" if head and _git(root, "status", "--porcelain", "--untracked-files=no") else head
+    checked_out = head(root)
+    return f"{checked_out}+changes" if checked_out and _git(root, "status", "--porcelain", "--untracked-files=no") else checked_out
+
+
+def head(root: Path) -> str | None:
+    """The commit that is checked out at ``root``; None outside of git. Falls back to ``GITHUB_SHA``."""
+    return _git(root, "rev-parse", "HEAD") or os.environ.get("GITHUB_SHA")
 
 
 def versions() -> dict[str, str]:

@@ -26,7 +26,7 @@ from tests.repository import ROOT
 
 CHECKED = {"make", "crane", "pulumi"}
 COMMON = {"source", "eval", "export", "printf", "python3", "git", "npx"}
-LANGUAGES = {"sh", "text", "python", "sql", "yaml", ""}
+LANGUAGES = {"sh", "text", "python", "sql", "yaml", "js", ""}
 DECISIONS = ROOT / "docs" / "decisions"
 SETTINGS_FILE = {"environment": "staging", "project": "crane-infra", "organization": "organization", "root": "."}
 SHOWN = [words for path in DOCUMENTS for line in markdown.lines(path, "sh") for words in commands(line)]
@@ -108,6 +108,11 @@ def test_pipes_substitutions_and_placeholders_are_read_as_the_shell_reads_them()
     assert list(commands('eval "$(crane local env)"')) == [["crane", "local", "env"], ["eval", "substituted"]]
     assert list(commands("pulumi config set account-id <account id>")) == [["pulumi", "config", "set", "account-id", "account-id"]]
     assert list(commands("pulumi config set x < <key.pem>")) == [["pulumi", "config", "set", "x"]]
+
+
+def test_javascript_that_a_document_shows_is_that_of_a_reference_worker() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "workers").glob("*/dist/*.js")))
+    assert [block for path in DOCUMENTS for block in markdown.blocks(path, "js") if block not in code] == []
 
 
 # Settings

@@ -7,6 +7,7 @@ from itertools import chain
 import pulumi
 
 from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
+from crane_infra.program.announce.build_info import announce_build_info
 from crane_infra.program.announce.expected_migrations import expected_migrations
 from crane_infra.program.announce.gate import gate_lines
 from crane_infra.program.announce.lines import Line, log
@@ -54,6 +55,7 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     seeds = begin(look_at_seeds(prepared)) if pulumi.runtime.is_dry_run() else None
     log(Line(mark) for mark in prepared.marks)
     announce_retired(prepared)
+    announce_build_info(prepared)
     adoptions = announce_adoptions(prepared)
     statuses = announce_migrations(prepared, ledgers)
     announce_seeds(prepared, seeds)

@@ -1,6 +1,7 @@
 """What is wrong is refused before the first resource, in one line, and the gate stands before everything else."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from pulumi.runtime.mocks import set_mocks
 from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError
 from crane_infra.program.stacks import own_settings
+from crane_infra.release.origin import head
 from crane_infra.release.packed import packed
 from crane_infra.secrets.login import CLIENT_ID, CLIENT_SECRET
 from tests.program.graph.conftest import ACCOUNT, Declare, Declared, committed, recorded
+from tests.repository import ROOT
 from tests.secrets import infisical_server
 
 STAGING, PRODUCTION = "organization/crane-infra/staging", "organization/crane-infra/production"
@@ -103,6 +106,18 @@ def test_a_check_that_cannot_be_sent_is_refused_with_all_others_before_anything_
     assert all("the value of the secret CONTEXT_RELAY_KEY cannot be sent in a header" in line for line in lines)
     assert "canary" not in str(caught.value)
     assert nothing_registered == []
+
+
+def test_a_module_that_holds_the_present_commit_is_named(declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_SHA", "1a2b3c4d5e6f70819203a4b5c6d7e8f901234567")  # outside of git
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", logged.append)
+    workers = shutil.copytree(ROOT / "workers", tmp_path / "workers")
+    present = head(ROOT) or ""
+    (workers / "crane-context" / "dist" / "keys.js").write_text(f"// {present[:9]}", encoding="utf-8")
+    declare("staging", workers_dir=str(workers), preview=True)
+    (line,) = [line for line in logged if "holds the commit" in line]
+    assert line.startswith(f"worker crane-context-staging: keys.js holds the commit {present[:7]}, so each commit is another release")
 
 
 def test_a_proof_of_another_account_does_not_open_the_gate(declare: Declare, nothing_registered: list[str]) -> None:
