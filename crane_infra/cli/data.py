@@ -2,4 +2,4 @@
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="The rows of a stack's databases. Nothing here writes to production.")
+app = typer.Typer(no_args_is_help=True, help="The rows of a stack's databases. Only restore-production writes to production.")

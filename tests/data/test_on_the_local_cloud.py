@@ -8,9 +8,12 @@ import stamina
 from cloudflare import AsyncCloudflare
 from pydantic import SecretStr
 
+from crane_infra.commands.backup import BackupWish, RestoreWish, Talk, back_up, restore_into_new, restore_into_stack
 from crane_infra.commands.rehearse_migrations import Wish, rehearse
 from crane_infra.d1.client import D1
+from crane_infra.data.backup.stores import store_at
 from crane_infra.data.copy import Copied, Watch, copy_database
+from crane_infra.errors import DataError, LiveError
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop, Error
 from local_cloud.tokens import Permission
@@ -81,3 +84,35 @@ def test_migrations_are_tried_on_the_rows_of_production_with_a_token_that_only_r
     assert [(one.rows, one.keys) for one in trial.files[1].violations] == [(2, ((1,), (2,)))]
     assert {(call["method"], call["route"].rpartition("/")[2]) for call in faults.calls()} == {("POST", "query"), ("GET", "bookmark")}
     assert api.query(production.databases["db"], "SELECT COUNT(*) AS n FROM t WHERE b = 9") == [[{"n": 0}]]
+
+
+def test_a_backup_comes_back_into_a_new_database_and_into_the_one_it_is_of(api: Api, faults: Faults, tmp_path: Path) -> None:
+    production, said = Production(api, tmp_path), list[str]()
+    production.release({"one": "a"}, {"db": FIRST})
+    database = production.databases["db"]
+    with faults.behaviour(**WHOLE):
+        api.query(database, EVERYTHING)
+        api.query(database, "INSERT INTO t VALUES (1, ?, 1), (2, 'two', 9007199254740993)", "one; 'two'")
+    reading = production.settings.model_copy(update={"api_token": SecretStr(faults.token(Permission.D1_READ))})
+    store, watch = store_at(str(tmp_path / "kept"), {}), Watch(said.append)
+    for _ in range(2):
+        back_up(reading, production.catalog, production.outputs, BackupWish(None, 10_000, keep=1), store, watch)
+    assert len(store.names()) == 1
+    talk = Talk(said.append)
+    restore_into_new(production.settings, store, RestoreWish("db"), "db-restored", talk)
+    assert "db-restored: every row was compared with the backup, and all are equal" in said
+    with pytest.raises(DataError, match="database db-restored: it exists already"):
+        restore_into_new(production.settings, store, RestoreWish("db"), "db-restored", talk)
+
+    api.query(database, "UPDATE t SET a = 'newer' WHERE id = 1; INSERT INTO t VALUES (3, 'new', 3)")
+    faults.reset()
+    said.clear()
+    with pytest.raises(LiveError, match="the rows above are lost"):
+        restore_into_stack(reading, production.catalog, production.outputs, store, RestoreWish("db"), talk)
+    assert "  t: 3 rows before, 2 after: 1 changed, 1 deleted" in said
+    assert {(call["method"], call["route"].rpartition("/")[2]) for call in faults.calls()} == {("POST", "query"), ("GET", "bookmark")}
+    assert restore_into_stack(production.settings, production.catalog, production.outputs, store, RestoreWish("db", lose_writes=True), talk)
+    assert api.query(database, "SELECT a, CAST(b AS TEXT) AS b FROM t ORDER BY id") == [
+        [{"a": "one; 'two'", "b": "1"}, {"a": "two", "b": "9007199254740993"}]
+    ]
+    assert any(line.startswith("To return: crane restore -s production -d db --bookmark ") for line in said)

@@ -1,0 +1,167 @@
+"""Takes backups of a stack's databases, and restores them: into a new database, into staging, or, by a command of its own, into production."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+
+from crane_infra.commands.databases import managed
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.settings import Settings
+from crane_infra.d1.client import D1
+from crane_infra.d1.create import create_database
+from crane_infra.data.backup.file import Note, check_file, make_backup, of_database, unpack
+from crane_infra.data.backup.load import load
+from crane_infra.data.backup.stores import Store
+from crane_infra.data.copy import Copied, Limits, Watch, copy_database
+from crane_infra.data.differences import WAS, TableChange, differences
+from crane_infra.data.trial_text import what_was_done
+from crane_infra.errors import DataError, LiveError
+from crane_infra.live.account import open_account
+from crane_infra.release.outputs import StackOutputs
+
+_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
+
+
+@dataclass(frozen=True)
+class BackupWish:
+    """One database or all, how many rows may be read of each, and how many backups of each are kept (None: all)."""
+
+    only: str | None
+    rows: int
+    keep: int | None = None
+
+
+@dataclass(frozen=True)
+class RestoreWish:
+    """Which backup (its name, or the newest) of which database, by its name in the catalog; whether production's rows may be lost for it."""
+
+    database: str
+    backup: str | None = None
+    lose_writes: bool = False
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Whom a restore tells what it does, and whom it asks before it replaces rows."""
+
+    say: Callable[[str], None]
+    agreed: Callable[[], bool] = lambda: True
+
+
+def back_up(settings: Settings, catalog: Catalog, outputs: StackOutputs, wish: BackupWish, store: Store, watch: Watch) -> list[Copied]:
+    """Copy each database of a stack into a file of the store, and remove the oldest ones beyond those that are kept.
+
+    Raises as ``managed``, ``copy_database`` and the store do.
+    """
+
+    async def each() -> list[Copied]:
+        async with managed(settings, catalog, outputs, wish.only) as databases:
+            return [await _back_up(database.name, database.db, wish, store, watch) for database in databases]
+
+    return asyncio.run(each())
+
+
+async def _back_up(name: str, db: D1, wish: BackupWish, store: Store, watch: Watch) -> Copied:
+    with tempfile.TemporaryDirectory(prefix="crane-") as temporary:
+        folder = Path(temporary)
+        copied = await copy_database(db, folder / "copy.sqlite", limits=Limits(rows=wish.rows), watch=watch)
+        backup = await asyncio.to_thread(make_backup, copied, name, datetime.now(UTC), folder)
+        await asyncio.to_thread(store.put, backup)
+        size = backup.stat().st_size / 1e6
+    changing = f"; {', '.join(copied.unsettled)} kept changing" if copied.unsettled else ""
+    watch.say(f"{db.name}: {copied.rows:,} rows of {len(copied.tables)} tables in {backup.name} ({size:.1f} MB){changing}")
+    for old in of_database(store.names(), name)[wish.keep :] if wish.keep else ():
+        store.remove(old.name)
+        watch.say(f"{db.name}: removed {old.name}")
+    return copied
+
+
+def restore_into_new(settings: Settings, store: Store, wish: RestoreWish, name: str, talk: Talk) -> None:
+    """Restore a backup into a new database, which is created, and compare it row by row.
+
+    Raises DataError (no such backup, a damaged one, a database of that name), ApiError.
+    """
+
+    async def run() -> None:
+        async with _unpacked(store, wish, talk) as (db, _), open_account(settings) as account:
+            if await account.database_named(name):
+                raise DataError(f"database {name}", "it exists already", "Name one that does not, or restore into a stack with -s")
+            made = await create_database(account.client, account.id, name)
+            talk.say(f"{name}: created, its id is {made}")
+            await load(account.database(made, name), db, talk.say)
+
+    asyncio.run(run())
+
+
+def restore_into_stack(settings: Settings, catalog: Catalog, outputs: StackOutputs, store: Store, wish: RestoreWish, talk: Talk) -> bool:
+    """Replace all that a database of a stack holds with a backup; False where ``talk`` did not agree, and then nothing was changed.
+
+    For production it says first, row by row, what is lost, and needs the wish's ``lose_writes``. Raises as ``restore_into_new`` does, and LiveError.
+    """
+
+    async def run() -> bool:
+        async with _unpacked(store, wish, talk) as (db, note), managed(settings, catalog, outputs, wish.database) as (database,):
+            bookmark = await database.db.bookmark()
+            if settings.environment == "production":
+                await _say_losses(database.db, db, talk)
+                if not wish.lose_writes:
+                    what = "the rows above are lost"
+                    raise LiveError(f"database {database.db.name}", what, "Stop the writers, read the lines above, then add --lose-writes")
+            talk.say(f"{database.db.name}: all tables are replaced with those of {note.taken_at}, the ledger too")
+            if not talk.agreed():
+                return False
+            stack = settings.environment
+            talk.say(f"To return: crane restore -s {stack} -d {database.name} --bookmark {bookmark} --lose-writes")
+            await load(database.db, db, talk.say)
+            talk.say(f"Compare it with its migrations now: crane migrations status -s {stack}")
+            return True
+
+    return asyncio.run(run())
+
+
+async def _say_losses(source: D1, backup: apsw.Connection, talk: Talk) -> None:
+    """Copy the database as it is, and say what becomes of its rows."""
+    with tempfile.TemporaryDirectory(prefix="crane-") as temporary:
+        now = await copy_database(source, Path(temporary) / "now.sqlite", watch=Watch(talk.say))
+        changes = losses(backup, now.path)
+    talk.say(f"{source.name}: {'these rows change' if changes else 'no row changes'}")
+    for change in changes:
+        talk.say(f"  {change.table}: {what_was_done(change)}")
+
+
+def losses(backup: apsw.Connection, now: Path) -> list[TableChange]:
+    """What becomes of the rows of a database, copied to ``now``, when a backup takes their place."""
+    backup.execute(f"ATTACH ? AS {WAS}", (f"file:{now}?mode=ro&immutable=1",))
+    try:
+        return differences(backup, {}, keys=False)
+    finally:
+        backup.execute(f"DETACH {WAS}")
+
+
+@asynccontextmanager
+async def _unpacked(store: Store, wish: RestoreWish, talk: Talk) -> AsyncIterator[tuple[apsw.Connection, Note]]:
+    """The backup as a database, once every row of it was checked."""
+    with _fetched(store, wish) as backup:
+        note = unpack(backup, backup.with_suffix(".plain"))
+        with closing(apsw.Connection(str(backup.with_suffix(".plain")), flags=_FLAGS)) as db:
+            await check_file(db, note, backup.name)
+            rows = sum(count for count, _ in note.tables.values())
+            talk.say(f"{backup.name}: {rows:,} rows of {len(note.tables)} tables, and every checksum is right")
+            yield db, note
+
+
+@contextmanager
+def _fetched(store: Store, wish: RestoreWish) -> Iterator[Path]:
+    names = [backup.name for backup in of_database(store.names(), wish.database)]
+    name = wish.backup or next(iter(names), None)
+    if name not in names:
+        what = f"there is no backup {wish.backup}" if wish.backup else "there is no backup of it"
+        raise DataError(f"database {wish.database}", what, f"There are: {', '.join(names[:5]) or 'none'}")
+    with tempfile.TemporaryDirectory(prefix="crane-") as temporary:
+        yield store.get(str(name), Path(temporary))

@@ -1,0 +1,73 @@
+"""Where backups are kept: a folder, or a bucket that speaks S3."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from crane_infra.data.backup.s3 import Bucket
+from crane_infra.errors import DataError
+
+_S3 = "s3://"
+
+
+class Store(Protocol):
+    """Some files by name. All methods raise DataError."""
+
+    def names(self) -> list[str]:
+        """The names of the files."""
+
+    def put(self, file: Path) -> None:
+        """Store a file under its name, as a whole or not at all."""
+
+    def get(self, name: str, into: Path) -> Path:
+        """Fetch a file into a folder."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+
+
+def store_at(place: str, environ: Mapping[str, str]) -> Store:
+    """The store at a folder or ``s3://bucket/prefix``; credentials of a bucket are in the usual variables. Raises DataError."""
+    return Bucket.of(place.removeprefix(_S3), environ) if place.startswith(_S3) else Folder(Path(place).expanduser())
+
+
+class Folder:
+    """A folder on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def names(self) -> list[str]:
+        """The names of its files."""
+        return sorted(path.name for path in self._path.iterdir() if path.is_file()) if self._path.is_dir() else []
+
+    def put(self, file: Path) -> None:
+        """Copy a file into the folder; it has its name only once it is complete."""
+        part = self._path / f"{file.name}.part"
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            part.touch(mode=0o600)
+            with file.open("rb") as source, part.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+                target.flush()
+                os.fsync(target.fileno())
+            part.rename(self._path / file.name)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()
+            todo = "Check the disk, then run the same command again"
+            raise DataError(str(self._path), f"it cannot be written: {error.strerror}", todo) from None
+
+    def get(self, name: str, into: Path) -> Path:
+        """Copy a file of the folder."""
+        try:
+            return Path(shutil.copy(self._path / name, into / name))
+        except OSError as error:
+            raise DataError(str(self._path / name), f"it cannot be read: {error.strerror}", "Name a backup that is there") from None
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder."""
+        (self._path / name).unlink(missing_ok=True)
