@@ -10,7 +10,7 @@ from pathlib import Path
 
 import apsw
 
-from crane_infra.commands.databases import managed
+from crane_infra.commands.databases import id_of, managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
@@ -21,7 +21,7 @@ from crane_infra.data.backup.stores import Store
 from crane_infra.data.copy import Copied, Limits, Watch, copy_database
 from crane_infra.data.differences import WAS, TableChange, differences
 from crane_infra.data.trial_text import what_was_done
-from crane_infra.errors import DataError, LiveError
+from crane_infra.errors import DataError, LiveError, SettingsError
 from crane_infra.live.account import open_account
 from crane_infra.release.outputs import StackOutputs
 
@@ -61,10 +61,23 @@ def back_up(settings: Settings, catalog: Catalog, outputs: StackOutputs, wish: B
     """
 
     async def each() -> list[Copied]:
-        async with managed(settings, catalog, outputs, wish.only) as databases:
-            return [await _back_up(database.name, database.db, wish, store, watch) for database in databases]
+        ids = {name: _id_of(settings, outputs, name) for name in ([wish.only] if wish.only else catalog.databases)}
+        async with open_account(settings) as account:
+            return [
+                await _back_up(name, account.database(database_id, settings.databases[name].name), wish, store, watch)
+                for name, database_id in ids.items()
+            ]
 
     return asyncio.run(each())
+
+
+def _id_of(settings: Settings, outputs: StackOutputs, name: str) -> str:
+    """The id of a database; its migration files are not needed. Raises SettingsError where there is none."""
+    if name not in settings.databases:
+        raise SettingsError(f"database {name}", "is not in the catalog", "Use one of " + ", ".join(settings.databases))
+    if (database_id := id_of(settings, outputs, name, {})) is None:
+        raise SettingsError(f"database {name}", f"stack {settings.environment} has not created it yet", "There is nothing to back up")
+    return database_id
 
 
 async def _back_up(name: str, db: D1, wish: BackupWish, store: Store, watch: Watch) -> Copied:

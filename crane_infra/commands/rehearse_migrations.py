@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crane_infra.commands.databases import ManagedDatabase, managed
+from crane_infra.commands.databases import ManagedDatabase, id_of, managed
+from crane_infra.commands.stack import created_databases
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.data.copy import Limits, Progress, Watch, copy_database
@@ -37,10 +38,18 @@ def rehearse(
 
     The copies stay in the folder: who asked for them removes it. Raises as ``managed`` and ``copy_database`` do.
     """
+    names = [wish.only] if wish.only else list(catalog.databases)
+    created = created_databases(settings.environment) if any(id_of(settings, outputs, name, {}) is None for name in names) else {}
 
     async def each() -> list[Trial]:
-        async with managed(settings, catalog, outputs, wish.only) as databases:
-            return [await _rehearse(database, wish, Watch(say, progress)) for database in databases]
+        trials = []
+        for name in names:
+            if name in catalog.databases and id_of(settings, outputs, name, created) is None:
+                say(f"{name}: the stack has not created it yet, so it has no rows to try anything on")
+                continue
+            async with managed(settings, catalog, outputs, name) as (database,):
+                trials.append(await _rehearse(database, wish, Watch(say, progress)))
+        return trials
 
     return asyncio.run(each())
 

@@ -27,17 +27,21 @@ READ = {"contents": "read"}
 MORE = {
     "preview.comment": {"pull-requests": "write"},
     "production.preview": {"actions": "read"},
+    "production.rehearse": {"actions": "read"},
     "production.deploy": {"actions": "read"},
     "production.keep": {"contents": "write", "actions": "read"},
     "drift.look": {"actions": "read"},
     "drift.report": {"issues": "write"},
     "verify.report": {"issues": "write"},
+    "backup.report": {"issues": "write"},
 }
 ENVIRONMENT_OF = {
     "preview.preview": "staging-preview",
     "staging.deploy": "staging",
     "production.choose": "production-preview",
     "production.preview": "production-preview",
+    "production.rehearse": "production-preview",
+    "backup.back-up": "production-preview",
     "production.deploy": "production",
     "drift.look": "${{ matrix.stack }}-preview",
 }
@@ -55,8 +59,8 @@ def runs(job: Json) -> str:
 # What it may do
 
 
-def test_there_are_the_five_workflows() -> None:
-    assert set(LOADED) == {"verify", "preview", "staging", "production", "drift"}
+def test_there_are_the_six_workflows() -> None:
+    assert set(LOADED) == {"verify", "preview", "staging", "production", "drift", "backup"}
 
 
 def test_each_begins_with_no_permission_and_each_job_has_only_what_it_needs() -> None:
@@ -225,7 +229,7 @@ def test_staging_takes_the_newest_commit_of_main_alone_and_looks_again_just_befo
 
 def test_a_summary_is_written_by_a_command_that_keeps_it_short() -> None:
     written = {step["run"].split(" >> ")[0] for _, step in STEPS if "GITHUB_STEP_SUMMARY" in step.get("run", "")}
-    short = r"crane (lock|proof|verify) -s (staging|production)|crane github summary .*|cat comment\.md"
+    short = r"crane (lock|proof|verify) -s (staging|production)|crane github summary .*|crane migrations rehearse .*|cat comment\.md"
     assert [command for command in written if not re.fullmatch(short, command)] == []
 
 

@@ -35,7 +35,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         )
         made.commit("The first release")
         well(made.pushed(), "build", "deploy")
-        well(made.promoted(), "choose", "preview", "deploy")
+        well(made.promoted(), "choose", "preview", "rehearse", "deploy")
         yield made
 
 
@@ -126,10 +126,11 @@ class TestAPullRequest:
         assert shipped.merged.jobs["build"].outputs["digest"] in shipped.merged.jobs["deploy"].summary
 
     def test_is_promoted_by_its_tag_with_the_bytes_that_staging_ran(self, hub: Place, shipped: Shipped) -> None:
-        well(shipped.promoted, "choose", "preview", "deploy", "keep")
+        well(shipped.promoted, "choose", "preview", "rehearse", "deploy", "keep")
         digest = shipped.merged.jobs["build"].outputs["digest"]
         assert shipped.promoted.jobs["choose"].outputs == {"digest": digest, "commit": hub.head("v1.0.0")}
         assert "production gate open" in shipped.promoted.jobs["preview"].summary
+        assert "Rehearsal on the rows of `production`" in shipped.promoted.jobs["rehearse"].summary
         assert "all as the stack says" in shipped.promoted.jobs["deploy"].summary
         assert hub.account.ledger(DATABASE) == [*shipped.ledger_before, "0006_add_note_to_sessions.sql"]
 
@@ -265,7 +266,7 @@ class TestAPromotion:
         )
         ran = hub.promoted()
         hub.hub.artifacts = was
-        assert ran.results == {"choose": "success", "preview": "failure", "deploy": "skipped", "keep": "skipped"}
+        assert ran.results == {"choose": "success", "preview": "failure", "rehearse": "failure", "deploy": "skipped", "keep": "skipped"}
         assert "error: release.tar: is release " in ran.output
 
     def test_of_a_release_whose_archive_is_gone_is_refused(self, hub: Place, shipped: Shipped) -> None:
@@ -274,13 +275,13 @@ class TestAPromotion:
         hub.hub.artifacts, hub.hub.releases = [], []
         ran = hub.promoted()
         hub.hub.artifacts, hub.hub.releases = artifacts, releases
-        assert ran.results == {"choose": "success", "preview": "failure", "deploy": "skipped", "keep": "skipped"}
+        assert ran.results == {"choose": "success", "preview": "failure", "rehearse": "failure", "deploy": "skipped", "keep": "skipped"}
         assert "no artifact and no tagged release holds its archive" in ran.output
 
     def test_of_what_staging_has_not_proven_is_refused(self, hub: Place, shipped: Shipped) -> None:
         assert shipped.merged.jobs
         ran = hub.promoted(digest="a" * 64)
-        assert ran.results == {"choose": "failure", "preview": "skipped", "deploy": "skipped", "keep": "skipped"}
+        assert ran.results == {"choose": "failure", "preview": "skipped", "rehearse": "skipped", "deploy": "skipped", "keep": "skipped"}
         assert "error: stack staging: has not proven release aaaaaaaaaaaa" in ran.output
 
 
