@@ -43,6 +43,7 @@ COMMANDS = {
         {
             "rules": "data_rules:rules",
             "seed": "data_seed:seed",
+            "refresh": "data_refresh:refresh",
             "backup": "data_backup:backup",
             "restore": "data_backup:restore",
             "restore-production": "data_backup:restore_production",

@@ -176,7 +176,7 @@ class Settings(Frozen):
 KEY_NAME = "fingerprint-key"
 """The key of the fingerprints; its own fingerprint, under this name, shows whether two environments use the same key."""
 # Keys that secrets/sources.py reads; they are not part of Settings.
-_ELSEWHERE = {"secrets", KEY_NAME, "signing-key", "infisical-client-id", "infisical-client-secret"}
+_ELSEWHERE = {"secrets", KEY_NAME, "signing-key", "masking-key", "infisical-client-id", "infisical-client-secret"}
 _FROM_ENVIRONMENT = {"account-id": "CLOUDFLARE_ACCOUNT_ID", "api-token": "CLOUDFLARE_API_TOKEN", "api-url": "CLOUDFLARE_BASE_URL"}
 _FROM_PROVIDER = {"api-token": "cloudflare:apiToken", "api-url": "cloudflare:baseUrl"}
 _TO_DO = {

@@ -36,6 +36,9 @@ CREATE_EDITS = f"""CREATE TABLE IF NOT EXISTS {EDITS} (
 CREATE_SEEDS = f"""CREATE TABLE IF NOT EXISTS {SEEDS} (
     name TEXT PRIMARY KEY NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL)"""
 
+CREATE_REFRESHES = f"""CREATE TABLE IF NOT EXISTS {REFRESHES} (
+    token TEXT PRIMARY KEY NOT NULL, began_at TEXT NOT NULL, loaded_at TEXT, done_at TEXT)"""
+
 
 def is_users(name: str) -> bool:
     """Tell whether a table belongs to the user, not to SQLite, D1 or this record."""

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from local_cloud.faults.model import Hold
+from tests import command_line
+from tests.repository import ROOT
 from tests.world.copies import promoted_world
 from tests.world.engine import Json, Result
 from tests.world.started import started
@@ -269,3 +271,22 @@ def test_seeds_run_in_staging_and_never_in_production(world: World, promoted: Me
     assert [row["name"] for row in world.rows("crane-context-db-staging", seeded)] == ["0101; in staging alone", "0102; in staging alone"]
     assert world.rows(DATABASE, "SELECT name FROM smoke_writes") == []
     assert world.rows(DATABASE, "SELECT name FROM sqlite_master WHERE name = 'crane_seeds'") == []
+
+
+def test_staging_is_refreshed_from_production_by_a_command_that_takes_the_key_from_the_environment(
+    world: World, promoted: MeanwhileStaging
+) -> None:
+    assert promoted.staging.exit == 0
+    key, environ = "a-planted-masking-key", {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
+    world.rows("crane-classifier-db", "INSERT INTO deliveries VALUES ('c3f1-77aa-12', 'push', '2026-01-01', 'corp/private')")
+    ran = command_line.crane(
+        *("data", "refresh", "-s", "staging", "-d", "crane-classifier-db", "--yes"), environ={**environ, "CRANE_MASKING_KEY": key}, cwd=ROOT
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "crane-classifier-db: crane-classifier-db-staging has 1 rows of crane-classifier-db, scrubbed"
+    ((row),) = world.rows("crane-classifier-db-staging", "SELECT * FROM deliveries")
+    assert (row["event"], row["received_at"], len(row["id"]), row["id"] != "c3f1-77aa-12") == ("push", "2026-01-01", 12, True)
+    assert "corp/private" not in str(row)
+    refused = command_line.crane("data", "refresh", "-s", "staging", environ={**environ, "CRANE_MASKING_KEY": key}, cwd=ROOT)
+    assert "database crane-context-db, table more: has no rule for staging's rows" in refused.stderr
+    assert key not in ran.stdout + ran.stderr + refused.stdout + refused.stderr
