@@ -16,6 +16,7 @@ from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint.costs import Question
 from crane_infra.migrations.sqlite.engine import FAILURES, compile_only, empty_database
+from crane_infra.migrations.table_costs import TableCosts
 
 MOST_ROWS = 100_000
 """Rows of a table that is still counted."""
@@ -36,7 +37,7 @@ class _Answer:
 
 
 async def with_costs(db: DatabaseClient, judgement: Judgement) -> Judgement:
-    """Add to a judgement what its pending files would cost, a line for each file and table, or why that could not be counted."""
+    """Add to a judgement what its pending files would cost, by file and table and as lines, or why that could not be counted."""
     asked = [(file.file.name, question) for file in judgement.examined for question in file.questions]
     usable = [pair for pair in asked if pair[1] in _compiling([question for _, question in asked], judgement.ledger)]
     if not usable:
@@ -46,7 +47,8 @@ async def with_costs(db: DatabaseClient, judgement: Judgement) -> Judgement:
     except ApiError as error:
         return replace(judgement, costs=(f"what the pending files cost could not be counted: {error.what}",))
     left_out = len(asked) - len(answers)
-    return replace(judgement, costs=tuple(_lines(answers, left_out)))
+    counted = tuple(_by_file_and_table(answers))
+    return replace(judgement, costs=(_heading(answers, left_out), *_lines(counted)), counted=counted)
 
 
 async def _answers(db: DatabaseClient, asked: Sequence[tuple[str, Question]]) -> list[_Answer]:
@@ -94,22 +96,28 @@ def _try(db: apsw.Connection, sql: str) -> None:
         return  # a table of SQLite itself
 
 
-def _lines(answers: Sequence[_Answer], left_out: int) -> Iterator[str]:
+def _heading(answers: Sequence[_Answer], left_out: int) -> str:
     sizes = {answer.question.table: answer.size for answer in answers}
     read = _TWICE * sum(sizes.values()) + sum(answer.size for answer in answers if answer.size <= MOST_ROWS)
     more = f", and {left_out} more were not counted" if left_out else ""
-    yield f"counted what the pending files cost: {len(answers)} counts, which read about {read:,} rows{more}"
+    return f"counted what the pending files cost: {len(answers)} counts, which read about {read:,} rows{more}"
+
+
+def _by_file_and_table(answers: Sequence[_Answer]) -> Iterator[TableCosts]:
     for (file, table), group in groupby(sorted(answers, key=_by_table), key=_by_table):
         listed = list(group)
-        size = listed[0].size
-        if size > MOST_ROWS:
-            yield f"{file}: {table} has more than {MOST_ROWS:,} rows, so these were not counted: {_joined(listed, counted=False)}"
-        elif told := _joined([answer for answer in listed if answer.rows], counted=True):
-            yield f"{file}: of the {size:,} rows of {table}: {told}"
+        is_counted = listed[0].size <= MOST_ROWS
+        effects = tuple((answer.question.what, answer.rows if is_counted else None) for answer in listed)
+        yield TableCosts(file, table, listed[0].size if is_counted else None, effects)
 
 
-def _joined(answers: Sequence[_Answer], *, counted: bool) -> str:
-    return "; ".join(f"{answer.rows:,} {answer.question.what}" if counted else answer.question.what for answer in answers)
+def _lines(counted: Sequence[TableCosts]) -> Iterator[str]:
+    for each in counted:
+        if each.size is None:
+            left = "; ".join(what for what, _ in each.effects)
+            yield f"{each.file}: {each.table} has more than {MOST_ROWS:,} rows, so these were not counted: {left}"
+        elif told := [f"{rows:,} {what}" for what, rows in each.effects if rows]:
+            yield f"{each.file}: of the {each.size:,} rows of {each.table}: {'; '.join(told)}"
 
 
 def _by_table(answer: _Answer) -> tuple[str, str]:

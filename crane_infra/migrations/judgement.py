@@ -14,6 +14,7 @@ from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.lint.judge import Examined, accepting, examine, refusal_of
 from crane_infra.migrations.plan import Plan, make_plan
+from crane_infra.migrations.table_costs import TableCosts
 from crane_infra.migrations.unfinished import StartedNotDoneError
 
 
@@ -23,7 +24,7 @@ class Judgement:
 
     ``examined`` are the pending files with what lint found. ``refusal`` is why an update would stop, a SchemaDiffersError where the live
     schema differs; ``not_compared`` is why it could not be compared, which stops nothing. ``in_use`` is as in ``SchemaFiles``. ``costs`` are lines
-    on the rows that the pending files take, where the database was asked.
+    on the rows that the pending files take, where the database was asked, and ``counted`` the numbers in them.
     """
 
     database: str
@@ -34,6 +35,7 @@ class Judgement:
     not_compared: MigrationError | None = None
     in_use: bool = True
     costs: tuple[str, ...] = ()
+    counted: tuple[TableCosts, ...] = ()
 
     @property
     def is_settled(self) -> bool:

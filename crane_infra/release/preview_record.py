@@ -16,8 +16,24 @@ from crane_infra.errors import ReportError
 from crane_infra.frozen import Frozen, first_fault
 
 VARIABLE = "CRANE_PREVIEW_RECORD"
-FORMAT = 2
+FORMAT = 3
 Redact = Callable[[str], str]
+
+
+class RecordedCosts(Frozen):
+    """What a pending file does to the rows of one table, as the preview counted it: the number of rows by what happens to them.
+
+    ``size`` is that of the table, None where it has too many rows to count them; the numbers are None then too.
+    """
+
+    file: str
+    table: str
+    size: int | None
+    effects: tuple[tuple[str, int | None], ...]
+
+    def redacted(self, redact: Redact) -> "RecordedCosts":
+        """The same, with ``redact`` applied to what happens: it may quote a condition."""
+        return self.model_copy(update={"effects": tuple((redact(what), rows) for what, rows in self.effects)})
 
 
 class RecordedDatabase(Frozen):
@@ -29,6 +45,11 @@ class RecordedDatabase(Frozen):
     pending: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     in_use: bool = True
+    costs: tuple[RecordedCosts, ...] = ()
+
+    def redacted(self, redact: Redact) -> "RecordedDatabase":
+        """The same, with redacted costs."""
+        return self.model_copy(update={"costs": tuple(each.redacted(redact) for each in self.costs)})
 
 
 class RecordedAdoption(Frozen):
@@ -67,7 +88,8 @@ class PreviewRecord(Frozen):
             for adoption in self.adoptions
         )
         refusals, logged = tuple(map(redact, self.refusals)), tuple(map(redact, self.logged))
-        return self.model_copy(update={"adoptions": tuple(adoptions), "refusals": refusals, "logged": logged})
+        databases = None if self.databases is None else {name: database.redacted(redact) for name, database in self.databases.items()}
+        return self.model_copy(update={"databases": databases, "adoptions": tuple(adoptions), "refusals": refusals, "logged": logged})
 
 
 def write_record(record: PreviewRecord, path: Path, redact: Redact) -> None:

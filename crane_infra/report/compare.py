@@ -128,7 +128,9 @@ def _databases(side: Side, settings: Settings, last: StackOutputs) -> tuple[tupl
     ledgers = {name: ledger for name in schemas if (ledger := known_ledger(side, settings, last, name)) is not None}
     # A database whose ledger has migrations is there; an update that failed leaves no output of it.
     known = {*last.databases, *(name for name, ledger in ledgers.items() if ledger.entries and not settings.databases[name].adopt)}
-    return database_changes(settings, schemas, ledgers, known)
+    changes, refusals = database_changes(settings, schemas, ledgers, known)
+    counted = {name: database.costs for name, database in (side.recorded.databases or {}).items()} if side.recorded else {}
+    return tuple(replace(change, costs=counted.get(change.name, ())) for change in changes), refusals
 
 
 def _adoptions(side: Side, settings: Settings) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Literal
 from crane_infra.config.settings import Environment
 from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.lint.judge import Kind
+from crane_infra.release.preview_record import RecordedCosts
 
 Standing = Literal["new", "adopted", "kept"]
 
@@ -54,13 +55,17 @@ class Pending:
 
 @dataclass(frozen=True)
 class DatabaseChanges:
-    """One database of an environment, called ``shown`` there. ``schema`` is a unified diff, empty where nothing changes."""
+    """One database of an environment, called ``shown`` there. ``schema`` is a unified diff, empty where nothing changes.
+
+    ``costs`` are the rows that the preview counted there.
+    """
 
     name: str
     shown: str
     standing: Standing
     pending: tuple[Pending, ...] = ()
     schema: str = ""
+    costs: tuple[RecordedCosts, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,8 @@ def _adoptions(report: Report, room: _Room) -> str:
 def _data(report: Report, room: _Room) -> str:
     lines = [line for environment in report.environments if (line := wording.data(environment, report))]
     parts = ["### Data", "\n".join(lines)] if lines else []
+    if counted := [line for environment in report.environments for line in wording.counted_rows(environment)]:
+        parts.append("\n".join(_limited(counted, room)))
     rows = list(_migration_rows(report.environments))
     if rows:
         parts.append(_table(("database", "migration", "class", "statements", "tables", "rows", "pending in"), rows, room))

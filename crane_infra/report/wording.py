@@ -126,6 +126,23 @@ def rows(pending: Pending) -> str:
     return "; ".join(effects) or "stay as they are"
 
 
+def counted_rows(environment: EnvironmentChanges) -> Iterator[str]:
+    """A line for each file and table whose rows the preview counted."""
+    for database in environment.databases:
+        for each in database.costs:
+            size = "too many rows to count them" if each.size is None else f"{each.size:,} {'row' if each.size == 1 else 'rows'}"
+            effects = ", ".join(_counted_effect(what, rows) for what, rows in each.effects)
+            yield f"- **{environment.environment}**, {code(each.file, 120)}: {code(each.table)} has {size}: {effects}"
+
+
+def _counted_effect(what: str, rows: int | None) -> str:
+    """How many rows something happens to; bold where they are lost or refused, and not only changed."""
+    if rows is None:
+        return code(what)
+    text = code(f"{rows:,} {what}")
+    return f"**{text}**" if rows and not what.startswith("changed") else text
+
+
 def tables(pending: Pending) -> str:
     """The tables that it touches, each with what happens to it where that is not the same for all."""
     kinds = dict(pending.table_kinds)

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from crane_infra.release.preview_record import RecordedAdoption
+from crane_infra.release.preview_record import RecordedAdoption, RecordedCosts
 from crane_infra.report.model import Report
 from tests.report.previews import Json, urn
 from tests.report.stage import Stage, comment
@@ -67,8 +67,14 @@ def data_migration(stage: Stage) -> Report:
     """Rows are changed and deleted, children with them, as the file declares."""
     stage.deploy("staging", "production")
     text = "-- crane: loses-rows notes\nUPDATE sessions SET host = '' WHERE host IS NULL;\nDELETE FROM sessions WHERE seen_at < '2026-01-01';\n"
-    stage.write(f"{CONTEXT}/0003_forget_old_sessions.sql", text)
-    return stage.report(staging=stage.preview())
+    name = "0003_forget_old_sessions.sql"
+    stage.write(f"{CONTEXT}/{name}", text)
+    effects = (("changed by statement 1", 0), ("deleted by statement 2", 1203))
+    counted = (
+        RecordedCosts(file=name, table="sessions", size=4711, effects=effects),
+        RecordedCosts(file=name, table="notes", size=None, effects=(("changed by statement 1", None),)),
+    )
+    return stage.report(staging=stage.preview(costs={"crane-context-db": counted}))
 
 
 def adoption(stage: Stage) -> Report:

@@ -10,7 +10,7 @@ from typing import Any
 from crane_infra.config.settings import Environment, Settings
 from crane_infra.errors import WOULD_REFUSE
 from crane_infra.migrations.lint.judge import examine
-from crane_infra.release.preview_record import PreviewRecord, RecordedAdoption, RecordedDatabase
+from crane_infra.release.preview_record import PreviewRecord, RecordedAdoption, RecordedCosts, RecordedDatabase
 from crane_infra.report.files import Files
 
 Json = dict[str, Any]
@@ -46,9 +46,17 @@ class ProgramLog:
 
 
 def program_log(
-    files: Files, settings: Settings, before: Files | None, adoptions: tuple[RecordedAdoption, ...], refusals: tuple[str, ...]
+    files: Files,
+    settings: Settings,
+    before: Files | None,
+    adoptions: tuple[RecordedAdoption, ...],
+    refusals: tuple[str, ...],
+    costs: Mapping[str, tuple[RecordedCosts, ...]],
 ) -> ProgramLog:
-    """What the program tells of ledgers that hold the files of ``before``; an adopted database has been migrated by wrangler."""
+    """What the program tells of ledgers that hold the files of ``before``; an adopted database has been migrated by wrangler.
+
+    ``costs`` are what it counted, by database.
+    """
     databases, logged = dict[str, RecordedDatabase](), list[tuple[str, str]]()
     for name, migrations in files.migrations.items():
         database = settings.databases[name]
@@ -58,7 +66,8 @@ def program_log(
             continue
         done = {file.name for file in before.migrations[name]} if before else set()
         pending = [file for file in migrations if file.name not in done]
-        databases[name] = RecordedDatabase(pending=tuple(file.name for file in pending))
+        databases[name] = RecordedDatabase(pending=tuple(file.name for file in pending), costs=costs.get(name, ()))
+        logged += [("info", f"{database.name}: counted {cost.table} of {cost.file}") for cost in costs.get(name, ())]
         for examined in examine(migrations, pending):
             logged.append(("info", f"{database.name}: pending {examined.file.name}"))
             logged += [("warning", f"{database.name}: {finding}") for finding in examined.findings]

@@ -15,7 +15,7 @@ from crane_infra.config.settings import KEY_NAME, Environment, Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
 from crane_infra.release.exported import exported
-from crane_infra.release.preview_record import RecordedAdoption
+from crane_infra.release.preview_record import RecordedAdoption, RecordedCosts
 from crane_infra.release.proof import PROOF_SCHEMA
 from crane_infra.report.collect import Sources, collect, failure
 from crane_infra.report.compare import make_report
@@ -198,6 +198,7 @@ class Stage:
         steps: tuple[Json, ...] = (),
         adoptions: tuple[RecordedAdoption, ...] = (),
         refusals: tuple[str, ...] = (),
+        costs: Mapping[str, tuple[RecordedCosts, ...]] | None = None,
     ) -> Json:
         """What the engine would print for the present files, with more messages (severity, text) and steps; the program's record is kept."""
         last, exported_last = self.outputs.get(environment), self._exported(environment)
@@ -206,7 +207,7 @@ class Stage:
             return preview_json(environment, exported_last, logged, steps)
         files, settings = self.now(environment)
         before = self.files.get(environment)
-        shown = program_log(files, settings, before, adoptions, refusals)
+        shown = program_log(files, settings, before, adoptions, refusals, costs or {})
         self.records[environment] = shown.record(files, settings)
         planned = planned_steps(environment, files, before, last or {}, self._environment(settings))
         return preview_json(environment, exported_last, shown.logged + logged, (*planned, *steps))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_infra.release.preview_record import VARIABLE, PreviewRecord, RecordedDatabase, parse_record
+from crane_infra.release.preview_record import VARIABLE, PreviewRecord, RecordedCosts, RecordedDatabase, parse_record
 from crane_infra.report.engine import parse_preview
 from tests.repository import ROOT
 from tests.world.copies import fresh_world, promoted_world
@@ -19,6 +19,7 @@ from tests.world.world import SETTINGS, World, edited
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 OTHER = "only-production-has-this-passphrase"
+CHANGED = RecordedCosts(file="0005_create_notes.sql", table="smoke_writes", size=2, effects=(("changed by statement 2", 1),))
 PLANTED = "planted-secret-value-of-staging"
 CRANE = str(Path(sys.executable).parent / "crane")
 
@@ -90,7 +91,9 @@ def usual(world: World) -> Reported:
     content["config"][f"{SETTINGS}:workers"]["crane-context"]["variables"]["IDEMPOTENCY_TTL_SECONDS"] = "7200"
     world.write_stack_file("staging", content)
     migration = world.workers / "crane-context" / "migrations" / "0005_create_notes.sql"
-    migration.write_text("-- crane: expand\nCREATE TABLE notes (text TEXT);\n", encoding="utf-8")
+    migration.write_text(
+        "CREATE TABLE notes (text TEXT);\nUPDATE smoke_writes SET written_at = '' WHERE name = 'seed';\n", encoding="utf-8"
+    )
     with edited(world.workers / "crane-context" / "dist" / "index.js", "export default {", "// Another release.\nexport default {"):
         found = report(world)
     migration.unlink()
@@ -102,7 +105,8 @@ class TestAUsualChange:
         assert usual.exit == 0, usual.comment
         shown = usual.comment.splitlines()
         assert "`0005_create_notes.sql`" in usual.comment
-        assert any("| `notes` | stay as they are | staging, production |" in line for line in shown)
+        assert any(line.endswith("| `notes`: adds; `smoke_writes`: writes rows | changed | staging, production |") for line in shown)
+        assert "- **staging**, `0005_create_notes.sql`: `smoke_writes` has 2 rows: `1 changed by statement 2`" in shown
         assert "| `crane-context` | variable `IDEMPOTENCY_TTL_SECONDS` | `3600` → `7200` | unchanged |" in shown
         assert "| `crane-classifier` | secret `GEMINI_API_KEY` | `set` → `new value` | not compared here |" in shown
         (module,) = (line for line in shown if "module `index.js`" in line)
@@ -115,10 +119,10 @@ class TestAUsualChange:
         record = parse_record(usual.record, "record")
         assert isinstance(record, PreviewRecord)
         assert record.databases == {
-            "crane-context-db": RecordedDatabase(pending=("0005_create_notes.sql",)),
+            "crane-context-db": RecordedDatabase(pending=("0005_create_notes.sql",), costs=(CHANGED,)),
             "crane-classifier-db": RecordedDatabase(),
         }
-        assert usual.comment.count("0005_create_notes.sql") == 1
+        assert usual.comment.count("0005_create_notes.sql") == 2
 
     def test_shows_no_secret_in_the_preview_its_record_or_the_comment(self, world: World, usual: Reported) -> None:
         values = {*world.secrets("staging").values(), PLANTED, OTHER, world.cloud.token, world.engine.environ["PULUMI_CONFIG_PASSPHRASE"]}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 
 import pulumi
 
@@ -12,7 +11,7 @@ from crane_infra.program.announce.expected_migrations import expected_migrations
 from crane_infra.program.announce.gate import gate_lines
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.announce.manual import announce_deployments, look_at_deployments
-from crane_infra.program.announce.migration_lines import migration_lines
+from crane_infra.program.announce.migration_lines import cost_lines, migration_lines
 from crane_infra.program.announce.migrations import Judgements, announce_migrations, look_at_ledgers
 from crane_infra.program.announce.record import make_record, record_path
 from crane_infra.program.announce.retired import announce_retired
@@ -20,6 +19,7 @@ from crane_infra.program.announce.seeds import announce_seeds, look_at_seeds
 from crane_infra.program.announce.settings import SettingsPlan, announce_settings, look_at_settings
 from crane_infra.program.background import begin
 from crane_infra.program.preparation import Prepared
+from crane_infra.redact import Redactor
 from crane_infra.release.gate import Verdict
 from crane_infra.release.preview_record import write_record
 from crane_infra.release.rollback import ExpectedMigrations
@@ -62,14 +62,16 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     migrations, others = expected_migrations(prepared, verdict), announce_deployments(prepared, deployments)
     plan = Plan(migrations, others.reuploads, announce_settings(prepared, live), others.active)
     if record is not None:
-        logged = _recorded_lines(verdict, adoptions, statuses)
+        logged = _recorded_lines(verdict, adoptions, statuses, prepared.redact)
         write_record(make_record(prepared, adoptions, statuses, logged), record, prepared.redact)
     return plan
 
 
-def _recorded_lines(verdict: Verdict | None, adoptions: Adoptions, statuses: Judgements | None) -> Iterator[Line]:
+def _recorded_lines(verdict: Verdict | None, adoptions: Adoptions, statuses: Judgements | None, redact: Redactor) -> Iterator[Line]:
     """The lines of this run's log that its record stands for."""
     if verdict is not None:
         yield from gate_lines(verdict)
     yield from adoptions.lines
-    yield from chain.from_iterable(map(migration_lines, (statuses or {}).values()))
+    for status in (statuses or {}).values():
+        yield from migration_lines(status)
+        yield from cost_lines(status, redact) if status.counted else ()

@@ -10,7 +10,7 @@ from crane_infra.migrations.judgement import Judgement
 from crane_infra.program.announce.adoptions import Adoptions
 from crane_infra.program.announce.lines import Line
 from crane_infra.program.preparation import Prepared
-from crane_infra.release.preview_record import VARIABLE, PreviewRecord, RecordedDatabase
+from crane_infra.release.preview_record import VARIABLE, PreviewRecord, RecordedCosts, RecordedDatabase
 
 
 def record_path() -> Path | None:
@@ -38,4 +38,5 @@ def _database(status: Judgement) -> RecordedDatabase:
         pending=tuple(file.name for file in status.plan.pending),
         imports=tuple(file.name for file in status.plan.adopt),
         in_use=status.in_use,
+        costs=tuple(RecordedCosts(file=each.file, table=each.table, size=each.size, effects=each.effects) for each in status.counted),
     )
