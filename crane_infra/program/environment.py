@@ -10,6 +10,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError
 from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.announce.plan import announce
+from crane_infra.program.callbacks import start_callbacks
 from crane_infra.program.exports import export
 from crane_infra.program.preparation import prepare
 from crane_infra.program.resources import (
@@ -31,6 +32,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     Raises a CraneError before the first resource where anything is wrong or the gate is closed.
     """
     make_room(catalog)
+    start_callbacks()
     run = prepare(settings, catalog)
     verdict = pass_gate(run)
     plan = announce(run, verdict)
