@@ -119,5 +119,7 @@ def main() -> None:
             app = make_app(*sys.argv[1:])
         app()
     except (CraneError, LocalCloudError) as error:
-        sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
+        from crane_infra.status.inert import escaped  # noqa: PLC0415 - only an error may hold texts of others
+
+        sys.stderr.writelines(f"error: {escaped(line)}\n" for line in str(error).splitlines())
         sys.exit(1)

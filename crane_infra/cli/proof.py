@@ -12,8 +12,9 @@ from crane_infra.commands.stack import outputs_of
 from crane_infra.release.choice import Choice, chosen
 from crane_infra.release.envelope import envelope
 from crane_infra.release.order import newest, numbers_of
-from crane_infra.release.proof import Proof, proofs_in
+from crane_infra.release.proof import Proof, proofs_in, unreadable_in
 from crane_infra.release.proof import as_json as exported_form
+from crane_infra.status.inert import inert
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")]
 DigestOption = Annotated[str, typer.Option("--digest", help="The release: its digest, or how it begins. Empty: any.")]
@@ -43,7 +44,8 @@ def proof(  # noqa: PLR0913, PLR0917 - the options of a command
 ) -> None:
     """Print the release that a stack has proven.
 
-    It is the one that was proven last, or the one that you name. Ends with exit code 1 if the stack has not proven it.
+    It is the one that was proven last, or the one that you name. Ends with exit code 1 if the stack has not proven it, or if a proof of a list
+    cannot be read.
     """
     if verify:
         typer.echo(verified(verify, Path.cwd()))
@@ -52,6 +54,11 @@ def proof(  # noqa: PLR0913, PLR0917 - the options of a command
     outputs = exported.raw
     if as_list:
         _print_list(outputs, whole=whole, as_json=as_json)
+        if unreadable := unreadable_in(outputs):
+            proofs, them = ("proof", "it") if unreadable == 1 else ("proofs", "them")
+            what = f"not listed: {unreadable} {proofs} of stack {stack} cannot be read. Use the version of crane-infra that wrote {them}."
+            typer.echo(what, err=True)
+            raise typer.Exit(1)
         return
     proven = chosen(outputs, Choice(stack, digest, commit, with_changes))
     texts = _summary(proven)
@@ -78,7 +85,7 @@ def _print_list(outputs: Mapping[str, Any], *, whole: bool, as_json: bool) -> No
         return
     for proof in proofs:
         texts = _summary(proof)
-        typer.echo(f"{numbers[proof.digest]:>4}  {proof.proven_at:%Y-%m-%d %H:%M} UTC  {texts['digest']}  {texts['commit']}")
+        typer.echo(f"{numbers[proof.digest]:>4}  {proof.proven_at:%Y-%m-%d %H:%M} UTC  {texts['digest']}  {inert(texts['commit'])}")
 
 
 def _summary(proof: Proof) -> dict[str, str]:

@@ -111,6 +111,11 @@ def proofs_in(outputs: Mapping[str, Any] | None) -> tuple[Proof, ...]:
     return tuple(proof for entry in _entries(outputs) if (proof := readable(entry)))
 
 
+def unreadable_in(outputs: Mapping[str, Any] | None) -> int:
+    """How many of the proofs that a stack exported this version cannot read."""
+    return sum(readable(entry) is None for entry in _entries(outputs))
+
+
 def newest_fault(outputs: Mapping[str, Any] | None) -> str | None:
     """Why the newest proof of a stack cannot be read, though there is one; None if it can. An older one is not what the stack deployed last."""
     entries = _entries(outputs)

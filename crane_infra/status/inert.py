@@ -11,9 +11,13 @@ LONGEST = 400
 
 def inert(text: str) -> str:
     """One line without any character that a terminal or a page would obey; such characters are shown as escapes."""
-    line = "".join(char if char.isprintable() else " " if char in "\n\r\t" else char.encode("unicode_escape").decode() for char in text)
-    line = " ".join(line.split())
+    line = " ".join(escaped(text).split())
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+
+
+def escaped(text: str) -> str:
+    """The same on one line, however long it is and with all its spaces."""
+    return "".join(char if char.isprintable() else " " if char in "\n\r\t" else char.encode("unicode_escape").decode() for char in text)
 
 
 def with_texts(value: T, change: Callable[[str], str]) -> T:
