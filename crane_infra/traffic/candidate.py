@@ -14,6 +14,7 @@ from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live.account import Account, Deployment
 from crane_infra.live.mark import mark
 from crane_infra.traffic.deploy import deploy
+from crane_infra.traffic.leave import Leave, always, refused_by
 from crane_infra.traffic.outcome import AGAIN, NO_CANDIDATE, Candidate, Outcome, changed, shared, untried, with_todo
 from crane_infra.traffic.place import WHOLE, First, Joins, Rolls, Serves, Shared, Waits, is_rollout, place_of
 from crane_infra.traffic.rollout import HeldError, Moving, roll_out
@@ -54,18 +55,25 @@ class _Voice(NamedTuple):
 
 
 async def try_candidates(
-    account: Account, candidates: Sequence[Candidate], digest: str, log: Callable[[str], None], progress: Progress | None = None
+    account: Account,
+    candidates: Sequence[Candidate],
+    digest: str,
+    log: Callable[[str], None],
+    progress: Progress | None = None,
+    *,
+    may_move: Leave = always,
 ) -> dict[str, Outcome]:
     """Try all candidates of the release with this digest, take them through the steps of their rollout, and take all out where one fails.
 
-    Without ``progress`` the log has what goes as planned. Returns the outcome of each by worker. Every failure is in an outcome: no error of
-    one keeps another from being taken out.
+    ``may_move`` is asked once all have passed, and before each further step. Without ``progress`` the log has what goes as planned. Returns the
+    outcome of each by worker. Every failure is in an outcome: no error of one keeps another from being taken out.
     """
     voice = _Voice(log, progress.begins, progress.passes) if progress else _Voice(log, log, log)
     joined = await _each(_join(account, candidate, digest, voice) for candidate in candidates)
     trials = joined if any(map(_error_in, joined)) else await _each(_try(each, voice) for each in joined)
     if not any(map(_error_in, trials)):
-        trials = await _move(account, trials, digest, log)
+        refusal = await refused_by(may_move)
+        trials = [refusal] * len(trials) if refusal else await _move(account, trials, digest, log, may_move)
     failed = [candidate for candidate, each in zip(candidates, trials, strict=True) if _error_in(each)]
     holds = bool(failed) and all(isinstance(error, HeldError) for error in map(_error_in, trials) if error)
     outcomes = {}
@@ -75,12 +83,12 @@ async def try_candidates(
     return outcomes
 
 
-async def _move(account: Account, trials: list[_Entry], digest: str, log: Callable[[str], None]) -> list[_Entry]:
+async def _move(account: Account, trials: list[_Entry], digest: str, log: Callable[[str], None], may_move: Leave) -> list[_Entry]:
     """Take those that passed through the steps of their rollout."""
     moving = {each.candidate.script: each.moving() for each in trials if isinstance(each, _Joined)}
     stepping = [worker for worker in moving.values() if worker.rollout.steps or worker.share]
     stack = next((each.candidate.stack for each in trials if isinstance(each, _Joined)), "")
-    errors = await roll_out(account, stepping, digest, stack, log) if stepping else {}
+    errors = await roll_out(account, stepping, digest, stack, log, may_move=may_move) if stepping else {}
     for each in trials:
         if isinstance(each, _Joined):
             each.deployment, each.share = moving[each.candidate.script].deployment, moving[each.candidate.script].share

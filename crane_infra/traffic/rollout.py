@@ -19,6 +19,7 @@ from crane_infra.live.invocations import Unknown, invocations
 from crane_infra.live.mark import mark
 from crane_infra.traffic.decision import Counts, Decision, decide, vetoes
 from crane_infra.traffic.deploy import deploy
+from crane_infra.traffic.leave import Leave, always, refused_by
 from crane_infra.traffic.place import WHOLE
 from crane_infra.traffic.series import Seen
 from crane_infra.traffic.trial import Round, ask_round, last_wrong
@@ -62,16 +63,17 @@ class HeldError(LiveError):
 
 
 async def roll_out(
-    account: Account, workers: Sequence[Moving], digest: str, stack: str, log: Callable[[str], None]
+    account: Account, workers: Sequence[Moving], digest: str, stack: str, log: Callable[[str], None], *, may_move: Leave = always
 ) -> dict[str, CraneError]:
     """Take the workers through their steps, in this order; returns why the rollout stopped, by script: nothing where every step went well.
 
-    The workers say which deployment each has in the end; nothing is put back here.
+    ``may_move`` is asked after each step: where traffic may not move any more, the rollout holds. The workers say which deployment each has in
+    the end; nothing is put back here.
     """
     resumed = [worker for worker in workers if worker.share]
     if resumed:
         log(f"rollout: goes on at {', '.join(f'{worker.script} {worker.share:g}%' for worker in resumed)}, where an earlier run stopped")
-        if errors := await _watch_all(account, resumed, stack, log):
+        if errors := await _watch_all(account, resumed, stack, log) or await _held(resumed, stack, may_move):
             return errors
     while moving := [worker for worker in workers if worker.next_share is not None]:
         pause = max(worker.rollout.pause for worker in moving)
@@ -82,9 +84,22 @@ async def roll_out(
                 await _step(account, worker, digest)
             except CraneError as error:
                 return {worker.script: error}
-        if errors := await _watch_all(account, moving, stack, log):
+        if errors := await _watch_all(account, moving, stack, log) or await _held(moving, stack, may_move):
             return errors
     return {}
+
+
+async def _held(workers: Sequence[Moving], stack: str, may_move: Leave) -> dict[str, CraneError]:
+    """The errors by script where traffic may not move any more: each worker keeps its share, and nothing is put back."""
+    if (refusal := await refused_by(may_move)) is None:
+        return {}
+    todo = f"{refusal.todo.rstrip('.')}. Then run the same command again; or put the old versions back: crane rollout abort -s {stack}"
+    return {
+        worker.script: HeldError(
+            f"worker {worker.script}", f"the rollout holds with {worker.version} at {worker.share:g}%: {refusal.what}", todo
+        )
+        for worker in workers
+    }
 
 
 async def _step(account: Account, worker: Moving, digest: str) -> None:

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 import pytest
 
+from local_cloud.faults.model import Hold
 from tests import command_line
 from tests.repository import ROOT
 from tests.world.copies import promoted_world
-from tests.world.engine import Result
+from tests.world.engine import Json, Result
+from tests.world.started import started
 from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
+WORKER = "crane-context"
+DEPLOY = "POST /accounts/{a}/workers/scripts/{name}/deployments"
 Ended = subprocess.CompletedProcess[str]
 
 
@@ -32,8 +36,11 @@ def override(world: World, since: str) -> None:
 
 @dataclass(frozen=True)
 class Frozen:
-    """What a frozen production says, to whom and how."""
+    """What a frozen production says, to whom and how; the freeze came while a run tried its candidate."""
 
+    meanwhile: Result
+    before: str
+    active: list[Json]
     freeze: Ended
     again: Ended
     preview: Result
@@ -41,6 +48,7 @@ class Frozen:
     apply: Ended
     verify: Ended
     overridden: Result
+    after: str
     unfreeze: Ended
     nothing: Ended
     staging: Ended
@@ -55,14 +63,24 @@ class Frozen:
 def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
     """Production, frozen and lifted."""
     with promoted_world(tmp_path_factory) as world:
-        freeze = crane(world, "freeze", "--reason", "the sale is on", "--by", "ann")
+        before = world.answering(WORKER)
+        replaced = ("--replace", f"**WorkerVersion::{WORKER}")
+        with world.faults.fault(DEPLOY, Hold()) as held, started(world, "production", *replaced) as run:
+            run.reaches(held)
+            freeze = crane(world, "freeze", "--reason", "the sale is on", "--by", "ann")
+            held.end()
+            meanwhile = run.end()
+        active = world.api("GET", f"/workers/scripts/{WORKER}/deployments")["result"]["deployments"][0]["versions"]
         again = crane(world, "freeze", "--reason", "another one")
         preview, update = world.engine.run("preview", "--stack", "production"), world.up("production")
         apply, verify = crane(world, "migrations", "apply"), crane(world, "verify")
         override(world, freeze.stdout.split(" since ")[1].partition(": ")[0])
-        overridden = world.up("production", "--expect-no-changes")
+        overridden, after = world.up("production"), world.answering(WORKER)
         unfreeze, nothing = crane(world, "unfreeze"), crane(world, "unfreeze")
         yield Frozen(
+            meanwhile,
+            before,
+            active,
             freeze,
             again,
             preview,
@@ -70,10 +88,18 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
             apply,
             verify,
             overridden,
+            after,
             unfreeze,
             nothing,
             crane(world, "freeze", "--reason", "x", stack="staging"),
         )
+
+
+def test_one_that_comes_during_a_run_stops_it_before_traffic_moves(frozen: Frozen) -> None:
+    assert frozen.meanwhile.exit != 0
+    line = frozen.meanwhile.line(f'before hook "{WORKER}-traffic" failed: ')
+    assert f"production gate closed: {frozen.summary}. {frozen.before} still serves everybody, alone." in line
+    assert frozen.active == [{"percentage": 100, "version_id": frozen.before}]
 
 
 def test_nothing_is_promoted_and_the_line_says_who_when_and_why(frozen: Frozen) -> None:
@@ -95,6 +121,7 @@ def test_verify_shows_it_and_finds_nothing_wrong(frozen: Frozen) -> None:
 def test_a_setting_that_names_it_lets_a_run_pass_which_says_so(frozen: Frozen) -> None:
     assert frozen.overridden.exit == 0, frozen.overridden.output
     assert f"{frozen.summary}. override-freeze lets this run pass." in frozen.overridden.output
+    assert frozen.after != frozen.before
 
 
 def test_it_is_lifted_once_and_set_once(frozen: Frozen) -> None:

@@ -10,10 +10,11 @@ import pytest
 from crane_infra.commands import rollout as commands
 from crane_infra.config.rollout import Rollout
 from crane_infra.config.settings import Settings, WorkerSettings
-from crane_infra.errors import CheckError, LiveError
+from crane_infra.errors import CheckError, GateError, LiveError
 from crane_infra.live.account import Account, Deployment
 from crane_infra.live.mark import mark, read_mark
 from crane_infra.rehearsal.asking_client import Answers, Question, Traffic
+from crane_infra.traffic.candidate import try_candidates
 from crane_infra.traffic.rollout import HeldError
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop
@@ -103,6 +104,22 @@ class TestARollout:
         assert (await made.tried(account, rollout=STEPS)).error is None
         assert f"rollout: goes on at {made.script} 10%, where an earlier run stopped" in made.logged
         assert (await active(account, made)).shares == {made.old: 50, made.new: 50}
+
+    async def test_that_may_not_go_on_holds_at_its_step(self, account: Account, api: Api) -> None:
+        made, asked_for_leave = release(api), list[int]()
+
+        async def once() -> None:
+            asked_for_leave.append(1)
+            if len(asked_for_leave) > 1:
+                raise GateError("production gate closed", "production is frozen by ann: an incident", "Wait, or lift it")
+
+        steps = replace(made.candidate, rollout=STEPS)
+        (outcome,) = (await try_candidates(account, [steps], DIGEST, made.log, may_move=once)).values()
+        assert str(outcome.error) == (
+            f"worker {made.script}: the rollout holds with {made.new} at 10%: production is frozen by ann: an incident. "
+            "Wait, or lift it. Then run the same command again; or put the old versions back: crane rollout abort -s production."
+        )
+        assert (await active(account, made)).shares == {made.old: 90, made.new: 10}
 
     async def test_whose_deployment_somebody_else_changes_stops_and_leaves_theirs(self, account: Account, api: Api) -> None:
         made = release(api)

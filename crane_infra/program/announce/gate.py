@@ -1,9 +1,11 @@
 """Asks the gate, before the first resource: a production run goes on only with a release that staging has proven."""
 
+import time
+
 import pulumi
 
 from crane_infra.config.settings import Settings
-from crane_infra.errors import WOULD_REFUSE
+from crane_infra.errors import WOULD_REFUSE, SettingsError
 from crane_infra.live.promotion import require_open, with_clocks
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking
@@ -11,6 +13,8 @@ from crane_infra.program.preparation import Prepared
 from crane_infra.pulumi_cli import tags_of
 from crane_infra.release.freeze import Freeze, read_freeze, with_freeze
 from crane_infra.release.gate import Verdict, verdict_for
+
+_PAUSES = (0.1, 0.3, 1.0)  # seconds
 
 
 def pass_gate(prepared: Prepared) -> Verdict | None:
@@ -33,6 +37,24 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
         verdict = blocking(with_clocks(prepared.settings, verdict))
     log([*gate_lines(verdict), *map(Line, twins)])
     return verdict
+
+
+def require_not_frozen(settings: Settings, verdict: Verdict) -> None:
+    """Look once more, when traffic is about to move, whether production is frozen. Raises GateError where it is, and no setting lets it pass.
+
+    The engine saves the stack's state meanwhile, which a folder as a backend moves away for a moment: a failure counts only if it lasts.
+    """
+    for pause in _PAUSES:
+        try:
+            freeze = _freeze(settings)
+            break
+        except SettingsError:
+            time.sleep(pause)
+    else:
+        freeze = _freeze(settings)
+    frozen = with_freeze(verdict, freeze, settings.override_freeze)
+    if not frozen.is_open:
+        raise frozen.error()
 
 
 def _freeze(settings: Settings) -> Freeze | None:

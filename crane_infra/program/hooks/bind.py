@@ -1,5 +1,6 @@
 """Binds the steps to the resources before which they run: one function for each hook of an environment."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from crane_infra.live.first_update import scripts_with
 from crane_infra.live.promotion import require_open
 from crane_infra.migrations.ledger import head_of
 from crane_infra.program.announce.declared import declared_script
+from crane_infra.program.announce.gate import require_not_frozen
 from crane_infra.program.announce.plan import Plan
 from crane_infra.program.casing import snake
 from crane_infra.program.components.database import Database
@@ -77,7 +79,8 @@ def check_before_traffic(
 ) -> Callable[[str], pulumi.ResourceHookBinding]:
     """Before a version gets traffic: check once more that each schema is there and that the gate is still open, then try the version.
 
-    ``--target`` may have left the schema out, and staging may have changed during the run. Workers that are due at the same time share a look.
+    ``--target`` may have left the schema out, staging may have changed during the run, and somebody may have frozen production. Workers that
+    are due at the same time share a look.
     """
 
     async def look() -> None:
@@ -85,8 +88,12 @@ def check_before_traffic(
         if verdict is not None:
             await require_open(run.settings, verdict)
 
+    async def not_frozen() -> None:
+        if verdict is not None:
+            await asyncio.to_thread(require_not_frozen, run.settings, verdict)
+
     shared = SharedLook(look)
-    candidates = Candidates(run, plan, workers, _log(run), Activity(_progress(run)))
+    candidates = Candidates(run, plan, workers, _log(run), Activity(_progress(run)), may_move=not_frozen)
 
     def check(worker: str) -> Action:
         async def check_one(_: pulumi.ResourceHookArgs) -> None:

@@ -15,13 +15,15 @@ from crane_infra.program.hooks.steps import Log, due_checks
 from crane_infra.program.preparation import Prepared
 from crane_infra.program.waiting import Activity, Watch
 from crane_infra.traffic.candidate import require_unchanged, try_candidates
+from crane_infra.traffic.leave import Leave
 from crane_infra.traffic.outcome import Candidate, Outcome
 
 
 class Candidates:
     """The new versions of one run."""
 
-    def __init__(self, run: Prepared, plan: Plan, workers: Mapping[str, Worker], log: Log, activity: Activity) -> None:
+    def __init__(self, run: Prepared, plan: Plan, workers: Mapping[str, Worker], log: Log, activity: Activity, *, may_move: Leave) -> None:
+        self._may_move = may_move
         self._run, self._plan, self._workers, self._log, self._activity = run, plan, workers, log, activity
         self._together: asyncio.Future[dict[str, Outcome]] | None = None
 
@@ -49,7 +51,8 @@ class Candidates:
     async def _try(self, workers: Collection[str]) -> dict[str, Outcome]:
         candidates = [await self._candidate(name) for name in self._workers if name in workers]
         async with open_account(self._run.settings) as account:
-            trials = try_candidates(account, candidates, self._run.release.digest, self._log, self._activity)
+            digest = self._run.release.digest
+            trials = try_candidates(account, candidates, digest, self._log, self._activity, may_move=self._may_move)
             return await Watch(self._activity.say).during(trials, self._activity)
 
     async def _candidate(self, name: str) -> Candidate:
