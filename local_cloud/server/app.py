@@ -22,7 +22,7 @@ from local_cloud.faults.model import Drop
 from local_cloud.faults.perform import perform
 from local_cloud.server import account, graphql, infisical
 from local_cloud.server.auth import admit
-from local_cloud.workers.routes import deployments, schedules, scripts, secrets, services, settings, subdomain, versions, workers
+from local_cloud.workers.routes import deployments, resources, schedules, scripts, secrets, services, settings, subdomain, versions, workers
 from local_cloud.workers.routes.edge import PREFIX, Edge
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def table() -> dict[str, Handler]:
                 **settings.ROUTES,
                 **subdomain.ROUTES,
                 **services.ROUTES,
+                **resources.ROUTES,
             }
         ),
     }

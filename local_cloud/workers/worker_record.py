@@ -55,7 +55,7 @@ def shown_worker(cloud: Cloud, worker: Body) -> Body:
     deployment = cloud.store.last_child("deployment", worker["id"])
     by = [{"id": other["id"], "name": other["name"]} for other in binders(cloud.store, worker["name"])]
     return {
-        **worker,
+        **{key: value for key, value in worker.items() if key != "migration_tag"},
         "deployed_on": deployment and deployment["created_on"],
         "references": {**worker["references"], "workers": by},
         "observability": observability.shown(worker["observability"], cloud.behaviour.worker_observability),

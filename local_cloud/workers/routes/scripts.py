@@ -37,10 +37,12 @@ async def listing(cloud: Cloud, _: Request) -> Response:
 async def put(cloud: Cloud, request: Request) -> Response:
     """PUT /workers/scripts/{name}: a form; a new version with all traffic, and a new worker if the script does not exist."""
     name = request.path_params["name"]
-    metadata, body = await upload_form.uploaded(request)
+    metadata, body = await upload_form.uploaded(request, may_migrate=True)
     origin = Origin(source(request), "upload")
     present = cloud.store.named("worker", name)
     worker = with_script_level(present or worker_record.new_worker({"name": name}, stamp()), metadata)
+    if tag := upload_form.new_tag(metadata):
+        worker = {**worker, "migration_tag": tag}
     before = cloud.store.last_child("version", worker["id"])
     strict = inherits_strictly(request)
     version = await judge(cloud, body, before, origin, keep=upload_form.kept(metadata), strict=strict)
@@ -85,6 +87,7 @@ def described(worker: Body, version: Body) -> Body:
         "compatibility_flags": version["compatibility_flags"],
         "usage_model": version["usage_model"],
         **script_level(worker),
+        **({"migration_tag": worker["migration_tag"]} if "migration_tag" in worker else {}),
     }
 
 

@@ -1,6 +1,6 @@
 """Reads an uploaded form as a version in the format of the newer JSON API, so that both ways of uploading give the same record.
 
-What the local cloud does not run (Durable Objects, static assets, containers, the service-worker format) is refused by name, not dropped.
+What the local cloud does not run (static assets, containers, changed Durable Object classes, the service-worker format) is refused by name, not dropped.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 128 * 2**20
 _NOT_EMULATED = ("assets", "body_part", "containers", "exports", "migrations")
+_NEW_CLASSES = ("new_classes", "new_sqlite_classes")
 _MALFORMED, _TOO_LARGE = 10001, 10027
 _TYPES = {"text/javascript+module": "application/javascript+module", "text/javascript": "application/javascript"}
 
@@ -34,11 +35,13 @@ async def read(request: Request) -> bytes:
     return bytes(body)
 
 
-async def uploaded(request: Request) -> tuple[Body, Body]:
-    """Give the metadata and the version of an uploaded form; raises Refusal."""
+async def uploaded(request: Request, *, may_migrate: bool = False) -> tuple[Body, Body]:
+    """Give the metadata and the version of an uploaded form; raises Refusal. Only a whole script ``may_migrate`` Durable Object classes."""
     parts = parse(request.headers.get("content-type", ""), await read(request))
     metadata = field(parts, "metadata")
-    refuse_unemulated(metadata)
+    if may_migrate:
+        new_tag(metadata)
+    refuse_unemulated({key: value for key, value in metadata.items() if not (may_migrate and key == "migrations")})
     version = {key: metadata[key] for key in VERSIONED if metadata.get(key) is not None}
     return metadata, {**version, "modules": [_module(part) for part in parts if part.name != "metadata"]}
 
@@ -87,6 +90,17 @@ def refuse_unemulated(body: Body) -> None:
     for key in _NOT_EMULATED:
         if body.get(key):
             raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate '{key}' of an upload")
+
+
+def new_tag(metadata: Body) -> str | None:
+    """Give the tag of the last migration of Durable Object classes in an upload, None without any. Only new classes can be run here (501)."""
+    migrations = metadata.get("migrations") or {}
+    steps = migrations.get("steps") or [{key: value for key, value in migrations.items() if key.endswith("_classes")}]
+    for step in steps:
+        for key in step:
+            if step[key] and key not in _NEW_CLASSES:
+                raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate '{key}' of a migration")
+    return migrations.get("new_tag")
 
 
 def _module(part: Part) -> Body:

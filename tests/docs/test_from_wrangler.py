@@ -1,0 +1,158 @@
+"""docs/adopting.md, step by step: what the real wrangler deployed is adopted, and no answer changes and no binding is lost.
+
+Each command of the page runs, in its order, in a clone of its own beside the project.
+"""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from crane_infra.rehearsal import engine
+from crane_infra.rehearsal.asking_client import Answers, Question, asking
+from crane_infra.rehearsal.project import Project
+from local_cloud import daemon
+from local_cloud.client import Account
+from local_cloud.daemon import Running
+from tests import cloud as clouds
+from tests.docs import markdown
+from tests.docs.shop import ENVIRONMENTS, SECRET, WORKERS, Shop
+from tests.repository import ROOT
+from tests.world.engine import Engine, Result, clean_environment, require_engine
+from tests.wrangler import Wrangler
+
+pytestmark = [pytest.mark.engine, pytest.mark.cloud, pytest.mark.npm]
+
+PAGE, HEADING = ROOT / "docs" / "adopting.md", "From wrangler in ten minutes"
+CRANE = [sys.executable, "-c", "from crane_infra.cli.main import main; main()"]
+VARIABLES = {"FINGERPRINT_KEY": "canary-fingerprint-key", "STAGING_API_KEY": f"{SECRET}-staging", "PRODUCTION_API_KEY": SECRET}
+ALONE = {"id", "database_id", "namespace_id", "bucket_name", "queue_name", "service", "class_name", "text", "type"}
+
+
+@dataclass
+class Clone:
+    """A clone of crane-infra beside the project, and what its commands said."""
+
+    folder: Path
+    shop: Shop
+    environ: Mapping[str, str]
+    said: dict[str, str] = field(default_factory=dict)
+    bindings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def run(self, line: str) -> str:
+        """Run a command of the page, as a shell in the clone would, and give what it said."""
+        words = [re.sub(r"\$(\w+)", lambda name: VARIABLES[name[1]], word) for word in shlex.split(line)]
+        if words[0] == "pulumi":
+            run: Result = Engine(self.folder, self.environ).run(*words[1:], *(["--yes"] if words[1] == "up" else []))
+            assert run.exit == 0, f"{line}\n{run.output}"
+            return run.output
+        if words[:2] == ["npx", "wrangler"]:
+            return self.shop.wrangler(*words[2:], cwd=self.folder).stdout
+        assert words[0] == "crane", words
+        ended = subprocess.run([*CRANE, *words[1:]], cwd=self.folder, env=dict(self.environ), capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, f"{line}\n{ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A local cloud whose account is empty."""
+    require_engine()
+    folder = tmp_path_factory.mktemp("cloud")
+    yield clouds.start(folder)
+    daemon.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def walked(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The page was walked through, while a client asked the workers of both environments all the while."""
+    top = tmp_path_factory.mktemp("walk")
+    (top / "home").mkdir()
+    shop = Shop(top / "shop", Wrangler(running, top / "home"), Account(running))
+    shop.write()
+    shop.deploy()
+    clone = _clone(top / "crane-infra", running, shop)
+    shown = markdown.section(PAGE, HEADING)
+    (named,) = [json.loads(block.content) for block in shown if block.info == "json"]
+    shop.add(named)
+    lines = [line for block in shown if block.info == "sh" for line in block.content.splitlines()]
+    questions = [Question(f"{running.edge_url}/shop-api{end}/") for end in ENVIRONMENTS.values()]
+    before = {environment: shop.bindings(environment) for environment in ENVIRONMENTS}
+    with asking(*questions) as traffic:
+        for line in lines:
+            clone.said[line] = clone.run(line)
+        assert traffic.asked_again(60.0)
+        answers: Answers = traffic.phase()
+    assert answers.count
+    assert answers.faults == []
+    clone.bindings = {environment: [before[environment], shop.bindings(environment)] for environment in ENVIRONMENTS}
+    return clone
+
+
+def _clone(folder: Path, running: Running, shop: Shop) -> Clone:
+    """The files of a clone, of which an import may replace the catalog; its stack files name this cloud and nothing of the project."""
+    (folder / "crane_infra").mkdir(parents=True)
+    for path in (ROOT / "crane_infra").iterdir():
+        if path.name not in ("catalog.py", "__pycache__"):
+            (folder / "crane_infra" / path.name).symlink_to(path)
+    for name in ("catalog.py", "__main__.py"):
+        shutil.copy(ROOT / ("crane_infra" if name == "catalog.py" else "") / name, folder / ("crane_infra" if name == "catalog.py" else ""))
+    (folder / ".crane").mkdir()
+    (folder / ".crane" / "engine").symlink_to(ROOT / ".crane" / "engine")
+    here = Project(folder, folder, program=folder, home=folder.parent / "own")
+    here.backend.mkdir(parents=True)
+    runtime = {"name": "python", "options": {"virtualenv": sys.prefix} if sys.prefix != sys.base_prefix else {}}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "crane-infra", "runtime": runtime, "main": "."}), encoding="utf-8")
+    for environment, end in ENVIRONMENTS.items():
+        config = {
+            "cloudflare:baseUrl": running.api_url,
+            "crane-infra:account-id": running.account_id,
+            "crane-infra:workers-subdomain": "automation-ab6",
+            "crane-infra:workers": {name: {"url": f"{running.edge_url}/{name}{end}"} for name in WORKERS},
+        }
+        (folder / f"Pulumi.{environment}.yaml").write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+    return Clone(folder, shop, engine.environment(here, running, clean_environment()))
+
+
+def _alone(binding: Mapping[str, Any]) -> dict[str, Any]:
+    """Which kind a binding is, and what it leads to."""
+    return {"id" if key == "database_id" else key: value for key, value in binding.items() if key in ALONE}
+
+
+def test_a_preview_imports_and_replaces_nothing(walked: Clone) -> None:
+    said = walked.said["pulumi preview -s staging"]
+    assert "= 3 to import" in said
+    assert not re.search("to (replace|delete|update)", said)
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_the_second_preview_is_empty(walked: Clone, stack: str) -> None:
+    assert "unchanged" in walked.said[f"pulumi preview -s {stack} --expect-no-changes"]
+
+
+def test_no_binding_is_lost_and_each_is_still_the_same(walked: Clone) -> None:
+    for before, after in walked.bindings.values():
+        told = [{name: _alone(each) for name, each in side.items()} for side in (before, after)]
+        assert {name: told[1].get(name) for name in told[0]} == told[0]
+        assert set(told[1]) - set(told[0]) <= {"CF_VERSION_METADATA"}
+
+
+def test_no_command_shows_a_secret(walked: Clone) -> None:
+    said = json.dumps(walked.said) + "".join(path.read_text(encoding="utf-8") for path in walked.folder.glob("Pulumi.*.yaml"))
+    assert "canary" not in said
+
+
+def test_the_page_says_what_the_commands_say(walked: Clone) -> None:
+    shown = markdown.section(PAGE, HEADING)
+    said = "\n".join(walked.said.values())
+    for line in (line for block in shown if block.info == "text" for line in block.content.splitlines()):
+        assert re.search(".*".join(map(re.escape, line.split("…"))), said), f"{line}\nis not in\n{said}"
