@@ -2,10 +2,11 @@
 
 A server or a library may echo a value in another form. The redactor finds a value as it is; escaped for JSON, Python or HTML; URL-encoded; in
 hexadecimal; in base64, also inside a longer base64 text; backwards; in other letters, upper or lower case; and with other line breaks or none.
-Of each of these it finds any piece of twelve characters, and a piece of eight at the very end, where somebody else may have cut the text.
+Of each of these it finds any piece of twelve characters, and a piece of eight at the very end, where somebody else may have cut the text. It
+finds a piece of twelve letters and digits whatever else stands between them, and also where the whole was escaped once more.
 
-It does not find a value that is hashed, encrypted or compressed, and it only looks for the secrets that it was given. Redact first and shorten
-afterwards: a short piece of a secret is not recognised.
+It does not find a value that is hashed, encrypted, compressed, in base32 or twice in base64, and it only looks for the secrets that it was given.
+Redact first and shorten afterwards: a short piece of a secret is not recognised.
 """
 
 import html
@@ -21,6 +22,10 @@ _SHORTEST_PIECE = 12
 # At the end of a text, where it may have been cut.
 _SHORTEST_BEGINNING = 8
 
+# What hides a letter or a digit, what stands for another sign, and a letter or a digit itself. Backslashes and percent signs may be escaped again.
+_WRITTEN = re.compile(
+    r"%(?:25)*([0-7][0-9A-Fa-f])|\\+(?:u00|x)([0-7][0-9A-Fa-f])|\\+[abfnrtv]|&(?:amp;)*(?:amp|lt|gt|quot|apos|#x?[0-9A-Fa-f]{1,6});|([^\W_])"
+)
 _HEXADECIMAL_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}")
 
 
@@ -31,7 +36,7 @@ class Redactor:
     only as it is, and only where no letter, digit or underscore touches it. An empty or blank value is not a secret.
     """
 
-    __slots__ = ("_beginnings", "_names", "_pattern", "_pieces")
+    __slots__ = ("_bare_pieces", "_beginnings", "_names", "_pattern", "_pieces")
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         """``secrets`` maps the names to show to the values to hide."""
@@ -40,11 +45,14 @@ class Redactor:
             for form in _forms(value) if value.strip() else ():
                 self._names.setdefault(form, name)
         self._pieces: dict[str, str] = {}
+        self._bare_pieces: dict[str, str] = {}
         self._beginnings: dict[str, str] = {}
         for name, value in secrets.items():
-            for form in _flat_forms(value):
-                for start in range(len(form) - _SHORTEST_PIECE + 1):
-                    self._pieces.setdefault(form[start : start + _SHORTEST_PIECE], name)
+            for form in _part_forms(value):
+                for pieces, text in ((self._pieces, _flat(form)), (self._bare_pieces, _bare(form))):
+                    for start in range(len(text) - _SHORTEST_PIECE + 1):
+                        pieces.setdefault(text[start : start + _SHORTEST_PIECE], name)
+            for form in map(_flat, _part_forms(value)):
                 self._beginnings |= {form[:stop]: name for stop in range(_SHORTEST_BEGINNING, min(len(form), _SHORTEST_PIECE))}
         longest_first = sorted(self._names, key=lambda form: (-len(form), form))
         # A lookahead consumes nothing, so it also reports occurrences that overlap.
@@ -62,7 +70,8 @@ class Redactor:
     def _occurrences(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Where secrets stand, as start, stop and name; occurrences that overlap are merged into one."""
         current: tuple[int, int, str] | None = None
-        for start, stop, name in sorted((*self._whole(text), *self._parts(text)), key=lambda place: (place[0], -place[1])):
+        places = (*self._whole(text), *self._parts(text), *self._bare_parts(text))
+        for start, stop, name in sorted(places, key=lambda place: (place[0], -place[1])):
             if current and start < current[1]:
                 current = (current[0], max(current[1], stop), current[2])
                 continue
@@ -89,6 +98,29 @@ class Redactor:
                 yield places[-length], len(text), name
                 return
 
+    def _bare_parts(self, text: str) -> Iterator[tuple[int, int, str]]:
+        if not self._bare_pieces:
+            return
+        bare, places = _bare_with_places(text)
+        for start in range(len(bare) - _SHORTEST_PIECE + 1):
+            stop = start + _SHORTEST_PIECE
+            if name := self._bare_pieces.get(bare[start:stop]):
+                yield places[start][0], places[stop - 1][1], name
+
+
+def _bare_with_places(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The letters and digits of the text in one case, without escapes, and where in the text each of them stands."""
+    characters: list[tuple[str, tuple[int, int]]] = []
+    for match in _WRITTEN.finditer(text):
+        code = match[1] or match[2]
+        shown = chr(int(code, 16)) if code else match[3] or ""
+        characters += [(folded, match.span()) for folded in shown.casefold() if folded.isalnum()]
+    return "".join(character for character, _ in characters), [place for _, place in characters]
+
+
+def _bare(text: str) -> str:
+    return _bare_with_places(text)[0]
+
 
 def _flat(text: str) -> str:
     """The text in one case and without white space."""
@@ -101,15 +133,15 @@ def _flat_with_places(text: str) -> tuple[str, list[int]]:
     return "".join(folded for folded, _ in characters), [place for _, place in characters]
 
 
-def _flat_forms(value: str) -> set[str]:
-    """Each way to write a value of which a piece gives it away, flat. The header and footer of a PEM key do not."""
+def _part_forms(value: str) -> set[str]:
+    """Each way to write a value of which a piece gives it away. The header and footer of a PEM key do not."""
     lines = [line for line in _lines(value) if not line.startswith("-----")]
     whole = "".join(lines)
     if len(whole) < _SHORTEST_PART_OF_A_WORD:
         return set()
     written = {form for text in (whole, *lines) for form in (text, *_escaped(text))}
     coded = {form for text in (value, whole, *lines) for form in (*_base64(text), hexadecimal_form(text))}
-    return {*map(_flat, written | coded), _flat(whole)[::-1]}
+    return {*written, *coded, whole[::-1]}
 
 
 def _regex(form: str) -> str:

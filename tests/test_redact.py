@@ -111,8 +111,13 @@ def test_other_text_stays_as_it_is(text: str, value: str) -> None:
 
 
 def _share_a_piece(text: str, value: str) -> bool:
-    one, other = ("".join(part.casefold().split()) for part in (text, value))
-    return any(one[start : start + 8] in other or one[start : start + 8] in other[::-1] for start in range(len(one) - 7))
+    flat = ["".join(part.casefold().split()) for part in (text, value)]
+    bare = ["".join(character for character in part if character.isalnum()) for part in flat]
+    return any(
+        one[start : start + 8] in other or one[start : start + 8] in other[::-1]
+        for one, other in (flat, bare)
+        for start in range(len(one) - 7)
+    )
 
 
 LONG = "kE7-pq2_Zu9+wX4/hJ6=rT1.vN8~mB5"
@@ -137,6 +142,13 @@ class TestAPartOfASecret:
             LONG[:HALF][::-1] + LONG[HALF:][::-1],
             "\n".join(LONG[start : start + 7] for start in range(0, len(LONG), 7)),
             " ".join(HEX[start : start + 2] for start in range(0, len(HEX), 2)),
+            ":".join(HEX[start : start + 2] for start in range(0, len(HEX), 2)),
+            "".join(f"\\x{HEX[start : start + 2]}" for start in range(0, len(HEX), 2)),
+            json.dumps(json.dumps(LONG)),
+            quote(quote(LONG, safe=""), safe=""),
+            quote(LONG[::-1], safe=""),
+            quote("\n".join(LONG), safe=""),
+            html.escape(html.escape(LONG)),
             LONG[:14],
             LONG[-14:],
             json.dumps(LONG)[1:20],
@@ -146,7 +158,7 @@ class TestAPartOfASecret:
     )
     def test_is_hidden_as_well(self, written: str) -> None:
         shown = Redactor({"KEY": LONG})(f"<{written}>")
-        left = "".join(shown.replace("[secret KEY]", "")[1:-1].split())
+        left = [character for character in shown.replace("[secret KEY]", "") if character.isalnum()]
         assert "[secret KEY]" in shown
         assert len(left) < 3
 

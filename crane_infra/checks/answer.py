@@ -16,6 +16,8 @@ from crane_infra.checks.question import Question
 from crane_infra.redact import Redactor
 
 _SHOWN = 200
+_READ = 1 << 16
+"""Bytes of a body that are looked through before its beginning is shown: the rest of a megabyte would take seconds."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Answer:
         """The answer in one line of limited length, without secrets."""
         # Redacted before it is cut: a secret cut in two would not be recognised.
         target = f" to {in_one_line(redact(self.location))}" if self.location else ""
-        body = in_one_line(redact(self.body.decode("utf-8", "replace")))
+        body = in_one_line(redact(self.body[:_READ].decode("utf-8", "replace")))
         return f"{self.status}{target} {body}" if body else f"{self.status}{target} with an empty body"
 
     @property

@@ -19,6 +19,8 @@ from crane_infra.checks.request import Route
 from crane_infra.redact import Redactor
 
 _KEPT_BYTES = 1 << 18
+_READ = 1 << 16
+"""Characters that are looked through before the end of them is shown: what was cut at their beginning is not."""
 _SHOWN = 200
 _ROUNDS = 5
 _LAST_OUTPUT_SECONDS = 1.0
@@ -54,7 +56,7 @@ async def execute(route: Route, check: CommandCheck, seconds: float) -> Attempt:
     except OSError as error:
         return Attempt(passed=False, expected=expected, came=f"none, {type(error).__name__}", is_down=True)
     text = output.decode("utf-8", "replace")
-    wrote = _end_of(redact(text))
+    wrote = _end_of(redact(text[-_READ:]))
     if code is None:
         return Attempt(passed=False, expected=expected, came=f"none in {seconds:.1f} s, it was killed{wrote}", is_down=True)
     ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

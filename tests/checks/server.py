@@ -11,6 +11,8 @@ from re import fullmatch
 from crane_infra.checks.request import Target
 
 SOON = 0.2
+ONE_TRY, LONG = 4, 60
+"""A deadline, and a first pause after which no second try fits into it."""
 
 
 @dataclass(frozen=True)

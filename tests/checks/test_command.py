@@ -16,7 +16,7 @@ from crane_infra.checks.model import CommandCheck
 from crane_infra.checks.request import Route, Target
 from crane_infra.checks.run import Passed, run_checks, select
 from crane_infra.errors import CheckError
-from tests.checks.server import Reply, Seen, Server
+from tests.checks.server import LONG, ONE_TRY, Reply, Seen, Server
 
 SECRET = "planted-value-0123456789"
 
@@ -33,7 +33,7 @@ def python(code: str, **more: object) -> CommandCheck:
 async def refusal(check: CommandCheck, **secrets: str) -> str:
     """The line with which a check failed."""
     with pytest.raises(CheckError) as caught:
-        await run_checks(target(Path(), **secrets), [check.model_copy(update={"deadline": 4})], pause=60)
+        await run_checks(target(Path(), **secrets), [check.model_copy(update={"deadline": ONE_TRY})], pause=LONG)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

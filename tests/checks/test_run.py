@@ -11,7 +11,7 @@ from crane_infra.checks.expected import Environment
 from crane_infra.checks.model import Check, SecretHeader, SignatureHeader
 from crane_infra.checks.run import Passed, Target, run_checks, select
 from crane_infra.errors import CheckError
-from tests.checks.server import SOON, Reply, Server
+from tests.checks.server import LONG, ONE_TRY, SOON, Reply, Server
 
 KEY = "relay/key+0123456789"
 
@@ -78,11 +78,11 @@ class TestPollsUntilTheDeclaredAnswerComes:
 class TestFailsAtTheDeadlineAndSaysWhatCame:
     async def test_a_status_that_never_comes(self, server: Server) -> None:
         server.script("/health", Reply(503, b"upstream\n  down"))
-        check = HEALTH.model_copy(update={"deadline": SOON})
+        check = HEALTH.model_copy(update={"deadline": ONE_TRY})
         with pytest.raises(CheckError) as caught:
-            await run_checks(server.target(), [check], pause=1)
+            await run_checks(server.target(), [check], pause=LONG)
         assert str(caught.value) == (
-            'crane-context-staging GET /health (check health): expected 200, JSON with {"status": "ok"} within 0.2 s; after 1 try the last '
+            'crane-context-staging GET /health (check health): expected 200, JSON with {"status": "ok"} within 4 s; after 1 try the last '
             "answer was 503 upstream down (status 503). Look at the logs of crane-context-staging, fix it, and deploy again."
         )
 
@@ -95,7 +95,7 @@ class TestFailsAtTheDeadlineAndSaysWhatCame:
     async def test_the_old_version_keeps_answering(self, server: Server) -> None:
         server.script("/version", reports("v1"))
         with pytest.raises(CheckError, match=r'expected 200, id = v2 within .* was 200 \{"id":"v1"\} \(id names another version\)\.'):
-            await run_checks(server.target("v2"), [VERSION.model_copy(update={"deadline": SOON})])
+            await run_checks(server.target("v2"), [VERSION.model_copy(update={"deadline": ONE_TRY})], pause=LONG)
 
     async def test_nothing_after_the_failed_check_is_asked(self, server: Server) -> None:
         server.script("/version", reports("v1"))
@@ -106,12 +106,12 @@ class TestFailsAtTheDeadlineAndSaysWhatCame:
     async def test_a_redirect_is_shown_with_its_target(self, server: Server) -> None:
         server.script("/health", Reply(302, b"", {"location": "https://login.example/?next=1"}))
         with pytest.raises(CheckError, match=r"was 302 to https://login\.example/\?next=1 with an empty body \(status 302\)"):
-            await run_checks(server.target(), [HEALTH.model_copy(update={"deadline": SOON})])
+            await run_checks(server.target(), [HEALTH.model_copy(update={"deadline": ONE_TRY})], pause=LONG)
 
     async def test_a_long_or_binary_reply_is_cut(self, server: Server) -> None:
         server.script("/health", Reply(500, b"\x1b[31m\0" + b"x" * 2_000_000))
         with pytest.raises(CheckError) as caught:
-            await run_checks(server.target(), [HEALTH.model_copy(update={"deadline": SOON})])
+            await run_checks(server.target(), [HEALTH.model_copy(update={"deadline": ONE_TRY})], pause=LONG)
         assert len(str(caught.value)) < 600
         assert str(caught.value).isprintable()
 
@@ -120,7 +120,7 @@ class TestFailsAtTheDeadlineAndSaysWhatCame:
             unused.bind(("127.0.0.1", 0))
             target = Target("crane-context", f"http://127.0.0.1:{unused.getsockname()[1]}", None, {})
             with pytest.raises(CheckError, match="the last answer was none, ConnectError: "):
-                await run_checks(target, [HEALTH.model_copy(update={"deadline": SOON})])
+                await run_checks(target, [HEALTH.model_copy(update={"deadline": ONE_TRY})], pause=LONG)
 
     async def test_a_worker_that_accepts_and_never_answers(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -157,9 +157,9 @@ class TestCarriesSecretsAndNeverShowsThem:
         """Near the end of what is shown as well: shortened first, half a key would slip through."""
         body = b"a" * 185 + f" key {KEY} and relay%2Fkey%2B0123456789".encode()
         server.script("/active", Reply(302, body, {"location": f"/login?key={KEY}"}))
-        check = Check(name="keyed", path="/active", headers={"X-Relay-Key": SecretHeader(secret="RELAY")}, deadline=SOON)
+        check = Check(name="keyed", path="/active", headers={"X-Relay-Key": SecretHeader(secret="RELAY")}, deadline=ONE_TRY)
         with pytest.raises(CheckError) as caught:
-            await run_checks(server.target(RELAY=KEY), [check])
+            await run_checks(server.target(RELAY=KEY), [check], pause=LONG)
         assert "to /login?key=[secret RELAY]" in str(caught.value)
         assert "relay" not in str(caught.value)
 

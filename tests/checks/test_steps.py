@@ -15,7 +15,7 @@ from crane_infra.checks.model import Expected, SecretHeader, Step, StepsCheck
 from crane_infra.checks.request import OVERRIDES, Route
 from crane_infra.checks.run import Passed, run_checks, select
 from crane_infra.errors import CheckError
-from tests.checks.server import Reply, Seen, Server
+from tests.checks.server import LONG, ONE_TRY, Reply, Seen, Server
 
 NOTE = StepsCheck(
     name="keeps a note",
@@ -25,9 +25,8 @@ NOTE = StepsCheck(
         Step(path="/notes/{{note}}?full=1", headers={"X-Token": "t {{token}}"}, json_includes={"id": "{{note}}", "title": "{{title}}"}),
     ),
     cleanup=(Step(method="DELETE", path="/notes/{{note}}", status=(204, 404)),),
-    deadline=4,
+    deadline=ONE_TRY,
 )
-LONG = 60  # no second try fits into the deadline
 TOKEN = "issued-token-0123456789"
 
 
@@ -105,7 +104,7 @@ class TestValuesGoFromAnswerToRequest:
     async def test_a_value_that_no_header_can_carry_is_not_sent(self, server: Server) -> None:
         server.script("/token", Reply(200, b'{"token":"two\\nlines-of-it"}'))
         check = StepsCheck(
-            name="x", steps=(Step(path="/token", take={"t": "token"}), Step(path="/x", headers={"X-T": "{{t}}"})), deadline=4
+            name="x", steps=(Step(path="/token", take={"t": "token"}), Step(path="/x", headers={"X-T": "{{t}}"})), deadline=ONE_TRY
         )
         with pytest.raises(CheckError, match=r"a value cannot be sent in the header x-t") as caught:
             await run_checks(server.target(), [check], pause=LONG)
@@ -197,7 +196,7 @@ class TestShowsNoSecret:
 
     async def test_of_the_worker(self, server: Server) -> None:
         server.script("/echo", Reply(500, b"key planted-value-0123"))
-        check = StepsCheck(name="x", steps=(Step(path="/echo", headers={"X": SecretHeader(secret="KEY")}),), deadline=4)
+        check = StepsCheck(name="x", steps=(Step(path="/echo", headers={"X": SecretHeader(secret="KEY")}),), deadline=ONE_TRY)
         with pytest.raises(CheckError, match=r"500 key \[secret KEY\]"):
             await run_checks(server.target(KEY="planted-value-0123"), [check], pause=LONG)
 
