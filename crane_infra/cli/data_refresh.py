@@ -19,7 +19,7 @@ from crane_infra.commands.seed import production_ids, require_staging
 from crane_infra.commands.stack import outputs_of, settings_and_outputs, settings_of
 from crane_infra.config.settings import Settings
 from crane_infra.data.copy import Limits
-from crane_infra.data.seeds.of_catalog import seeds_of
+from crane_infra.data.seeds.of_catalog import seeds_of, try_all_seeds
 from crane_infra.release.manifest import read_release
 from crane_infra.release.outputs import StackOutputs
 
@@ -48,13 +48,14 @@ async def _refresh(settings: Settings, outputs: StackOutputs, database: str | No
     production = outputs_of("production")
     taken = production_ids(settings, production)
     key = "" if only_plan else masking_key(settings.project)
+    seeds = seeds_of(crane, settings.workers_dir)
+    try_all_seeds(seeds, read_release(crane, settings.workers_dir))
     async with _both(settings, outputs, production, database) as ends:
         plans = await plan_refresh(crane, ends, settings.environment, taken)
         for line in [line for each in plans for line in each.lines]:
             typer.echo(line)
         if only_plan or not confirmed("Replace all rows of these databases of staging?", sure=sure):
             return
-        seeds = seeds_of(crane, settings.workers_dir, read_release(crane, settings.workers_dir))
         run = Refresh(crane, key, root() / ".crane" / "refresh", typer.echo, seeds, rows)
         for each in plans:
             typer.echo(_summary(each, sum(table.kept for table in await run.run(each))))

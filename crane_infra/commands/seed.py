@@ -8,7 +8,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours
 from crane_infra.config.settings import Settings
 from crane_infra.data.seeds.files import Seed
-from crane_infra.data.seeds.of_catalog import seeds_of
+from crane_infra.data.seeds.of_catalog import seeds_of, try_all_seeds
 from crane_infra.data.seeds.run import run_seeds
 from crane_infra.data.staging import StagingDatabase, database_ids, staging_database
 from crane_infra.errors import DataError
@@ -42,7 +42,8 @@ def production_ids(settings: Settings, production: StackOutputs) -> frozenset[st
 async def _seed(
     settings: Settings, catalog: Catalog, outputs: tuple[StackOutputs, StackOutputs], only: str | None, log: Callable[[str], None]
 ) -> list[str]:
-    seeds = seeds_of(catalog, settings.workers_dir, read_release(catalog, settings.workers_dir))
+    seeds = seeds_of(catalog, settings.workers_dir)
+    try_all_seeds(seeds, read_release(catalog, settings.workers_dir))
     taken = production_ids(settings, outputs[1])
     summaries = []
     async with managed(settings, catalog, outputs[0], only) as databases:

@@ -98,7 +98,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     calls = called_first(settings, existing)
     release = read_release(catalog, settings.workers_dir)
     require_meant(settings, release, outputs["staging"].raw)
-    seeds = seeds_of(catalog, settings.workers_dir, release) if settings.environment == "staging" else {}
+    seeds = seeds_of(catalog, settings.workers_dir) if settings.environment == "staging" else {}
     key = fingerprint_key(settings)
     secrets = fetch(source_of(settings, [secret.key for secret in catalog.secrets]), catalog.secrets)
     fingerprints = {name: fingerprint(value, key) for name, value in {**secrets, KEY_NAME: key}.items()}

@@ -38,22 +38,25 @@ class _Failure(NamedTuple):
     reason: str
 
 
-def read_seeds(folder: Path, shown_as: str, migrations: Sequence[MigrationFile]) -> tuple[Seed, ...]:
-    """Read the seeds in ``folder``, which errors call ``shown_as``, in order; ``migrations`` make the schema that they run on.
+def read_seeds(folder: Path, shown_as: str) -> tuple[Seed, ...]:
+    """Read the seeds in ``folder``, which errors call ``shown_as``, in order.
 
-    Raises MigrationError for every file that has no number, does more than write rows, or cannot run twice.
+    Raises MigrationError for every file that has no number or does more than write rows.
     """
     files = read_migrations(folder, shown_as)
     if refusal := together([*_faults(files)]):
         raise refusal
-    seeds = tuple(Seed(file.name, file.path, file.sha256, file.statements) for file in files)
+    return tuple(Seed(file.name, file.path, file.sha256, file.statements) for file in files)
+
+
+def try_seeds(seeds: Sequence[Seed], migrations: Sequence[MigrationFile]) -> None:
+    """Run each seed twice on the schema that ``migrations`` make. Raises MigrationError for every file that cannot run twice."""
     with ExitStack() as opened:
         try:
             db, schema = opened.enter_context(database_of(migrations))
         except MigrationError:
-            return seeds  # D1 has the last word on migrations: the run applies them first, and where one fails no seed runs
+            return  # D1 has the last word on migrations: the run applies them first, and where one fails no seed runs
         _try_twice(db, schema, seeds)
-    return seeds
 
 
 def _faults(files: Sequence[MigrationFile]) -> Iterator[MigrationError]:

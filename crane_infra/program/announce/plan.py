@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from crane_infra.data.seeds.of_catalog import try_all_seeds
 from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
 from crane_infra.program.announce.build_info import announce_build_info
 from crane_infra.program.announce.expected_migrations import expected_migrations
@@ -58,6 +59,7 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     announce_build_info(prepared)
     adoptions = announce_adoptions(prepared)
     statuses = announce_migrations(prepared, ledgers)
+    try_all_seeds(prepared.seeds, prepared.release)
     announce_seeds(prepared, seeds)
     migrations, others = expected_migrations(prepared, verdict), announce_deployments(prepared, deployments)
     plan = Plan(migrations, others.reuploads, announce_settings(prepared, live), others.active)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crane_infra.d1.client import D1
-from crane_infra.data.seeds.files import Seed, read_seeds
+from crane_infra.data.seeds.files import Seed, read_seeds, try_seeds
 from crane_infra.data.seeds.run import due_seeds, read_ran, run_seeds
 from crane_infra.data.staging import StagingDatabase, database_ids, staging_database
 from crane_infra.errors import DataError, MigrationError
@@ -35,7 +35,9 @@ def seeds(tmp_path: Path, files: Mapping[str, str], tables: Mapping[str, str] = 
         old.unlink()
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return read_seeds(folder, "shop/seeds", migrations)
+    read = read_seeds(folder, "shop/seeds")
+    try_seeds(read, migrations)
+    return read
 
 
 @pytest.fixture
