@@ -1,4 +1,4 @@
-"""A release as one file: exactly the modules, migrations and base schemas that its digest is computed from.
+"""A release as one file: exactly the modules, migrations and base schemas that its digest is computed from, and the seeds of staging.
 
 Production unpacks the file that staging stored, so it never deploys a rebuilt or damaged bundle. Other files beside the release, such as
 source maps or local variables, are not packed.
@@ -71,7 +71,7 @@ def _contents(release: Release, catalog: Catalog, workers_dir: Path) -> dict[str
         for name, worker in catalog.workers.items()
         for module in release.bundles[name].modules
     }
-    return modules | _schema_contents(release, catalog, workers_dir)
+    return modules | _schema_contents(release, catalog, workers_dir) | _seed_contents(catalog, workers_dir)
 
 
 def _schema_contents(release: Release, catalog: Catalog, workers_dir: Path) -> dict[str, bytes]:
@@ -87,6 +87,13 @@ def _schema_contents(release: Release, catalog: Catalog, workers_dir: Path) -> d
                 str(workers_dir / path), "changed while it was read", "Wait until the build has finished, then run this again"
             )
     return contents
+
+
+def _seed_contents(catalog: Catalog, workers_dir: Path) -> dict[str, bytes]:
+    """The seeds, which staging runs beside the release; no digest covers them."""
+    folders = [database.seeds for database in catalog.databases.values() if database.seeds is not None]
+    paths = [path for folder in folders for path in (workers_dir / folder).rglob("*.sql")]
+    return {path.relative_to(workers_dir).as_posix(): path.read_bytes() for path in paths}
 
 
 def _read(source: Path) -> dict[str, bytes]:

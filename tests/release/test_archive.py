@@ -69,6 +69,15 @@ def test_a_base_schema_is_packed_too(built: Path, tmp_path: Path) -> None:
     assert unpack(target, tmp_path / "bundles", catalog, release.digest).bases.keys() == {"crane-context-db"}
 
 
+def test_the_seeds_of_staging_go_along_and_are_no_part_of_the_digest(built: Path, tmp_path: Path) -> None:
+    before, seed = digest(built), "crane-context/seeds/0002_more.sql"
+    (built / seed).write_text("DELETE FROM smoke_writes;", encoding="utf-8")
+    pack(read_release(crane(), built), crane(), built, tmp_path / "release.tar")
+    assert unpack(tmp_path / "release.tar", tmp_path / "bundles", crane(), before).digest == before
+    assert seed in names(tmp_path / "release.tar")
+    assert (tmp_path / "bundles" / seed).read_text(encoding="utf-8") == "DELETE FROM smoke_writes;"
+
+
 def test_a_file_that_changed_since_it_was_hashed_is_refused(built: Path, tmp_path: Path) -> None:
     release = read_release(crane(), built)
     path = built / "crane-context" / "migrations" / "0001_create_sessions.sql"
