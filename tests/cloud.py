@@ -1,4 +1,4 @@
-"""A local cloud for the whole session, and helpers that create databases and workers on it."""
+"""A local cloud for all tests of a file, and helpers that create databases and workers on it."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -17,6 +17,7 @@ from tests.repository import ROOT
 from tests.world import warm
 
 CACHE = ROOT / ".crane" / "runtime"
+MANY_DATABASES, MANY_WORKERS = 15, 2
 Body = dict[str, Any]
 HELLO = "export default { fetch: () => new Response('hello') };"
 
@@ -116,17 +117,52 @@ def api_of(running: Running, token: str = "") -> Api:
     return Api(running, httpx.Client(headers={"authorization": f"Bearer {token or running.token}"}, timeout=60, trust_env=False))
 
 
+@dataclass
+class Clouds:
+    """A cloud for one file of tests after the other. One that holds much is not taken again: each start of its runtime declares all that it holds."""
+
+    factory: pytest.TempPathFactory
+    running: Running | None = None
+
+    def next(self) -> Running:
+        """The cloud of the file before, or a new one."""
+        if self.running and _holds_much(self.running):
+            self.end()
+        self.running = self.running or start(self.factory.mktemp("cloud"))
+        return self.running
+
+    def end(self) -> None:
+        """Stop the cloud."""
+        if self.running:
+            daemon.stop(self.running.folder)
+        self.running = None
+
+
+def _holds_much(running: Running) -> bool:
+    """Whether databases (5 ms of processor time a start) or workers (more) were left."""
+    api = api_of(running)
+    with api.http:
+        databases = api.call("GET", "/d1/database").json()["result_info"]["total_count"]
+        return bool(databases > MANY_DATABASES or len(api.result("GET", "/workers/scripts")) > MANY_WORKERS)
+
+
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The session's cloud."""
-    folder = tmp_path_factory.mktemp("cloud")
-    yield start(folder)
-    daemon.stop(folder)
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
+    """The clouds of the session."""
+    made = Clouds(tmp_path_factory)
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def cloud(clouds: Clouds) -> Running:
+    """The cloud that a file's tests share."""
+    return clouds.next()
 
 
 @pytest.fixture
 def api(cloud: Running) -> Iterator[Api]:
-    """Calls to the session's cloud."""
+    """Calls to the file's cloud."""
     calls = api_of(cloud)
     with calls.http:
         yield calls
@@ -136,7 +172,7 @@ def api(cloud: Running) -> Iterator[Api]:
 
 @pytest.fixture
 def faults(cloud: Running) -> Iterator[Faults]:
-    """The faults of the session's cloud, reset afterwards."""
+    """The faults of the file's cloud, reset afterwards."""
     injected = Faults(cloud)
     injected.reset()
     yield injected

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import reaper
-from tests.cloud import api, begin, cloud, faults, start_from_a_warm_python
+from tests.cloud import api, begin, cloud, clouds, faults, start_from_a_warm_python
 from tests.repository import ROOT, TESTS
 from tests.samples import make_proof, make_settings
 from tests.tiers import hold_tests_to_their_markers
 
-__all__ = ["api", "begin", "cloud", "faults", "make_proof", "make_settings"]
+__all__ = ["api", "begin", "cloud", "clouds", "faults", "make_proof", "make_settings"]
 
 settings.register_profile("crane", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("crane")

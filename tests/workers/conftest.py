@@ -58,7 +58,7 @@ class Deployed:
         return self.api.edge({"name": self.name}, path, method, headers=headers, content=body)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployed(cloud: Running) -> Iterator[dict[tuple[str, str], Deployed]]:
     """By worker and environment."""
     catalog, api = crane(), api_of(cloud)

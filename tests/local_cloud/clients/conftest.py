@@ -10,7 +10,7 @@ from tests.wrangler import Wrangler
 
 @pytest.fixture
 def wrangler(cloud: Running, tmp_path: Path) -> Wrangler:
-    """Wrangler, logged in to the session's cloud."""
+    """Wrangler, logged in to the file's cloud."""
     home = tmp_path / "home"
     home.mkdir()
     return Wrangler(cloud, home)

@@ -22,7 +22,7 @@ LOST = Drop("after-commit")
 
 @pytest.fixture
 def stack(pulumi: str, cloud: Running, faults: Faults, tmp_path: Path) -> Iterator[Stack]:
-    """A stack on the session's cloud, whose provider does not wait between attempts."""
+    """A stack on the file's cloud, whose provider does not wait between attempts."""
     with faults.behaviour(provider_pause_factor=0), Stack(tmp_path, pulumi, cloud.provider_port) as stack:
         yield stack
 
