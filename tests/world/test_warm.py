@@ -80,8 +80,8 @@ def test_another_script_gets_a_python_of_its_own(tmp_path: Path) -> None:
     assert run(warm_python(), tmp_path / "other", SHOWS).stderr.split()[0] == "False"
 
 
-def test_pip_lists_what_it_lists_otherwise() -> None:
-    words = ["-m", "pip", "list", "-v", "--format", "json"]
+@pytest.mark.parametrize("words", [["-m", "pip", "list", "-v", "--format", "json"], ["--version"]], ids=["packages", "version"])
+def test_the_language_host_is_told_what_it_is_told_otherwise(words: list[str]) -> None:
     own, forked = (
         subprocess.run([python, *words], capture_output=True, text=True, check=True).stdout for python in (sys.executable, warm_python())
     )

@@ -5,13 +5,12 @@ One story on one local cloud: each fixture goes on from the one that it names.
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests import command_line
 from tests.repository import ROOT
 from tests.world.copies import promoted_world
 from tests.world.engine import Result
@@ -60,9 +59,8 @@ class Verified:
 
 def crane_verify(world: World, stack: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run crane verify as a person does."""
-    crane = Path(sys.executable).parent / "crane"
     environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder), **variables}
-    return subprocess.run([crane, "verify", "-s", stack, *words], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    return command_line.crane("verify", "-s", stack, *words, environ=environ, cwd=ROOT)
 
 
 def verify(world: World, stack: str) -> Verified:

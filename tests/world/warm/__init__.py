@@ -13,6 +13,7 @@ the process ended. If it is killed, so is the process.
 import atexit
 import functools
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -55,9 +56,9 @@ def python(*modules: str) -> str:
     """The command of a Python that has imported these modules. It starts with the first call, and ends with this process."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     socket, command = folder / "socket", folder / "python"
-    command.write_text(
-        f'#!/bin/sh\nexec {shlex.join([sys.executable, "-IS", str(HERE / "command.py"), str(socket), sys.executable])} "$@"\n'
-    )
+    starts = shlex.join([sys.executable, "-IS", str(HERE / "command.py"), str(socket), sys.executable])
+    version = f"Python {platform.python_version()}"  # the language host asks for it twice a run
+    command.write_text(f'#!/bin/sh\n[ "$*" = --version ] && echo {version} && exit\nexec {starts} "$@"\n')
     command.chmod(0o700)
     server = subprocess.Popen(
         [sys.executable, str(HERE / "server.py"), str(socket), *modules],
