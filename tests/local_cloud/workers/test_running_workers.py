@@ -1,9 +1,12 @@
 """Deployed workers answer: requests and replies pass through whole, bindings work, and no deployment cuts off a reply."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
 from tests.cloud import HELLO, Api
+from tests.local_cloud.load import children
 from tests.local_cloud.workers.forms import says
 
 pytestmark = pytest.mark.cloud
@@ -132,7 +135,7 @@ def test_a_worker_without_a_deployment_a_closed_subdomain_and_an_unknown_script_
 
 
 def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
-    """The runtime restarts with each deployment, after waiting for replies under way."""
+    """The first request to the deployed worker starts the runtime anew, after waiting for replies under way."""
     slow = """export default { fetch() {
       const { readable, writable } = new TransformStream();
       const writer = writable.getWriter();
@@ -145,12 +148,33 @@ def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
     worker, other = api.worker(), api.worker()
     api.deploy(worker, (api.upload(worker, slow), 100))
     version = api.upload(other, HELLO)
-    with httpx.stream("GET", f"{api.running.edge_url}/{worker['name']}/", trust_env=False) as reply:
+    with ThreadPoolExecutor(1) as threads, httpx.stream("GET", f"{api.running.edge_url}/{worker['name']}/", trust_env=False) as reply:
         chunks = reply.iter_text()
         text = next(chunks)
-        versions = [{"version_id": version["id"], "percentage": 100}]
-        path = f"{api.running.api_url}/accounts/{api.running.account_id}/workers/scripts/{other['name']}/deployments"
-        with api.http.stream("POST", path, json={"strategy": "percentage", "versions": versions}) as deployed:
-            text += "".join(chunks)
-            assert deployed.status_code == 200
+        api.deploy(other, (version, 100))
+        answer = threads.submit(api.edge, other)
+        text += "".join(chunks)
+        assert answer.result().text == "hello"
     assert text == "01234"
+
+
+def test_deployments_start_the_runtime_anew_once_with_the_next_request_to_a_worker(api: Api) -> None:
+    """Queries of a database that the runtime knows do not, and nor does a version that serves already."""
+    database, workers = api.database(), [api.worker(), api.worker()]
+    api.query(database, "SELECT 1")
+    before = runtime(api)
+    for worker in workers:
+        api.deploy(worker, (api.upload(worker), 100))
+    api.query(database, "SELECT 1")
+    assert runtime(api) == before
+    assert [api.edge(worker).text for worker in workers] == ["hello", "hello"]
+    after = runtime(api)
+    assert after != before
+    api.result("DELETE", f"/workers/workers/{workers[0]['id']}")
+    assert (api.edge(workers[0]).status_code, api.edge(workers[1]).status_code) == (404, 200)
+    assert runtime(api) == after
+
+
+def runtime(api: Api) -> list[int]:
+    """The process of the runtime: the child of the child of the cloud's process. Where an upload is tried, there is another meanwhile."""
+    return sorted(pid for node in children(api.running.pid) for pid in children(node))
