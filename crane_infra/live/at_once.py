@@ -12,8 +12,7 @@ async def all_at_once(work: Iterable[Awaitable[T]]) -> list[T]:
 
     None is cut off: a call that is cancelled while it connects leaves a warning of its own behind on the terminal.
     """
-    results = await asyncio.gather(*work, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]
+    calls = [asyncio.ensure_future(call) for call in work]
+    await asyncio.gather(*calls, return_exceptions=True)
+    # A call may also return an error, as a result.
+    return [call.result() for call in calls]
