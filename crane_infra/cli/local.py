@@ -24,7 +24,7 @@ def up(port: PortOption = 0, existing: ExistingOption = False) -> None:  # noqa:
     """Start the local cloud and create a Pulumi project with both stacks for it."""
     here = _project()
     was_running = daemon.status(here.cloud) is not None
-    local = local_project.begin(here, catalog.crane(), os.environ, port=port)
+    local = local_project.begin(here, catalog.crane(), os.environ, port=port, signs=True)
     if existing:
         make_existing(here, local.account, catalog.crane(), local.environ)
     typer.echo(f"The local cloud is {'already ' if was_running else ''}running: {local.cloud.api_url}, account {local.cloud.account_id}")

@@ -37,7 +37,7 @@ class LocalProject:
         return project.secrets_of(self.project, self.environ, environment)
 
 
-def begin(
+def begin(  # noqa: PLR0913 - most are keywords
     here: Project,
     catalog: Catalog,
     inherited: Mapping[str, str],
@@ -45,11 +45,13 @@ def begin(
     port: int = 0,
     passphrases: Mapping[str, str] = NOTHING,
     in_infisical: bool = False,
+    signs: bool = False,
 ) -> LocalProject:
     """Start the project's cloud unless it runs, write the project's files, and make both stacks with generated secrets.
 
     ``inherited`` is this process's environment; what leads to a real account is left out. ``passphrases`` are by environment; without one, a
     stack uses the project's own. ``in_infisical``: the secrets are in the cloud's Infisical, not in Pulumi's configuration.
+    ``signs``: new stacks have keys, so that production takes only proofs that staging signed.
 
     Raises RehearsalError where the engine is missing or fails, LocalCloudError where the cloud does not start.
     """
@@ -60,7 +62,7 @@ def begin(
     project.write(here, cloud)
     if in_infisical:
         environ = {**environ, "INFISICAL_UNIVERSAL_AUTH_CLIENT_ID": CLIENT, "INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET": cloud.token}
-    project.make_stacks(here, catalog, environ, passphrases, Infisical(cloud) if in_infisical else None)
+    project.make_stacks(here, catalog, environ, passphrases, Infisical(cloud) if in_infisical else None, signs=signs)
     return LocalProject(here, cloud, environ)
 
 

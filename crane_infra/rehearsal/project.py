@@ -21,6 +21,7 @@ import yaml
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import ENVIRONMENTS
 from crane_infra.errors import RehearsalError
+from crane_infra.release.signature import SigningKey, new_private_key
 from local_cloud.daemon import Running, status
 from local_cloud.infisical import PROJECT as INFISICAL
 from local_cloud.infisical import Infisical
@@ -32,7 +33,9 @@ OF_DATABASES = ("name", "accept-findings", "out-of-order", "read-replication")
 OF_WORKERS = ("variables", "crons", "services", "observability", "logpush", "tags", "preview-urls")
 PLACES = {"staging": "dev:/vc/staging", "production": "prod:/vc"}
 """The folders in Infisical, where a project keeps its secrets there."""
-ENCRYPTED = ("encryptionsalt", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key")
+ENCRYPTED = ("encryptionsalt", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key", f"{PROJECT}:signing-key")
+KEPT = (*ENCRYPTED, f"{PROJECT}:proof-keys")
+"""What a stack file keeps when it is written again."""
 
 
 @dataclass(frozen=True)
@@ -105,20 +108,28 @@ def configure(project: Project, environment: str, changed: Mapping[str, Any]) ->
 def secrets_of(project: Project, environ: Mapping[str, str], environment: str) -> dict[str, str]:
     """The generated secrets of a local stack by key; raises RehearsalError where the engine fails.
 
-    Of a stack whose secrets are in Pulumi, the fingerprint key is among them.
+    Of a stack whose secrets are in Pulumi, its own keys are among them.
     """
     if f"{PROJECT}:infisical" in config(project, environment) and (running := status(project.cloud)):
         return Infisical(running).values(PLACES[environment])
     shown = json.loads(pulumi(project, environ, "config", "--stack", environment, "--show-secrets", "--json"))
-    return {**shown[f"{PROJECT}:secrets"]["objectValue"], "fingerprint-key": shown[f"{PROJECT}:fingerprint-key"]["value"]}
+    keys = {key: shown[f"{PROJECT}:{key}"]["value"] for key in ("fingerprint-key", "signing-key") if f"{PROJECT}:{key}" in shown}
+    return {**shown[f"{PROJECT}:secrets"]["objectValue"], **keys}
 
 
 def make_stacks(
-    project: Project, catalog: Catalog, environ: Mapping[str, str], passphrases: Mapping[str, str], infisical: Infisical | None = None
+    project: Project,
+    catalog: Catalog,
+    environ: Mapping[str, str],
+    passphrases: Mapping[str, str],
+    infisical: Infisical | None = None,
+    *,
+    signs: bool = False,
 ) -> None:
     """Make both stacks and give them generated secrets, unless that was done before.
 
-    ``passphrases`` are those of stacks with one of their own. With ``infisical``, the secrets are there, and the stack files say so.
+    ``passphrases`` are those of stacks with one of their own. With ``infisical``, the secrets are there, and the stack files say so. With
+    ``signs``, staging gets a key that signs its proofs, and production trusts that key alone.
     """
     if all(_has_secrets(project, environment) for environment in ENVIRONMENTS):
         return
@@ -131,6 +142,9 @@ def make_stacks(
         environment: {"fingerprint-key": key, **{f"secrets.{name}": value for name, value in stored.get(environment, {}).items()}}
         for environment in ENVIRONMENTS
     }
+    signing = SigningKey(new_private_key())
+    if signs:
+        config_of["staging"]["signing-key"] = signing.private
     with ThreadPoolExecutor() as threads:
         for made in [
             threads.submit(
@@ -139,6 +153,8 @@ def make_stacks(
             for environment in ENVIRONMENTS
         ]:
             made.result()
+    if signs:
+        configure(project, "production", {"proof-keys": [signing.public]})
     if infisical is not None:
         for environment, own in values.items():
             infisical.put(PLACES[environment], own)
@@ -223,8 +239,8 @@ def _stack_file(project: Project, environment: str, running: Running) -> dict[st
         f"{PROJECT}:databases": databases,
         f"{PROJECT}:workers": workers,
     }
-    encrypted = {key: value for key, value in (was.get("config") or {}).items() if key in ENCRYPTED}
-    return {**{key: value for key, value in was.items() if key in ENCRYPTED}, "config": {**settings, **encrypted}}
+    kept_of_before = {key: value for key, value in (was.get("config") or {}).items() if key in KEPT}
+    return {**{key: value for key, value in was.items() if key in ENCRYPTED}, "config": {**settings, **kept_of_before}}
 
 
 def _only(settings: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

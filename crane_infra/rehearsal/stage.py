@@ -91,7 +91,7 @@ class Stage:
         self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.root / "workers", self.files.folder)
-        self._local = local_project.begin(self.project, self.catalog, os.environ, in_infisical=True)
+        self._local = local_project.begin(self.project, self.catalog, os.environ, in_infisical=True, signs=True)
 
     def end(self) -> None:
         """End what the steps began, and stop the local cloud of this rehearsal, if it runs."""

@@ -31,6 +31,8 @@ def test_it_starts_and_makes_a_project_that_leads_only_to_this_machine(run: Run,
         assert config["cloudflare:baseUrl"].startswith("http://127.0.0.1:")
         assert "adopt" not in written
         assert all(set(secret) == {"secure"} for secret in config["crane-infra:secrets"].values())
+        assert ("crane-infra:signing-key" in config) is (environment == "staging")
+        assert [len(key) for key in config.get("crane-infra:proof-keys", [])] == ([44] if environment == "production" else [])
     assert (clone / ".crane" / "local").stat().st_mode & 0o077 == 0
     project = yaml.safe_load((clone / ".crane" / "local" / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert project["backend"]["url"].startswith("file://")
@@ -60,12 +62,12 @@ def test_no_committed_file_was_written(run: Run, clone: Path) -> None:
 
 
 def test_it_stops_and_a_later_start_finds_its_project_again(run: Run, clone: Path) -> None:
-    stack_file = clone / ".crane" / "local" / "Pulumi.staging.yaml"
-    before = yaml.safe_load(stack_file.read_text(encoding="utf-8"))
+    files = [clone / ".crane" / "local" / f"Pulumi.{environment}.yaml" for environment in ("staging", "production")]
+    before = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
     assert run(CRANE, "local", "down").returncode == 0
     assert run(CRANE, "local", "status").returncode == 3
     assert run(CRANE, "local", "up").returncode == 0
-    assert yaml.safe_load(stack_file.read_text(encoding="utf-8")) == before
+    assert [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files] == before
     assert run(CRANE, "local", "down").stdout == "The local cloud stopped.\n"
     assert run(CRANE, "local", "down").stdout == "The local cloud is not running.\n"
 

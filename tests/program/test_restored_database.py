@@ -32,11 +32,14 @@ class Story:
     """How each run ended, and what the command of the refusal said."""
 
     failed: Result
+    restored: str
     refused: Result
     command: str
     followed: subprocess.CompletedProcess[str]
     mended: Result
     again: Result
+    gate: subprocess.CompletedProcess[str]
+    """``crane migrations apply`` to production, which asks the gate, and has no database yet."""
 
 
 @pytest.fixture(scope="module", params=WORLDS)
@@ -55,13 +58,29 @@ def story(world: World, tmp_path_factory: pytest.TempPathFactory) -> Story:
         failed = world.up("staging")
     way_back = re.search(rf"wrangler (d1 time-travel restore {DATABASE} --bookmark=\S+)", failed.output)
     assert way_back, failed.output
-    Wrangler(world.cloud, tmp_path_factory.mktemp("wrangler"))(*shlex.split(way_back[1]))
+    restored = restore(world, tmp_path_factory, way_back[1])
     refused = world.up("staging")
     advised = re.search(r"(crane migrations apply -s staging.*?) first\.", refused.output)
     assert advised, refused.output
-    environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
-    followed = crane(*shlex.split(advised[1])[1:], environ=environ, cwd=ROOT)
-    return Story(failed, refused, advised[1], followed, world.up("staging"), world.up("staging", "--expect-no-changes"))
+    followed = command(world, *shlex.split(advised[1])[1:])
+    mended, again = world.up("staging"), world.up("staging", "--expect-no-changes")
+    return Story(failed, restored, refused, advised[1], followed, mended, again, command(world, "migrations", "apply", "-s", "production"))
+
+
+def command(world: World, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of crane."""
+    return crane(*words, environ={**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}, cwd=ROOT)
+
+
+def restore(world: World, factory: pytest.TempPathFactory, printed: str) -> str:
+    """Restore with the printed command of wrangler; where a release was proven before, with ``crane restore``, whose words come back."""
+    if not world.proofs("staging"):
+        Wrangler(world.cloud, factory.mktemp("wrangler"))(*shlex.split(printed))
+        return ""
+    bookmark = printed.partition("--bookmark=")[2]
+    ended = command(world, "restore", "-s", "staging", "-d", "crane-context-db", "--bookmark", bookmark, "--lose-writes", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 class TestADatabaseRestoredToThePrintedBookmark:
@@ -83,3 +102,13 @@ class TestADatabaseRestoredToThePrintedBookmark:
         assert world.proofs("staging")[0]["databases"]["crane-context-db"]["head"]["name"] == FILE
         assert world.answering(SCRIPT) == world.proofs("staging")[0]["workers"]["crane-context"]["version"]
         assert story.again.exit == 0, story.again.output
+
+    def test_opens_the_gate_of_production_then(self, story: Story) -> None:
+        assert "gate closed" not in story.gate.stderr
+        assert "stack production has not created it yet" in story.gate.stderr
+
+    def test_was_restored_by_a_command_that_said_what_it_took_back_and_how_all_agrees_again(self, world: World, story: Story) -> None:
+        if len(world.proofs("staging")) > 1:
+            assert f"It takes back the migrations {FILE}." in story.restored
+            assert f"The restore took back {FILE}." in story.restored
+            assert "crane migrations apply -s staging -d crane-context-db applies them again" in story.restored

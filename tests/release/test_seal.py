@@ -80,6 +80,21 @@ class TestAForgedProof:
         entries = history(make_proof, "a" * 64, key=OTHER)
         assert reason(entries) == f"the proof of release aaaaaaaaaaaa is signed with key {OTHER.id}, which production does not trust"
 
+    @pytest.mark.parametrize(
+        ("replayed", "objection"),
+        [
+            ({"account": "f" * 32}, f"is for account {'f' * 32}, not {ACCOUNT}"),
+            ({"project": "another"}, "is for project another, not crane-infra"),
+            ({"environment": "production"}, "is for environment production, not staging"),
+        ],
+    )
+    def test_is_refused_where_the_same_key_signed_it_for_somewhere_else(
+        self, make_proof: MakeProof, replayed: dict[str, str], objection: str
+    ) -> None:
+        """A true proof of another account, copied into this state."""
+        entries = extended([], make_proof(**replayed), seal=KeySealer(KEY))
+        assert reason(entries) == f"the proof of release aaaaaaaaaaaa {objection}"
+
     def test_before_a_true_one_closes_the_gate_as_well(self, make_proof: MakeProof) -> None:
         """It would hide which release is the newest."""
         entries = [as_json(make_proof(digest="f" * 64)), *history(make_proof, "a" * 64)]
@@ -101,14 +116,21 @@ class TestAChangedHistory:
         entries[1], entries[2] = entries[2], entries[1]
         assert "does not follow" in reason(entries)
 
+    def test_may_end_early_as_a_list_of_twenty_does(self, make_proof: MakeProof) -> None:
+        """What is cut off behind the release's own proof proves nothing about it."""
+        entries = history(make_proof, *[letter * 64 for letter in "bcda"])
+        assert [reason(entries[:count]) for count in range(1, 5)] == [""] * 4
+
     def test_shows_an_older_proof_that_was_put_in_front(self, entries: Entries) -> None:
         entries.insert(0, entries.pop())
         assert "does not follow" in reason(entries)
 
     def test_shows_each_part_of_a_proof_that_is_changed_or_taken_out(self, make_proof: MakeProof) -> None:
-        entries = history(make_proof, "b" * 64, "a" * 64)
+        recorded = {"script": "s", "version": "v1", "tag": "t1", "secrets": {"KEY": "0" * 16}, "crons": ["0 3 * * *"]}
+        proof = make_proof(workers={"crane-context": recorded}, fingerprint_key="1" * 16)
+        entries = extended(history(make_proof, "b" * 64), proof, seal=KeySealer(KEY))
         paths = _paths(entries[0])
-        assert len(paths) > 30
+        assert len(paths) > 35
         for path in paths:
             changed = json.loads(json.dumps(entries[0]))
             _change(changed, path)

@@ -3,6 +3,7 @@
 A client asks the live address all the while. Each broken deploy ends with the old version alone, and with one line that says why.
 """
 
+import asyncio
 import re
 import sys
 import threading
@@ -385,6 +386,24 @@ class TestAnotherDeploymentMeanwhile:
         assert f"Somebody else deployed meanwhile, which was left as it is: {made.script} serves {other['id']} at 100%" in line
         assert (await active(account, made)).shares == {other["id"]: 100}
 
+    async def test_by_another_promotion_at_once_lets_one_of_both_pass_at_most(self, account: Account, api: Api) -> None:
+        """Two runs from two state backends, which no lock keeps apart."""
+        made = release(api)
+        began, third = (await active(account, made)).id, api.upload(made.worker, code())["id"]
+        other = replace(made.candidate, version=third, target=replace(made.candidate.target, version_id=third), checks=soon())
+        with asked_all_the_while(made):
+            first, second = await asyncio.gather(
+                made.tried(account, seen=began, checks=soon()), try_candidates(account, [replace(other, seen=began)], "f" * 64, made.log)
+            )
+        outcomes = [first, *second.values()]
+        winners = [outcome for outcome in outcomes if outcome.error is None]
+        assert len(winners) <= 1
+        for outcome in outcomes:
+            assert outcome.error is None or "omebody else deployed" in str(outcome.error)
+        serving = await active(account, made)
+        assert [outcome.deployment for outcome in winners] == [serving.id] * len(winners)
+        assert serving.traffic == {made.old: 100}
+
     async def test_after_the_trial_keeps_the_traffic_where_it_is(self, account: Account, api: Api) -> None:
         made = release(api)
         passed = await made.tried(account)
@@ -392,6 +411,18 @@ class TestAnotherDeploymentMeanwhile:
         api.deploy(made.worker, ({"id": made.old}, 100))
         with pytest.raises(CraneError, match="somebody else deployed it during this run"):
             await require_unchanged(account, made.script, passed.deployment)
+
+
+class TestTooManyCalls:
+    async def test_end_the_run_before_the_candidate_joins_and_the_next_one_tries_again(
+        self, account: Account, api: Api, faults: Faults
+    ) -> None:
+        made = release(api)
+        faults.fail(ROUTE, status=429)
+        with asked_all_the_while(made):
+            assert "HTTP 429" in await made.failed(account)
+        assert (await active(account, made)).shares == {made.old: 100}
+        assert (await made.tried(account)).error is None
 
 
 class TestALostReply:

@@ -7,6 +7,7 @@ from crane_infra.config.settings import Environment
 from crane_infra.rehearsal import project
 from crane_infra.rehearsal.stage import Json, Stage
 from crane_infra.rehearsal.worker_files import WORKER
+from crane_infra.release.signature import key_id
 
 
 def deployed(stage: Stage, environment: Environment) -> str:
@@ -23,11 +24,14 @@ def deployed(stage: Stage, environment: Environment) -> str:
 
 
 def proven(stage: Stage) -> str:
-    """Update staging, and check that it proves a release that is new to it."""
+    """Update staging, and check that it proves a release that is new to it, and signs the proof with the key that production trusts."""
     before = {proof["digest"] for proof in stage.proofs("staging")}
     summary = deployed(stage, "staging")
-    stage.require(stage.proofs("staging")[0]["digest"] not in before, "staging has no new proof")
-    return summary
+    newest = stage.proofs("staging")[0]
+    stage.require(newest["digest"] not in before, "staging has no new proof")
+    (trusted,) = project.config(stage.project, "production")[f"{project.PROJECT}:proof-keys"]
+    stage.require(newest.get("seal", {}).get("key") == key_id(trusted), "staging did not sign its proof")
+    return f"{summary}, signed"
 
 
 def promoted(stage: Stage) -> str:
