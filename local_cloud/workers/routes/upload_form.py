@@ -95,10 +95,12 @@ def refuse_unemulated(body: Body) -> None:
 def new_tag(metadata: Body) -> str | None:
     """Give the tag of the last migration of Durable Object classes in an upload, None without any. Only new classes can be run here (501)."""
     migrations = metadata.get("migrations") or {}
-    steps = migrations.get("steps") or [{key: value for key, value in migrations.items() if key.endswith("_classes")}]
+    steps = migrations.get("steps") or [migrations] if isinstance(migrations, dict) else [None]
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        raise Refusal(BAD_REQUEST, _MALFORMED, "The request is malformed: migrations must be an object")
     for step in steps:
         for key in step:
-            if step[key] and key not in _NEW_CLASSES:
+            if step[key] and key.endswith("_classes") and key not in _NEW_CLASSES:
                 raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate '{key}' of a migration")
     return migrations.get("new_tag")
 

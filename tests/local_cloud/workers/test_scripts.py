@@ -79,11 +79,33 @@ def test_a_script_that_does_not_start_leaves_nothing_of_itself(api: Api) -> None
     assert api.refusal("GET", "/workers/workers/never-started") == GONE
 
 
+ROOM = "import { DurableObject } from 'cloudflare:workers'; export class Room extends DurableObject {}; export default { fetch() {} };"
+
+
+def test_new_classes_come_with_a_whole_script_whose_tag_is_shown(api: Api) -> None:
+    api.made.append("with-classes")
+    bound = {"bindings": [{"type": "durable_object_namespace", "name": "ROOM", "class_name": "Room"}]}
+    for migrations in ({"new_tag": "v1", "new_sqlite_classes": ["Room"]}, {"new_tag": "v2", "steps": [{"new_classes": ["Room"]}]}):
+        reply = send(api, "PUT", "/workers/scripts/with-classes", files(ROOM, **bound, migrations=migrations))
+        assert (reply.status_code, reply.json()["result"]["migration_tag"]) == (200, migrations["new_tag"])
+    assert "migration_tag" not in api.result("GET", "/workers/workers/with-classes")
+
+
+@pytest.mark.parametrize("key", ["renamed_classes", "deleted_classes", "transferred_classes"])
+def test_other_migrations_of_classes_are_refused_by_name(api: Api, key: str) -> None:
+    text = f"The local cloud does not emulate '{key}' of a migration"
+    for migrations in ({"new_tag": "v1", key: ["Room"]}, {"new_tag": "v1", "steps": [{key: ["Room"]}]}):
+        assert refused(api, "PUT", "/workers/scripts/no-classes", files(ROOM, migrations=migrations)) == (501, 10404, text)
+    assert refused(api, "PUT", "/workers/scripts/no-classes", files(ROOM, migrations=[1]))[:2] == (400, 10001)
+    assert api.refusal("GET", "/workers/workers/no-classes") == GONE
+
+
 @pytest.mark.parametrize("key", ["assets", "body_part", "containers", "exports", "migrations"])
 def test_what_the_local_cloud_cannot_run_is_refused_by_name(api: Api, key: str) -> None:
     text = f"The local cloud does not emulate '{key}' of an upload"
     metadata: dict[str, Any] = {key: {"any": "thing"}}
-    assert refused(api, "PUT", "/workers/scripts/not-emulated", files(HELLO, **metadata)) == (501, 10404, text)
+    if key != "migrations":
+        assert refused(api, "PUT", "/workers/scripts/not-emulated", files(HELLO, **metadata)) == (501, 10404, text)
     body = {"main_module": "index.js", "modules": modules(HELLO), key: {"any": "thing"}}
     assert api.refusal("POST", f"/workers/workers/{api.worker()['id']}/versions", body) == (501, 10404, text)
 
