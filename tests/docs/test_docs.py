@@ -26,7 +26,7 @@ from tests.repository import ROOT
 
 CHECKED = {"make", "crane", "pulumi"}
 COMMON = {"source", "eval", "export", "printf", "python3", "git", "npx"}
-LANGUAGES = {"sh", "text", "python", "sql", "yaml", "js", ""}
+LANGUAGES = {"sh", "text", "python", "sql", "yaml", "json", "js", ""}
 DECISIONS = ROOT / "docs" / "decisions"
 SETTINGS_FILE = {"environment": "staging", "project": "crane-infra", "organization": "organization", "root": "."}
 SHOWN = [words for path in DOCUMENTS for line in markdown.lines(path, "sh") for words in commands(line)]
