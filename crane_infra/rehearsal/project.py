@@ -226,6 +226,7 @@ def _stack_file(project: Project, environment: str, running: Running) -> dict[st
     workers = {
         name: {
             **_only(one, OF_WORKERS),
+            **_bindings(one, environment),
             **_adoption(was, "workers", name),
             "url": f"{running.edge_url}/{name}{suffix}",
         }
@@ -245,6 +246,16 @@ def _stack_file(project: Project, environment: str, running: Running) -> dict[st
 
 def _only(settings: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name in names}
+
+
+def _bindings(settings: Mapping[str, Any], environment: str) -> dict[str, Any]:
+    """What a worker binds here: resources with names of this machine in place of the real ones."""
+    given: Mapping[str, Any] = settings.get("bindings") or {}
+    names = {binding: f"local-{binding.lower()}-{environment}" for binding in given}
+    bound = {
+        binding: dict.fromkeys(value, names[binding]) if isinstance(value, Mapping) else names[binding] for binding, value in given.items()
+    }
+    return {"bindings": bound} if bound else {}
 
 
 def _adoption(was: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:

@@ -15,7 +15,14 @@ DATABASE = {
     "accept-findings": {"0002_drop.sql": ["contract-not-declared"]},
     "out-of-order": True,
 }
-WORKER = {"adopt": True, "url": "https://real.example", "variables": {"A": "b"}, "crons": ["* * * * *"], "replace-deployment": REAL}
+WORKER = {
+    "adopt": True,
+    "url": "https://real.example",
+    "variables": {"A": "b"},
+    "crons": ["* * * * *"],
+    "replace-deployment": REAL,
+    "bindings": {"CACHE": REAL, "STORE": {"store_id": REAL, "secret_name": REAL}},
+}
 
 
 @pytest.fixture
@@ -45,5 +52,13 @@ def test_nothing_that_names_a_real_resource_is_copied(copied: dict[str, object])
     assert REAL not in str(copied)
     assert "real.example" not in str(copied)
     assert copied["crane-infra:workers"] == {
-        "web": {"variables": {"A": "b"}, "crons": ["* * * * *"], "url": f"{RUNNING.edge_url}/web-staging"}
+        "web": {
+            "variables": {"A": "b"},
+            "crons": ["* * * * *"],
+            "bindings": {
+                "CACHE": "local-cache-staging",
+                "STORE": {"store_id": "local-store-staging", "secret_name": "local-store-staging"},
+            },
+            "url": f"{RUNNING.edge_url}/web-staging",
+        }
     }

@@ -9,7 +9,6 @@ import yaml
 
 from crane_infra.config.settings import ENVIRONMENTS, Settings
 from crane_infra.status.updates import Update
-from tests.docs import markdown
 from tests.docs.commands import commands, fault
 from tests.repository import ROOT
 from tests.workflows.expressions import holds
@@ -111,6 +110,17 @@ def test_secrets_are_those_of_an_environment_and_stand_beside_the_one_step_that_
         assert bool(has) == (where in ENVIRONMENT_OF)
         assert all(re.match(r"(exec )?(mkdir|pulumi|crane) ", step["run"]) for step in has)
     assert all("secrets" not in str({key: value for key, value in workflow.items() if key != "jobs"}) for workflow in LOADED.values())
+
+
+def test_the_page_on_secrets_names_each_job_that_reads_them_with_its_environment() -> None:
+    reading = {f"{name}.{title}" for name, title, job in JOBS if re.search(r"pulumi (preview|up) ", runs(job))}
+    listed = {
+        (f"{file}.{job}", environment.replace(stack, "${{ matrix.stack }}") if "matrix" in ENVIRONMENT_OF[f"{file}.{job}"] else environment)
+        for stack, jobs, subject in (cells for cells in markdown.rows(ROOT / "docs" / "secrets.md") if len(cells) == 3)
+        for environment in re.findall(r"repo:<owner>/<repo>:environment:([a-z-]+)", subject)
+        for job, file in re.findall(r"`(\w+)` in `(\w+)\.yml`", jobs)
+    }
+    assert listed == {(where, ENVIRONMENT_OF[where]) for where in reading}
 
 
 def test_what_a_pull_request_can_start_has_no_environment_of_production() -> None:

@@ -287,6 +287,12 @@ class TestAdoption:
 
 
 class TestAfterTheAdoption:
+    def test_crane_adopt_leaves_alone_what_belongs_to_the_stack(self, existing: Existing, adopted: Result) -> None:
+        well(adopted)
+        said = adopt(existing.world, "staging").stdout
+        assert said.count(": belongs to the stack already") == 4
+        assert "Pulumi.staging.yaml says all of this already." in said
+
     @pytest.mark.parametrize(
         ("kind", "name", "back"), [("databases", CONTEXT, "adopt: 10ca1"), ("workers", "crane-context", "adopt: true")]
     )
