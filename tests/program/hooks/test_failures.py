@@ -15,6 +15,7 @@ from crane_infra.rehearsal import project
 from tests.world.copies import fresh_world
 from tests.world.engine import Json, Result
 from tests.world.world import World, edit, edited
+from tests.written import places_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -23,6 +24,12 @@ QUERY = "POST /accounts/{a}/d1/database/{id}/query"
 UPLOAD = "POST /accounts/{a}/workers/workers/{id}/versions"
 # It says how often it ran: a statement that SQLite would take a second time.
 TALLY = {"0005_make_tally.sql": "CREATE TABLE tally (ran TEXT NOT NULL);\n", "0006_tally.sql": "INSERT INTO tally VALUES ('0006');\n"}
+MANY_WAYS = """(key) => {
+  const hex = [...new TextEncoder().encode(key)].map((byte) => byte.toString(16).padStart(2, "0"));
+  const half = key.length / 2;
+  return [hex.join(""), key, hex.join(":").toUpperCase(), key.toUpperCase(), [...key].reverse().join(""), key.slice(half) + key.slice(0, half),
+    JSON.stringify(JSON.stringify(key)), encodeURIComponent(key), btoa(key), btoa("b" + key), btoa("bb" + key), [...key].join("\\n")];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -228,8 +235,8 @@ class TestAMigrationThatFails:
 
 @pytest.fixture(scope="module")
 def bad_check(world: World, mended: Result) -> Broken:  # noqa: ARG001 - it has to come first
-    """For a while, a worker that answers a check with 500 and its key."""
-    spoilt = "return json(500, { key: env.CONTEXT_RELAY_KEY, sessions: results"
+    """For a while, a worker that answers a check with 500 and its key, written in many ways."""
+    spoilt = f"return json(500, {{ key: ({MANY_WAYS})(env.CONTEXT_RELAY_KEY), sessions: results"
     with world.impatient("staging"), edited(source(world), "return json(200, { sessions: results", spoilt):
         return broken(world)
 
@@ -295,5 +302,7 @@ class TestSecrets:
 
 
 def shown(planted: dict[str, str], text: str) -> list[str]:
-    """The names of the secrets whose values are in the text."""
-    return [name for name, value in planted.items() if value in text]
+    """The names of the secrets whose values are in the text, with the ways in which they are written there."""
+    return [
+        f"{name} {way}" for name, value in planted.items() for way in ("plain", *places_of(value, text)) if way != "plain" or value in text
+    ]
