@@ -16,6 +16,8 @@ Value = bytes | int | float | None
 SHORTEST_KEY = 16
 """Characters."""
 _FIRST_PRINTABLE = ord(" ")
+_DIGEST = 32
+"""Bytes of one HMAC-SHA256."""
 _ROUNDS = 6
 _LONGEST_PERMUTED = 256
 """Characters. A longer token is as good as never the same as another one, and large numbers are slow."""
@@ -75,7 +77,7 @@ class Masker:
     def _stretched(self, value: bytes, length: int) -> bytes:
         """So many bytes that depend on all of a value."""
         seed = self.digest(value)
-        blocks = (hmac.digest(seed, b"%d" % number, "sha256") for number in range(length // 32 + 1))
+        blocks = (hmac.digest(seed, b"%d" % number, "sha256") for number in range(length // _DIGEST + 1))
         return b"".join(blocks)[:length]
 
     def token(self, value: bytes) -> bytes:
@@ -95,8 +97,9 @@ class Masker:
         shape = b"%d %s" % (len(value), signs)
 
         def round_of(number: int, half: int, moduli: tuple[int, int]) -> int:
-            size = max(moduli).bit_length() // 8 + 16
-            return int.from_bytes(self._stretched(b"%d %d %d %d %s" % (number, half, *moduli, shape), size))
+            message = b"%d %d %d %d %s" % (number, half, *moduli, shape)
+            size = max(moduli).bit_length() // 8 + 8  # with more bits than the modulus has, its remainder is even
+            return int.from_bytes(self.digest(message) if size <= _DIGEST else self._stretched(message, size))
 
         left, right = permuted(round_of, left, right, m_left, m_right)
         return _written(left, *halves[0]) + _written(right, *halves[1])

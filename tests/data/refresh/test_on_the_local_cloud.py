@@ -172,6 +172,8 @@ async def test_broken_off_before_the_import_ran_staging_is_as_before_says_so_and
         with faults.fault(IMPORT, Drop("before-read"), nth=nth, times=5), pytest.raises(DataError, match=message):
             await shop.refresh()
         assert shop.content() == before
+    for name in ("shop.production.sqlite", "shop.sqlite", "shop.sqlite.part"):  # as a killed run leaves them
+        (shop.folder / "refresh" / name).write_bytes(b"left behind")
     plan = await shop.plan()
     assert plan.unfinished
     assert "was not completed: it left the rows of before" in plan.lines[1]
