@@ -8,7 +8,7 @@ from crane_infra.errors import SecretError
 from crane_infra.pulumi_cli import ask_for_object, ask_for_text
 
 NAME, VARIABLE = "masking-key", "CRANE_MASKING_KEY"
-_TODO = f"Run pulumi config set --secret {NAME} $(openssl rand -hex 32) -s staging, or set {VARIABLE}"
+_TODO = f"Run pulumi config set --secret {NAME} -s staging, which asks for it (openssl rand -hex 32 makes one), or set {VARIABLE}"
 
 
 def masking_key(project: str) -> str:

@@ -78,8 +78,13 @@ class Refresh:
         skip = {*left_out(plan.tables), WRANGLER, OURS, ROWS, ACCEPTED, *ON_DEMAND}
         copied = await copy_database(plan.source, copy, limits=Limits(self.most_rows), watch=Watch(self.say, pause=self.pause), skip=skip)
         self.say(f"{name}: copied {copied.rows:,} rows of production")
+        if copied.unsettled:
+            kept_changing = ", ".join(copied.unsettled)
+            self.say(
+                f"{name}: {kept_changing} kept changing, so the copy is of several moments; rows that refer to missing ones are left out"
+            )
         try:
-            run_pending(copy, plan.pending)
+            run_pending(copy, plan.pending, is_whole=not left_out(plan.tables))
             tables = scrub(copy, scrubbed, ScrubJob(name, self.catalog.databases[name].staging_rows, self.key))
         finally:
             copy.unlink(missing_ok=True)

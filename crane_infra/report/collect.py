@@ -25,7 +25,7 @@ from crane_infra.report.side import Side
 
 _MOST_OF_A_FAILURE = 40  # lines
 _SHORTEST = 8  # characters: SOME_TOKEN=true is not a secret, and redacting it would take every "true" out
-_SECRET_NAMES = ("TOKEN", "PASSPHRASE", "PASSWORD", "SECRET", "ACCESS_KEY", "API_KEY")
+_SECRET_NAMES = ("TOKEN", "PASSPHRASE", "PASSWORD", "SECRET", "ACCESS_KEY", "API_KEY", "MASKING_KEY")
 Paths = Mapping[Environment, Path | None]
 
 

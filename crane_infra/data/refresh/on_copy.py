@@ -12,11 +12,14 @@ from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.sqlite.engine import FAILURES
 
 
-def run_pending(copy: Path, files: Sequence[MigrationFile]) -> None:
-    """Run each file as one transaction. Raises DataError for one that fails on production's rows: production would refuse it as well."""
+def run_pending(copy: Path, files: Sequence[MigrationFile], *, is_whole: bool) -> None:
+    """Run each file as one transaction. ``is_whole`` False: tables came without their rows, so foreign keys cannot be required.
+
+    Raises DataError for a file that fails on production's rows: production would refuse it as well.
+    """
     with closing(apsw.Connection(str(copy))) as db:
         for file in files:
-            db.execute("PRAGMA foreign_keys = ON")
+            db.execute(f"PRAGMA foreign_keys = {'ON' if is_whole else 'OFF'}")
             db.execute("BEGIN")
             for number, statement in enumerate(file.statements, 1):
                 try:
