@@ -9,6 +9,7 @@ import yaml
 
 from crane_infra.config.settings import ENVIRONMENTS, Settings
 from crane_infra.status.updates import Update
+from tests.docs import markdown
 from tests.docs.commands import commands, fault
 from tests.repository import ROOT
 from tests.workflows.expressions import holds
