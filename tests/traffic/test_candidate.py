@@ -186,7 +186,7 @@ class TestACandidateIsAskedByEveryKindOfCheck:
         made = release(api, checks=(*CHECKS, STEPS, COMMAND))
         with asked_all_the_while(made):
             assert (await made.tried(account)).error is None
-        assert made.logged[-1] == f"worker {made.script}: candidate {made.new} passed its 4 checks 6 times in a row"
+        assert made.logged[-1] == f"worker {made.script}: candidate {made.new} passed its 4 checks 6 times"
 
     @pytest.mark.parametrize(
         ("check", "said"),
