@@ -86,7 +86,9 @@ def verdict(rows: list[Row]) -> str:
     goals, missed = [row for row in rows if row.goal], [row.what for row in rows if row.is_missed]
     if not goals:
         return "No goal belongs to these figures."
-    return f"Missed {len(missed)} of {len(goals)} goals: {'; '.join(missed)}." if missed else f"All {len(goals)} goals are reached."
+    return (
+        f"Missed {len(missed)} of {len(goals)} goals: {'; '.join(missed)}." if missed else f"Goals reached: {len(goals)} of {len(goals)}."
+    )
 
 
 if __name__ == "__main__":
