@@ -31,6 +31,8 @@ _VALUES = (
     *("dataset", "secret_name", "certificate_id", "pipeline", "namespace", "destination_address"),
 )
 """Where a binding says which resource it is; the first one that it has counts."""
+_WHERE = {"script_name": "of the worker", "jurisdiction": "in"}
+"""What makes the resource of this name another one: a class of another worker, a bucket in another jurisdiction."""
 _QUIET = {"version_metadata"}
 _TRIGGER = "workers/triggered_by"
 _PLACES = ("mode", "region", "hostname", "host")
@@ -117,12 +119,13 @@ def version_changes(live: LiveWorker, declared: DeclaredWorker) -> list[str]:
     return texts
 
 
-def readable(binding: Json) -> Binding:
-    """A binding as Cloudflare's API has it, in the form in which two are compared."""
+def readable(binding: Json, script: object = None) -> Binding:
+    """A binding as Cloudflare's API has it, in the form in which two are compared. ``script`` is the worker that has it, where that is known."""
     kind = str(binding.get("type"))
     if kind == "secret_text":
         return Binding(kind, "")
     value = next((_text(binding[key]) for key in _VALUES if binding.get(key) is not None), "")
+    value += "".join(f" {word} {binding[key]}" for key, word in _WHERE.items() if binding.get(key) not in (None, "", script))
     more = {key: str(binding[key]) for key in ("entrypoint", "environment") if binding.get(key) is not None}
     if more.get("environment") == "production":  # what Cloudflare makes of none
         del more["environment"]
@@ -134,7 +137,8 @@ def _text(value: object) -> str:
 
 
 def _bindings(live: LiveWorker) -> Bindings:
-    return {str(binding.get("name")): readable(binding) for binding in live.version.get("bindings") or ()}
+    script = live.script.settings.get("name")
+    return {str(binding.get("name")): readable(binding, script) for binding in live.version.get("bindings") or ()}
 
 
 def _version_losses(live: LiveWorker, declared: DeclaredWorker) -> Iterator[Loss]:

@@ -121,4 +121,5 @@ def _texts_in(listed: object, field: str) -> Iterator[str]:
 
 
 def _live(live: LiveWorker) -> dict[str, Any]:
-    return {str(binding.get("name")): readable(binding) for binding in live.version.get("bindings") or ()}
+    script = live.script.settings.get("name")
+    return {str(binding.get("name")): readable(binding, script) for binding in live.version.get("bindings") or ()}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crane_infra.live.account import LiveScript, LiveWorker
-from crane_infra.live.adoption import Binding, DeclaredWorker, changes, losses, version_changes
+from crane_infra.live.adoption import Binding, DeclaredWorker, changes, losses, readable, version_changes
 
 BINDINGS: list[dict[str, Any]] = [
     {"name": "DB", "type": "d1", "database_id": "id-1", "id": "id-1"},
@@ -97,6 +97,26 @@ def test_a_binding_of_any_kind_stays_where_it_is_declared_and_is_a_loss_where_no
     worker = live(bindings=[*BINDINGS, {"name": "ONE", **binding}])
     assert changes(worker, declared(ONE=(binding["type"], value))) == changes(LIVE, SAME)
     assert [loss.name for loss in losses(worker, SAME)] == ["ONE"]
+
+
+@pytest.mark.parametrize(
+    ("there", "ours", "text"),
+    [
+        ({"class_name": "Room", "script_name": "api"}, {"class_name": "Room"}, "Room of the worker api becomes Room"),
+        ({"class_name": "Room"}, {"class_name": "Room", "script_name": "api"}, "Room becomes Room of the worker api"),
+        ({"class_name": "Room", "script_name": "me"}, {"class_name": "Room"}, None),
+        ({"bucket_name": "files", "jurisdiction": "eu"}, {"bucket_name": "files"}, "files in eu becomes files"),
+        ({"bucket_name": "files", "jurisdiction": ""}, {"bucket_name": "files"}, None),
+    ],
+)
+def test_a_class_of_another_worker_or_a_bucket_elsewhere_is_another_resource(
+    there: dict[str, Any], ours: dict[str, Any], text: str | None
+) -> None:
+    kind = "r2_bucket" if "bucket_name" in there else "durable_object_namespace"
+    worker = live({"name": "me"}, bindings=[*BINDINGS, {"name": "ONE", "type": kind, **there}])
+    stack = replace(SAME, bindings={**SAME.bindings, "ONE": readable({"type": kind, **ours})})
+    named = [line for line in changes(worker, stack) if "ONE" in line]
+    assert named == ([f"the {kind} binding ONE: {text}"] if text else [])
 
 
 def test_settings_of_the_script_are_named_with_what_they_become() -> None:
