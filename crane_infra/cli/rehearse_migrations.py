@@ -12,7 +12,7 @@ from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.cli.migrations import NOT_SETTLED, DatabaseOption, JsonOption, StackOption
 from crane_infra.cli.progress import shown_on
-from crane_infra.commands.rehearse_migrations import Wish
+from crane_infra.commands.rehearse_migrations import Wish, proof_of
 from crane_infra.commands.rehearse_migrations import rehearse as try_on_copies
 from crane_infra.commands.stack import settings_and_outputs
 from crane_infra.data.copy import Limits
@@ -25,6 +25,7 @@ KeysOption = Annotated[
 RowsOption = Annotated[int, typer.Option("--rows", help="The most rows that may be read of each database.")]
 KeepOption = Annotated[Path | None, typer.Option("--keep", help="A folder that keeps the copies. They hold the rows of the stack.")]
 SummaryOption = Annotated[Path | None, typer.Option("--summary", help="Also append the result as Markdown to this file.")]
+OutputsOption = Annotated[Path | None, typer.Option("--outputs", help="Append rehearsed=… to this file, for require-rehearsal.")]
 
 
 def rehearse(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -35,6 +36,7 @@ def rehearse(  # noqa: PLR0913, PLR0917 - the options of a command
     rows: RowsOption = Limits.rows,
     keep: KeepOption = None,
     summary: SummaryOption = None,
+    outputs_file: OutputsOption = None,
 ) -> None:
     """Try the pending migrations on a copy of the stack's rows; nothing is written at Cloudflare.
 
@@ -52,6 +54,11 @@ def rehearse(  # noqa: PLR0913, PLR0917 - the options of a command
     if summary:
         with summary.open("a", encoding="utf-8") as file:
             file.write(trials_markdown(stack, trials) + "\n")
+    if stack == "production" and database is None and (proof := proof_of(settings, catalog.crane(), outputs, trials)):
+        say(f"Rehearsed: {proof}")
+        if outputs_file:
+            with outputs_file.open("a", encoding="utf-8") as file:
+                file.write(f"rehearsed={proof}\n")
     if not all(trial.passes for trial in trials):
         raise typer.Exit(NOT_SETTLED)
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from crane_infra.commands.databases import managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
+from crane_infra.live.heads import ledger_heads
 from crane_infra.live.promotion import require_open
 from crane_infra.migrations.apply import migrate
 from crane_infra.release.freeze import Freeze, with_freeze
 from crane_infra.release.gate import verdict_for
 from crane_infra.release.manifest import read_release
 from crane_infra.release.outputs import StackOutputs
+from crane_infra.release.rehearsed import rehearsal_proof, with_rehearsal
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ async def require_proven(
     """
     files = read_release(catalog, settings.workers_dir)
     verdict = with_freeze(verdict_for(settings, files, staging.raw, production.raw), freeze, settings.override_freeze)
+    if settings.require_rehearsal and not settings.rollback_to and verdict.is_open:
+        expected = rehearsal_proof(files.digest, await ledger_heads(settings, production))
+        verdict = with_rehearsal(verdict, settings.rehearsed, expected)
     if verdict.note:
         log(f"{verdict.note}.")
     for twin in await require_open(settings, verdict):

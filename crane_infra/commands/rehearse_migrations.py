@@ -1,7 +1,7 @@
 """Tries the pending migrations of a stack on copies of its databases. It only reads at Cloudflare."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +11,12 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.data.copy import Limits, Progress, Watch, copy_database
 from crane_infra.data.trial import Attempt, Trial, try_migrations
+from crane_infra.errors import LiveError
+from crane_infra.live.heads import ledger_heads
 from crane_infra.migrations.status import status_of
+from crane_infra.release.manifest import read_release
 from crane_infra.release.outputs import StackOutputs
+from crane_infra.release.rehearsed import rehearsal_proof
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,21 @@ def rehearse(
         return trials
 
     return asyncio.run(each())
+
+
+def proof_of(settings: Settings, catalog: Catalog, outputs: StackOutputs, trials: Sequence[Trial]) -> str | None:
+    """What an update of production asks for with ``require-rehearsal``; None unless all databases were looked at and all trials passed.
+
+    Raises LiveError where a ledger is another one than it was when the rehearsal began, else as ``ledger_heads`` does.
+    """
+    heads = asyncio.run(ledger_heads(settings, outputs))
+    tried = {trial.database: trial.head for trial in trials}
+    if not all(trial.passes for trial in trials) or not heads.keys() <= tried.keys():
+        return None
+    for name, head in heads.items():
+        if tried[name] != head:
+            raise LiveError(f"database {name}", "its ledger changed during the rehearsal", "Run the rehearsal again")
+    return rehearsal_proof(read_release(catalog, settings.workers_dir).digest, heads)
 
 
 async def _rehearse(database: ManagedDatabase, wish: Wish, watch: Watch) -> Trial:

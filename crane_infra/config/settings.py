@@ -135,6 +135,10 @@ class Settings(Frozen):
     """The digest, or its beginning, of the older proven release that these files are. Databases may be ahead of it."""
     override_freeze: str | None = None
     """The freeze of production that a run may pass, by the time that the refusal shows. Another freeze closes the gate again."""
+    require_rehearsal: bool = False
+    """Whether production takes only a release that was rehearsed on its rows as they are."""
+    rehearsed: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """What a passed rehearsal printed, for the next update."""
     proof_max_age_days: Annotated[int, Field(gt=0, le=3650)] | None = None
     proof_keys: tuple[PublicKey, ...] = ()
     """The public keys of staging: production takes only releases whose proofs one of them signed. Without any, proofs need no signature."""

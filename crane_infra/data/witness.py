@@ -161,7 +161,7 @@ class Witness:
             plan = [str(row[-1]) for row in self._db.execute(f"EXPLAIN QUERY PLAN {runnable(sql)}", can_cache=False)]
         except FAILURES:
             return ()
-        return tuple((step, self._rows_of(step.split()[1])) for step in plan if step.startswith("SCAN ") and "CONSTANT" not in step)
+        return tuple((step, self._rows_of(step.split()[1])) for step in plan if _reads_a_table(step))
 
     def _rows_of(self, table: str) -> int | None:
         """The rows of a table; None for an alias."""
@@ -212,6 +212,11 @@ class Witness:
             existed = {name.lower() for kind, name in self._objects if kind == "table"}
             if new not in existed and (origin := self._renamed.pop(old, old)) in existed:
                 self._renamed[new] = origin
+
+
+def _reads_a_table(step: str) -> bool:
+    """Whether a step of a query plan reads a whole table, and not rows that stand in the statement."""
+    return step.startswith("SCAN ") and not step.endswith(("CONSTANT ROW", "VALUES CLAUSE"))
 
 
 def _with_overwritten(change: TableChange, overwritten: int) -> TableChange:

@@ -75,6 +75,16 @@ def pending_for_wrangler(world: World, tmp_path: Path) -> str:
     return Wrangler(world.cloud, tmp_path)("d1", "migrations", "list", "DB", "--remote", cwd=tmp_path).stdout
 
 
+def test_a_rehearsal_says_what_pending_files_do_to_the_rows_and_applies_nothing(world: World, tmp_path: Path) -> None:
+    assert "nothing is pending, so nothing was tried" in crane(world, "rehearse").stdout
+    new_file(world, "notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY);\nINSERT INTO notes VALUES (1), (2);\n")
+    output = crane(world, "rehearse", "-d", DATABASE, "--summary", str(tmp_path / "summary.md"))
+    assert (output.returncode, output.stderr) == (0, "")
+    assert "    notes: is new, with 2 rows\n  foreign keys and integrity: sound" in output.stdout
+    assert "| `crane-context-db` | `0005_notes.sql` | `notes` | none | 2 | 2 | 0 | 0 | 0 |" in (tmp_path / "summary.md").read_text()
+    assert "; 1 pending" in crane(world, "status", "-d", DATABASE).stdout
+
+
 def test_all_is_settled_after_an_update_and_wrangler_agrees(world: World, tmp_path: Path) -> None:
     output = crane(world, "status")
     assert (output.returncode, output.stdout.count("; 0 pending")) == (0, 2), output.stderr

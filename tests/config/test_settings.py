@@ -11,7 +11,7 @@ from tests.samples import ACCOUNT, as_pulumi, config, known
 
 MakeSettings = Callable[..., Settings]
 KNOWN_KEYS = (
-    "Known names: account-id, candidate-rounds, check-deadline-seconds, databases, environment-only, fingerprint-key, hook-deadline-minutes, infisical, infisical-client-id, infisical-client-secret, masking-key, override-freeze, proof-keys, proof-max-age-days, rollback-to, rollout, secret-source, "
+    "Known names: account-id, candidate-rounds, check-deadline-seconds, databases, environment-only, fingerprint-key, hook-deadline-minutes, infisical, infisical-client-id, infisical-client-secret, masking-key, override-freeze, proof-keys, proof-max-age-days, rehearsed, require-rehearsal, rollback-to, rollout, secret-source, "
     "secrets, shared-secrets, signing-key, workers, workers-dir, workers-subdomain"
 ).replace("environment-only, ", "")
 

@@ -1,6 +1,9 @@
 """A copy of a database at Cloudflare: with a token that may only read, through a network that fails, and equal to the last byte."""
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import apsw
 import pytest
@@ -8,12 +11,17 @@ import stamina
 from cloudflare import AsyncCloudflare
 from pydantic import SecretStr
 
+from crane_infra.commands import rehearse_migrations
 from crane_infra.commands.backup import BackupWish, RestoreWish, Talk, back_up, restore_into_new, restore_into_stack
-from crane_infra.commands.rehearse_migrations import Wish, rehearse
+from crane_infra.commands.rehearse_migrations import Wish, proof_of, rehearse
+from crane_infra.config.settings import DatabaseSettings
 from crane_infra.d1.client import D1
 from crane_infra.data.backup.stores import store_at
 from crane_infra.data.copy import Copied, Watch, copy_database
+from crane_infra.data.trial import Trial
 from crane_infra.errors import DataError, LiveError
+from crane_infra.live.heads import ledger_heads
+from crane_infra.release.rehearsed import rehearsal_proof
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop, Error
 from local_cloud.tokens import Permission
@@ -116,3 +124,20 @@ def test_a_backup_comes_back_into_a_new_database_and_into_the_one_it_is_of(api: 
         [{"a": "one; 'two'", "b": "1"}, {"a": "two", "b": "9007199254740993"}]
     ]
     assert any(line.startswith("To return: crane restore -s production -d db --bookmark ") for line in said)
+
+
+def test_a_rehearsal_that_passes_opens_production_until_its_ledger_changes(api: Api, tmp_path: Path) -> None:
+    production = Production(api, tmp_path)
+    production.release({"one": "a"}, {"db": FIRST})
+    adopted = DatabaseSettings(name="db", adopt=production.databases["db"])
+    settings = production.settings.model_copy(update={"databases": {"db": adopted}})
+    trial = Trial("db", None, asyncio.run(ledger_heads(settings, production.outputs))["db"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rehearse_migrations, "read_release", lambda *_: SimpleNamespace(digest="a" * 64))
+        proof = proof_of(settings, production.catalog, production.outputs, [trial])
+        assert proof == rehearsal_proof("a" * 64, {"db": trial.head})
+        assert proof_of(settings, production.catalog, production.outputs, []) is None
+        assert proof_of(settings, production.catalog, production.outputs, [replace(trial, refusal=("it fails",))]) is None
+        production.release({"one": "b"}, {"db": {**FIRST, "0002_u.sql": "CREATE TABLE u (x TEXT);\n"}})
+        with pytest.raises(LiveError, match="its ledger changed during the rehearsal"):
+            proof_of(settings, production.catalog, production.outputs, [trial])

@@ -160,7 +160,12 @@ def test_the_settings_page_names_the_defaults_that_the_program_has() -> None:
         cell = defaults.get(name.replace("_", "-"))
         if cell is None or field.default in (None, ()):
             continue
-        assert (cell == "none, must be set" or "CLOUDFLARE" in cell) if field.is_required() else cell == f"`{field.default}`"
+        assert (cell == "none, must be set" or "CLOUDFLARE" in cell) if field.is_required() else cell == f"`{_shown(field.default)}`"
+
+
+def _shown(default: object) -> str:
+    """A default as a stack file has it."""
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 # What is quoted

@@ -6,6 +6,7 @@ import pulumi
 
 from crane_infra.config.settings import Settings
 from crane_infra.errors import WOULD_REFUSE, SettingsError
+from crane_infra.live.heads import ledger_heads
 from crane_infra.live.promotion import require_open, with_clocks
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking
@@ -13,6 +14,7 @@ from crane_infra.program.preparation import Prepared
 from crane_infra.pulumi_cli import tags_of
 from crane_infra.release.freeze import Freeze, read_freeze, with_freeze
 from crane_infra.release.gate import Verdict, verdict_for
+from crane_infra.release.rehearsed import rehearsal_proof, with_rehearsal, with_rehearsal_to_come
 
 _PAUSES = (0.1, 0.3, 1.0)  # seconds
 
@@ -22,7 +24,7 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
 
     A preview logs the verdict and goes on, so that pull requests show a diff. An update raises GateError where the gate is closed or, for
     the newest release, where staging has changed since its proof. A release that is older than the one that production runs needs rollback-to.
-    A freeze closes the gate for every release.
+    A freeze closes the gate for every release, and require-rehearsal for one that was not rehearsed on production as it is.
     """
     if prepared.settings.environment != "production":
         return None
@@ -30,6 +32,7 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
     verdict = verdict_for(prepared.settings, prepared.release, staging.raw if staging.exists else None, prepared.last.raw)
     if verdict.is_open:
         verdict = with_freeze(verdict, _freeze(prepared.settings), prepared.settings.override_freeze)
+    verdict = _with_rehearsal(prepared, verdict)
     twins: list[str] = []
     if not pulumi.runtime.is_dry_run():
         twins = blocking(require_open(prepared.settings, verdict))
@@ -55,6 +58,17 @@ def require_not_frozen(settings: Settings, verdict: Verdict) -> None:
     frozen = with_freeze(verdict, freeze, settings.override_freeze)
     if not frozen.is_open:
         raise frozen.error()
+
+
+def _with_rehearsal(prepared: Prepared, verdict: Verdict) -> Verdict:
+    """A rollback has nothing to rehearse; a preview comes before the rehearsal, and says that it is to come."""
+    settings = prepared.settings
+    if not settings.require_rehearsal or settings.rollback_to or not verdict.is_open:
+        return verdict
+    if pulumi.runtime.is_dry_run() and settings.rehearsed is None:
+        return with_rehearsal_to_come(verdict)
+    expected = rehearsal_proof(prepared.release.digest, blocking(ledger_heads(settings, prepared.last)))
+    return with_rehearsal(verdict, settings.rehearsed, expected)
 
 
 def _freeze(settings: Settings) -> Freeze | None:

@@ -9,6 +9,7 @@ import pytest
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import GateError
+from crane_infra.migrations.ledger import LedgerHead
 from crane_infra.program.announce import gate
 from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.preparation import Prepared
@@ -17,6 +18,7 @@ from crane_infra.release.freeze import TAG, Freeze
 from crane_infra.release.manifest import Release
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.proof import Proof, as_json
+from crane_infra.release.rehearsed import rehearsal_proof
 
 MakeSettings = Callable[..., Settings]
 MakeProof = Callable[..., Proof]
@@ -113,3 +115,21 @@ def test_a_frozen_production_closes_the_gate_for_what_staging_has_proven(
     assert refusal(prepared(make_settings("production"), proof, of=proof)).startswith(frozen)
     passing = make_settings("production", override_freeze="2026-11-28T21:40:00Z")
     assert passed(prepared(passing, proof, of=proof)) == (proof, True)
+
+
+def test_a_production_that_demands_a_rehearsal_takes_only_what_was_rehearsed_on_it_as_it_is(
+    make_settings: MakeSettings, make_proof: MakeProof, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = LedgerHead("0001_a.sql", 1, "d1")
+
+    async def heads(*_: object) -> dict[str, LedgerHead]:
+        return {"db": head}
+
+    monkeypatch.setattr(gate, "ledger_heads", heads)
+    proof = make_proof(proven_at=now, **EMPTY)
+    demanding = make_settings("production", require_rehearsal="true")
+    assert "this release was not rehearsed on production's rows" in refusal(prepared(demanding, proof, of=proof))
+    rehearsed = demanding.model_copy(update={"rehearsed": rehearsal_proof(proof.digest, {"db": head})})
+    assert passed(prepared(rehearsed, proof, of=proof)) == (proof, True)
+    earlier = demanding.model_copy(update={"rehearsed": rehearsal_proof(proof.digest, {})})
+    assert "is of another release, or of production before its last migration" in refusal(prepared(earlier, proof, of=proof))
