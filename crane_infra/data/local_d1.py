@@ -15,7 +15,7 @@ from crane_infra.d1.errors import RolledBackError
 from crane_infra.data.source import LocalSource
 from crane_infra.migrations.files.split import is_transaction, split_statements
 from crane_infra.migrations.files.tokens import code
-from crane_infra.migrations.requests import loss_in
+from crane_infra.migrations.requests import claims_in, loss_in
 from crane_infra.migrations.sqlite.d1 import LIMITS, LONGEST_VALUE, Refusal, limit_exceeded, refusal_at_run
 from crane_infra.migrations.sqlite.engine import FAILURES, split_limit, target_of
 from crane_infra.migrations.sqlite.events import Event, watched_as_d1
@@ -58,7 +58,12 @@ class LocalD1(LocalSource):
             db.config(switch, value)
 
     async def write(self, statements: Sequence[BoundStatement]) -> list[Result]:
-        """Run the statements as one transaction. Raises RolledBackError where one fails, as D1 would."""
+        """Run the statements as one transaction. Raises RolledBackError where one fails, as D1 would.
+
+        A request of several files is given up at once: the run then sends them one by one, and each has its own report.
+        """
+        if claims_in(statements) > 1:
+            raise RolledBackError(f"copy of {self.name}", "a copy takes one file at a time", "Send them one by one")
         self._observer.request(statements)
         self.db.execute("PRAGMA legacy_alter_table = OFF").fetchall()
         self.db.execute("BEGIN IMMEDIATE")

@@ -16,6 +16,7 @@ from crane_infra.migrations.lint.row_counts import Counted
 from crane_infra.migrations.own_tables import ACCEPTED, CREATE, CREATE_EDITS, EDITS, OURS, ROWS, WRANGLER
 
 LOST = "crane: lost"
+_CLAIM = f'INSERT INTO {OURS} (name, sha256, origin, token, "release", bookmark, started_at)'
 _LOSS = re.compile(re.escape(LOST) + r" (?P<lost>\d+ of \d+ rows of .+?)\|")
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
@@ -84,6 +85,11 @@ def baseline_request(files: Sequence[MigrationFile], token: str, release: str) -
     return [statement for pair in both for statement in pair]
 
 
+def claims_in(request: Sequence[BoundStatement]) -> int:
+    """How many files a request applies: each begins with the statement that claims it."""
+    return sum(statement.sql.startswith(_CLAIM) for statement in request)
+
+
 def as_file(request: Sequence[BoundStatement]) -> str:
     """Turn a request into one SQL file for D1's import, where no value can be bound."""
     return "".join(f"{_ended(_inlined(statement))}\n" for statement in request)
@@ -108,7 +114,7 @@ def _counted(file: MigrationFile, counts: Sequence[Counted]) -> Iterator[tuple[i
 
 
 def _claim(file: MigrationFile, origin: Origin, recorded: tuple[str, str, str], listed: int) -> BoundStatement:
-    claim = f"""INSERT INTO {OURS} (name, sha256, origin, token, "release", bookmark, started_at)
+    claim = f"""{_CLAIM}
     SELECT CASE WHEN (SELECT COUNT(*) FROM {WRANGLER}) = {int(listed)} THEN ? END, ?, '{origin}', ?, ?, ?, {_NOW}"""  # noqa: S608
     return BoundStatement(claim, (file.name, file.sha256, *recorded))
 

@@ -11,6 +11,7 @@ from crane_infra.data.copy import copy_database
 from crane_infra.data.trial import Attempt, Trial, try_migrations
 from crane_infra.data.trial_text import trial_as_json, trial_lines
 from crane_infra.migrations.files.read import SchemaFiles, read_migrations
+from crane_infra.migrations.lint.finding import RULES
 from crane_infra.migrations.own_tables import CREATE
 from crane_infra.migrations.requests import baseline_request
 from crane_infra.report.trials import trials_markdown
@@ -157,6 +158,23 @@ class TestWhatIsCounted:
         changes = [(change.table, change.before, change.after, change.added, change.deleted) for change in trial.files[0].tables]
         assert changes == [("junk", 1, None, 0, 1), ("log", 3, 2, 1, 2)]
         assert trial.files[0].gone == ("table junk",)
+
+
+async def test_files_that_an_update_sends_together_have_a_report_each(tmp_path: Path) -> None:
+    unique = "-- crane: contract\nCREATE UNIQUE INDEX by_mail ON users (mail);"
+    files = (
+        "CREATE TABLE one (a);",
+        "ALTER TABLE plans ADD COLUMN x;\nCREATE INDEX by_price ON plans (price);",
+        unique,
+        "CREATE TABLE two (a);",
+    )
+    trial = await tried(tmp_path, *files, accepted={"0004_change.sql": list(RULES)})
+    assert [(report.name, len(report.statements), report.failure) for report in trial.files] == [
+        ("0002_change.sql", 1, ""),
+        ("0003_change.sql", 2, ""),
+        ("0004_change.sql", 0, "UNIQUE constraint failed: users.mail"),
+    ]
+    assert [one.rows for one in trial.files[-1].violations] == [2]
 
 
 async def test_each_data_statement_tells_what_it_scans_and_how_long_it_takes(tmp_path: Path) -> None:
