@@ -86,7 +86,7 @@ def try_backup(stack: StackOption, place: FromOption, database: DatabaseOption =
     store, settings = store_at(place, os.environ), settings_of(stack, root())
     for name in [database] if database else list(catalog.crane().databases):
         with tempfile.TemporaryDirectory(prefix="crane-") as folder:
-            running = daemon.start(Path(folder))
+            running = daemon.start(Path(folder), runtime_cache=root() / ".crane" / "runtime")
             local = {"api_url": running.api_url, "api_token": SecretStr(running.token), "account_id": running.account_id}
             try:
                 talk = Talk(typer.echo)

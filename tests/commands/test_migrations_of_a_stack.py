@@ -85,6 +85,21 @@ def test_a_rehearsal_says_what_pending_files_do_to_the_rows_and_applies_nothing(
     assert "; 1 pending" in crane(world, "status", "-d", DATABASE).stdout
 
 
+def test_a_backup_of_a_stack_is_restored_into_a_local_cloud_and_compared(world: World, tmp_path: Path) -> None:
+    environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
+
+    def data(*words: str) -> subprocess.CompletedProcess[str]:
+        return command_line.crane("data", *words, "-s", "staging", "-d", DATABASE, environ=environ, cwd=ROOT)
+
+    output = data("backup", "--to", str(tmp_path), "--keep", "1")
+    assert (output.returncode, output.stderr) == (0, "")
+    (backup,) = tmp_path.iterdir()
+    assert f"in {backup.name} (" in output.stdout
+    output = data("test-backup", "--from", str(tmp_path))
+    assert (output.returncode, output.stderr) == (0, "")
+    assert f"{DATABASE}-restored: every row was compared with the backup, and all are equal" in output.stdout
+
+
 def test_all_is_settled_after_an_update_and_wrangler_agrees(world: World, tmp_path: Path) -> None:
     output = crane(world, "status")
     assert (output.returncode, output.stdout.count("; 0 pending")) == (0, 2), output.stderr
