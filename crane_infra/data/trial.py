@@ -67,8 +67,10 @@ async def try_migrations(copied: Copied, attempt: Attempt) -> Trial:
     Raises ApiError where the copy cannot be read as a database with a ledger.
     """
     work, was = (copied.path.with_name(f"{copied.path.name}.{suffix}") for suffix in ("trial", "was"))
-    await asyncio.to_thread(shutil.copyfile, copied.path, work)
+    for path in (work, was):
+        path.touch(mode=0o600)
     try:
+        await asyncio.to_thread(shutil.copyfile, copied.path, work)
         with closing(apsw.Connection(str(work), flags=_FLAGS)) as db:
             return await _try(db, was, copied, attempt)
     finally:
