@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from crane_infra.migrations.files.tokens import quoted
 from crane_infra.migrations.lint.lineage import Lineage, lineages, parents_of
-from crane_infra.migrations.sqlite.effects import FileTrace
+from crane_infra.migrations.sqlite.effects import FileTrace, TracedStatement
+from crane_infra.migrations.sqlite.tables import Table
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,17 @@ def _has_column(trace: FileTrace, span: Span, column: str) -> bool:
 def _cleared(lineage: Lineage) -> Iterator[str]:
     """The columns that ON DELETE SET NULL or SET DEFAULT would clear, if they still exist at the end."""
     trace, table = lineage.trace, lineage.trace.start[lineage.name]
-    parents = frozenset[str]().union(*(parents_of(statement.effect) for statement in trace.statements))
-    for reference in table.references:
+    cleared = dict.fromkeys(key for statement in trace.statements for key in _cleared_by(lineage, table, statement))
+    yield from (table.columns[key].name for key in cleared if key in trace.end[lineage.end].columns and key in table.columns)
+
+
+def _cleared_by(lineage: Lineage, table: Table, statement: TracedStatement) -> Iterator[str]:
+    """The columns that a statement would clear, by the references that the table has at the start and before it: a parent may have a new name."""
+    now = statement.effect.before.get(lineage.names_around(statement.number)[0], table)
+    parents = parents_of(statement.effect)
+    for reference in dict.fromkeys((*table.references, *now.references)):
         if reference.table in parents and reference.on_delete in {"SET NULL", "SET DEFAULT"}:
-            for key in reference.columns:
-                if key in trace.end[lineage.end].columns and key in table.columns:
-                    yield table.columns[key].name
+            yield from reference.columns
 
 
 def _overwritten(trace: FileTrace) -> Iterator[Counted]:

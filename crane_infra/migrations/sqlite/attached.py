@@ -12,6 +12,7 @@ from crane_infra.migrations.sqlite.engine import rows
 _ATTACHED = (
     "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? COLLATE NOCASE AND type IN ('index', 'trigger') AND sql IS NOT NULL"
 )
+_TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,8 @@ class AttachedObjects:
 
     @property
     def triggers(self) -> dict[str, str]:
-        """The text of each trigger by its name in lower case."""
-        now = (attached for of_table in self._now.values() for attached in of_table.values())
-        return {attached.name.lower(): attached.sql for attached in now if attached.kind == "trigger"}
+        """The text of each trigger by its name in lower case, as it is now: a table that is renamed changes those of other tables too."""
+        return {name.lower(): sql for name, sql in rows(self._db, _TRIGGERS)}
 
     def read_again(self, tables: Iterable[str]) -> Exchange:
         """Read the triggers and indexes of tables and views that a statement may have changed, and return what is new and what is gone."""

@@ -50,6 +50,7 @@ def judged(made: tuple[str, ...], *statements: str) -> Examined:
         ((), (*REBUILD, ADD), "1 of 3 rows of marks"),
         ((), (*REBUILD[:2], "INSERT INTO made (note) VALUES ('n')", *REBUILD[2:]), "1 of 3 rows of marks"),
         (CHILD, ("UPDATE OR REPLACE books SET title = 'a' WHERE id = 2", "INSERT INTO parts VALUES (3, 2)"), "1 of 2 rows of parts.book"),
+        (CHILD, ("ALTER TABLE books RENAME TO works", "UPDATE OR REPLACE works SET title = 'a' WHERE id = 2"), "1 of 2 rows of parts.book"),
     ],
 )
 def test_rows_that_a_file_adds_do_not_hide_those_it_loses(more: tuple[str, ...], statements: tuple[str, ...], lost: str) -> None:
@@ -90,6 +91,13 @@ def test_a_trigger_that_deletes_and_adds_in_one_statement_is_stopped() -> None:
 def test_rows_that_a_trigger_replaces_are_told(trigger: str, statement: str) -> None:
     told = [finding.what for finding in judged((*TABLES, trigger), statement).findings if "sets off a trigger" in finding.what]
     assert told == ["it sets off a trigger, and REPLACE in it deletes each row of marks that has the same key or unique value"]
+
+
+def test_they_are_told_by_the_new_name_once_their_table_is_renamed() -> None:
+    """A rename changes the text of triggers of other tables too."""
+    examined = judged((*TABLES, AGAIN), "ALTER TABLE marks RENAME TO notes", "UPDATE books SET title = 'z' WHERE id = 1")
+    assert ("overwrites-rows", 2) in errors(examined.findings)
+    assert any("deletes each row of notes" in finding.what for finding in examined.findings)
 
 
 @pytest.mark.parametrize(
