@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from crane_infra.rehearsal.project import configure
+from crane_infra.traffic.series import ENOUGH
 from local_cloud.faults.model import Hold
 from tests.repository import ROOT
 from tests.world.copies import proven_world
@@ -84,12 +86,13 @@ class Changed:
 
 @pytest.fixture(scope="module")
 def changed(world: World, unchanged: Unchanged) -> Changed:
-    """One worker is changed, a column is added, and a seed writes something else."""
+    """One worker is changed, a column is added, and a seed writes something else; candidates pass as they do without a setting."""
     assert unchanged.up.exit == 0
     code = world.workers / "crane-context" / "dist" / "index.js"
     code.write_text(f"{code.read_text(encoding='utf-8')}// changed\n", encoding="utf-8")
     migration = world.workers / "crane-context" / "migrations" / "0005_add_note_to_sessions.sql"
     migration.write_text("-- crane: expand\nALTER TABLE sessions ADD COLUMN note TEXT;\n", encoding="utf-8")
+    configure(world.project, "staging", {"candidate-rounds": ENOUGH})
     edit(world.workers / "crane-context" / "seeds" / "0001_a_row_to_begin_with.sql", "2026-01-01", "2026-02-02")
     preview = world.engine.run("preview", "--stack", "staging")
     diff = world.engine.run("preview", "--stack", "staging", "--diff")

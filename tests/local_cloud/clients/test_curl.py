@@ -56,7 +56,7 @@ def test_a_success_has_the_whole_envelope(curl: Curl, api: Api) -> None:
         ("GET", "/workers/scripts/nobody/deployments", None, (404, 10007, "This Worker does not exist on your account.")),
         ("GET", "/workers/workers/nobody", None, (404, 10007, "This Worker does not exist on your account.")),
         ("PUT", "/workers/scripts/nobody/schedules", [], (404, 10007, "This Worker does not exist on your account.")),
-        ("GET", "/queues", None, (501, 10404, "The local cloud does not emulate GET /accounts/10ca10ca10ca10ca10ca10ca10ca10ca/queues")),
+        ("GET", "/stream", None, (501, 10404, "The local cloud does not emulate GET /accounts/10ca10ca10ca10ca10ca10ca10ca10ca/stream")),
     ],
 )
 def test_a_refusal_has_a_status_a_code_and_a_message(
