@@ -115,6 +115,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         look(told, world, "no token", text=True, CLOUDFLARE_API_TOKEN="")
         with world.faults.fault(QUERY, Error(403, 10000, "injected"), times=1000):
             look(told, world, "one part fails", text=True)
+            told.out["history of a part"] = crane(world, "history", "-s", "production").stdout
         look(told, world, "no backend", PULUMI_BACKEND_URL="file:///nowhere/at/all")
         audit(told, world, "all well")
         told.changes = world.changes()
@@ -191,6 +192,13 @@ def test_one_part_that_fails_is_named_and_the_rest_is_shown(story: Story) -> Non
     assert (environment["databases"][0]["applied"], environment["databases"][0]["pending"]) == (None, None)
     assert story.part("one part fails", "production", "workers", WORKER)["as_expected"] is True
     assert (story.exit["one part fails"], environment["problems"]) == (1, [])
+
+
+def test_a_history_of_which_one_part_cannot_be_read_has_the_rest(story: Story) -> None:
+    events, _, unseen = story.out["history of a part"].partition("not seen:")
+    assert "promotion  succeeded" in events
+    named = sorted(line.strip().partition(":")[0] for line in unseen.strip().splitlines())
+    assert named == ["D1 database crane-classifier-db", f"D1 database {DATABASE}-prod"]
 
 
 def test_a_backend_that_cannot_be_read_is_one_line_for_each_stack(story: Story) -> None:

@@ -13,6 +13,7 @@ import pytest
 from crane_infra.rehearsal.asking_client import Answers, Question, asking
 from tests.world.copies import promoted_world
 from tests.world.engine import Json, Result
+from tests.world.history import as_the_version_before_wrote_it
 from tests.world.world import World, edit
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -78,7 +79,7 @@ class Releases:
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
-    """Two releases, proven and promoted one after the other; the newer one brings a migration."""
+    """Two releases, proven and promoted one after the other by the version before; the newer one brings a migration."""
     with promoted_world(tmp_path_factory) as world:
         old, new = world.project.folder / "old", world.project.folder / "new"
         shutil.copytree(world.workers, old)
@@ -87,6 +88,8 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
         shutil.copytree(world.workers, new)
         well(world.up("staging"))
         well(world.up("production"))
+        for stack in ("staging", "production"):
+            as_the_version_before_wrote_it(world, stack, tmp_path_factory.mktemp("before"))
         newer, older = world.proofs("production")
         yield Releases(world, old, new, older["digest"], newer["digest"])
 

@@ -20,6 +20,7 @@ from tests.forked import forked
 from tests.repository import ROOT
 from tests.world.copies import promoted_world
 from tests.world.engine import Json, Result
+from tests.world.history import as_the_version_before_wrote_it
 from tests.world.started import until
 from tests.world.world import World, edit
 
@@ -66,12 +67,14 @@ class Releases:
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
-    """Both releases proven and promoted, and a client that asks which version answers."""
+    """Both releases proven and promoted by the version before, and a client that asks which version answers."""
     with promoted_world(tmp_path_factory) as world:
         edit(world.workers / CONTEXT / "dist" / "index.js", OLD_TEXT, OLD_TEXT.upper())
         (world.workers / CONTEXT / "migrations" / NEW).write_text("CREATE TABLE notes (text TEXT NOT NULL);\n", encoding="utf-8")
         well(world.up("staging"))
         well(world.up("production"))
+        for stack in ("staging", "production"):
+            as_the_version_before_wrote_it(world, stack, tmp_path_factory.mktemp("before"))
         new, old = world.proofs("production")
         files = world.project.folder / "new"
         shutil.copytree(world.workers, files)
@@ -96,6 +99,7 @@ class Back:
     update: Result
     after: dict[str, str]
     answers: Answers
+    history: list[Json]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +112,8 @@ def back(releases: Releases) -> Back:
     again = crane(world, "rollback", releases.old["digest"][:12], "--yes")
     preview, update = world.engine.run("preview", "--stack", "production"), world.up("production")
     assert releases.traffic.asked_again(60)
-    return Back(command, serving, verify, again, preview, update, releases.serving, releases.traffic.phase())
+    history = json.loads(crane(world, "history", "--json").stdout)["events"]
+    return Back(command, serving, verify, again, preview, update, releases.serving, releases.traffic.phase(), history)
 
 
 class TestARollbackInSeconds:
@@ -131,6 +136,14 @@ class TestARollbackInSeconds:
         for proof in (releases.old, releases.new):
             assert all(worker["secrets"] for worker in proof["workers"].values())
             assert not [value for value in releases.world.secrets("production").values() if value in json.dumps(proof)]
+
+    def test_is_in_the_history_before_the_run_that_was_refused(self, releases: Releases, back: Back) -> None:
+        digest = releases.old["digest"]
+        (event,) = [event for event in back.history if event["kind"] == "rollback"]
+        newer = [(event["kind"], event["outcome"]) for event in back.history[: back.history.index(event)]]
+        assert newer == [("promotion", "refused")], back.history
+        assert (event["outcome"], event["digest"]) == ("seen", digest[: len(event["digest"])]), back.history
+        assert list(event["versions"].values()) == [versions(releases.old)[CONTEXT]], back.history
 
     def test_no_caller_meets_a_version_that_was_not_proven(self, releases: Releases, back: Back) -> None:
         proven = {*versions(releases.old).values(), *versions(releases.new).values()}
@@ -169,7 +182,7 @@ def forward(releases: Releases, back: Back) -> Forward:  # noqa: ARG001 - it has
     """The release that was left, put back in the same way, then its files."""
     command = crane(releases.world, "rollback", releases.new["digest"][:12], "--yes")
     serving, verify = releases.serving, crane(releases.world, "verify")
-    return Forward(command, serving, releases.world.up("production", "--expect-no-changes"), verify)
+    return Forward(command, serving, releases.world.up("production"), verify)
 
 
 class TestTheReleaseThatWasLeft:
@@ -177,8 +190,8 @@ class TestTheReleaseThatWasLeft:
         assert forward.command.returncode == 0, forward.command.stderr
         assert forward.serving == versions(releases.new)
 
-    def test_is_then_what_the_stack_has(self, forward: Forward) -> None:
-        well(forward.update)
+    def test_is_then_what_the_stack_has_but_for_its_record_which_gets_the_form_of_this_version(self, forward: Forward) -> None:
+        assert "~ 1 updated\n    17 unchanged" in well(forward.update).output
         assert "rolled back" not in forward.update.output
         assert (forward.verify.returncode, "rolled back" in forward.verify.stdout) == (0, False)
 
