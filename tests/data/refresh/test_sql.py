@@ -110,6 +110,15 @@ def test_full_text_finds_the_new_rows_and_no_old_ones(ends: tuple[Path, Path]) -
     assert rows(target, "SELECT COUNT(*) FROM outer('afterwards')") == [(1,)]
 
 
+def test_no_statement_has_more_rows_than_d1_runs_in_one_program(tmp_path: Path) -> None:
+    """D1 stops a statement after 25,000 steps, and each row takes at least one for each of its cells."""
+    many = "INSERT INTO log SELECT 'x' FROM json_each('[' || rtrim(replace(hex(zeroblob(10000)), '00', '1,'), ',') || ']');"
+    statements, _ = split_statements(replacing_sql(made(tmp_path / "copy.sqlite", "CREATE TABLE log (what TEXT);" + many), [], [], []))
+    counts = [statement.count("),(") + 1 for statement in statements if statement.startswith("INSERT")]
+    assert sum(counts) == 10_000
+    assert max(counts) * len(("rowid", "what")) < 25_000 / 3
+
+
 def test_more_than_one_import_takes_is_refused(ends: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql, "LARGEST", 1000)
     with pytest.raises(DataError, match="database copy: its scrubbed rows are more than 1,000 characters of SQL"):
