@@ -16,7 +16,8 @@ _LONG = 1.0
 def trial_lines(trial: Trial) -> list[str]:
     """What the pending migrations of one database do."""
     if not trial.pending:
-        return [f"{trial.database}: nothing is pending, so nothing was tried", *_refused(trial)]
+        nothing = "nothing was tried" if trial.refusal else "nothing is pending, so nothing was tried"
+        return [f"{trial.database}: {nothing}", *_refused(trial)]
     lines = [f"{trial.database}: {_copied(trial)}"]
     if trial.despite:
         lines.append("  An update would refuse these files. They were tried all the same, as if the findings of lint were accepted.")

@@ -22,6 +22,7 @@ from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.split import without_semicolons_in_comments
 from crane_infra.migrations.files.tokens import code, quoted, unquoted
 from crane_infra.migrations.own_tables import is_users
+from crane_infra.migrations.requests import loss_in
 from crane_infra.migrations.sqlite.engine import FAILURES, rows
 from crane_infra.migrations.sqlite.events import Event, watched
 
@@ -105,7 +106,9 @@ class Witness:
             sql = statement.sql if statement else ""
             violations = violations_of(self._db, runnable(sql), message, self._broken, keys=self._keys)
             number = self._number(statement) if statement else None
-            self._report(violations=tuple(violations), failure=message, failed=number)
+            lost = loss_in(message)
+            failure = f"it would lose {lost} without declaring it" if lost else message
+            self._report(violations=tuple(violations), failure=failure, failed=number)
 
     def done(self) -> None:
         """Write down what the file did."""

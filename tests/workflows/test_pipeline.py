@@ -22,7 +22,7 @@ from tests.world.engine import SURE, Engine, Result, search_path
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 GOLDEN = Path(__file__).parent / "golden"
-CONTEXT, DATABASE = "crane-context", "crane-context-db-prod"
+CONTEXT, DATABASE, OTHER = "crane-context", "crane-context-db-prod", "crane-classifier-db"
 GOOD = 7
 
 
@@ -331,6 +331,86 @@ class TestANight:
 
     def test_changes_nothing(self, nights: Nights) -> None:
         assert nights.state_was_left
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A release that staging takes and production's rows do not: what the promotion did."""
+
+    merged: Run
+    promoted: Run
+    before: Json
+    after: Json
+
+
+@pytest.fixture(scope="module")
+def tried(hub: Place, nights: Nights) -> Tried:
+    """Production has rows that staging has not: three files of one release overwrite some, lose one, and refuse two."""
+    assert nights.state_was_left
+    hub.account.rows(DATABASE, "INSERT INTO smoke_writes VALUES ('one', '2026'), ('two', '2026'), ('three', '')")
+    hub.account.rows(
+        DATABASE,
+        "INSERT INTO sessions (id, agent, started_at, last_heartbeat_at) "
+        "VALUES ('a', 'x', '', ''), ('b', 'canary-row-agent', '', ''), ('c', 'z', '', ''), ('d', 'z', '', '')",
+    )
+    hub.account.rows(
+        OTHER, "INSERT INTO deliveries (id, event, received_at, repository) VALUES ('1', 'push', '', 'same'), ('2', 'push', '', 'same')"
+    )
+    hub.branch("rows")
+    add_migration(
+        hub,
+        "0007_agents.sql",
+        "-- crane: overwrites-rows sessions\n"
+        "INSERT OR REPLACE INTO sessions (id, agent, started_at, last_heartbeat_at) "
+        "VALUES ('a', 'new', '', ''), ('b', 'new', '', ''), ('c', 'new', '', '');",
+    )
+    add_migration(
+        hub,
+        "0008_smoke_writes.sql",
+        "CREATE TABLE made (name TEXT PRIMARY KEY, written_at TEXT NOT NULL);\n"
+        "INSERT INTO made (name, written_at) SELECT name, written_at FROM smoke_writes WHERE written_at <> '';\n"
+        "DROP TABLE smoke_writes;\nALTER TABLE made RENAME TO smoke_writes;",
+    )
+    (hub.workers / "crane-classifier" / "migrations" / "0004_one_delivery.sql").write_text(
+        "-- crane: contract\nCREATE UNIQUE INDEX one_delivery ON deliveries (repository);\n", encoding="utf-8"
+    )
+    hub.commit("Rows")
+    hub.merge("rows")
+    merged, before = hub.pushed(), production(hub)
+    return Tried(merged, hub.promoted(), before, production(hub))
+
+
+def production(there: Place) -> Json:
+    """What production serves and holds."""
+    return {
+        "serving": [there.account.serving(script) for script in (CONTEXT, "crane-classifier")],
+        "ledgers": [there.account.ledger(name) for name in (DATABASE, OTHER)],
+        "sessions": there.account.rows(DATABASE, "SELECT * FROM sessions ORDER BY 1"),
+        "smoke_writes": there.account.rows(DATABASE, "SELECT * FROM smoke_writes ORDER BY 1"),
+    }
+
+
+class TestAReleaseThatProductionsRowsDoNotFit:
+    def test_is_taken_by_staging_which_has_no_such_rows(self, tried: Tried) -> None:
+        well(tried.merged, "build", "deploy")
+
+    def test_is_stopped_before_the_approval_and_production_stays_as_it_was(self, tried: Tried) -> None:
+        assert tried.promoted.results == {
+            "choose": "success",
+            "preview": "success",
+            "rehearse": "failure",
+            "deploy": "skipped",
+            "keep": "skipped",
+        }
+        assert tried.after == tried.before
+
+    def test_is_told_by_file_and_table_with_exact_counts_and_no_value(self, tried: Tried) -> None:
+        summary = tried.promoted.jobs["rehearse"].summary
+        assert "| `0007_agents.sql` | `sessions` | 4 | 4 | 0 | 0 | 3 | 0 |" in summary
+        assert "| `0008_smoke_writes.sql` | `smoke_writes` | 3 | 2 | 0 | 0 | 0 | 1 |" in summary
+        assert "`0008_smoke_writes.sql` would fail: `it would lose 1 of 3 rows of smoke_writes without declaring it`" in summary
+        assert "- `crane-classifier-db`: 2 rows of `deliveries` `have a value that another row has too`" in summary
+        assert "canary-row-agent" not in summary
 
 
 def looked(run: Run) -> str:
