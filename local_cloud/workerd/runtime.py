@@ -179,18 +179,28 @@ class Workerd:
             await reply.aclose()
 
     async def _d1(self, database: str, statements: list[dict[str, Any]], seconds: float) -> Any:  # noqa: ANN401 (JSON)
-        await self._ready(database)
-        node = self._node
         try:
-            async with self._send(database, json.dumps(statements).encode(), seconds) as reply:
-                text = await reply.aread()
-        except httpx.ReadTimeout as error:
-            await self._end(node)
-            raise QueryTimeoutError from error
+            text = await self._answer(database, json.dumps(statements).encode(), seconds)
+        except httpx.ConnectError:  # it was killed, which nobody has noticed yet: nothing was sent, and the next one can be asked
+            text = await self._answer(database, json.dumps(statements).encode(), seconds)
         try:
             return json.loads(text)
         except ValueError as error:
             raise QueryError("internal error") from error
+
+    async def _answer(self, database: str, body: bytes, seconds: float) -> bytes:
+        """Send a query to the running Node, and stop it where it does not answer or nobody listens any more."""
+        await self._ready(database)
+        node = self._node
+        try:
+            async with self._send(database, body, seconds) as reply:
+                return await reply.aread()
+        except httpx.ReadTimeout as error:
+            await self._end(node)
+            raise QueryTimeoutError from error
+        except httpx.ConnectError:
+            await self._end(node)
+            raise
 
     async def _end(self, node: Node | None) -> None:
         """Stop Node if it is still this one: a statement that keeps running would block every database. The next request starts another."""
