@@ -69,5 +69,5 @@ def fill(db: apsw.Connection, tables: list[AnyTable]) -> None:
             values = [value[1] if isinstance(value, tuple) else value for value in row]
             try:
                 db.execute(f"{table.insert} VALUES ({marks})", values)
-            except apsw.ConstraintError:
+            except (apsw.ConstraintError, apsw.MismatchError):
                 continue
