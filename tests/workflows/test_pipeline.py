@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.workflows.misfit import CONTEXT, DATABASE, add_migration, production, rows_that_do_not_fit
 from tests.workflows.place import Place, change_stack_file, own_program, place, stack_setting
 from tests.workflows.runner import Json, Run
 from tests.world import warm
@@ -22,7 +23,6 @@ from tests.world.engine import SURE, Engine, Result, search_path
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 GOLDEN = Path(__file__).parent / "golden"
-CONTEXT, DATABASE, OTHER = "crane-context", "crane-context-db-prod", "crane-classifier-db"
 GOOD = 7
 
 
@@ -37,11 +37,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         well(made.pushed(), "build", "deploy")
         well(made.promoted(), "choose", "preview", "rehearse", "deploy")
         yield made
-
-
-def add_migration(there: Place, name: str, sql: str) -> None:
-    """Write a migration of crane-context into what is checked out."""
-    (there.workers / CONTEXT / "migrations" / name).write_text(f"{sql}\n", encoding="utf-8")
 
 
 def well(run: Run, *jobs: str) -> Run:
@@ -347,47 +342,12 @@ class Tried:
 def tried(hub: Place, nights: Nights) -> Tried:
     """Production has rows that staging has not: three files of one release overwrite some, lose one, and refuse two."""
     assert nights.state_was_left
-    hub.account.rows(DATABASE, "INSERT INTO smoke_writes VALUES ('one', '2026'), ('two', '2026'), ('three', '')")
-    hub.account.rows(
-        DATABASE,
-        "INSERT INTO sessions (id, agent, started_at, last_heartbeat_at) "
-        "VALUES ('a', 'x', '', ''), ('b', 'canary-row-agent', '', ''), ('c', 'z', '', ''), ('d', 'z', '', '')",
-    )
-    hub.account.rows(
-        OTHER, "INSERT INTO deliveries (id, event, received_at, repository) VALUES ('1', 'push', '', 'same'), ('2', 'push', '', 'same')"
-    )
     hub.branch("rows")
-    add_migration(
-        hub,
-        "0007_agents.sql",
-        "-- crane: overwrites-rows sessions\n"
-        "INSERT OR REPLACE INTO sessions (id, agent, started_at, last_heartbeat_at) "
-        "VALUES ('a', 'new', '', ''), ('b', 'new', '', ''), ('c', 'new', '', '');",
-    )
-    add_migration(
-        hub,
-        "0008_smoke_writes.sql",
-        "CREATE TABLE made (name TEXT PRIMARY KEY, written_at TEXT NOT NULL);\n"
-        "INSERT INTO made (name, written_at) SELECT name, written_at FROM smoke_writes WHERE written_at <> '';\n"
-        "DROP TABLE smoke_writes;\nALTER TABLE made RENAME TO smoke_writes;",
-    )
-    (hub.workers / "crane-classifier" / "migrations" / "0004_one_delivery.sql").write_text(
-        "-- crane: contract\nCREATE UNIQUE INDEX one_delivery ON deliveries (repository);\n", encoding="utf-8"
-    )
+    rows_that_do_not_fit(hub)
     hub.commit("Rows")
     hub.merge("rows")
     merged, before = hub.pushed(), production(hub)
     return Tried(merged, hub.promoted(), before, production(hub))
-
-
-def production(there: Place) -> Json:
-    """What production serves and holds."""
-    return {
-        "serving": [there.account.serving(script) for script in (CONTEXT, "crane-classifier")],
-        "ledgers": [there.account.ledger(name) for name in (DATABASE, OTHER)],
-        "sessions": there.account.rows(DATABASE, "SELECT * FROM sessions ORDER BY 1"),
-        "smoke_writes": there.account.rows(DATABASE, "SELECT * FROM smoke_writes ORDER BY 1"),
-    }
 
 
 class TestAReleaseThatProductionsRowsDoNotFit:
