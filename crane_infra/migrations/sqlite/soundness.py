@@ -85,7 +85,7 @@ def _use(db: apsw.Connection, dependent: Dependent, table: str, sql: str) -> str
         return f"SELECT * FROM {quoted(dependent.name)}"
     verb = "INSERT" if dependent.kind == "table" else next(token.keyword for token in code(sql) if token.keyword in _VERBS)
     if verb == "UPDATE":
-        columns = [quoted(column) for (column,) in rows(db, "SELECT name FROM pragma_table_info(?)", table)]
+        columns = [quoted(column) for (column,) in rows(db, "SELECT name FROM pragma_table_info(?, 'main')", table)]
         return f"UPDATE {quoted(table)} SET {', '.join(f'{column} = {column}' for column in columns)}"
     return f"INSERT INTO {quoted(table)} DEFAULT VALUES" if verb == "INSERT" else f"DELETE FROM {quoted(table)}"
 

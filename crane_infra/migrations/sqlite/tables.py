@@ -115,11 +115,11 @@ def affinity(declared: str) -> str:
 
 
 _ROWS = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? COLLATE NOCASE AND type <> 'trigger'"
-_COLUMNS = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)'
-_INDEXES = 'SELECT name, partial FROM pragma_index_list(?) WHERE "unique"'
-_PRIMARY = "SELECT name FROM pragma_table_info(?) WHERE pk > 0"
-_INDEX_COLUMNS = "SELECT name FROM pragma_index_info(?)"
-_REFERENCES = 'SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(?)'
+_COLUMNS = "SELECT name, type, `notnull`, dflt_value, pk, hidden FROM pragma_table_xinfo(?, 'main')"
+_INDEXES = "SELECT name, partial FROM pragma_index_list(?, 'main') WHERE `unique`"
+_PRIMARY = "SELECT name FROM pragma_table_info(?, 'main') WHERE pk > 0"
+_INDEX_COLUMNS = "SELECT name FROM pragma_index_info(?, 'main')"
+_REFERENCES = "SELECT id, `table`, `from`, `to`, on_delete FROM pragma_foreign_key_list(?, 'main')"
 
 
 def _columns(db: apsw.Connection, name: str) -> dict[str, Column]:
