@@ -21,9 +21,13 @@ The text of an error never holds a secret: code that raises one passes names, no
 """
 
 from collections.abc import Sequence
+from typing import ClassVar, TypeVar, cast
 
 WOULD_REFUSE = "An update would be refused."
 """A preview adds this to the text of an error that would stop an update, and goes on with the diff."""
+
+
+E = TypeVar("E", bound="CraneError")
 
 
 class CraneError(Exception):
@@ -33,38 +37,22 @@ class CraneError(Exception):
     spaces, and full stops are added.
     """
 
+    SHOWN: ClassVar[int | None] = None
+    """How many lines of several errors are shown; None: all."""
+
     def __init__(self, where: str, what: str, todo: str) -> None:
         self.where, self.what, self.todo = (" ".join(part.split()) for part in (where, what, todo))
+        self._several: tuple[CraneError, ...] = ()
         super().__init__(f"{self.where}: {_sentence(self.what)} {_sentence(self.todo)}".strip())
 
     @property
     def errors(self) -> "Sequence[CraneError]":
-        """The single errors that make up this one: itself, unless it stands for several."""
-        return (self,)
+        """The single errors that make up this one, in order: itself, unless it stands for several."""
+        return self._several or (self,)
 
 
 class SettingsError(CraneError):
     """A setting is unknown, missing or malformed."""
-
-
-class SeveralSettingsErrors(SettingsError):  # noqa: N818 - its name is a plural
-    """Several mistakes, found at once: its text has a line for each."""
-
-    def __init__(self, errors: Sequence[SettingsError]) -> None:
-        first, self._errors = errors[0], tuple(errors)
-        super().__init__(first.where, first.what, first.todo)
-        self.args = ("\n".join(map(str, errors)),)
-
-    @property
-    def errors(self) -> "Sequence[CraneError]":
-        """The single errors, in order."""
-        return self._errors
-
-
-def refuse_settings(errors: Sequence[SettingsError]) -> None:
-    """Raise all of these as one error; nothing where there is none."""
-    if errors:
-        raise errors[0] if len(errors) == 1 else SeveralSettingsErrors(errors)
 
 
 class BundleError(CraneError):
@@ -82,75 +70,15 @@ class ApiError(CraneError):
 class MigrationError(CraneError):
     """Migration files and ledger do not match, or a file failed."""
 
+    SHOWN = 20
+
 
 class DataError(CraneError):
     """Rows of a database cannot be copied, tried, backed up, restored or written."""
 
 
-class SeveralMigrationsError(MigrationError):
-    """Several files that do not match or failed, found at once: its text has a line for each, up to ``SHOWN``."""
-
-    SHOWN = 20
-
-    def __init__(self, errors: Sequence[MigrationError]) -> None:
-        first, self._errors = errors[0], tuple(errors)
-        super().__init__(first.where, first.what, first.todo)
-        more = [f"{len(errors) - self.SHOWN} more files or statements are refused."] if len(errors) > self.SHOWN else []
-        self.args = ("\n".join([*map(str, errors[: self.SHOWN]), *more]),)
-
-    @property
-    def errors(self) -> "Sequence[CraneError]":
-        """The single errors, in order."""
-        return self._errors
-
-
-class SeveralSecretsError(SecretError):
-    """Several secrets that are refused, found at once: its text has a line for each."""
-
-    def __init__(self, errors: Sequence[SecretError]) -> None:
-        first, self._errors = errors[0], tuple(errors)
-        super().__init__(first.where, first.what, first.todo)
-        self.args = ("\n".join(map(str, errors)),)
-
-    @property
-    def errors(self) -> "Sequence[CraneError]":
-        """The single errors, in order."""
-        return self._errors
-
-
-def refuse_secrets(errors: Sequence[SecretError]) -> None:
-    """Raise all of these as one error; nothing where there is none."""
-    if errors:
-        raise errors[0] if len(errors) == 1 else SeveralSecretsError(errors)
-
-
-def together(errors: Sequence[MigrationError]) -> MigrationError | None:
-    """One error for all of these; None where there is none."""
-    return None if not errors else errors[0] if len(errors) == 1 else SeveralMigrationsError(errors)
-
-
 class CheckError(CraneError):
     """A deployed worker does not answer a check as the catalog expects."""
-
-
-class SeveralCheckErrors(CheckError):  # noqa: N818 - its name is a plural
-    """Several checks that cannot be sent, found at once: its text has a line for each."""
-
-    def __init__(self, errors: Sequence[CheckError]) -> None:
-        first, self._errors = errors[0], tuple(errors)
-        super().__init__(first.where, first.what, first.todo)
-        self.args = ("\n".join(map(str, errors)),)
-
-    @property
-    def errors(self) -> "Sequence[CraneError]":
-        """The single errors, in order."""
-        return self._errors
-
-
-def refuse_checks(errors: Sequence[CheckError]) -> None:
-    """Raise all of these as one error; nothing where there is none."""
-    if errors:
-        raise errors[0] if len(errors) == 1 else SeveralCheckErrors(errors)
 
 
 class LiveError(CraneError):
@@ -169,42 +97,8 @@ class ScrubError(CraneError):
     """A rule for production's rows in staging is missing or cannot be followed, or a scrubbed copy holds what it must not."""
 
 
-class SeveralScrubErrors(ScrubError):  # noqa: N818 - its name is a plural
-    """Several of them, found at once: its text has a line for each."""
-
-    def __init__(self, errors: Sequence[ScrubError]) -> None:
-        super().__init__(errors[0].where, errors[0].what, errors[0].todo)
-        self._errors = tuple(errors)
-        self.args = ("\n".join(map(str, errors)),)
-
-    @property
-    def errors(self) -> "Sequence[CraneError]":
-        """The single errors, in order."""
-        return self._errors
-
-
-def refuse_scrub(errors: Sequence[ScrubError]) -> None:
-    """Raise all of these as one error; nothing where there is none."""
-    if errors:
-        raise errors[0] if len(errors) == 1 else SeveralScrubErrors(errors)
-
-
 class WranglerError(CraneError):
     """A configuration file of wrangler is missing, is broken or says something that cannot be imported."""
-
-
-class SeveralWranglerErrors(WranglerError):  # noqa: N818 - its name is a plural
-    """All that is wrong with the files: its text has a line for each."""
-
-    def __init__(self, errors: Sequence[WranglerError]) -> None:
-        super().__init__(errors[0].where, errors[0].what, errors[0].todo)
-        self._errors = tuple(errors)
-        self.args = ("\n".join(map(str, errors)),)
-
-    @property
-    def errors(self) -> "Sequence[CraneError]":
-        """The single errors, in order."""
-        return self._errors
 
 
 class GithubError(CraneError):
@@ -213,6 +107,25 @@ class GithubError(CraneError):
 
 class RehearsalError(CraneError):
     """A step of a rehearsal failed, or its local project or engine cannot be used."""
+
+
+def together(errors: Sequence[E]) -> E | None:
+    """One error of the kind of the first one for all of these, whose text has a line for each; None where there is none."""
+    if len(errors) < 2:  # noqa: PLR2004
+        return errors[0] if errors else None
+    first, shown = errors[0], errors[: errors[0].SHOWN]
+    kind = next(kind for kind in type(first).__mro__ if CraneError in kind.__bases__)
+    several = cast("E", kind(first.where, first.what, first.todo))
+    several._several = tuple(errors)  # noqa: SLF001
+    left = len(errors) - len(shown)
+    several.args = ("\n".join([*map(str, shown), *([f"{left} more files or statements are refused."] if left else [])]),)
+    return several
+
+
+def refuse(errors: Sequence[CraneError]) -> None:
+    """Raise all of these as one error; nothing where there is none."""
+    if error := together(errors):
+        raise error
 
 
 def _sentence(text: str) -> str:

@@ -19,7 +19,7 @@ import httpx
 from crane_infra.checks.headers import HEADER_VALUE, Header, SecretHeader
 from crane_infra.checks.model import AnyCheck, Check, CommandCheck, StepsCheck
 from crane_infra.checks.question import Question
-from crane_infra.errors import CheckError, refuse_checks
+from crane_infra.errors import CheckError, refuse
 
 OVERRIDES = "cloudflare-workers-version-overrides"
 _LAST_PORT = 65535
@@ -65,7 +65,7 @@ class UnsendableError(Exception):
 
 def require_sendable(target: Target, checks: Iterable[AnyCheck]) -> None:
     """Check that each of these could be sent. Raises CheckError with a line for each reason why one could not."""
-    refuse_checks([fault for check in checks for fault in faults_of(target, check)])
+    refuse([fault for check in checks for fault in faults_of(target, check)])
 
 
 def faults_of(target: Target, check: AnyCheck) -> Iterator[CheckError]:

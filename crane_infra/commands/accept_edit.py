@@ -13,7 +13,7 @@ from pathlib import Path
 from crane_infra.commands.databases import ManagedDatabase, managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
-from crane_infra.errors import MigrationError, together
+from crane_infra.errors import MigrationError, refuse
 from crane_infra.live.account import open_account
 from crane_infra.migrations.edits import accept_edits, edited_files
 from crane_infra.migrations.files.read import MigrationFile
@@ -55,8 +55,7 @@ async def _require_accepted_in_staging(settings: Settings, staging: StackOutputs
     async with open_account(settings) as account:
         ledger = await read_ledger(account.database(database_id, f"the database {target.name} of staging"))
     entries = ((each.file, ledger.base if each.file is target.schema.base else ledger.entry(each.file.name)) for each in edited)
-    if refusal := together([_unknown_in_staging(file, target.name) for file, entry in entries if not (entry and entry.has(file.sha256))]):
-        raise refusal
+    refuse([_unknown_in_staging(file, target.name) for file, entry in entries if not (entry and entry.has(file.sha256))])
 
 
 def _unknown_in_staging(file: MigrationFile, database: str) -> MigrationError:

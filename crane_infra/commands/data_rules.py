@@ -7,7 +7,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.data.scrub.of_files import database_of
 from crane_infra.data.scrub.propose import catalog_lines, proposals
 from crane_infra.data.scrub.rules import require_rules
-from crane_infra.errors import ScrubError, SettingsError, refuse_scrub
+from crane_infra.errors import ScrubError, SettingsError, refuse
 from crane_infra.migrations.files.read import from_empty
 from crane_infra.release.schemas import read_schema_files
 
@@ -37,7 +37,7 @@ def check_rules(catalog: Catalog, workers_dir: Path, only: str | None) -> Iterat
             else:
                 masked = sum(len(plan.masked) for plan in plans)
                 lines.append(f"{name}: {len(plans)} tables have rules, {masked} columns are masked")
-    refuse_scrub(errors)
+    refuse(errors)
     yield from lines
 
 

@@ -22,7 +22,7 @@ from crane_infra.data.seeds.files import Seed
 from crane_infra.data.seeds.run import run_seeds
 from crane_infra.data.source import Source
 from crane_infra.data.staging import StagingDatabase, staging_database
-from crane_infra.errors import DataError, ScrubError, refuse_scrub
+from crane_infra.errors import DataError, ScrubError, refuse
 from crane_infra.migrations.drift import look_for_drift
 from crane_infra.migrations.files.read import MigrationFile, from_empty
 from crane_infra.migrations.judgement import plan_for
@@ -130,7 +130,7 @@ def _require_all_rules(catalog: Catalog, ends: Sequence[Ends]) -> list[tuple[Tab
                 plans.append(require_rules(db, name, tables, catalog.databases[name].staging_rows))
             except ScrubError as error:
                 errors += [one for one in error.errors if isinstance(one, ScrubError)]
-    refuse_scrub(errors)
+    refuse(errors)
     return plans
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, InstanceOf, ValidationError, model_v
 from crane_infra.checks.model import AnyCheck
 from crane_infra.config.bindings import Binding
 from crane_infra.config.data_rules import TableRule
-from crane_infra.errors import SettingsError, refuse_settings
+from crane_infra.errors import SettingsError, refuse
 from crane_infra.frozen import Declared, all_faults
 
 
@@ -180,4 +180,4 @@ def faults_in_one_line() -> Iterator[None]:
             if not faults.errors:
                 raise
     places = ((f"crane_infra/catalog.py {name}{f'.{path}' if path else ''}", what) for name, path, what in faults.lines())
-    refuse_settings([SettingsError(place, what, "Fix it there") for place, what in places])
+    refuse([SettingsError(place, what, "Fix it there") for place, what in places])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import apsw
 
 from crane_infra.d1.database import DatabaseClient
-from crane_infra.errors import MigrationError, together
+from crane_infra.errors import MigrationError, refuse
 from crane_infra.migrations.files.faults import statements_in
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
 from crane_infra.migrations.files.tokens import code, quoted
@@ -45,8 +45,7 @@ async def accept_edits(db: DatabaseClient, schema: SchemaFiles, contents_before:
     """
     ledger = await read_ledger(db)
     edited = edited_files(schema, ledger)
-    if refusal := together(refused_edits(schema, ledger, edited, contents_before)):
-        raise refusal
+    refuse(refused_edits(schema, ledger, edited, contents_before))
     if edited:
         await db.write(edit_request([(each.entry.name, each.entry.sha256 or "", each.file.sha256) for each in edited]))
         await _require_recorded(db, edited)

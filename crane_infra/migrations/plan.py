@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from crane_infra.errors import MigrationError, together
+from crane_infra.errors import MigrationError, refuse
 from crane_infra.migrations.files.faults import Fault
 from crane_infra.migrations.files.names import BEFORE_ALL, Order, order_of
 from crane_infra.migrations.files.read import MigrationFile
@@ -87,8 +87,7 @@ def _refuse(refusals: Sequence[tuple[Order, MigrationError]]) -> None:
     """Raise all refusals in the order of their files; only the first unfinished file if there is one, since the ledger is unsettled then."""
     errors = [error for _, error in sorted(refusals, key=lambda refusal: refusal[0])]
     unfinished = [error for error in errors if isinstance(error, StartedNotDoneError)][:1]
-    if refusal := together(unfinished or errors):
-        raise refusal
+    refuse(unfinished or errors)
 
 
 def _refuse_empty_ledger(files: Sequence[MigrationFile], ledger: Ledger, where: str) -> None:

@@ -16,7 +16,7 @@ from crane_infra.config.settings import ENVIRONMENTS, KEY_NAME, Environment, Set
 from crane_infra.data.seeds.files import Seed
 from crane_infra.data.seeds.of_catalog import seeds_of
 from crane_infra.data.staging import database_ids
-from crane_infra.errors import refuse_checks, refuse_secrets
+from crane_infra.errors import refuse
 from crane_infra.program.stacks import outputs_of
 from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release, read_release
@@ -123,7 +123,7 @@ def _require_checks(prepared: Prepared) -> None:
         version = "the version of this run" if worker.reports_version else None
         target = Target(settings.script(name), settings.url(name), version, prepared.secrets_of(name), settings.root)
         faults += [fault for check in select(worker.checks, settings.environment) for fault in faults_of(target, check)]
-    refuse_checks(faults)
+    refuse(faults)
 
 
 def _compare_secrets(
@@ -142,7 +142,7 @@ def _compare_secrets(
             faults += ended_marks(fingerprints, theirs, marked, today)
             if settings.environment == "production":
                 faults += different_faults(catalog.secrets, fingerprints, theirs, environment)
-            refuse_secrets(faults)
+            refuse(faults)
             shared = {key for key in marked if fingerprints.get(key) in theirs.values()}
             lines += marks_in_use(marked, shared, today)
     return tuple(lines)

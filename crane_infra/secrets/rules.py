@@ -9,7 +9,7 @@ from datetime import date
 
 from crane_infra.config.catalog import Secret
 from crane_infra.config.settings import KEY_NAME, Settings, SharedSecret
-from crane_infra.errors import SecretError, SettingsError, refuse_secrets
+from crane_infra.errors import SecretError, SettingsError, refuse
 from crane_infra.secrets.sources import SecretSource
 
 _PLACEHOLDER = re.compile(r"(change|replace)[-_ ]?me|todo|tbd|fixme|placeholder|x{3,}|<.*>|your[-_ ].*", re.IGNORECASE | re.DOTALL)
@@ -34,7 +34,7 @@ def fetch(source: SecretSource, secrets: Iterable[Secret]) -> dict[str, str]:
     if unusable:
         names = ", ".join(f"{key} ({'empty' if source.get(key) is not None else 'missing'})" for key in unusable)
         faults.insert(0, SecretError(source.where, names, source.how_to_set(unusable[0])))
-    refuse_secrets(faults)
+    refuse(faults)
     return values
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from crane_infra.errors import SeveralWranglerErrors, WranglerError
+from crane_infra.errors import WranglerError, refuse
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ class Findings:
 
     def stop_at_faults(self) -> None:
         """Raise WranglerError with every fault so far, if there are any."""
-        if self.faults:
-            raise self.faults[0] if len(self.faults) == 1 else SeveralWranglerErrors(self.faults)
+        refuse(self.faults)
 
 
 def printable(text: str) -> str:

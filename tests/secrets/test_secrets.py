@@ -11,7 +11,7 @@ from pulumi.runtime.config import set_all_config
 from crane_infra.catalog import crane
 from crane_infra.config.catalog import Secret
 from crane_infra.config.settings import Settings, SharedSecret
-from crane_infra.errors import CraneError, SecretError, refuse_secrets
+from crane_infra.errors import CraneError, SecretError, refuse
 from crane_infra.secrets.fingerprints import fingerprint
 from crane_infra.secrets.rules import different_faults, ended_marks, fetch, marks_of, require_same_key, shared_faults
 from crane_infra.secrets.sources import ConfigSecrets, EnvironmentSecrets, SecretSource, fingerprint_key, source_of
@@ -218,9 +218,9 @@ class TestBetweenEnvironments:
     def test_all_of_them_are_said_at_once(self) -> None:
         secrets = [Secret(binding=name, key=name, distinct=True) for name in ("A", "B")]
         with pytest.raises(SecretError) as caught:
-            refuse_secrets(shared_faults(secrets, {"A": "1", "B": "2"}, {"A": "1", "B": "2"}, "staging", {}))
+            refuse(shared_faults(secrets, {"A": "1", "B": "2"}, {"A": "1", "B": "2"}, "staging", {}))
         assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["A", "B"]
-        refuse_secrets([])
+        refuse([])
 
     def test_a_secret_cannot_be_both_distinct_and_same(self) -> None:
         with pytest.raises(ValueError, match="a secret cannot be both distinct and same"):

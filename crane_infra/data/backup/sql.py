@@ -12,6 +12,7 @@ import apsw
 from crane_infra.data.copy import read_schema
 from crane_infra.data.inserts import inserts
 from crane_infra.data.lines import values_in
+from crane_infra.data.order import parents_first
 from crane_infra.data.pages import pages
 from crane_infra.data.shapes import SchemaObject, Shape, shapes_of
 from crane_infra.data.source import LocalSource
@@ -63,15 +64,9 @@ def _after_rows(db: apsw.Connection, schema: Sequence[SchemaObject], shapes: Seq
 
 
 def _parents_first(db: apsw.Connection, shapes: Sequence[Shape]) -> list[Shape]:
-    """The tables so that each comes after those that it refers to, as far as they do not refer to each other in a circle."""
     by_name = {shape.name.lower(): shape for shape in shapes}
     parents = {
-        name: {str(parent).lower() for (parent,) in rows(db, 'SELECT "table" FROM pragma_foreign_key_list(?)', shape.name)} - {name}
+        name: [str(parent).lower() for (parent,) in rows(db, 'SELECT "table" FROM pragma_foreign_key_list(?)', shape.name)]
         for name, shape in by_name.items()
     }
-    ordered = dict[str, Shape]()
-    while len(ordered) < len(by_name):
-        left = [name for name in by_name if name not in ordered]
-        free = [name for name in left if not (parents[name] & set(left))]
-        ordered |= {name: by_name[name] for name in free or left[:1]}
-    return list(ordered.values())
+    return [by_name[name] for name in parents_first(parents)]

@@ -11,7 +11,8 @@ import apsw
 
 from crane_infra.data.inserts import inserts
 from crane_infra.data.lines import RawText, Value
-from crane_infra.data.scrub.schema import Schema, Table, parents_first, read_schema
+from crane_infra.data.order import parents_first
+from crane_infra.data.scrub.schema import Schema, Table, read_schema
 from crane_infra.data.shapes import Shape, shapes_of
 from crane_infra.errors import DataError
 from crane_infra.migrations.files.tokens import quoted
@@ -39,7 +40,7 @@ def replacing_sql(scrubbed: Path, triggers: Sequence[tuple[str, str]], first: Se
 def _statements(
     db: apsw.Connection, schema: Schema, triggers: Sequence[tuple[str, str]], first: Sequence[str], last: Sequence[str]
 ) -> Iterator[str]:
-    ordered = parents_first(schema.tables)
+    ordered = _parents_first(schema)
     yield "PRAGMA defer_foreign_keys = ON"
     yield from first
     yield from (f"DROP TRIGGER {quoted(name)}" for name, _ in triggers)
@@ -53,6 +54,12 @@ def _statements(
         yield f"INSERT INTO {quoted(name)} ({quoted(name)}) VALUES ('{how}')"  # noqa: S608
     yield from (sql for _, sql in triggers)
     yield from last
+
+
+def _parents_first(schema: Schema) -> list[Table]:
+    by_name = {table.name.lower(): table for table in schema.tables}
+    parents = {name: [reference.parent.lower() for reference in table.references] for name, table in by_name.items()}
+    return [by_name[name] for name in parents_first(parents)]
 
 
 def _without_circles(table: Table) -> Iterator[str]:

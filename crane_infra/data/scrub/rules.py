@@ -10,7 +10,7 @@ import apsw
 
 from crane_infra.config.data_rules import ColumnRule, Constant, Json, Mask, TableRule, Where, mask_of
 from crane_infra.data.scrub.schema import Column, Reference, Schema, Table
-from crane_infra.errors import ScrubError, refuse_scrub
+from crane_infra.errors import ScrubError, refuse
 from crane_infra.migrations.files.split import shorten
 from crane_infra.migrations.files.tokens import quoted
 from crane_infra.migrations.sqlite.engine import FAILURES, compile_only
@@ -61,7 +61,7 @@ def require_rules(db: apsw.Connection, database: str, schema: Schema, rules: Rul
         plans.append(TablePlan(table, rule, columns))
         errors += _faults(db, where, table, rule, columns)
     errors += _unlike_parents(database, plans)
-    refuse_scrub(errors)
+    refuse(errors)
     return tuple(plans)
 
 

@@ -94,23 +94,6 @@ def read_schema(db: apsw.Connection) -> Schema:
     return Schema(tuple(sorted([*plain, *own], key=lambda table: table.name)), tuple(indexes), emptied, triggers)
 
 
-def parents_first(tables: Sequence[Table]) -> list[Table]:
-    """The tables in an order in which each comes after those that it refers to, as far as circles allow that."""
-    by_name = {table.name.lower(): table for table in tables}
-    done: dict[str, Table] = {}
-
-    def visit(table: Table, above: frozenset[str]) -> None:
-        for reference in table.references:
-            parent = by_name.get(reference.parent.lower())
-            if parent and parent.name not in above and parent.name not in done:
-                visit(parent, above | {parent.name})
-        done.setdefault(table.name, table)
-
-    for table in tables:
-        visit(table, frozenset({table.name}))
-    return list(done.values())
-
-
 def _table(db: apsw.Connection, name: str, without_rowid: bool) -> Table:  # noqa: FBT001
     columns = tuple(_columns(db, name))
     unique = tuple(

@@ -14,7 +14,7 @@ import apsw
 from crane_infra.config.data_rules import Constant, Json
 from crane_infra.data.scrub.json_paths import JsonMasker
 from crane_infra.data.scrub.rules import ColumnPlan, TablePlan
-from crane_infra.errors import ScrubError, refuse_scrub
+from crane_infra.errors import ScrubError, refuse
 from crane_infra.migrations.files.tokens import quoted
 
 SHORTEST = 6
@@ -69,7 +69,7 @@ def require_nothing_left(source: Path, result: Path, database: str, plans: Seque
                 place = f"{plan.table.name}.{each.name}"
                 origins = map(values.found_in, _texts(db, plan.table.name, each.name))
                 found.update((place, origin) for origin in origins if origin)
-    refuse_scrub([_left(database, *pair, count) for pair, count in found.most_common(_MOST_FOUND)])
+    refuse([_left(database, *pair, count) for pair, count in found.most_common(_MOST_FOUND)])
 
 
 def _hidden(db: apsw.Connection, table: str, plan: ColumnPlan, secret: bytes) -> Iterator[str]:

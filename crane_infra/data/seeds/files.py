@@ -11,7 +11,7 @@ import apsw
 
 from crane_infra.data.scrub.of_files import database_of
 from crane_infra.data.scrub.schema import Schema
-from crane_infra.errors import MigrationError, together
+from crane_infra.errors import MigrationError, refuse
 from crane_infra.migrations.files.names import number_of
 from crane_infra.migrations.files.read import MigrationFile, read_migrations
 from crane_infra.migrations.files.split import shorten, words
@@ -44,8 +44,7 @@ def read_seeds(folder: Path, shown_as: str) -> tuple[Seed, ...]:
     Raises MigrationError for every file that has no number or does more than write rows.
     """
     files = read_migrations(folder, shown_as)
-    if refusal := together([*_faults(files)]):
-        raise refusal
+    refuse([*_faults(files)])
     return tuple(Seed(file.name, file.path, file.sha256, file.statements) for file in files)
 
 
@@ -83,8 +82,7 @@ def _try_twice(db: apsw.Connection, schema: Schema, seeds: Sequence[Seed]) -> No
         if (failed := _run(db, seed)) is not None:
             todo = "Fix the file; it runs after all migrations and the seeds before it"
             raise MigrationError(failed.where, f"SQLite refuses it: {failed.reason}", todo)
-    if refusal := together([error for seed in seeds if (error := _second_run(db, schema, seed)) is not None]):
-        raise refusal
+    refuse([error for seed in seeds if (error := _second_run(db, schema, seed)) is not None])
 
 
 def _second_run(db: apsw.Connection, schema: Schema, seed: Seed) -> MigrationError | None:

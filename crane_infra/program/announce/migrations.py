@@ -11,7 +11,7 @@ from dataclasses import replace
 import pulumi
 
 from crane_infra.config.settings import Settings
-from crane_infra.errors import ApiError, MigrationError, together
+from crane_infra.errors import ApiError, MigrationError, refuse
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.at_once import all_at_once
 from crane_infra.live.first_update import as_used, left_database, scripts_with
@@ -47,8 +47,7 @@ def announce_migrations(prepared: Prepared, ledgers: Future[Judgements]) -> Judg
             raise shown from None
         pulumi.log.warn(f"This preview cannot read the ledgers, so it shows the pending migrations that Pulumi recorded: {shown}")
         return None
-    if refusal := together([error for status in statuses.values() if status.refusal for error in _single(status.refusal)]):
-        raise refusal
+    refuse([error for status in statuses.values() if status.refusal for error in _single(status.refusal)])
     if pulumi.runtime.is_dry_run():
         for status in statuses.values():
             log(migration_lines(status))
