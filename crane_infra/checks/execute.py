@@ -58,7 +58,8 @@ async def execute(route: Route, check: CommandCheck, seconds: float) -> Attempt:
     text = output.decode("utf-8", "replace")
     wrote = _end_of(redact(text[-_READ:]))
     if code is None:
-        return Attempt(passed=False, expected=expected, came=f"none in {seconds:.1f} s, it was killed{wrote}", is_down=True)
+        came = f"none in {seconds:.1f} s, it was killed{wrote}"
+        return Attempt(passed=False, expected=expected, came=came, is_down=True, ran_out=True)
     ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     right = code == 0 and (check.output_matches is None or matches(check.output_matches, text))
     why = "" if right or code else "the output does not match"

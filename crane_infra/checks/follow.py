@@ -87,7 +87,7 @@ async def follow(route: Route, check: StepsCheck, http: httpx.AsyncClient, secon
         if current.has_sent:
             cleaned = await _clean_up(current)
     if last.passed and cleaned:
-        return cleaned
+        return replace(cleaned, ran_out=False)  # clean-up has time of its own, which no deadline cuts short
     ids = f"; with {', '.join(f'{name} {value}' for name, value in fresh.items())}" if fresh and not last.passed else ""
     left = f"; clean-up failed too, so what it made may be left: {cleaned.described}" if cleaned else ""
     return replace(last, why=f"{last.why}{ids}{left}".removeprefix("; "))

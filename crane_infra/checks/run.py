@@ -19,7 +19,7 @@ from crane_infra.checks.attempt import Attempt, judged
 from crane_infra.checks.execute import execute
 from crane_infra.checks.expected import Environment
 from crane_infra.checks.follow import follow
-from crane_infra.checks.model import AnyCheck, Check, StepsCheck
+from crane_infra.checks.model import AnyCheck, Check, CommandCheck, StepsCheck
 from crane_infra.checks.request import Route, Target, UnsendableError, built, require_sendable, where
 from crane_infra.checks.send import REQUEST_SECONDS, ask
 from crane_infra.errors import CheckError
@@ -100,8 +100,8 @@ async def _poll(target: Target, check: AnyCheck, pause: float, http: httpx.Async
         attempt = await try_once(http, Route(target), check, left)
         if attempt.passed:
             return Passed(check.name, tries, target.version_id if check.names_version else None)
-        # A try that the deadline cut short tells less than the answer before it.
-        if not (attempt.ran_out and left < REQUEST_SECONDS):
+        # A try that the deadline cut short tells less than the answer before it; the first one of a command tells what it wrote.
+        if not (attempt.ran_out and left < REQUEST_SECONDS) or (last is None and isinstance(check, CommandCheck)):
             last = attempt
         wait = next(waits)
         if monotonic() - started + wait >= check.deadline:

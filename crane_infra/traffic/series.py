@@ -26,6 +26,8 @@ class Seen(Enum):
     """Where the version should be named there was no answer, or the worker failed."""
     ELSEWHERE = auto()
     """Another version answered, or one that cannot be told."""
+    CUT = auto()
+    """The deadline cut a question short, before it had an answer: that says nothing about the candidate."""
 
 
 class Verdict(Enum):
@@ -48,7 +50,7 @@ def judge(rounds: Sequence[Seen], enough: int = ENOUGH) -> Verdict:
 
 def has_arrived(rounds: Sequence[Seen]) -> bool:
     """Whether the candidate answers alone: the last six rounds are right."""
-    last = rounds[-IN_A_ROW:]
+    last = _told(rounds)[-IN_A_ROW:]
     return len(last) == IN_A_ROW and all(seen is Seen.RIGHT for seen in last)
 
 
@@ -56,6 +58,10 @@ def missing(rounds: Sequence[Seen], enough: int = ENOUGH) -> int:
     """How many more rounds the candidate needs to pass, where all of them are right."""
     run = _of_the_candidate(rounds)
     return max(1, _needed(run, enough) - len(run))
+
+
+def _told(rounds: Sequence[Seen]) -> Sequence[Seen]:
+    return [seen for seen in rounds if seen is not Seen.CUT]
 
 
 def _needed(run: Sequence[Seen], enough: int) -> int:
@@ -68,6 +74,7 @@ def _wrong(run: Sequence[Seen]) -> int:
 
 def _of_the_candidate(rounds: Sequence[Seen]) -> Sequence[Seen]:
     """The unbroken run at the end in which the candidate answered, from the first round that named it."""
+    rounds = _told(rounds)
     broken = [place for place, seen in enumerate(rounds) if seen is Seen.ELSEWHERE]
     run = rounds[broken[-1] + 1 :] if broken else rounds
     named = [place for place, seen in enumerate(run) if seen is not Seen.FAULTY]

@@ -66,7 +66,7 @@ async def run_trial(
             return None
         wait = 0.0 if has_arrived(_seen_in(rounds)) else _pause(step, rounds[-1])
         if verdict is Verdict.FAILED or passed + wait >= limit:
-            return _failure(target, version, rounds, limit if verdict is Verdict.OPEN else None, enough)
+            return failure(target, version, rounds, limit if verdict is Verdict.OPEN else None, enough)
         if passed > _PATIENT_SECONDS and not said:
             log(f"worker {target.worker}: candidate {version} has not passed after {passed:.0f} s: {last_wrong(rounds)}")
             said = True
@@ -79,13 +79,17 @@ def _seen_in(rounds: Sequence[Round]) -> list[Seen]:
 
 
 async def ask_round(target: Target, version: str, checks: Sequence[AnyCheck], seconds: float) -> Round:
-    """Try each check once on a version of the active deployment, up to the first that does not pass: the check that names the version first."""
+    """Try each check once on a version of the active deployment, up to the first that does not pass: the check that names the version first.
+
+    A question that is still without an answer after so many ``seconds`` was cut short.
+    """
     limits = httpx.Limits(max_keepalive_connections=0)
     ends = monotonic() + seconds
     async with httpx.AsyncClient(timeout=REQUEST_SECONDS, verify=trusted(), limits=limits) as http:
         for check in in_order(checks):
             attempt = await try_once(http, Route(target, version), check, max(0.0, ends - monotonic()))
-            if (seen := _seen(target, check, attempt)) is not Seen.RIGHT:
+            seen = Seen.CUT if attempt.ran_out and monotonic() >= ends else _seen(target, check, attempt)
+            if seen is not Seen.RIGHT:
                 return Round(seen, check, attempt)
     return Round(Seen.RIGHT)
 
@@ -107,26 +111,32 @@ def _pause(step: int, last: Round) -> float:
     return pause * random.uniform(0.5, 1.5)  # noqa: S311 (not for security: it keeps parallel trials from sending in step)
 
 
-def _failure(target: Target, version: str, rounds: Sequence[Round], deadline: float | None, enough: int) -> CheckError:
-    bad = [each for each in rounds if each.check]
-    check = bad[-1].check if bad else None
-    if check is None:  # every round was right, and there was no time for enough of them
+def failure(target: Target, version: str, rounds: Sequence[Round], deadline: float | None, enough: int) -> CheckError:
+    """Why a candidate has not passed: ``deadline`` where the time was over before its rounds decided."""
+    within = f" within {deadline:g} s" if deadline else ""
+    told = [each for each in rounds if each.seen is not Seen.CUT] or rounds
+    shown = _shown(told)
+    if shown is None or shown.check is None or shown.attempt is None:  # there was no time for enough rounds
         what = f"candidate {version} was not asked {enough} times within {deadline or 0:g} s, though every answer was right"
         return CheckError(f"worker {target.worker}", what, "Give its checks a longer deadline, or set fewer candidate-rounds")
-    within = f" within {deadline:g} s" if deadline else ""
-    expected = bad[-1].attempt.expected if bad[-1].attempt else "it to pass"
-    what = f"candidate {version} did not pass{within}: expected {expected}; {last_wrong(rounds)}"
-    if target.version_id and all(each.seen is Seen.ELSEWHERE for each in rounds):
+    what = f"candidate {version} did not pass{within}: expected {shown.attempt.expected}; {last_wrong(rounds)}"
+    was_named = any(each.seen in (Seen.RIGHT, Seen.WRONG) for each in rounds)
+    if target.version_id and shown.seen is Seen.ELSEWHERE and not was_named:
         what += f". No answer ever named it: the header {OVERRIDES} may be lost on the way to {target.url}, or the version reports no id"
-    return CheckError(where(target, check), what, f"Look at the logs of {target.worker} and fix it")
+    return CheckError(where(target, shown.check), what, f"Look at the logs of {target.worker} and fix it")
 
 
 def last_wrong(rounds: Sequence[Round]) -> str:
     """The last try that did not pass, without secrets, and how many rounds there were."""
     count = f"{len(rounds)} {'round' if len(rounds) == 1 else 'rounds'}"
-    wrong = [(each.check, each.attempt) for each in rounds if each.check and each.attempt]
-    if not wrong:
+    shown = _shown(rounds)
+    if shown is None or shown.check is None or shown.attempt is None:
         return f"{count}, each of them right"
-    # A question that the deadline cut short tells less than the answer before it.
-    check, attempt = next(((check, attempt) for check, attempt in reversed(wrong) if not attempt.ran_out), wrong[-1])
-    return f"after {count} the last wrong answer to {check.name} was {attempt.described}"
+    return f"after {count} the last wrong answer to {shown.check.name} was {shown.attempt.described}"
+
+
+def _shown(rounds: Sequence[Round]) -> Round | None:
+    """The last round that was wrong: one that got an answer, if there is any, for a question without an answer tells less."""
+    wrong = [each for each in rounds if each.attempt]
+    answered = [each for each in wrong if each.attempt and not each.attempt.ran_out]
+    return next(iter([*answered[-1:], *wrong[-1:]]), None)

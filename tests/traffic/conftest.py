@@ -8,6 +8,7 @@ import pytest
 from crane_infra.config.settings import Settings
 from crane_infra.live.account import Account, open_account
 from tests.cloud import Api
+from tests.traffic.releases import Clock
 
 
 @pytest.fixture
@@ -33,3 +34,9 @@ def settings(api: Api, tmp_path: Path) -> Settings:
 async def account(settings: Settings) -> AsyncIterator[Account]:
     async with open_account(settings) as opened:
         yield opened
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials end after so many looks at their clock, not after so many seconds."""
+    monkeypatch.setattr("crane_infra.traffic.trial.monotonic", Clock())

@@ -20,7 +20,7 @@ from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop
 from tests.chance import most_by_luck
 from tests.cloud import Api
-from tests.traffic.test_candidate import DIGEST, ROUTE, Release, active, code, release
+from tests.traffic.releases import DIGEST, ROUTE, Release, active, code, release
 
 pytestmark = pytest.mark.cloud
 

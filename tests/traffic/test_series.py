@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crane_infra.traffic.series import ENOUGH, IN_A_ROW, Seen, Verdict, has_arrived, judge, missing
 
-LETTERS = {"r": Seen.RIGHT, "w": Seen.WRONG, "f": Seen.FAULTY, "e": Seen.ELSEWHERE}
+LETTERS = {"r": Seen.RIGHT, "w": Seen.WRONG, "f": Seen.FAULTY, "e": Seen.ELSEWHERE, "c": Seen.CUT}
 
 
 def series(letters: str) -> list[Seen]:
@@ -40,6 +40,8 @@ PASS = "r" * ENOUGH
         pytest.param("rrfrfrf", Verdict.FAILED, id="it fails where it should name itself"),
         pytest.param("ffffffffff", Verdict.OPEN, id="nobody ever named the candidate"),
         pytest.param(f"ffff{PASS}", Verdict.PASSED, id="nothing answered at first"),
+        pytest.param("rrrrrrcccc", Verdict.OPEN, id="the deadline came while four were asked"),
+        pytest.param(f"{PASS}c", Verdict.PASSED, id="the deadline came after enough right ones"),
         pytest.param("eeeeeeeeee", Verdict.OPEN, id="the version before answers for long"),
     ],
 )
@@ -54,7 +56,14 @@ def test_only_six_right_rounds_in_a_row_pass_and_never_fewer_than_enough(letters
         assert len(letters) >= enough
 
 
-@given(st.text("rwfe", max_size=60), st.integers(6, 30))
+@given(st.text("rwfec", max_size=60), st.integers(6, 30))
+def test_a_question_that_the_deadline_cut_short_means_nothing(letters: str, enough: int) -> None:
+    rounds, told = series(letters), series(letters.replace("c", ""))
+    assert judge(rounds, enough) is judge(told, enough)
+    assert (has_arrived(rounds), missing(rounds, enough)) == (has_arrived(told), missing(told, enough))
+
+
+@given(st.text("rwfec", max_size=60), st.integers(6, 30))
 def test_the_missing_rounds_pass_if_all_of_them_are_right(letters: str, enough: int) -> None:
     rounds = series(letters)
     if has_arrived(rounds) and judge(rounds, enough) is Verdict.OPEN:
