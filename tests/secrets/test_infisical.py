@@ -228,10 +228,9 @@ class TestAServerThatFails:
 
     def test_that_sends_byte_by_byte_is_given_up_when_the_time_is_over(self, infisical: Infisical) -> None:
         infisical.script("list", DRIP)
-        patience = Patience(call=5, whole=0.5, pause=0.001)
-        assert (
-            refusal(infisical, patience=patience) == "dev:/vc/staging: did not answer everything within 0.5 s. Run the same command again."
-        )
+        # Long enough for a slow machine to have connected: a client that is stopped while it connects leaves its socket to the collector.
+        patience = Patience(call=60, whole=3, pause=0.001)
+        assert refusal(infisical, patience=patience) == "dev:/vc/staging: did not answer everything within 3 s. Run the same command again."
 
     def test_that_asks_for_a_long_wait_is_not_waited_for(self, infisical: Infisical) -> None:
         infisical.script("list", Answer(429, {"message": "Rate limit exceeded"}, {"retry-after": "3600"}))
