@@ -4,15 +4,19 @@ It knows nothing of Pulumi, so a rehearsal can check what a stack claims against
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from local_cloud.d1.file_shape import count_tables
 from local_cloud.daemon import Running
 from local_cloud.errors import LocalCloudError
 from local_cloud.plain_http import no_certificates
+from local_cloud.workerd.paths import database_file, databases_of
 
 _SECONDS = 60.0
 
@@ -45,6 +49,22 @@ class Account:
             raise LocalCloudError(f"database {name}", "the account has no database with this name", "Run it again")
         return str(ids[0])
 
+    def add_database(self, name: str, file: Path) -> str:
+        """Create a database with all that a SQLite file holds, and give its id. The file is moved, so it can be large; nobody may have it open.
+
+        D1 opens the file of a database at its first query, which this makes. Raises LocalCloudError, also where D1 does not read the file.
+        """
+        tables = count_tables(file)
+        uuid = str(self.ask("POST", "/d1/database", {"name": name})["uuid"])
+        live = database_file(databases_of(self.running.folder), uuid)
+        live.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if live.exists():
+            raise LocalCloudError(f"database {name}", "is in use already", "Run it again")
+        shutil.move(file, live)
+        if self.ask("GET", f"/d1/database/{uuid}")["num_tables"] != tables:
+            raise LocalCloudError(f"database {name}", "D1 does not read the file that it was given", "Run it again")
+        return uuid
+
     def rows(self, database: str, sql: str) -> list[dict[str, Any]]:
         """The rows that a statement returns on a database, by the database's name."""
         return list(self.ask("POST", f"/d1/database/{self.database(database)}/query", {"sql": sql})[0]["results"])
@@ -72,6 +92,13 @@ class Account:
         files = {name: (name, content, kind) for name, (kind, content) in modules.items()}
         self.ask("PUT", f"/workers/scripts/{script}", files={**parts, **files})
         return self.serving(script)
+
+    def wait_until_deployed(self) -> None:
+        """Wait until what was deployed last runs: nobody asks a worker for it. Raises LocalCloudError where it does not run within a minute."""
+        try:
+            httpx.get(f"{self.running.edge_url}/-", timeout=_SECONDS, trust_env=False, verify=no_certificates())
+        except httpx.HTTPError as error:
+            raise LocalCloudError("the local cloud", f"its workers do not start ({type(error).__name__})", "Run it again") from None
 
     def is_empty(self) -> bool:
         """Whether the account has no worker and no database."""

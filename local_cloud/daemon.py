@@ -22,7 +22,7 @@ from local_cloud.errors import LocalCloudError
 from local_cloud.ids import new_uuid
 from local_cloud.lock import hold, is_free_within
 from local_cloud.plain_http import no_certificates
-from local_cloud.workerd.install import ensure_modules
+from local_cloud.workerd.install import ensure_modules, require_installed
 from local_cloud.workerd.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def start(folder: Path, *, port: int = 0, subdomain: str = "automation-ab6", run
     ``runtime`` beside the folder. Raises LocalCloudError when a cloud is already running, the port is in use, or the cloud does not become
     ready within 60 seconds.
     """
+    require_installed()
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)

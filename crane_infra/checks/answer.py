@@ -63,11 +63,16 @@ def expectation(question: Question, version_id: str | None) -> str:
 
 def fault(question: Question, answer: Answer, version_id: str | None) -> str | None:
     """Why the answer does not pass; None if it does. ``version_id`` is the expected version."""
-    if answer.status not in (question.status if isinstance(question.status, tuple) else (question.status,)):
+    if not is_expected_status(question, answer.status):
         return f"status {answer.status}"
     if question.body_matches is not None and not matches(question.body_matches, answer.body.decode("utf-8", "replace")):
         return "the body does not match"
     return _json_fault(question, answer.json, version_id) if question.needs_json or question.version_at else None
+
+
+def is_expected_status(question: Question, status: int) -> bool:
+    """Whether a status is one that passes."""
+    return status in (question.status if isinstance(question.status, tuple) else (question.status,))
 
 
 def names_other_version(question: Question, answer: Answer, version_id: str | None) -> bool:

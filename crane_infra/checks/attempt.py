@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crane_infra.checks.answer import Answer, expectation, fault, names_other_version
+from crane_infra.checks.answer import Answer, expectation, fault, is_expected_status, names_other_version
 from crane_infra.checks.question import Question
 from crane_infra.checks.send import error_text
 from crane_infra.redact import Redactor
@@ -24,6 +24,10 @@ class Attempt:
     """Whether the answer names another version than the expected one, or none where one is due."""
     ran_out: bool = False
     """Whether the time was over before an answer came."""
+    declared: str = ""
+    """What was expected in the words of the catalog alone: ``expected`` may hold what an earlier answer gave."""
+    bare: str = "no answer"
+    """What came as a number alone: a status or an exit code, nothing that a worker or a command wrote."""
 
     @property
     def described(self) -> str:
@@ -36,8 +40,9 @@ def judged(question: Question, answer: Answer | Exception, version_id: str | Non
     expected = redact(expectation(question, version_id))
     if isinstance(answer, Exception):
         ran_out = isinstance(answer, TimeoutError)
-        return Attempt(passed=False, expected=expected, came=redact(error_text(answer)), is_down=True, ran_out=ran_out)
+        return Attempt(passed=False, expected=expected, came=redact(error_text(answer)), is_down=True, ran_out=ran_out, declared=expected)
     why = fault(question, answer, version_id)
+    other_body = " with another body" if why and is_expected_status(question, answer.status) else ""
     return Attempt(
         passed=why is None,
         expected=expected,
@@ -45,4 +50,6 @@ def judged(question: Question, answer: Answer | Exception, version_id: str | Non
         why=redact(why or ""),
         is_down=answer.status >= SERVER_ERROR,
         is_other_version=names_other_version(question, answer, version_id),
+        declared=expected,
+        bare=f"status {answer.status}{other_body}",
     )

@@ -47,6 +47,8 @@ class CommandCheck(Declared):
     """Seconds from the first try. The command is tried again until it passes."""
     mutating: bool = True
     """Whether the command writes. Such a check never runs in production, nor while a version has no traffic."""
+    rehearsable: bool = True
+    """Whether it can pass on the local cloud, where secrets are placeholders and much of what a worker binds is empty. Else a rehearsal leaves it out."""
     sends_override: bool = False
     """Whether the command sends the header in ``CRANE_OVERRIDE``. Without it the command would ask the version that serves, not the candidate."""
 

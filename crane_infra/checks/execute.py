@@ -54,16 +54,17 @@ async def execute(route: Route, check: CommandCheck, seconds: float) -> Attempt:
     try:
         code, output = await _run(check.argv, environment, route.target.folder, seconds, mark)
     except OSError as error:
-        return Attempt(passed=False, expected=expected, came=f"none, {type(error).__name__}", is_down=True)
+        return Attempt(passed=False, expected=expected, came=f"none, {type(error).__name__}", is_down=True, declared=expected)
     text = output.decode("utf-8", "replace")
     wrote = _end_of(redact(text[-_READ:]))
     if code is None:
-        came = f"none in {seconds:.1f} s, it was killed{wrote}"
-        return Attempt(passed=False, expected=expected, came=came, is_down=True, ran_out=True)
+        came = f"none in {seconds:.1f} s, it was killed"
+        return Attempt(passed=False, expected=expected, came=f"{came}{wrote}", is_down=True, ran_out=True, declared=expected, bare=came)
     ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     right = code == 0 and (check.output_matches is None or matches(check.output_matches, text))
     why = "" if right or code else "the output does not match"
-    return Attempt(passed=right, expected=expected, came=f"{ended}{wrote}", why=why)
+    bare = f"{ended} with another output" if why else ended
+    return Attempt(passed=right, expected=expected, came=f"{ended}{wrote}", why=why, declared=expected, bare=bare)
 
 
 async def _run(argv: tuple[str, ...], environment: Mapping[str, str], folder: Path, seconds: float, mark: str) -> tuple[int | None, bytes]:

@@ -11,7 +11,7 @@ from time import monotonic
 import httpx
 from pydantic import JsonValue
 
-from crane_infra.checks.answer import Answer
+from crane_infra.checks.answer import Answer, expectation
 from crane_infra.checks.attempt import Attempt, judged
 from crane_infra.checks.places import Nothing, value_at
 from crane_infra.checks.request import Route, UnsendableError, built
@@ -56,8 +56,14 @@ class _Try:
         if attempt.passed and (
             lacking := next((f"{place} is missing" for name, place in step.take.items() if name not in self.values), None)
         ):
-            return replace(attempt, passed=False, why=lacking)
+            return replace(attempt, passed=False, why=lacking, bare=f"{attempt.bare} with another body")
         return attempt
+
+    def at(self, place: str, step: Step, attempt: Attempt) -> Attempt:
+        """The attempt with the place of the step among the others; what is declared has names where values were sent."""
+        where, target = f" at {place} ({step.shown})", self.route.target
+        declared = Redactor(target.secrets)(expectation(step, target.version_id))
+        return replace(attempt, expected=attempt.expected + where, declared=declared + where)
 
     def _take(self, step: Step, answer: Answer) -> None:
         reply = answer.json
@@ -99,7 +105,7 @@ async def _steps(current: _Try, seconds: float) -> Attempt:
     for number, step in enumerate(current.check.steps, 1):
         attempt = await current.step(step, max(0.0, ends - monotonic()))
         if not attempt.passed:
-            return _at(f"step {number}", step, attempt)
+            return current.at(f"step {number}", step, attempt)
     return attempt
 
 
@@ -111,9 +117,5 @@ async def _clean_up(current: _Try) -> Attempt | None:
         if names_in(step) <= set(current.values):
             attempt = await current.step(step, max(0.0, ends - monotonic()))
             if not attempt.passed and failed is None:
-                failed = _at(f"clean-up {number}", step, attempt)
+                failed = current.at(f"clean-up {number}", step, attempt)
     return failed
-
-
-def _at(place: str, step: Step, attempt: Attempt) -> Attempt:
-    return replace(attempt, expected=f"{attempt.expected} at {place} ({step.shown})")

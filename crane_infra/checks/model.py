@@ -14,7 +14,7 @@ from crane_infra.checks.steps import Step, StepsCheck
 
 __all__ = ["AnyCheck", "Check", "CommandCheck", "Expected", "SecretHeader", "SignatureHeader", "Step", "StepsCheck"]
 
-_LATER = ("exact_url", "json_has", "json_at_least", "json_matches", "body_matches", "by_environment")
+_LATER = ("exact_url", "json_has", "json_at_least", "json_matches", "body_matches", "by_environment", "rehearsable")
 """Fields that a check did not always have. Their defaults are left out of definitions, so that they give no older release another digest."""
 
 
@@ -29,6 +29,8 @@ class Check(Question):
     """Seconds from the first try."""
     mutating: bool = False
     """Whether the check writes. Such a check never runs in production."""
+    rehearsable: bool = True
+    """Whether it can pass on the local cloud, where secrets are placeholders and much of what a worker binds is empty. Else a rehearsal leaves it out."""
 
     @property
     def names_version(self) -> bool:

@@ -86,7 +86,8 @@ async def try_once(http: httpx.AsyncClient, route: Route, check: AnyCheck, secon
     try:
         request = built(route, check)
     except UnsendableError as error:
-        return Attempt(passed=False, expected=expectation(check, version), came="none", why=str(error))
+        expected = redact(expectation(check, version))
+        return Attempt(passed=False, expected=expected, came="none", why=str(error), declared=expected)
     return judged(check, await ask(http, request, seconds), version, redact)
 
 

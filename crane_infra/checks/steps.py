@@ -40,6 +40,8 @@ class StepsCheck(Declared):
     """Seconds from the first try."""
     mutating: bool = True
     """Whether the steps write. Such a check never runs in production, nor while a version has no traffic."""
+    rehearsable: bool = True
+    """Whether it can pass on the local cloud, where secrets are placeholders and much of what a worker binds is empty. Else a rehearsal leaves it out."""
 
     @model_validator(mode="after")
     def _known_values(self) -> Self:

@@ -53,16 +53,20 @@ class Trial:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What is tried: the files of a database, for which release; ``keys``: keep the first keys of the rows that change."""
+    """What is tried: the files of a database, for which release; ``keys``: keep the first keys of the rows that change.
+
+    ``result`` is a path for the database as an update would leave it, where it would pass.
+    """
 
     database: str
     schema: SchemaFiles
     release: str
     keys: bool = False
+    result: Path | None = None
 
 
 async def try_migrations(copied: Copied, attempt: Attempt) -> Trial:
-    """Apply the pending files to a copy of the copy.
+    """Apply the pending files to a copy of the copy, which goes to the attempt's ``result`` where that is set and the trial passes.
 
     Raises ApiError where the copy cannot be read as a database with a ledger.
     """
@@ -72,7 +76,10 @@ async def try_migrations(copied: Copied, attempt: Attempt) -> Trial:
     try:
         await asyncio.to_thread(shutil.copyfile, copied.path, work)
         with closing(apsw.Connection(str(work), flags=_FLAGS)) as db:
-            return await _try(db, was, copied, attempt)
+            trial = await _try(db, was, copied, attempt)
+        if attempt.result and trial.passes:
+            await asyncio.to_thread(shutil.move, work, attempt.result)
+        return trial
     finally:
         was.unlink(missing_ok=True)
         work.unlink(missing_ok=True)

@@ -104,8 +104,10 @@ class Witness:
         self._forget()
         if self._file:
             sql = statement.sql if statement else ""
-            violations = violations_of(self._db, runnable(sql), message, self._broken, keys=self._keys)
             number = self._number(statement) if statement else None
+            if number:
+                self._statements.append(StatementReport(number, time.monotonic() - self._statement_began, 0, self._scans))
+            violations = violations_of(self._db, runnable(sql), message, self._broken, keys=self._keys)
             lost = loss_in(message)
             failure = f"it would lose {lost} without declaring it" if lost else message
             self._report(violations=tuple(violations), failure=failure, failed=number)

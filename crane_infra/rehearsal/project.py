@@ -133,11 +133,11 @@ def make_stacks(
     """
     if all(_has_secrets(project, environment) for environment in ENVIRONMENTS):
         return
-    shared = {secret.key: _generated() for secret in catalog.secrets if secret.required and not secret.distinct}
+    shared = {secret.key: generated() for secret in catalog.secrets if secret.required and not secret.distinct}
     distinct = [secret.key for secret in catalog.secrets if secret.distinct]
-    values = {environment: {**shared, **{name: _generated() for name in distinct}} for environment in ENVIRONMENTS}
+    values = {environment: {**shared, **{name: generated() for name in distinct}} for environment in ENVIRONMENTS}
     stored = values if infisical is None else {}
-    key = _generated()
+    key = generated()
     config_of = {
         environment: {"fingerprint-key": key, **{f"secrets.{name}": value for name, value in stored.get(environment, {}).items()}}
         for environment in ENVIRONMENTS
@@ -284,5 +284,6 @@ def _dump(content: Mapping[str, Any]) -> str:
     return "# Written by crane local up; the next one writes it again.\n" + yaml.safe_dump(dict(content), sort_keys=False)
 
 
-def _generated() -> str:
+def generated() -> str:
+    """A placeholder for a secret, another one at each call."""
     return "local-" + secrets.token_urlsafe(24)

@@ -10,7 +10,10 @@ from dataclasses import replace
 from crane_infra.migrations.ledger import LedgerHead
 from crane_infra.release.gate import Verdict
 
-TODO = "Run crane migrations rehearse -s production, and set what it prints: pulumi config set -s production rehearsed <value>"
+TODO = (
+    "Run crane migrations rehearse -s production where the local cloud is installed, and set what it prints: "
+    "pulumi config set -s production rehearsed <value>"
+)
 
 
 def rehearsal_proof(digest: str, heads: Mapping[str, LedgerHead]) -> str:

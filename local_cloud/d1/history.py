@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from local_cloud.d1.file_shape import ANY_SCHEMA
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 KEPT_STATES, KEPT_BYTES = 100, 256 * 2**20
 _NAME = re.compile(r"(?P<bookmark>(?P<number>[0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{32})\.(?P<at>\d+)\.sqlite")
 _BUSY_SECONDS = 30.0
-_ANY_SCHEMA = "PRAGMA writable_schema=ON"
-"""SQLite then reads a file whose views it cannot parse: workerd's SQLite is newer than Python's. Nothing is written to the schema."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _copy(source: Path, target: Path, synchronous: str) -> None:
         contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as reader,
         contextlib.closing(sqlite3.connect(target, timeout=_BUSY_SECONDS)) as writer,
     ):
-        writer.execute(_ANY_SCHEMA)
+        writer.execute(ANY_SCHEMA)
         writer.execute(f"PRAGMA synchronous={synchronous}")
         reader.backup(writer)
 
@@ -119,7 +119,7 @@ def _content(file: Path) -> str:
     stored = int.from_bytes(data[16:18], "big")
     size = 65536 if stored == 1 else stored  # https://sqlite.org/fileformat2.html, section 1.3.2
     with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)) as reader:
-        reader.execute(_ANY_SCHEMA)
+        reader.execute(ANY_SCHEMA)
         for (page,) in reader.execute("SELECT rootpage FROM sqlite_master WHERE name = '_cf_METADATA'"):
             data[(page - 1) * size : page * size] = bytes(size)
     return hashlib.sha256(data).hexdigest()

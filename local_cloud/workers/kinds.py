@@ -58,10 +58,15 @@ def running(version: Body, service: Callable[[str], str | None]) -> dict[str, An
 
 def notes(bindings: Iterable[Body]) -> list[str]:
     """What the local cloud says about the bindings of an upload that it only stores."""
-    stored = [binding for binding in bindings if binding["type"] in NEEDS and binding["type"] not in {*_RUN, "durable_object_namespace"}]
     return [
-        f"The local cloud stores the binding {binding['name']} of type {binding['type']}; the worker does not get it" for binding in stored
+        f"The local cloud stores the binding {binding['name']} of type {binding['type']}; the worker does not get it"
+        for binding in only_stored(bindings)
     ]
+
+
+def only_stored(bindings: Iterable[Body]) -> list[Body]:
+    """Give the bindings that a worker does not get here."""
+    return [binding for binding in bindings if binding["type"] in NEEDS and binding["type"] not in {*_RUN, "durable_object_namespace"}]
 
 
 def _durable_object(binding: Body, service: Callable[[str], str | None]) -> Body | None:

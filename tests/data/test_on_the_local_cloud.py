@@ -11,9 +11,11 @@ import stamina
 from cloudflare import AsyncCloudflare
 from pydantic import SecretStr
 
+from crane_infra.checks.results import Checked, CheckResult
 from crane_infra.commands import rehearse_migrations
 from crane_infra.commands.backup import BackupWish, RestoreWish, Talk, back_up, restore_into_new, restore_into_stack
-from crane_infra.commands.rehearse_migrations import Wish, proof_of, rehearse
+from crane_infra.commands.rehearse_migrations import Wish, bound_databases, proof_of, ready_file, rehearse
+from crane_infra.config.catalog import CatalogDatabase
 from crane_infra.config.settings import DatabaseSettings
 from crane_infra.d1.client import D1
 from crane_infra.data.backup.stores import store_at
@@ -94,6 +96,41 @@ def test_migrations_are_tried_on_the_rows_of_production_with_a_token_that_only_r
     assert api.query(production.databases["db"], "SELECT COUNT(*) AS n FROM t WHERE b = 9") == [[{"n": 0}]]
 
 
+def test_databases_that_workers_bind_are_made_ready_for_the_checks(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has something pending is migrated, one that has nothing is copied, and one that is not there yet is made."""
+    production, said = Production(api, tmp_path), list[str]()
+    production.release({"one": "a"}, {"db": FIRST, "other": FIRST})
+    for name in ("db", "other"):
+        api.query(production.databases[name], "INSERT INTO t VALUES (1, 'one', 1), (2, 'two', 1)")
+    (tmp_path / "db" / "0002_u.sql").write_text("UPDATE t SET b = 9 WHERE id = 1;\n")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "0001_t.sql").write_text(FIRST["0001_t.sql"])
+    catalog = production.catalog
+    worker = catalog.workers["one"].model_copy(update={"databases": {name.upper(): name for name in ("db", "other", "new")}})
+    databases = {**catalog.databases, "new": CatalogDatabase(migrations="new"), "unbound": CatalogDatabase(migrations="new")}
+    catalog = catalog.model_copy(update={"workers": {"one": worker}, "databases": databases})
+    settings = production.settings
+    named = {**settings.databases, "new": DatabaseSettings(name="new"), "unbound": DatabaseSettings(name="unbound")}
+    settings = settings.model_copy(update={"databases": named})
+    monkeypatch.setattr(rehearse_migrations, "created_databases", lambda _: {})
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    wish = Wish(None, folder, 1000, ready=folder)
+    trials = rehearse(settings, catalog, production.outputs, wish, said.append, lambda _: None)
+    assert [(trial.database, trial.passes) for trial in trials] == [("db", True), ("other", True)]
+    assert "other: nothing is pending; it is copied for the checks of the release" in said
+    made = {}
+    for name in bound_databases(catalog):
+        with apsw.Connection(str(ready_file(folder, name))) as db:
+            made[name] = db.execute("SELECT (SELECT group_concat(b) FROM t), COUNT(*) FROM d1_migrations").fetchall()
+    assert made == {"db": [("9,1", 2)], "other": [("1,1", 1)], "new": [(None, 1)]}
+    (tmp_path / "new" / "0002_no.sql").write_text("INSERT INTO t VALUES (1, 'a', 1), (1, 'b', 1);\n")
+    again = tmp_path / "again"
+    again.mkdir()
+    trials = rehearse(settings, catalog, production.outputs, Wish(None, again, 1000, ready=again), said.append, lambda _: None)
+    assert [(trial.database, trial.passes) for trial in trials] == [("db", True), ("other", True), ("new", False)]
+
+
 def test_a_backup_comes_back_into_a_new_database_and_into_the_one_it_is_of(api: Api, faults: Faults, tmp_path: Path) -> None:
     production, said = Production(api, tmp_path), list[str]()
     production.release({"one": "a"}, {"db": FIRST})
@@ -138,6 +175,11 @@ def test_a_rehearsal_that_passes_opens_production_until_its_ledger_changes(api: 
         assert proof == rehearsal_proof("a" * 64, {"db": trial.head})
         assert proof_of(settings, production.catalog, production.outputs, []) is None
         assert proof_of(settings, production.catalog, production.outputs, [replace(trial, refusal=("it fails",))]) is None
+        failed = CheckResult("one", "health", passed=False, expected="200", came="status 500")
+        well = replace(failed, passed=True)
+        given = {"failed": Checked((well, failed)), "open": Checked(not_run="no local cloud", lacking=True), "passed": Checked((well,))}
+        proofs = {name: proof_of(settings, production.catalog, production.outputs, [trial], checked) for name, checked in given.items()}
+        assert proofs == {"failed": None, "open": None, "passed": proof}
         production.release({"one": "b"}, {"db": {**FIRST, "0002_u.sql": "CREATE TABLE u (x TEXT);\n"}})
         with pytest.raises(LiveError, match="its ledger changed during the rehearsal"):
             proof_of(settings, production.catalog, production.outputs, [trial])

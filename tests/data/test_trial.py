@@ -5,8 +5,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import apsw
 import pytest
 
+from crane_infra.checks.results import Checked, CheckResult
 from crane_infra.data.copy import copy_database
 from crane_infra.data.trial import Attempt, Trial, try_migrations
 from crane_infra.data.trial_text import trial_as_json, trial_lines
@@ -17,6 +19,7 @@ from crane_infra.migrations.requests import baseline_request
 from crane_infra.report.trials import trials_markdown
 from tests.data.d1_like import D1Like
 
+NONE = Checked(not_run="no migration is pending")
 BASE = """
 CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT, plan TEXT);
 CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users (id), total INTEGER);
@@ -172,7 +175,7 @@ async def test_files_that_an_update_sends_together_have_a_report_each(tmp_path: 
     assert [(report.name, len(report.statements), report.failure) for report in trial.files] == [
         ("0002_change.sql", 1, ""),
         ("0003_change.sql", 2, ""),
-        ("0004_change.sql", 0, "UNIQUE constraint failed: users.mail"),
+        ("0004_change.sql", 1, "UNIQUE constraint failed: users.mail"),
     ]
     assert [one.rows for one in trial.files[-1].violations] == [2]
 
@@ -230,6 +233,27 @@ async def test_the_copy_itself_stays_as_it_is(tmp_path: Path) -> None:
     assert not (tmp_path / "copy.sqlite.trial").exists()
 
 
+async def test_what_an_update_would_leave_is_kept_where_it_would_pass(tmp_path: Path) -> None:
+    trial = await tried(tmp_path, "DELETE FROM orders WHERE id > 10;")
+    assert trial.copied
+    schema = SchemaFiles(read_migrations(tmp_path / "migrations", "migrations"))
+    result = tmp_path / "result.sqlite"
+    await try_migrations(trial.copied, Attempt("crane-test", schema, "digest", result=result))
+    with apsw.Connection(str(result)) as db:
+        assert db.execute("SELECT COUNT(*), (SELECT COUNT(*) FROM d1_migrations) FROM orders").fetchall() == [(10, 2)]
+    (tmp_path / "migrations" / "0003_change.sql").write_text("CREATE UNIQUE INDEX by_plan ON users (plan);")
+    schema = SchemaFiles(read_migrations(tmp_path / "migrations", "migrations"))
+    refused = await try_migrations(trial.copied, Attempt("crane-test", schema, "digest", result=tmp_path / "none.sqlite"))
+    assert (refused.passes, (tmp_path / "none.sqlite").exists()) == (False, False)
+
+
+async def test_the_statement_that_fails_is_told_with_what_it_scans(tmp_path: Path) -> None:
+    trial = await tried(tmp_path, "UPDATE users SET id = 1 WHERE plan = 'free';")
+    assert [(one.number, one.scans) for one in trial.files[0].statements] == [(1, (("SCAN users", 1000),))]
+    assert "    statement 1: SCAN users (1,000 rows)" in trial_lines(trial)
+    assert "; statement 1: `SCAN users` (1,000 rows)" in trials_markdown("production", [trial], NONE)
+
+
 class TestWhatIsShown:
     CANARY = "canary-8f1e"
     TABLES = "CREATE TABLE secrets (k TEXT PRIMARY KEY, v TEXT UNIQUE);"
@@ -249,13 +273,13 @@ class TestWhatIsShown:
     async def test_no_value_of_the_database_is_shown_anywhere(self, tmp_path: Path, sql: str) -> None:
         trial = await tried(tmp_path, sql.replace("canary%", "can%"), tables=self.TABLES, rows=self.ROWS)
         assert trial.files, trial.refusal
-        texts = ["\n".join(trial_lines(trial)), json.dumps(trial_as_json(trial)), trials_markdown("production", [trial])]
+        texts = ["\n".join(trial_lines(trial)), json.dumps(trial_as_json(trial)), trials_markdown("production", [trial], NONE)]
         assert [text for text in texts if self.CANARY in text] == []
 
     async def test_keys_are_shown_on_request_only(self, tmp_path: Path) -> None:
         trial = await tried(tmp_path, "DELETE FROM secrets WHERE k LIKE '%1';", tables=self.TABLES, rows=self.ROWS, keys=True)
         assert "      deleted: canary-8f1e-1" in trial_lines(trial)
-        assert self.CANARY not in trials_markdown("production", [trial])
+        assert self.CANARY not in trials_markdown("production", [trial], NONE)
 
     async def test_lines_for_a_person(self, tmp_path: Path) -> None:
         sql = "UPDATE orders SET total = 0 WHERE total > 9990;\nCREATE UNIQUE INDEX by_mail ON users (mail);"
@@ -274,11 +298,22 @@ class TestWhatIsShown:
 
     async def test_the_table_in_the_summary_of_a_run(self, tmp_path: Path) -> None:
         trial = await tried(tmp_path, "DELETE FROM orders WHERE id = 3;\nINSERT INTO plans VALUES ('more', 1);")
-        assert trials_markdown("production", [trial]).splitlines() == [
+        results = (
+            CheckResult("shop", "version", passed=True, expected="200", came="status 200"),
+            CheckResult("shop", "health", passed=False, expected="200", came="status 500"),
+        )
+        text = trials_markdown("production", [trial], Checked(results, ("a note",)))
+        assert re.sub(r"\d+\.\d s here", "(T)", text).splitlines() == [
             "### Rehearsal on the rows of `production`",
             "",
             "| database | file | table | before | after | added | changed | overwritten | deleted |",
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
             "| `crane-test` | `0002_change.sql` | `orders` | 1,000 | 999 | 0 | 0 | 0 | 1 |",
             "| `crane-test` | `0002_change.sql` | `plans` | 4 | 5 | 1 | 0 | 0 | 0 |",
+            "",
+            "- `crane-test`: `0002_change.sql` took (T)",
+            "- `crane-test`: foreign keys and integrity are sound at the end",
+            "- `checks of the release on the local cloud: 1 of 2 passed`",
+            "- `shop: check health: failed: expected 200; came: status 500`",
+            "- `a note`",
         ]

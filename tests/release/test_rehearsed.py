@@ -43,7 +43,7 @@ def test_the_rehearsal_of_this_release_on_these_ledgers_opens_it_and_says_so(is_
 def test_without_one_the_refusal_has_the_command(is_open: Verdict) -> None:
     assert with_rehearsal(is_open, None, rehearsal_proof(DIGEST, HEADS)).summary == (
         "production gate closed: this release was not rehearsed on production's rows, as require-rehearsal demands. Run crane migrations "
-        "rehearse -s production, and set what it prints: pulumi config set -s production rehearsed <value>."
+        "rehearse -s production where the local cloud is installed, and set what it prints: pulumi config set -s production rehearsed <value>."
     )
 
 

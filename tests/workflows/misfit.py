@@ -1,5 +1,8 @@
 """A release that staging takes and that the rows of production do not fit, and what of production has to stay as it is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tests.workflows.place import Place
 from tests.workflows.runner import Json
 
@@ -39,6 +42,28 @@ def rows_that_do_not_fit(there: Place) -> None:
     (there.workers / "crane-classifier" / "migrations" / "0004_one_delivery.sql").write_text(
         "-- crane: contract\nCREATE UNIQUE INDEX one_delivery ON deliveries (repository);\n", encoding="utf-8"
     )
+
+
+def read_hosts_in_health(there: Place) -> None:
+    """Let the health of crane-context read the hosts of its sessions as JSON, which fails for one that has a quotation mark."""
+    module = there.workers / CONTEXT / "dist" / "index.js"
+    code = module.read_text(encoding="utf-8")
+    sql = """SELECT COUNT(json_extract('{"host": "' || host || '"}', '$.host')) FROM sessions"""
+    changed = code.replace('env.DB.prepare("SELECT 1")', f"env.DB.prepare(`{sql}`)")
+    assert changed != code
+    module.write_text(f"// notes\n{changed}", encoding="utf-8")
+
+
+@contextmanager
+def a_row_that_fails_health(there: Place) -> Iterator[None]:
+    """Production has a session whose host has a quotation mark."""
+    there.account.rows(
+        DATABASE, "INSERT INTO sessions (id, agent, started_at, last_heartbeat_at, host) VALUES ('q', 'x', '', '', 'canary-row-\"host')"
+    )
+    try:
+        yield
+    finally:
+        there.account.rows(DATABASE, "DELETE FROM sessions WHERE id = 'q'")
 
 
 def production(there: Place) -> Json:

@@ -175,7 +175,7 @@ def _write_repository(origin: Path) -> None:
     path.write_text(yaml.safe_dump({key: value for key, value in content.items() if key not in ("main", "backend")}), encoding="utf-8")
     for environment in ENVIRONMENTS:
         change_stack_file(origin, environment, {"workers-dir": "bundles"})
-    (origin / ".gitignore").write_text("/bundles/\n__pycache__/\n", encoding="utf-8")
+    (origin / ".gitignore").write_text("/bundles/\n/.crane/\n__pycache__/\n", encoding="utf-8")
     git(origin, "init", "--quiet", "--initial-branch", "main", ".")
     git(origin, "add", "--all")
     git(origin, "commit", "--quiet", "--message", "First")

@@ -231,7 +231,11 @@ def _checkout(runner: Runner, given: Mapping[str, str], ran: Ran, context: Json,
 
 
 def _set_up(_runner: Runner, _given: Mapping[str, str], ran: Ran, _context: Json, _run: Run) -> bool:
-    """Everything is on PATH already; what is checked out has to be there."""
+    """Everything is on PATH already, and Node's modules are those of the tests; what is checked out has to be there."""
+    runtime = ran.folder / ".crane" / "runtime"
+    runtime.parent.mkdir(exist_ok=True)
+    if not runtime.is_symlink():
+        runtime.symlink_to(ROOT / ".crane" / "runtime")
     return (ran.folder / "Pulumi.yaml").is_file()
 
 

@@ -14,7 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflows.misfit import CONTEXT, DATABASE, add_migration, production, rows_that_do_not_fit
+from tests.workflows.misfit import (
+    CONTEXT,
+    DATABASE,
+    a_row_that_fails_health,
+    add_migration,
+    production,
+    read_hosts_in_health,
+    rows_that_do_not_fit,
+)
 from tests.workflows.place import Place, change_stack_file, own_program, place, stack_setting
 from tests.workflows.runner import Json, Run
 from tests.world import warm
@@ -76,6 +84,10 @@ class Shipped:
 
     pull: Run
     merged: Run
+    failed: Run
+    """A promotion while production has a row over which a check fails."""
+    left: tuple[Json, Json]
+    """What production served and held before it, and after it."""
     promoted: Run
     ledger_before: list[str]
     state_was_left: bool
@@ -87,8 +99,7 @@ def shipped(hub: Place) -> Shipped:
     """A pull request with a migration, code and a variable; it is merged, and main is tagged."""
     hub.branch("good")
     add_migration(hub, "0006_add_note_to_sessions.sql", "-- crane: expand\nALTER TABLE sessions ADD COLUMN note TEXT;")
-    module = hub.workers / CONTEXT / "dist" / "index.js"
-    module.write_text(f"// notes\n{module.read_text(encoding='utf-8')}", encoding="utf-8")
+    read_hosts_in_health(hub)
     workers = stack_setting(hub.origin, "staging", "workers")
     workers[CONTEXT]["variables"]["IDEMPOTENCY_TTL_SECONDS"] = "60"
     change_stack_file(hub.origin, "staging", {"workers": workers})
@@ -97,7 +108,12 @@ def shipped(hub: Place) -> Shipped:
     pull = hub.pull_request("preview", "good", GOOD)
     left = hub.state() == state
     hub.merge("good")
-    return Shipped(pull, hub.pushed(), hub.tagged("v1.0.0"), before, left)
+    merged = hub.pushed()
+    with a_row_that_fails_health(hub):
+        held = production(hub)
+        failed = hub.promoted()
+        after = production(hub)
+    return Shipped(pull, merged, failed, (held, after), hub.tagged("v1.0.0"), before, left)
 
 
 class TestAPullRequest:
@@ -120,12 +136,29 @@ class TestAPullRequest:
         well(shipped.merged, "build", "deploy")
         assert shipped.merged.jobs["build"].outputs["digest"] in shipped.merged.jobs["deploy"].summary
 
+    def test_is_stopped_before_the_approval_while_a_check_fails_over_productions_rows(self, shipped: Shipped) -> None:
+        summary = shipped.failed.jobs["rehearse"].summary
+        assert shipped.failed.results == {
+            "choose": "success",
+            "preview": "success",
+            "rehearse": "failure",
+            "deploy": "skipped",
+            "keep": "skipped",
+        }
+        assert '- `crane-context: check health: failed: expected 200, JSON with {"status": "ok"}; came: status 500`' in summary
+        assert "canary-row" not in shipped.failed.output
+        assert shipped.left[0] == shipped.left[1]
+
     def test_is_promoted_by_its_tag_with_the_bytes_that_staging_ran(self, hub: Place, shipped: Shipped) -> None:
         well(shipped.promoted, "choose", "preview", "rehearse", "deploy", "keep")
         digest = shipped.merged.jobs["build"].outputs["digest"]
         assert shipped.promoted.jobs["choose"].outputs == {"digest": digest, "commit": hub.head("v1.0.0")}
         assert "production gate open" in shipped.promoted.jobs["preview"].summary
-        assert "Rehearsal on the rows of `production`" in shipped.promoted.jobs["rehearse"].summary
+        rehearsed = shipped.promoted.jobs["rehearse"]
+        assert "Rehearsal on the rows of `production`" in rehearsed.summary
+        assert "checks of the release on the local cloud: 7 of 7 passed" in rehearsed.summary
+        assert re.fullmatch("[0-9a-f]{64}", rehearsed.outputs["rehearsed"])
+        assert not shipped.failed.jobs["rehearse"].outputs["rehearsed"]
         assert "all as the stack says" in shipped.promoted.jobs["deploy"].summary
         assert hub.account.ledger(DATABASE) == [*shipped.ledger_before, "0006_add_note_to_sessions.sql"]
 

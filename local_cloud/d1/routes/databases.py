@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud, Handler, body_of
+from local_cloud.d1.file_shape import COUNT_TABLES
 from local_cloud.d1.routes.requested_database import database_of
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, NAME_TAKEN, NO_SUCH_DATABASE, NOT_FOUND, Refusal, ok, page
 from local_cloud.store import NameTakenError
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 _EMPTY_FILE = 12288
 _REGIONS = {"wnam", "enam", "weur", "eeur", "apac", "oc"}
 _JURISDICTIONS = {"eu", "fedramp", "us"}
-_SHAPE = """SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'"""
 
 
 async def create(cloud: Cloud, request: Request) -> Response:
@@ -94,7 +93,7 @@ async def delete(cloud: Cloud, request: Request) -> Response:
 
 
 async def _described(cloud: Cloud, database: Body) -> Body:
-    (shape,) = await cloud.workerd.query(database["uuid"], [{"sql": _SHAPE}])
+    (shape,) = await cloud.workerd.query(database["uuid"], [{"sql": COUNT_TABLES}])
     size = max(_EMPTY_FILE, shape["meta"]["size_after"])
     return {**database, "num_tables": shape["results"]["rows"][0][0], "file_size": size}
 
