@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from crane_infra.rehearsal import project
 from tests import command_line
 from tests.repository import ROOT
 from tests.world.copies import promoted_world
@@ -83,6 +84,29 @@ def test_a_rehearsal_says_what_pending_files_do_to_the_rows_and_applies_nothing(
     assert "    notes: is new, with 2 rows\n  foreign keys and integrity: sound" in output.stdout
     assert "| `crane-context-db` | `0005_notes.sql` | `notes` | none | 2 | 2 | 0 | 0 | 0 |" in (tmp_path / "summary.md").read_text()
     assert "; 1 pending" in crane(world, "status", "-d", DATABASE).stdout
+
+
+def test_a_rehearsal_runs_the_checks_of_the_stack_over_its_rows_and_says_where_it_did_not(world: World) -> None:
+    new_file(world, "notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY);\n")
+    output = crane(world, "rehearse", "--json")
+    shown = json.loads(output.stdout)["checks"]
+    assert (output.returncode, shown["ran"], shown["passes"], len(shown["results"])) == (0, True, True, 9)
+    assert {"worker": "crane-context", "check": "writes D1", "passed": True, "expected": "", "came": ""}.keys() == shown["results"][
+        0
+    ].keys()
+    assert "writes D1" in [result["check"] for result in shown["results"]]
+    assert world.rows("crane-context-db-staging", "SELECT name FROM sqlite_master WHERE name = 'notes'") == []
+
+    alone = crane(world, "rehearse", "-d", DATABASE).stdout
+    assert "the checks of the release were not run: they need crane-classifier-db too; leave --database out" in alone
+    project.configure(world.project, "production", {"require-rehearsal": True})
+    left_open = crane(world, "rehearse", "--no-checks", stack="production")
+    project.configure(world.project, "production", {"require-rehearsal": None})
+    assert (left_open.returncode, "\nRehearsed: " in left_open.stdout) == (0, False)
+    assert left_open.stdout.endswith(
+        "the checks of the release were not run: --no-checks says so\n"
+        "Not rehearsed: require-rehearsal needs the checks of the release, on the local cloud\n"
+    )
 
 
 def test_a_backup_of_a_stack_is_restored_into_a_local_cloud_and_compared(world: World, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from crane_infra.checks.results import Checked, checked_lines
 from crane_infra.config.bindings import Ai, KvNamespace, Vectorize
 from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, Secret
 from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings
+from crane_infra.rehearsal import release_on_copies
 from crane_infra.rehearsal.release_on_copies import Place, check_release, why_impossible
 from local_cloud import daemon
 from local_cloud.client import Account
@@ -168,16 +169,34 @@ def test_the_cloud_has_ended_and_nothing_of_the_stack_was_written(ran: Ran) -> N
     assert [path.name for path in written if ROW.encode() in path.read_bytes() and path.suffix not in (".sqlite", ".sqlite-wal")] == []
 
 
-def test_a_worker_that_the_local_cloud_refuses_leaves_the_checks_open(tmp_path: Path) -> None:
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "index.js").write_text("throw new Error('it does not start');", encoding="utf-8")
+def shop_alone(folder: Path, code: str) -> tuple[Settings, Catalog]:
+    """One worker without a database, and its stack."""
+    (folder / "shop").mkdir()
+    (folder / "shop" / "index.js").write_text(code, encoding="utf-8")
+    settings = settings_of(folder)
+    workers = {"shop": settings.workers["shop"].model_copy(update={"services": {}})}
     worker = CATALOG.workers["shop"].model_copy(update={"databases": {}})
-    settings = settings_of(tmp_path)
-    settings = settings.model_copy(update={"workers": {"shop": settings.workers["shop"].model_copy(update={"services": {}})}})
-    checked = check_release(Place(ROOT, tmp_path / "cloud"), settings, Catalog(workers={"shop": worker}, databases={}), {})
+    return settings.model_copy(update={"workers": workers}), Catalog(workers={"shop": worker}, databases={})
+
+
+def test_a_worker_that_the_local_cloud_refuses_leaves_the_checks_open(tmp_path: Path) -> None:
+    checked = check_release(Place(ROOT, tmp_path / "cloud"), *shop_alone(tmp_path, "throw new Error('it does not start');"), {})
     assert (checked.results, checked.lacking) == ((), True)
     assert "it does not start" in checked.not_run
     assert daemon.status(tmp_path / "cloud") is None
+
+
+def test_the_cloud_ends_where_the_run_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, asked = tmp_path / "cloud", list[bool]()
+
+    async def interrupted(*_: object) -> None:
+        asked.append(daemon.status(folder) is not None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(release_on_copies, "try_each", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        check_release(Place(ROOT, folder), *shop_alone(tmp_path, SHOP), {})
+    assert (asked, daemon.status(folder)) == ([True], None)
 
 
 def test_a_machine_without_the_local_cloud_is_told_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
