@@ -3,7 +3,7 @@
 Reads the account and the ledgers, side by side, and changes nothing. A twin of the expected version (``twins.py``) is as good as that version.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,9 +98,9 @@ async def require_live(account: Account, versions: Iterable[ExpectedVersion], he
 
     Raises LiveError naming the first that is not as expected; ApiError where the API fails.
     """
-    served = await all_at_once(_require_version(account, version, lambda served: served.fault) for version in versions)
-    await require_heads(account, heads)
-    return {seen.expected.worker: seen for seen in served}
+    looks: list[Awaitable[Served | None]] = [_require_version(account, version, lambda served: served.fault) for version in versions]
+    looks += [_require_head(account, head) for head in heads]
+    return {served.expected.worker: served for served in await all_at_once(looks) if served}
 
 
 async def require_heads(account: Account, heads: Iterable[ExpectedHead]) -> None:
@@ -116,10 +116,10 @@ async def require_still_proven(account: Account, proof: Proof, older: Sequence[P
 
     ``older`` are the proofs before it. Returns what its workers serve. Raises LiveError naming the first change, ApiError where the API fails.
     """
-    versions = expected_versions(proof, older)
-    served = await all_at_once(_require_version(account, version, _manual_fault) for version in versions)
-    await _require_ledgers(account, proof)
-    return served
+    looks: list[Awaitable[Served | None]] = [
+        _require_version(account, version, _manual_fault) for version in expected_versions(proof, older)
+    ]
+    return [served for served in await all_at_once([*looks, _require_ledgers(account, proof)]) if served]
 
 
 async def require_still_there(account: Account, proof: Proof) -> None:
@@ -127,13 +127,17 @@ async def require_still_there(account: Account, proof: Proof) -> None:
 
     Raises LiveError naming the first that does not, ApiError where the API fails.
     """
-    for expected in expected_versions(proof):
-        version = await account.version(expected.script, expected.version)
-        if version is None or version.tag != expected.tag:
-            seen = f"has the tag {version.tag}, not {expected.tag}" if version else "does not exist"
-            todo = f"Run pulumi up -s {proof.environment} with the files of release {proof.digest[:12]}, which proves it again"
-            raise LiveError(f"worker {expected.script}", f"version {expected.version}, which the proof names, {seen}", todo)
-    await _require_ledgers(account, proof)
+    await all_at_once(
+        [*(_require_there(account, proof, expected) for expected in expected_versions(proof)), _require_ledgers(account, proof)]
+    )
+
+
+async def _require_there(account: Account, proof: Proof, expected: ExpectedVersion) -> None:
+    version = await account.version(expected.script, expected.version)
+    if version is None or version.tag != expected.tag:
+        seen = f"has the tag {version.tag}, not {expected.tag}" if version else "does not exist"
+        todo = f"Run pulumi up -s {proof.environment} with the files of release {proof.digest[:12]}, which proves it again"
+        raise LiveError(f"worker {expected.script}", f"version {expected.version}, which the proof names, {seen}", todo)
 
 
 async def _require_ledgers(account: Account, proof: Proof) -> None:

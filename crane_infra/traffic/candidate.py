@@ -103,7 +103,8 @@ async def require_unchanged(account: Account, script: str, deployment: str | Non
 
 
 async def _join(account: Account, candidate: Candidate, digest: str, voice: _Voice) -> _Joined | Outcome:
-    active = await _active(account, candidate.script)
+    listed = await account.deployments(candidate.script)
+    active = next(iter(listed), None)
     if candidate.seen is not None and (active is None or active.id != candidate.seen):
         raise changed(candidate.script, active)
     shown, place = f"worker {candidate.script}", place_of(active, candidate.version)
@@ -125,20 +126,21 @@ async def _join(account: Account, candidate: Candidate, digest: str, voice: _Voi
             raise shared(candidate, active)
         voice.log(f"{shown}: {active.summary} share its traffic; {place.largest} gets all of it while {candidate.version} is tried")
         place = Joins(place.largest)
-    return await _enter(account, candidate, active, place, digest, voice)
+    return await _enter(account, candidate, listed, place, digest, voice)
 
 
 async def _enter(
-    account: Account, candidate: Candidate, active: Deployment, place: Joins | Waits, digest: str, voice: _Voice
+    account: Account, candidate: Candidate, listed: Sequence[Deployment], place: Joins | Waits, digest: str, voice: _Voice
 ) -> _Joined | Outcome:
-    """Let the version join, unless it waits there already.
+    """Let the version join, unless it waits there already; ``listed`` are the deployments, the active one first.
 
     It is the version that this stack has just declared, secrets included, so a secret that differs from the old version's (10220) is meant.
     """
-    deployment, shares = active, {place.old: WHOLE, candidate.version: 0.0}
+    active = deployment = listed[0]
+    shares = {place.old: WHOLE, candidate.version: 0.0}
     if isinstance(place, Joins):
         try:
-            deployment = await deploy(account, candidate.script, shares, mark("candidate", digest), force=True)
+            deployment = await deploy(account, candidate.script, shares, mark("candidate", digest), force=True, listed=listed)
         except RefusedError as error:
             if reasons := [NO_CANDIDATE[code] for code in error.codes if code in NO_CANDIDATE]:
                 return untried(candidate, active, reasons[0], voice.log)
@@ -172,11 +174,12 @@ async def _take_out(account: Account, entered: _Joined, digest: str) -> str:
     """Leave the old version alone in the deployment; returns what serves now, for the error."""
     script, candidate = entered.candidate.script, entered.candidate.version
     try:
-        active = await _active(account, script)
+        listed = await account.deployments(script)
+        active = next(iter(listed), None)
         if active is None or not (active.id == entered.deployment or _is_ours(active, entered, digest)):
             serving = active.summary if active else "nothing"
             return f"Somebody else deployed meanwhile, which was left as it is: {script} serves {serving}"
-        await deploy(account, script, {entered.old: WHOLE}, mark("abort", digest), force=True)
+        await deploy(account, script, {entered.old: WHOLE}, mark("abort", digest), force=True, listed=listed)
     except ApiError as error:
         kept, everybody = (f"keeps {entered.share:g}%", "the rest") if entered.share else ("waits at 0%", "everybody")
         return f"{entered.old} still serves {everybody}. {candidate} could not be taken out and {kept} ({error.what.rstrip('.')})"

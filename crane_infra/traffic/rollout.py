@@ -103,14 +103,15 @@ async def _held(workers: Sequence[Moving], stack: str, may_move: Leave) -> dict[
 
 
 async def _step(account: Account, worker: Moving, digest: str) -> None:
-    active = next(iter(await account.deployments(worker.script)), None)
+    listed = await account.deployments(worker.script)
+    active = next(iter(listed), None)
     if active is None or active.id != worker.deployment:
         now = f"it serves {active.summary}" if active else "it serves nothing"
         what = f"somebody else deployed it during its rollout: now {now}"
         raise LiveError(f"worker {worker.script}", what, "Find out who did, then run the same command again")
     share = worker.next_share or WHOLE
     shares = {worker.old: WHOLE - share, worker.version: share}
-    worker.deployment = (await deploy(account, worker.script, shares, mark("canary", digest), force=True)).id
+    worker.deployment = (await deploy(account, worker.script, shares, mark("canary", digest), force=True, listed=listed)).id
     worker.share = share
 
 

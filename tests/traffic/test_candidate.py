@@ -43,10 +43,12 @@ pytestmark = pytest.mark.cloud
 
 
 class TestAGoodCandidate:
-    async def test_passes_at_no_share_and_waits_for_its_traffic(self, account: Account, api: Api) -> None:
+    async def test_passes_at_no_share_and_waits_for_its_traffic(self, account: Account, api: Api, faults: Faults) -> None:
         made = release(api)
+        faults.reset()
         with asked_all_the_while(made):
             outcome = await made.tried(account, rounds=ENOUGH)
+        assert [call["method"] for call in faults.calls()] == ["GET", "POST"]  # one look, and the candidate joins
         serving = await active(account, made)
         assert outcome == Outcome(serving.id)
         assert serving.shares == {made.old: 100, made.new: 0}

@@ -62,6 +62,8 @@ def examine(files: Sequence[MigrationFile], pending: Sequence[MigrationFile], *,
     stopped half-way.
     """
     names = {file.name for file in pending}
+    if not names:
+        return ()
     with trial() as database:
         earlier = Tracer(database, judged=False)
         for file in files:

@@ -1,6 +1,7 @@
 """What judging a file costs depends on the file, not on how many came before it. bench/lint.py measures the time."""
 
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import pytest
@@ -26,7 +27,13 @@ def files(count: int) -> list[MigrationFile]:
 
 def calls_of(count: int, *, as_one_release: bool) -> int:
     """How many calls of Python and of SQLite judging so many files takes."""
-    made, calls = files(count), 0
+    made = files(count)
+    return calls_in(lambda: examine(made, made) if as_one_release else examine_each(made))
+
+
+def calls_in(judge: Callable[[], object]) -> int:
+    """How many calls of Python and of SQLite this takes."""
+    calls = 0
 
     def note(_: FrameType, event: str, __: object) -> None:
         nonlocal calls
@@ -34,7 +41,7 @@ def calls_of(count: int, *, as_one_release: bool) -> int:
 
     sys.setprofile(note)
     try:
-        examine(made, made) if as_one_release else examine_each(made)
+        judge()
     finally:
         sys.setprofile(None)
     return calls
@@ -45,6 +52,13 @@ def test_twice_as_many_files_take_twice_as_many_calls(as_one_release: bool) -> N
     calls_of(1, as_one_release=as_one_release)  # what is imported at the first use
     few, more, most = (calls_of(count, as_one_release=as_one_release) for count in (10, 20, 40))
     assert most - more == pytest.approx(2 * (more - few), rel=0.01)
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_applied_files_cost_nothing_where_none_is_pending(in_use: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    few, many = files(1), files(40)
+    assert examine(many, (), in_use=in_use) == ()
+    assert calls_in(lambda: examine(many, (), in_use=in_use)) == calls_in(lambda: examine(few, (), in_use=in_use))
 
 
 def test_the_limit_of_steps_is_for_one_statement_and_not_for_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
