@@ -49,7 +49,6 @@ def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database]
     steps = {
         name: SchemaStep(
             plan.migrations[name],
-            run.release.bases.get(name),
             migrate_before(run, plan, name),
             run.settings.databases[name].recreate,
             run.seeds.get(name, ()),

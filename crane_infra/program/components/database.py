@@ -12,7 +12,6 @@ from crane_infra.config.settings import DatabaseSettings
 from crane_infra.data.seeds.files import Seed
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import head_of
-from crane_infra.migrations.lint.judge import classes
 from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 
 
@@ -60,10 +59,9 @@ class Database(pulumi.ComponentResource):
 
 @dataclass(frozen=True)
 class SchemaStep:
-    """What the schema step of one database needs: its files, the base schema under them, and the hook that applies them."""
+    """What the schema step of one database needs: its files, and the hook that applies them."""
 
     files: tuple[MigrationFile, ...]
-    base: MigrationFile | None
     migrate: pulumi.ResourceHookBinding
     instead_of: str | None = None
     """The id of a deleted database whose place this one takes."""
@@ -73,7 +71,7 @@ class SchemaStep:
 
 def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.Resource]) -> pulumi.Stash:
     """The schema step: a record of the migrations, written only once ``step.migrate`` has applied the pending ones."""
-    head, kinds = head_of(step.files), classes(step.files, step.base)
+    head = head_of(step.files)
     return pulumi.Stash(
         f"{database.catalog_name}-schema",
         input={
@@ -82,7 +80,7 @@ def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.
             **({"instead-of": step.instead_of} if step.instead_of else {}),
             "id": database.d1.id,
             "head": {"name": head.name, "count": head.count, "digest": head.digest},
-            "migrations": [{"name": file.name, "class": kinds[file.name], "sha256": file.sha256} for file in step.files],
+            "migrations": [{"name": file.name, "sha256": file.sha256} for file in step.files],
             # A seed that is new or changed runs the hook.
             **({"seeds": {seed.name: seed.sha256 for seed in step.seeds}} if step.seeds else {}),
         },
