@@ -35,8 +35,8 @@ def _rows(when: str, figures: dict[str, float], floor: float | None) -> list[Row
 
 def resident_mebibytes(pid: int) -> dict[str, float]:
     """The memory of a cloud's processes, by name."""
-    names = ("python", "node", "workerd")
-    return {name: _mebibytes(process) for name, process in zip(names, _line(pid), strict=True)}
+    python, node, *workerd = map(_mebibytes, _line(pid))
+    return {"python": python, "node": node, "workerd": sum(workerd)}
 
 
 def _line(pid: int) -> Iterator[int]:

@@ -4,12 +4,14 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { Trials } from "./trials.mjs";
 
 const [modules, persist] = process.argv.slice(2);
 const { Miniflare, NoOpLog, supportedCompatibilityDate } = createRequire(`${modules}/`)("miniflare");
 const gate = readFileSync(new URL("gate.mjs", import.meta.url), "utf8");
 const localhost = { host: "127.0.0.1", port: 0 };
 const common = { ...localhost, log: new NoOpLog(), cf: false };
+const trials = new Trials(Miniflare, common, supportedCompatibilityDate);
 let miniflare;
 
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -60,21 +62,8 @@ async function run(options) {
   }
 }
 
-// Starts the workers in a separate workerd with empty databases, so that a failure never reaches the live one.
-// The first of them answers what the version handles (handlers.mjs).
-async function check({ workers }) {
-  let text = "";
-  const heard = (out, err) => [out, err].forEach((stream) => stream.on("data", (chunk) => (text += chunk)));
-  const trial = new Miniflare({ ...common, handleRuntimeStdio: heard, workers: prepared(workers) });
-  try {
-    await trial.ready;
-    return { error: null, found: await (await trial.dispatchFetch("http://trial/")).json() };
-  } catch (error) {
-    if (!text) throw error; // workerd was killed: the workers are not at fault
-    return { error: text.slice(0, 8000) };
-  } finally {
-    await trial.dispose().catch(() => {});
-  }
+async function check({ workers, loadable }) {
+  return trials.check({ workers: prepared(workers), loadable });
 }
 
 async function answer({ id, op, ...rest }) {
@@ -87,7 +76,7 @@ async function answer({ id, op, ...rest }) {
 
 async function end() {
   setTimeout(() => process.exit(1), 3000).unref();
-  await miniflare?.dispose().catch(() => {});
+  await Promise.all([miniflare?.dispose().catch(() => {}), trials.end()]);
   process.exit(0);
 }
 

@@ -92,10 +92,10 @@ class Workerd:
                 async with self._traffic.stopped():
                     await self._configure(options)
 
-    async def check(self, workers: list[Options]) -> tuple[str | None, dict[str, Any]]:
-        """Start workers in a separate workerd; give its output if it does not start, else None, and the first worker's answer (JSON)."""
+    async def check(self, trial: Options) -> tuple[str | None, dict[str, Any]]:
+        """Try workers apart from the live ones; give workerd's output if they do not start, else None, and the first worker's answer (JSON)."""
         async with self._checking:
-            reply = await (await self._running()).ask("check", workers=workers)
+            reply = await (await self._running()).ask("check", **trial)
         return reply["error"], reply.get("found", {})
 
     async def query(self, database: str, statements: list[dict[str, Any]], seconds: float = _QUERY_SECONDS) -> list[dict[str, Any]]:

@@ -27,6 +27,8 @@ MODULE_TYPES = {
     "text/plain": "Text",
     "application/octet-stream": "Data",
 }
+_ALWAYS = {"name", "modulesRoot", "modules", "compatibilityDate", "compatibilityFlags", "bindings", "d1Databases"}
+_COMMON_FLAGS = {"nodejs_compat", "nodejs_als"}
 _ABSENT = {
     "name": "absent",
     "compatibilityDate": OLDEST_DATE,
@@ -60,13 +62,29 @@ def what_runs(
     return {"databases": sorted([*databases, *spares]), "workers": [_ABSENT, *workers]}
 
 
-def trial(version: Body) -> list[dict[str, Any]]:
-    """Give the workers that must start before a version is accepted: one that inspects its main module, and itself, with its services absent."""
+def trial(version: Body) -> dict[str, Any]:
+    """Give the workers that must start before a version is accepted: one that inspects its main module, and itself, with its services absent.
+
+    ``loadable`` says whether a process that runs already can load them, or a runtime has to be started for them.
+    """
     itself = options(version, lambda _: None)
     code = (RUNTIME / "handlers.mjs").read_text().replace('"MAIN"', json.dumps(f"./{version['main_module']}"))
     inspector = {"type": "ESModule", "path": "/crane-handlers.mjs", "contents": code}
     asking = {key: value for key, value in itself.items() if key != "durableObjects"}  # whose classes it does not export
-    return [{**asking, "name": "handlers", "modules": [inspector, *itself["modules"]]}, itself, _ABSENT]
+    workers = [{**asking, "name": "handlers", "modules": [inspector, *itself["modules"]]}, itself, _ABSENT]
+    return {"workers": workers, "loadable": _is_loadable(itself)}
+
+
+def _is_loadable(worker: dict[str, Any]) -> bool:
+    """Whether nothing but the code of a worker decides if it starts: no other binding, flag or kind of module, which only Miniflare judges."""
+    paths = [module["path"] for module in worker["modules"]]
+    bound = {name for name, value in worker.items() if value and name not in _ALWAYS}
+    return (
+        not bound
+        and _COMMON_FLAGS.issuperset(worker["compatibilityFlags"])
+        and len(paths) == len(set(paths))
+        and all("contents" in module for module in worker["modules"])
+    )
 
 
 def active_version(store: Store, propagation: Propagation, script: str) -> str | None:
