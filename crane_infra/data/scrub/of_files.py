@@ -8,6 +8,7 @@ import apsw
 from crane_infra.data.scrub.schema import Schema, read_schema
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.migrations.files.split import shorten
 from crane_infra.migrations.own_tables import CREATE
 from crane_infra.migrations.sqlite.engine import FAILURES, empty_database, execute
 
@@ -19,9 +20,10 @@ def database_of(files: Sequence[MigrationFile]) -> Iterator[tuple[apsw.Connectio
         for statement in CREATE:
             db.execute(statement)
         for file in files:
-            for statement in file.statements:
+            for number, statement in enumerate(file.statements, 1):
                 try:
                     execute(db, statement)
                 except FAILURES as error:
-                    raise MigrationError(file.path, f"SQLite refuses it: {error}", "Fix the file") from None
+                    where, what = f"{file.path}, statement {number}", f"SQLite refuses it: {error}: {shorten(statement)}"
+                    raise MigrationError(where, what, "Fix the statement") from None
         yield db, read_schema(db)
