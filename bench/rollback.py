@@ -62,7 +62,7 @@ def _until(stage: Stage, proof: Json, act: Callable[[], None]) -> float:
     """The milliseconds until all versions of a proof answer, counted from the start of what puts them back."""
     began = time.perf_counter()
     act()
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         while not all(_answers(client, stage, name, worker["version"]) for name, worker in proof["workers"].items()):
             if time.perf_counter() - began > _PATIENCE:
                 message = "the versions do not answer"

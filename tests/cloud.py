@@ -104,7 +104,7 @@ class Api:
 
     def edge(self, worker: Body, path: str = "/", method: str = "GET", **more: Any) -> httpx.Response:  # noqa: ANN401 (httpx)
         """Send a request to a deployed worker."""
-        return httpx.request(method, f"{self.running.edge_url}/{worker['name']}{path}", trust_env=False, **more)
+        return httpx.request(method, f"{self.running.edge_url}/{worker['name']}{path}", trust_env=False, timeout=60, **more)
 
 
 def upload_body(code: str = HELLO, **more: object) -> Body:

@@ -62,7 +62,7 @@ async def results(server: Server, *checks: AnyCheck, **secrets: str) -> tuple[Ch
     server.script("/ok", Reply(200, json.dumps({"v": ROW, ROW: ROW}).encode()))
     server.script("/leads", Reply(302, b"", {"location": f"/{ROW}"}))
     server.script("/hangs-up", Reply(None))
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         return await try_each(http, "crane-context", server.target(**secrets), checks, pause=0)
 
 
@@ -93,6 +93,6 @@ async def test_one_that_fails_hides_no_other_and_is_tried_three_times(server: Se
 
 async def test_one_that_passes_at_the_second_try_has_passed(server: Server) -> None:
     server.script("/late", Reply(503), Reply(200))
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         (result,) = await try_each(http, "w", server.target(), [Check(name="late", path="/late")], pause=0)
     assert result.passed

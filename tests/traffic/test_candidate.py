@@ -190,7 +190,7 @@ class _Cached(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path not in self.server.kept:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-            reply = httpx.get(self.server.origin + self.path, headers=headers, trust_env=False)
+            reply = httpx.get(self.server.origin + self.path, headers=headers, trust_env=False, timeout=60)
             self.server.kept[self.path] = (reply.status_code, reply.content)
         status, body = self.server.kept[self.path]
         self.send_response(status)
@@ -211,7 +211,7 @@ def cached(api: Api) -> Iterator[Release]:
     thread.start()
     url = f"http://127.0.0.1:{cache.server_port}"
     for check in CHECKS:
-        httpx.get(url + check.path, trust_env=False)
+        httpx.get(url + check.path, trust_env=False, timeout=60)
     made.candidate = replace(made.candidate, target=replace(made.candidate.target, url=url))
     yield made
     cache.shutdown()

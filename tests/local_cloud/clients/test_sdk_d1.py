@@ -29,7 +29,7 @@ def uploaded(begun: DatabaseImportResponse | None) -> str:
     assert begun
     assert begun.upload_url
     assert begun.filename
-    httpx.put(begun.upload_url, content=SQL, trust_env=False).raise_for_status()
+    httpx.put(begun.upload_url, content=SQL, trust_env=False, timeout=60).raise_for_status()
     return begun.filename
 
 
@@ -48,7 +48,7 @@ def text_of(done: DatabaseExportResponse | None) -> str:
     assert done.result
     assert done.result.signed_url
     assert (done.type, done.success, done.status) == ("export", True, "complete")
-    return httpx.get(done.result.signed_url, trust_env=False).raise_for_status().text
+    return httpx.get(done.result.signed_url, trust_env=False, timeout=60).raise_for_status().text
 
 
 def test_a_database_lives_through_the_sdk(sdk: Cloudflare, cloud: Running) -> None:

@@ -25,7 +25,7 @@ def text_of(api: Api, database: str, **options: object) -> str:
     done = ask(api, database, dump_options=options)
     assert (done["type"], done["success"], done["status"]) == ("export", True, "complete")
     assert done["result"]["filename"].endswith(".sql")
-    return httpx.get(done["result"]["signed_url"], trust_env=False).raise_for_status().text
+    return httpx.get(done["result"]["signed_url"], trust_env=False, timeout=60).raise_for_status().text
 
 
 @pytest.fixture
@@ -90,5 +90,9 @@ def test_an_address_is_valid_for_an_hour_and_for_its_file_only(api: Api, databas
     expired = url.copy_with(query=signed(api.running.token, "GET", path, int(time.time()) - 1).encode())
     gone = path.replace(".sql", "0.sql")
     unknown = url.copy_with(path=f"/d1-files{gone}", query=signed(api.running.token, "GET", gone, int(time.time()) + 60).encode())
-    assert [httpx.get(wrong, trust_env=False).status_code for wrong in (expired, url.copy_with(query=None), unknown)] == [403, 403, 404]
-    assert httpx.put(url, content=b"x", trust_env=False).status_code == 403
+    assert [httpx.get(wrong, trust_env=False, timeout=60).status_code for wrong in (expired, url.copy_with(query=None), unknown)] == [
+        403,
+        403,
+        404,
+    ]
+    assert httpx.put(url, content=b"x", trust_env=False, timeout=60).status_code == 403

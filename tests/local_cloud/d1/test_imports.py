@@ -40,7 +40,7 @@ def call(api: Api, database: str, action: str, **more: str) -> Body:
 def upload(api: Api, database: str, text: str) -> Body:
     """Begin an import and upload its file, without a token."""
     begun = call(api, database, "init", etag=etag_of(text))
-    put = httpx.put(begun["upload_url"], content=text.encode(), trust_env=False)
+    put = httpx.put(begun["upload_url"], content=text.encode(), trust_env=False, timeout=60)
     assert (put.status_code, put.headers["etag"]) == (200, f'"{etag_of(text)}"')
     return begun
 
@@ -123,7 +123,7 @@ def test_a_file_that_was_uploaded_before_is_run_at_once(api: Api) -> None:
 def test_a_file_with_another_digest_than_announced_is_not_run(api: Api) -> None:
     database, promised = api.database(), "CREATE TABLE t(a);"
     begun = call(api, database, "init", etag=etag_of(promised))
-    put = httpx.put(begun["upload_url"], content=b"CREATE TABLE other(a);", trust_env=False)
+    put = httpx.put(begun["upload_url"], content=b"CREATE TABLE other(a);", trust_env=False, timeout=60)
     assert put.headers["etag"] == f'"{etag_of("CREATE TABLE other(a);")}"'
     refused = call(api, database, "ingest", etag=etag_of(promised), filename=begun["filename"])
     assert (refused["success"], refused["error"]) == (False, "The etag does not match the uploaded file")
@@ -153,9 +153,9 @@ def test_an_address_allows_only_its_upload_and_only_while_it_is_valid(api: Api) 
     stretched = url.copy_with(query=url.query.replace(b"expires=1", b"expires=2"))
     elsewhere = url.copy_with(path=url.path.replace(".sql", "x.sql"))
     for wrong in (expired, stretched, elsewhere, url.copy_with(query=None), url.copy_with(query=b"expires=x&signature=x")):
-        assert httpx.put(wrong, content=b"x", trust_env=False).status_code == 403
-    assert httpx.get(url, trust_env=False).status_code == 403
-    assert httpx.put(url, content=b"x", trust_env=False).status_code == 200
+        assert httpx.put(wrong, content=b"x", trust_env=False, timeout=60).status_code == 403
+    assert httpx.get(url, trust_env=False, timeout=60).status_code == 403
+    assert httpx.put(url, content=b"x", trust_env=False, timeout=60).status_code == 200
 
 
 def test_an_upload_gets_faults_and_is_logged_like_every_other_call(api: Api, faults: Faults) -> None:
@@ -193,7 +193,7 @@ def test_nothing_is_uploaded_for_a_deleted_database(api: Api) -> None:
     database = api.database()
     url = call(api, database, "init", etag=etag_of("x"))["upload_url"]
     api.result("DELETE", f"/d1/database/{database}")
-    assert httpx.put(url, content=b"x", trust_env=False).status_code == 404
+    assert httpx.put(url, content=b"x", trust_env=False, timeout=60).status_code == 404
 
 
 def test_a_kill_in_the_middle_leaves_the_state_before_or_after(tmp_path: Path, begin: Callable[..., Running]) -> None:

@@ -73,7 +73,9 @@ def database(cloud: Running) -> str:
 
 def ask(api: Api, faults: Faults, path: str, body: dict[str, object], *permissions: Permission) -> httpx.Response:
     headers = {"authorization": f"Bearer {faults.token(*permissions)}"}
-    return httpx.post(f"{api.running.api_url}/accounts/{api.running.account_id}{path}", json=body, headers=headers, trust_env=False)
+    return httpx.post(
+        f"{api.running.api_url}/accounts/{api.running.account_id}{path}", json=body, headers=headers, trust_env=False, timeout=60
+    )
 
 
 @pytest.mark.parametrize("kind", ["query", "raw"])

@@ -219,7 +219,7 @@ def test_other_routes_and_refused_callers_do_not_count(api: Api, faults: Faults)
     with faults.fault(SUBDOMAIN, Error(500)) as fault:
         api.call("GET", "/workers/scripts")
         for token in ("?", "unknown", faults.token("D1 Write")):
-            assert httpx.get(url, headers={"authorization": f"Bearer {token}"}, trust_env=False).status_code in {400, 401, 403}
+            assert httpx.get(url, headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=60).status_code in {400, 401, 403}
         assert fault.fired == 0
         assert api.call("GET", "/workers/subdomain").status_code == 500
 
@@ -307,7 +307,7 @@ def test_the_client_raises_a_value_error(faults: Faults, route: str, nth: int, t
 @pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"host": "evil.example:80"}, {"origin": "https://evil.example"}])
 def test_the_admin_port_refuses_requests_from_web_pages(api: Api, headers: dict[str, str]) -> None:
     own = {"authorization": f"Bearer {api.running.admin_token}"}
-    reply = httpx.post(f"{api.running.admin_url}/reset", headers=headers | own, trust_env=False)
+    reply = httpx.post(f"{api.running.admin_url}/reset", headers=headers | own, trust_env=False, timeout=60)
     assert (reply.status_code, reply.json()) == (403, {"error": "this port answers programs on this machine only"})
 
 
@@ -316,7 +316,7 @@ def test_every_call_to_the_admin_port_needs_its_token(api: Api, route: str) -> N
     method, _, path = route.partition(" ")
     for given in (None, "", api.running.admin_token, "Bearer", "Bearer other", "Bearer ä", f"Bearer {api.running.token}"):
         headers = {} if given is None else {b"authorization": given.encode()}
-        reply = httpx.request(method, api.running.admin_url + path.replace("{id:int}", "1"), headers=headers, trust_env=False)
+        reply = httpx.request(method, api.running.admin_url + path.replace("{id:int}", "1"), headers=headers, trust_env=False, timeout=60)
         assert (reply.status_code, reply.json()) == (
             401,
             {"error": "the admin port needs the header 'Authorization: Bearer' with the admin_token of cloud.json"},

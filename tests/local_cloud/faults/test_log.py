@@ -112,7 +112,7 @@ def test_a_secret_is_found_escaped_for_json_and_for_a_url(api: Api, faults: Faul
 def test_the_log_also_sees_what_a_refused_caller_sends(api: Api, faults: Faults) -> None:
     secret = uuid4().hex
     url = f"{api.running.api_url}/accounts/{api.running.account_id}/d1/database"
-    assert httpx.post(url, content=secret, trust_env=False).status_code == 400
+    assert httpx.post(url, content=secret, trust_env=False, timeout=60).status_code == 400
     assert places(faults.seen(secret)) == [("request body", "as it is")]
 
 

@@ -58,7 +58,9 @@ def test_a_list_has_no_values_and_nothing_answers_without_a_token(cloud: Running
     address, place = f"{infisical.site}/api/v4/secrets", {"projectId": PROJECT, "environment": "dev", "secretPath": "/vc/staging"}
     assert api.http.get(address, params=place).status_code == 401  # the token of the cloud is not one of Infisical
     body = {"clientId": CLIENT, "clientSecret": cloud.token}
-    token = httpx.post(f"{infisical.site}/api/v1/auth/universal-auth/login", json=body, trust_env=False).json()["accessToken"]
-    listed = httpx.get(address, params={**place, "viewSecretValue": "false"}, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    token = httpx.post(f"{infisical.site}/api/v1/auth/universal-auth/login", json=body, trust_env=False, timeout=60).json()["accessToken"]
+    listed = httpx.get(
+        address, params={**place, "viewSecretValue": "false"}, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=60
+    )
     assert "canary" not in listed.text
     assert {secret["secretKey"] for secret in listed.json()["secrets"]} == {"API_KEY", "HOOK"}

@@ -35,7 +35,7 @@ def test_every_method_and_path_gets_an_answer(api: Api, method: str, path: str, 
 
 
 def test_a_caller_without_a_token_learns_nothing(api: Api) -> None:
-    assert httpx.get(f"{api.running.api_url}/zones", trust_env=False).status_code == 400
+    assert httpx.get(f"{api.running.api_url}/zones", trust_env=False, timeout=60).status_code == 400
 
 
 def test_the_account_has_a_workers_dev_subdomain(api: Api) -> None:

@@ -223,7 +223,10 @@ def test_tokens_outlive_a_restart_and_only_their_digests_are_written(begin: Call
     daemon.stop(tmp_path)
     again = start(tmp_path)
     url = f"{again.api_url}/accounts/{again.account_id}/d1/database"
-    statuses = [httpx.get(url, headers={"authorization": f"Bearer {secret}"}, trust_env=False).status_code for secret in (token, revoked)]
+    statuses = [
+        httpx.get(url, headers={"authorization": f"Bearer {secret}"}, trust_env=False, timeout=60).status_code
+        for secret in (token, revoked)
+    ]
     assert statuses == [200, 401]
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
 

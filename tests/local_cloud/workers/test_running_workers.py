@@ -148,7 +148,10 @@ def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
     worker, other = api.worker(), api.worker()
     api.deploy(worker, (api.upload(worker, slow), 100))
     version = api.upload(other, HELLO)
-    with ThreadPoolExecutor(1) as threads, httpx.stream("GET", f"{api.running.edge_url}/{worker['name']}/", trust_env=False) as reply:
+    with (
+        ThreadPoolExecutor(1) as threads,
+        httpx.stream("GET", f"{api.running.edge_url}/{worker['name']}/", trust_env=False, timeout=60) as reply,
+    ):
         chunks = reply.iter_text()
         text = next(chunks)
         api.deploy(other, (version, 100))
