@@ -243,7 +243,7 @@ def test_a_stop_ends_everything_even_during_an_endless_reply(begin: Begin, tmp_p
         worker = api.worker()
         api.deploy(worker, (api.upload(worker, UNENDING), 100))
         started = _family(running.pid)
-        assert len(started) == 3
+        assert len(started) == 4  # itself, Node, what serves, and what tries uploads
         with http.stream("GET", f"{running.edge_url}/{worker['name']}/") as reply:
             assert next(reply.iter_text()) == "begun"
             daemon.stop(running.folder)
@@ -261,12 +261,16 @@ def test_a_cloud_whose_folder_was_deleted_stops_by_itself(begin: Begin, tmp_path
 
 def test_a_runtime_that_lost_both_its_parents_is_ended_by_the_next_stop(begin: Begin, tmp_path: Path) -> None:
     running = begin(tmp_path / "cloud")
-    cloud, node, workerd = _family(running.pid)
+    with api_of(running).http as http:
+        api = Api(running, http)
+        api.upload(api.worker())
+    cloud, node, *workerds = _family(running.pid)
+    assert len(workerds) == 2
     for pid in (cloud, node):
         os.kill(pid, signal.SIGKILL)
     assert is_free_within(running.folder, 10)
     daemon.stop(running.folder)
-    assert _gone([workerd])
+    assert _gone(workerds)
 
 
 @pytest.mark.parametrize("name", ["cloud", "-".join(["long"] * 45)])
