@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crane_infra.at_once import all_at_once
 from crane_infra.commands.attempts import redactor
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours, require_consistent, require_same_names
@@ -20,7 +21,6 @@ from crane_infra.errors import CraneError, LiveError, SettingsError
 from crane_infra.live.account import Account, LiveWorker, open_account
 from crane_infra.live.adoptable import Found, database_adoption, worker_adoption
 from crane_infra.live.adoption import DeclaredWorker, losses
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.declared_worker import Known, declared_worker
 from crane_infra.live.keeping import bound_databases, is_opened, kept, staying
 from crane_infra.live.secret_names import live_secret_names

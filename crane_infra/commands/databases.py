@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from crane_infra.at_once import all_at_once
 from crane_infra.commands.stack import created_databases
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
 from crane_infra.errors import SettingsError
 from crane_infra.live.account import Account, open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.first_update import as_used, scripts_with
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.release.outputs import StackOutputs

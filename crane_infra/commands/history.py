@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from crane_infra.at_once import all_at_once
 from crane_infra.commands.attempts import attempt, lines_of, look, redactor
 from crane_infra.commands.records import records_of
 from crane_infra.commands.stack import outputs_of, settings_of, updates_of
@@ -14,7 +15,6 @@ from crane_infra.config.settings import Settings
 from crane_infra.config.stackfile import project_name
 from crane_infra.errors import CraneError
 from crane_infra.live.account import Deployment, open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.status.events import Event, events_of

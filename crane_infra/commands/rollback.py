@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from crane_infra.at_once import all_at_once
 from crane_infra.commands.health import look_at_health
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError, LiveError, SettingsError
 from crane_infra.live.account import Account, open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.expected import expected_versions, look_at_version
 from crane_infra.live.mark import mark
 from crane_infra.migrations.lint.judge import classes

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from crane_infra.at_once import all_at_once
 from crane_infra.commands.attempts import lines_of, look, redactor
 from crane_infra.commands.looks import DatabaseLook, Stack, WorkerLook, look_at_database, look_at_worker
 from crane_infra.commands.records import records_of
@@ -19,7 +20,6 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError, GateError
 from crane_infra.live.account import open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.promotion import require_open
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.lint.judge import classes

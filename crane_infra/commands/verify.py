@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from crane_infra.at_once import all_at_once
 from crane_infra.commands.health import look_at_health
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live.account import Account, open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.declared import DeclaredScript, deviations
 from crane_infra.live.expected import ExpectedHead, ExpectedVersion, Served, expected_heads, expected_versions, head_fault, look_at_version
 from crane_infra.live.rolled_back import RolledBack, rolled_back

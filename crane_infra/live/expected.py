@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Any
 
+from crane_infra.at_once import all_at_once
 from crane_infra.errors import LiveError
 from crane_infra.live.account import Account, Deployment
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.manual import LastDeployed, manual_deployment
 from crane_infra.live.twins import Comparison, compare, twin_summary
 from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger

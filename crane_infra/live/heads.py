@@ -1,8 +1,8 @@
 """Reads where the ledgers of a stack's databases stand."""
 
+from crane_infra.at_once import all_at_once
 from crane_infra.config.settings import Settings
 from crane_infra.live.account import open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.migrations.ledger import LedgerHead, read_ledger
 from crane_infra.release.outputs import StackOutputs
 

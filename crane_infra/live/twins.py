@@ -7,8 +7,8 @@ call that arrives late can give the traffic to the one that the stack does not k
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from crane_infra.at_once import all_at_once
 from crane_infra.live.account import Account, Deployment
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.reads import contradiction
 from crane_infra.live.version import are_one_upload
 

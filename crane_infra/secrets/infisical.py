@@ -16,6 +16,7 @@ import httpx
 import stamina
 from pydantic import BaseModel, ValidationError
 
+from crane_infra.at_once import all_at_once
 from crane_infra.config.infisical import InfisicalSettings
 from crane_infra.errors import SecretError
 from crane_infra.frozen import first_fault
@@ -112,7 +113,7 @@ async def _values(session: "_Session", login: Login, names: Collection[str]) -> 
     for _ in range(ROUNDS):
         listed = await session.listed(token)
         present = [name for name in names if name in listed]
-        values = dict(zip(present, await asyncio.gather(*(session.value(token, name) for name in present)), strict=True))
+        values = dict(zip(present, await all_at_once(session.value(token, name) for name in present), strict=True))
         if unsteady := changed(listed, values):
             continue
         read = [value for value in values.values() if value is not None]

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crane_infra.at_once import all_at_once
 from crane_infra.d1.errors import NotFoundError
 from crane_infra.d1.sdk import again
 from crane_infra.errors import LiveError
 from crane_infra.live.account import Account, Deployment
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.expected import expected_versions, look_at_version
 from crane_infra.live.rolled_back import rolled_back, settled
 from crane_infra.live.version import read_version

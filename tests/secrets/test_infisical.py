@@ -180,6 +180,12 @@ class TestAServerThatRefuses:
         assert text in refusal(infisical)
         assert len(infisical.asked(kind)) <= (2 if kind == "secret" else 1)
 
+    def test_one_value_is_told_once_the_others_have_ended(self, infisical: Infisical) -> None:
+        """A call that is cut off while it connects leaves its connection to the collector."""
+        infisical.script("secret", failure(403, "PermissionDenied", "no"), Answer(500, "{}"))
+        assert "(HTTP 403)" in refusal(infisical)
+        assert len(infisical.asked("secret")) == len(PLANTED) + 1
+
     def test_says_that_a_job_may_not_have_a_token(self, infisical: Infisical) -> None:
         login = replace(infisical.github(), bearer="canary-of-nobody")
         assert "GitHub gave this job no token (HTTP 401). Give the job the permission id-token: write." in refusal(infisical, login)

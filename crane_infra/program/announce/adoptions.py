@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pulumi
 
+from crane_infra.at_once import all_at_once
 from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.adoptable import Found, database_adoption, worker_adoption
-from crane_infra.live.at_once import all_at_once
 from crane_infra.program.announce.declared import declared_worker
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.background import blocking

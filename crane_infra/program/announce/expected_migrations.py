@@ -5,9 +5,9 @@ Reads the ledgers. Applies and undoes nothing: a rollback leaves the databases a
 
 import pulumi
 
+from crane_infra.at_once import all_at_once
 from crane_infra.errors import SettingsError
 from crane_infra.live.account import open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.program.background import blocking
 from crane_infra.program.preparation import Prepared

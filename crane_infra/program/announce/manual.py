@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from crane_infra.at_once import all_at_once
 from crane_infra.errors import WOULD_REFUSE, ApiError
 from crane_infra.live.account import Account, Deployment, open_account
 from crane_infra.live.adoption import version_changes
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.manual import LastDeployed, ManualDeployment, action_for, action_for_one_made_anew, manual_deployment
 from crane_infra.live.rolled_back import RolledBack, rolled_back, settled
 from crane_infra.live.twins import compare, twin_summary

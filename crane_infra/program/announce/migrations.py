@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pulumi
 
+from crane_infra.at_once import all_at_once
 from crane_infra.config.settings import Settings
 from crane_infra.errors import ApiError, MigrationError, refuse
 from crane_infra.live.account import Account, open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.first_update import as_used, left_database, scripts_with
 from crane_infra.migrations.costs import with_costs
 from crane_infra.migrations.files.names import listed

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from concurrent.futures import Future
 
+from crane_infra.at_once import all_at_once
 from crane_infra.data.seeds.run import DueSeed, due_seeds, read_ran
 from crane_infra.errors import ApiError
 from crane_infra.live.account import Account, open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.migrations.files.names import listed
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.preparation import Prepared

@@ -13,9 +13,9 @@ from typing import Any
 
 import pulumi
 
+from crane_infra.at_once import all_at_once
 from crane_infra.errors import ApiError
 from crane_infra.live.account import Account, LiveScript, open_account
-from crane_infra.live.at_once import all_at_once
 from crane_infra.live.declared import deviations
 from crane_infra.live.script_settings import completed
 from crane_infra.program.announce.declared import declared_script

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from crane_infra.at_once import all_at_once
 from crane_infra.errors import ApiError
-from crane_infra.live.at_once import all_at_once
 
 FAULT = ApiError("database x", "Cloudflare's API failed (HTTP 500)", "Try again")
 
