@@ -4,13 +4,11 @@ Every ``run:`` line is that of the workflow's file. One story on one local cloud
 compared with a file below golden/; ``CRANE_GOLDEN=write`` writes these files anew.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -25,12 +23,12 @@ from tests.workflows.misfit import (
 )
 from tests.workflows.place import Place, change_stack_file, own_program, place, stack_setting
 from tests.workflows.runner import Json, Run
+from tests.workflows.told import comment, golden, well
 from tests.world import warm
 from tests.world.engine import SURE, Engine, Result, search_path
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
-GOLDEN = Path(__file__).parent / "golden"
 GOOD = 7
 
 
@@ -45,34 +43,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         well(made.pushed(), "build", "deploy")
         well(made.promoted(), "choose", "preview", "rehearse", "deploy")
         yield made
-
-
-def well(run: Run, *jobs: str) -> Run:
-    """A run in which these jobs succeeded and no other ran."""
-    assert {name for name, result in run.results.items() if result == "success"} == set(jobs), run.output
-    assert set(run.results.values()) <= {"success", "skipped"}, run.output
-    return run
-
-
-def comment(there: Place, pull: int) -> str:
-    """The one comment of crane on a pull request."""
-    (found,) = there.hub.comments[pull]
-    return str(found["body"])
-
-
-def golden(name: str, text: str, there: Place) -> None:
-    """Compare with a file, but for what is another at each run or with each change of the reference workers."""
-    shown = text.replace(str(there.runner.folder), "")
-    shown = re.sub(r"/\d\d-preview/preview/work", "<clone>", shown)
-    shown = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<id>", shown)
-    shown = re.sub(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{8,64}\b", "<digest>", shown)
-    shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "<time>", shown)
-    shown = re.sub(r"[\d,]+ bytes", "<n> bytes", shown)
-    path = GOLDEN / f"{name}.md"
-    if os.environ.get("CRANE_GOLDEN") == "write":
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(shown, encoding="utf-8")
-    assert shown == path.read_text(encoding="utf-8")
 
 
 # From a pull request to production
