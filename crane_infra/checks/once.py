@@ -22,8 +22,8 @@ async def try_each(
 
 
 async def _result(http: httpx.AsyncClient, worker: str, target: Target, check: AnyCheck, pause: float) -> CheckResult:
-    if faults := list(faults_of(target, check)):
-        return CheckResult(worker, check.name, passed=False, expected="a check that can run", came=faults[0].what)
+    if faults := [fault.what for fault in faults_of(target, check)]:
+        return CheckResult(worker, check.name, passed=False, expected="a check that can run", came="; ".join(faults))
     attempt = await try_once(http, Route(target), check, check.deadline)
     for _ in range(TRIES - 1):
         if attempt.passed:

@@ -88,17 +88,19 @@ async def ask_round(target: Target, version: str, checks: Sequence[AnyCheck], se
     async with httpx.AsyncClient(timeout=REQUEST_SECONDS, verify=trusted(), limits=limits) as http:
         for check in in_order(checks):
             attempt = await try_once(http, Route(target, version), check, max(0.0, ends - monotonic()))
-            seen = Seen.CUT if attempt.ran_out and monotonic() >= ends else _seen(target, check, attempt)
+            seen = _seen(target, check, attempt, is_cut=attempt.ran_out and monotonic() >= ends)
             if seen is not Seen.RIGHT:
                 return Round(seen, check, attempt)
     return Round(Seen.RIGHT)
 
 
-def _seen(target: Target, check: AnyCheck, attempt: Attempt) -> Seen:
+def _seen(target: Target, check: AnyCheck, attempt: Attempt, *, is_cut: bool) -> Seen:
     if attempt.passed:
         return Seen.RIGHT
     if target.version_id is None:
         return Seen.ELSEWHERE
+    if is_cut:
+        return Seen.CUT
     if check.names_version:
         return Seen.FAULTY if attempt.is_down else Seen.ELSEWHERE
     # A step may name the version, too: where another one answers in between, the candidate is not to blame.

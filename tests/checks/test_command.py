@@ -110,6 +110,21 @@ class TestItIsJudged:
         assert attempt.came.endswith("y end")
 
 
+class TestItIsKilledAtItsDeadline:
+    async def test_which_hides_no_answer_before_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The first try has a minute, the second one the last second of it."""
+        code = "import os, sys, time; os.path.exists('tried') and time.sleep(3600); open('tried', 'w'); sys.exit('the answer')"
+        monkeypatch.setattr("crane_infra.checks.run.monotonic", iter([0, 0, 1, 59, 60]).__next__)
+        with pytest.raises(CheckError, match="after 2 tries the last answer was exit code 1 and the output: the answer"):
+            await run_checks(target(tmp_path), [python(code, deadline=60)], pause=0)
+
+    async def test_and_the_first_try_tells_what_it_wrote(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        code = "import time; print('begun', flush=True); time.sleep(3600)"
+        monkeypatch.setattr("crane_infra.checks.run.monotonic", iter([0, 55, 60]).__next__)
+        with pytest.raises(CheckError, match=r"after 1 try the last answer was none in 5\.0 s, it was killed and the output: begun"):
+            await run_checks(target(), [python(code, deadline=60)], pause=0)
+
+
 ENDLESS = "import time\nwhile True: time.sleep(60)"
 CHILDREN = {
     "children": "import subprocess, sys; {start}; print(p.pid, flush=True); {endless}",

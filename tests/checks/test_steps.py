@@ -14,6 +14,7 @@ from crane_infra.checks.follow import follow
 from crane_infra.checks.model import Expected, SecretHeader, Step, StepsCheck
 from crane_infra.checks.request import OVERRIDES, Route
 from crane_infra.checks.run import Passed, run_checks, select
+from crane_infra.checks.send import REQUEST_SECONDS
 from crane_infra.errors import CheckError
 from tests.checks.server import LONG, ONE_TRY, Reply, Seen, Server
 
@@ -133,6 +134,25 @@ class TestCleansUp:
             with pytest.raises(CheckError, match="no try ended in time"):
                 await run_checks(server.target(), [slow])
             assert (notes.kept, len(notes.made)) == ({}, 1)
+        finally:
+            never.set()
+
+    async def test_that_gets_no_answer_was_cut_by_no_deadline(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its time is its own: the candidate is at fault, and its deadline is not near."""
+        notes, never = Notes(server), threading.Event()
+
+        def hang(_: Seen) -> Reply:
+            never.wait(60)
+            return Reply()
+
+        server.script("/hangs", hang)
+        monkeypatch.setattr("crane_infra.checks.follow.monotonic", iter([0, 0, 0, 0, REQUEST_SECONDS - 0.1]).__next__)
+        slow = NOTE.model_copy(update={"cleanup": (Step(path="/hangs"),)})
+        try:
+            async with httpx.AsyncClient() as http:
+                attempt = await follow(Route(server.target()), slow, http, 60)
+            assert (attempt.passed, attempt.ran_out, len(notes.made)) == (False, False, 1)
+            assert attempt.came.startswith("none, ")
         finally:
             never.set()
 

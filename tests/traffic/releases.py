@@ -48,7 +48,7 @@ class Release:
     new: str
     candidate: Candidate
     logged: list[str] = field(default_factory=list)
-    at_log: Callable[[str], None] = lambda _: None
+    at_log: Callable[[str], object] = lambda _: None
 
     @property
     def script(self) -> str:
@@ -59,6 +59,10 @@ class Release:
         """What a run would log; something may happen at that moment."""
         self.logged.append(text)
         self.at_log(text)
+
+    def at(self, words: str, then: Callable[[], object]) -> None:
+        """Let something happen when a line with these words is logged."""
+        self.at_log = lambda text: then() if words in text else None
 
     async def tried(self, account: Account, **changes: object) -> Outcome:
         """Try the new version."""

@@ -28,12 +28,7 @@ class TestAnotherDeploymentMeanwhile:
     async def test_during_the_trial_is_left_as_it_is(self, account: Account, api: Api) -> None:
         made = release(api)
         other = api.upload(made.worker, code())
-
-        def deploys(text: str) -> None:
-            if "joined at 0%" in text:
-                api.deploy(made.worker, (other, 100))
-
-        made.at_log = deploys
+        made.at("joined at 0%", lambda: api.deploy(made.worker, (other, 100)))
         line = await made.failed(account, checks=soon())
         assert f"Somebody else deployed meanwhile, which was left as it is: {made.script} serves {other['id']} at 100%" in line
         assert (await active(account, made)).shares == {other["id"]: 100}

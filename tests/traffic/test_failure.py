@@ -68,6 +68,13 @@ async def test_a_question_without_an_answer_at_the_deadline_was_cut_short(check:
         assert (await ask_round(target, "v2", [check], 0.05)).seen is Seen.CUT
 
 
+async def test_one_to_a_worker_that_names_no_version_may_have_gone_to_another() -> None:
+    """A rollout counts no such answer against the new version."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = Target("w", f"http://127.0.0.1:{silent.getsockname()[1]}", None, {})
+        assert (await ask_round(target, "v2", [HEALTH], 0.05)).seen is Seen.ELSEWHERE
+
+
 async def test_no_listener_is_no_cut() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

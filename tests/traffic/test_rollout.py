@@ -124,12 +124,7 @@ class TestARollout:
     async def test_whose_deployment_somebody_else_changes_stops_and_leaves_theirs(self, account: Account, api: Api) -> None:
         made = release(api)
         other = api.upload(made.worker, code())
-
-        def deploys(text: str) -> None:
-            if "10%; watched for" in text:
-                api.deploy(made.worker, (other, 100))
-
-        made.at_log = deploys
+        made.at("10%; watched for", lambda: api.deploy(made.worker, (other, 100)))
         assert "somebody else deployed it during its rollout" in await made.failed(account, rollout=STEPS)
         assert (await active(account, made)).shares == {other["id"]: 100}
 
