@@ -49,8 +49,8 @@ def _require_known_services(worker: str, catalog: Catalog, settings: Settings) -
         where = f"{settings.file} workers.{worker}.services.{binding}"
         if binding in catalog.workers[worker].binding_names:
             raise SettingsError(where, "the catalog already has a binding with this name", "Choose another name")
-        if service not in catalog.workers:
-            raise SettingsError(where, f"there is no worker {service}", f"Known names: {', '.join(sorted(catalog.workers))}")
+        if service.worker not in catalog.workers:
+            raise SettingsError(where, f"there is no worker {service.worker}", f"Known names: {', '.join(sorted(catalog.workers))}")
 
 
 def _require_own_databases(settings: Settings, others: Mapping[str, Mapping[str, Any]]) -> None:

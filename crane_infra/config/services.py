@@ -7,7 +7,7 @@ call each other in a circle cannot be created in one run. Once they exist, the c
 from collections.abc import Collection, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from crane_infra.config.settings import Settings
+from crane_infra.config.settings import Service, Settings
 from crane_infra.errors import SettingsError
 
 
@@ -16,7 +16,7 @@ def called_first(settings: Settings, existing: Collection[str]) -> dict[str, tup
 
     ``existing`` are the workers that the account has already. Raises SettingsError for a circle with a worker that does not exist yet.
     """
-    calls = {name: set(worker.services.values()) for name, worker in settings.workers.items()}
+    calls = {name: {service.worker for service in worker.services.values()} for name, worker in settings.workers.items()}
     while True:
         try:
             order = list(TopologicalSorter({name: sorted(called) for name, called in calls.items()}).static_order())
@@ -37,5 +37,5 @@ def _require_existing(settings: Settings, circle: list[str], existing: Collectio
         )
 
 
-def _bindings(services: Mapping[str, str], circle: list[str]) -> str:
-    return " and ".join(sorted(binding for binding, called in services.items() if called in circle))
+def _bindings(services: Mapping[str, Service], circle: list[str]) -> str:
+    return " and ".join(sorted(binding for binding, called in services.items() if called.worker in circle))

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
 from crane_infra.config.address import Address
 from crane_infra.config.infisical import InfisicalSettings
@@ -26,6 +26,9 @@ AccountId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 # An Ed25519 key: the base64 of 32 bytes.
 PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+
+# The name of a class that a worker exports.
+Entrypoint = Annotated[str, Field(pattern=r"^\S+$")]
 
 
 def _rule(text: str) -> str:
@@ -65,6 +68,22 @@ class DatabaseSettings(Frozen):
         return None if self.adopt == self.recreate else self.adopt
 
 
+class Service(Frozen):
+    """A worker of the catalog that another one calls, and which of its entrypoints, if not the default export."""
+
+    worker: str
+    entrypoint: Entrypoint | None = None
+
+    @property
+    def form(self) -> str | dict[str, str]:
+        """As a stack file has it."""
+        return {"worker": self.worker, "entrypoint": self.entrypoint} if self.entrypoint else self.worker
+
+
+def _service(value: object) -> object:
+    return {"worker": value} if isinstance(value, str) else value
+
+
 class WorkerSettings(ScriptSettings):
     """The settings of a worker in one environment."""
 
@@ -74,8 +93,8 @@ class WorkerSettings(ScriptSettings):
     """Whether this stack creates a worker that it had adopted, after somebody deleted it."""
     variables: dict[str, str] = {}
     crons: tuple[str, ...] = ()
-    services: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
-    """Service bindings: binding to the catalog name of the worker that it calls."""
+    services: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Annotated[Service, BeforeValidator(_service)]] = {}
+    """Service bindings by name: the catalog name of the worker that one calls, or that and an entrypoint."""
     bindings: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str | dict[str, str]] = {}
     """What the worker binds in this environment, by binding: an id or a name, or several by field."""
     url: Address | None = None
@@ -162,6 +181,13 @@ class Settings(Frozen):
     def script(self, worker: str) -> str:
         """A worker's name at Cloudflare in this environment: in production the catalog name, else with the environment as a suffix."""
         return worker if self.environment == "production" else f"{worker}-{self.environment}"
+
+    def services_of(self, worker: str) -> dict[str, dict[str, str]]:
+        """The service bindings of a worker by name, each with its fields as Cloudflare's API names them."""
+        return {
+            binding: {"service": self.script(called.worker), **({"entrypoint": called.entrypoint} if called.entrypoint else {})}
+            for binding, called in self.workers[worker].services.items()
+        }
 
     def rollout_of(self, worker: str) -> Rollout:
         """How the traffic of a worker moves to a new version."""

@@ -7,6 +7,7 @@ declares would go away unseen.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from crane_infra.config.script_settings import shown
@@ -34,6 +35,8 @@ _VALUES = (
 _WHERE = {"script_name": "of the worker", "jurisdiction": "in"}
 """What makes the resource of this name another one: a class of another worker, a bucket in another jurisdiction."""
 _QUIET = {"version_metadata"}
+_DEFAULT = {"environment": "production"}
+"""What Cloudflare makes of none."""
 _TRIGGER = "workers/triggered_by"
 _PLACES = ("mode", "region", "hostname", "host")
 _UNSET = {"usage_model": "standard"}
@@ -46,11 +49,15 @@ _DESCRIPTIVE = {
 
 
 class Binding(NamedTuple):
-    """A binding: its type, its readable value (empty for a secret), and what else it says, for example the entrypoint of a service."""
+    """A binding: its type, its readable value (empty for a secret), and what else a service says, such as its entrypoint, each in words."""
 
     kind: str
     value: str
-    more: str = ""
+    more: Mapping[str, str] = MappingProxyType({})
+
+    def __str__(self) -> str:
+        """What it binds, in words."""
+        return ", ".join([self.value or self.kind, *self.more.values()])
 
 
 Bindings = Mapping[str, Binding]
@@ -85,8 +92,9 @@ def losses(live: LiveWorker, declared: DeclaredWorker) -> list[Loss]:
     found = [Loss(name, f"the {kind} binding {name}") for name, (kind, _, _) in _bindings(live).items() if name not in declared.bindings]
     for name, own in declared.bindings.items():
         there = _bindings(live).get(name)
-        if there and there.kind == own.kind and there.more:
-            found.append(Loss(name, f"{there.more} of the {own.kind} binding {name}"))
+        lost = [text for key, text in there.more.items() if key not in own.more] if there and there.kind == own.kind else []
+        if lost:
+            found.append(Loss(name, f"{', '.join(lost)} of the {own.kind} binding {name}"))
     return [*found, *_version_losses(live, declared)]
 
 
@@ -126,10 +134,10 @@ def readable(binding: Json, script: object = None) -> Binding:
         return Binding(kind, "")
     value = next((_text(binding[key]) for key in _VALUES if binding.get(key) is not None), "")
     value += "".join(f" {word} {binding[key]}" for key, word in _WHERE.items() if binding.get(key) not in (None, "", script))
-    more = {key: str(binding[key]) for key in ("entrypoint", "environment") if binding.get(key) is not None}
-    if more.get("environment") == "production":  # what Cloudflare makes of none
-        del more["environment"]
-    return Binding(kind, value, ", ".join(f"the {key} {text}" for key, text in more.items()))
+    more = {key: f"the {key} {binding[key]}" for key in ("entrypoint", "environment") if binding.get(key) not in (None, _DEFAULT.get(key))}
+    if binding.get("props"):
+        more["props"] = "the properties"  # and not their values, which may be anything
+    return Binding(kind, value, more)
 
 
 def _text(value: object) -> str:
@@ -154,7 +162,14 @@ def _version_losses(live: LiveWorker, declared: DeclaredWorker) -> Iterator[Loss
 def _binding_change(name: str, live: Binding, declared: Binding) -> list[str]:
     if live.kind != declared.kind:
         return [f"the binding {name}: {live.kind} becomes {declared.kind}"]
-    return [] if live.value == declared.value else [f"the {declared.kind} binding {name}: {live.value} becomes {declared.value}"]
+    was, becomes = (", ".join([binding.value, *_common(binding, live, declared)]) for binding in (live, declared))
+    return [] if was == becomes else [f"the {declared.kind} binding {name}: {was} becomes {becomes}"]
+
+
+def _common(binding: Binding, live: Binding, declared: Binding) -> list[str]:
+    """What a binding says besides its value, as far as nothing of it is lost: losses are named apart."""
+    differing = [key for key, text in declared.more.items() if live.more.get(key) != text]
+    return [binding.more.get(key, f"no {key}") for key in differing]
 
 
 def _becoming(what: str, before: str, after: str) -> list[str]:

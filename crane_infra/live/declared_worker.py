@@ -41,5 +41,5 @@ def _bindings(name: str, catalog: Catalog, settings: Settings, known: Known) -> 
         **dict.fromkeys(known.secrets, Binding("secret_text", "")),
         **{key: Binding("d1", known.database_ids.get(database, "a new database")) for key, database in declared.databases.items()},
         **{key: readable(fields) for key, fields in bindings_of(name, catalog, settings).items()},
-        **{key: Binding("service", settings.script(worker)) for key, worker in settings.workers[name].services.items()},
+        **{key: readable({"type": "service", **fields}) for key, fields in settings.services_of(name).items()},
     }

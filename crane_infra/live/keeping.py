@@ -9,7 +9,7 @@ from typing import Any
 from crane_infra.config.bindings import Binding as Kind
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.script_settings import shown, single_values
-from crane_infra.config.settings import Settings
+from crane_infra.config.settings import Service, Settings
 from crane_infra.live.account import LiveWorker
 from crane_infra.live.adoption import DeclaredWorker, readable
 from crane_infra.live.script_settings import differences
@@ -66,13 +66,14 @@ def _variables(live: LiveWorker, name: str, catalog: Catalog, settings: Settings
     return {key: texts[key] for key in wanted if key in texts and key not in given and texts[key] != worker.variables.get(key)}
 
 
-def _services(live: LiveWorker, name: str, catalog: Catalog, settings: Settings) -> dict[str, str]:
+def _services(live: LiveWorker, name: str, catalog: Catalog, settings: Settings) -> dict[str, str | dict[str, str]]:
     scripts = {settings.script(worker): worker for worker in catalog.workers}
     taken = {*catalog.workers[name].binding_names, *settings.workers[name].services}
+    entrypoints = {str(binding.get("name")): binding.get("entrypoint") for binding in live.version.get("bindings") or ()}
     return {
-        binding: scripts[each.value]
+        binding: Service(worker=scripts[each.value], entrypoint=entrypoints[binding]).form
         for binding, each in _live(live).items()
-        if each.kind == "service" and not each.more and each.value in scripts and binding not in taken
+        if each.kind == "service" and each.more.keys() <= {"entrypoint"} and each.value in scripts and binding not in taken
     }
 
 

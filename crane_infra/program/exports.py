@@ -111,7 +111,7 @@ def _worker_record(prepared: Prepared, plan: Plan, name: str) -> dict[str, Any]:
         "adopted": settings.workers[name].adopted,
         "variables": variables_of(name, prepared.catalog, settings),
         "crons": None if crons is None else list(crons),
-        "services": dict(settings.workers[name].services),
+        "services": {binding: service.form for binding, service in settings.workers[name].services.items()},
         **({"bindings": dict(settings.workers[name].bindings)} if settings.workers[name].bindings else {}),
         **({"settings": declared} if declared != ScriptSettings().declared else {}),
         **({"settings-returned": plan.settings.marks[name]} if name in plan.settings.marks else {}),

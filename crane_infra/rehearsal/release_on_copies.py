@@ -98,12 +98,12 @@ class _Release:
 
     def _declared(self, name: str) -> list[Json]:
         """Everything that a worker binds but its databases, as Cloudflare's API has it."""
-        worker, services = self.catalog.workers[name], self.settings.workers[name].services
+        worker = self.catalog.workers[name]
         return [
             {"name": worker.version_metadata, "type": "version_metadata"},
             *({"name": key, "type": "plain_text", "text": text} for key, text in variables_of(name, self.catalog, self.settings).items()),
             *({"name": binding, "type": "secret_text", "text": value} for binding, value in self._secrets(worker).items()),
-            *({"name": key, "type": "service", "service": self.settings.script(called)} for key, called in services.items()),
+            *({"name": key, "type": "service", **fields} for key, fields in self.settings.services_of(name).items()),
             *({"name": key, **fields} for key, fields in bindings_of(name, self.catalog, self.settings).items()),
         ]
 

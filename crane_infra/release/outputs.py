@@ -41,7 +41,7 @@ class WorkerOutput(_Output):
     url: str | None = None
     adopted: bool = False
     variables: Mapping[str, str] = {}
-    services: Mapping[str, str] = {}
+    services: Mapping[str, str | Mapping[str, str]] = {}
     bindings: Mapping[str, str | Mapping[str, str]] = {}
     """What it binds in this environment alone, by binding."""
     crons: tuple[str, ...] | None = None

@@ -114,13 +114,21 @@ def _bindings(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> I
 
 def _settings(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
     before, after = last.workers.get(name), declared.settings.workers[name]
-    services = {binding: declared.settings.script(service) for binding, service in after.services.items()}
-    was = {binding: declared.settings.script(service) for binding, service in before.services.items()} if before else {}
-    yield from _maps("service", was, services)
+    was, now = before.services if before else {}, {binding: service.form for binding, service in after.services.items()}
+    yield from _maps("service", *(_scripts(services, declared.settings) for services in (was, now)))
     yield from _maps("binding of", _texts(before.bindings if before else {}), _texts(after.bindings))
     yield from _maps("setting", _single(before.declared if before else ScriptSettings().declared), _single(after.declared))
     yield from _differing("schedules", "", _listed(before.crons if before else None), _listed(after.crons))
     yield from _differing("address", "", before.url if before else None, declared.settings.url(name))
+
+
+def _scripts(services: Mapping[str, str | Mapping[str, str]], settings: Settings) -> dict[str, str]:
+    """The script that each service binding calls, with the entrypoint if there is one."""
+    called = {name: {"worker": value} if isinstance(value, str) else value for name, value in services.items()}
+    return {
+        name: settings.script(service.get("worker", "")) + (f" (entrypoint {service['entrypoint']})" if "entrypoint" in service else "")
+        for name, service in called.items()
+    }
 
 
 def _checks(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:

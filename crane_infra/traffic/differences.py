@@ -134,7 +134,7 @@ def _bindings(live: Json, target: Json) -> Iterator[tuple[str, bool]]:
             yield f"the {was.kind} binding {name} goes away", False
         elif was and becomes:
             is_database = {was.kind, becomes.kind} == {"d1"}
-            yield f"the {becomes.kind} binding {name}: {was.value or was.kind} becomes {becomes.value or becomes.kind}", is_database
+            yield f"the {becomes.kind} binding {name}: {was} becomes {becomes}", is_database
 
 
 def _secrets(live: Json, target: Json, now: Fingerprints | None, then: Fingerprints | None) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from crane_infra.config.settings import Entrypoint
 from crane_infra.errors import WranglerError
 from crane_infra.wrangler.findings import Findings
 from crane_infra.wrangler.read import Environment
@@ -39,7 +40,7 @@ class Service(Part):
 
     binding: str
     service: str
-    entrypoint: str | None = None
+    entrypoint: Entrypoint | None = None
     props: Table | None = None
 
 

@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 from crane_infra.checks.model import Check
 from crane_infra.config.bindings import Json
 from crane_infra.config.catalog import CatalogWorker, Limits, Placement, Secret
+from crane_infra.config.settings import Service
 from crane_infra.errors import WranglerError
 from crane_infra.frozen import first_fault
 from crane_infra.wrangler.bindings import Bound, bindings_in, is_binding_name
@@ -34,7 +35,7 @@ class Half:
     keys: Keys
     bindings: dict[str, Bound]
     variables: dict[str, str]
-    services: dict[str, str]
+    services: dict[str, Service]
     settings: dict[str, Any]
 
 
@@ -54,20 +55,19 @@ def half(environment: Environment, keys: Keys, scripts: Mapping[str, str], findi
     return Half(environment, keys, bindings, variables, services, script_settings(environment, keys, findings))
 
 
-def _services(environment: Environment, keys: Keys, scripts: Mapping[str, str], findings: Findings) -> dict[str, str]:
-    services: dict[str, str] = {}
+def _services(environment: Environment, keys: Keys, scripts: Mapping[str, str], findings: Findings) -> dict[str, Service]:
+    services: dict[str, Service] = {}
     for number, service in enumerate(keys.services):
         where = environment.where(f"services[{number}]")
         if not is_binding_name(service.binding, where, findings):
             continue
-        if service.entrypoint or service.props:
-            what = f"{service.binding} has an entrypoint or properties, which cannot be declared"
-            findings.note(where, what, _GIVE_UP)
+        if service.props:
+            findings.note(where, f"{service.binding} has properties, which the provider does not know", _GIVE_UP)
         elif service.service not in scripts:
             what = f"{service.binding} calls {service.service}, which is not among the imported workers of this environment"
             findings.note(where, what, f"Import the file of {service.service} with this one")
         else:
-            services[service.binding] = scripts[service.service]
+            services[service.binding] = Service(worker=scripts[service.service], entrypoint=service.entrypoint)
     return services
 
 
@@ -127,7 +127,7 @@ def _entry(
     side: Half, variables: Mapping[str, str], own: Mapping[str, Any], worker: CatalogWorker, findings: Findings, *, of_none: bool = False
 ) -> dict[str, Any]:
     """What a stack file says of a worker; of an environment that wrangler does not have, only what a worker needs."""
-    services = {name: called for name, called in side.services.items() if name not in worker.binding_names}
+    services = {name: called.form for name, called in side.services.items() if name not in worker.binding_names}
     for name in side.services.keys() - services.keys():
         findings.note(side.environment.where("services"), f"{name} is another binding too", "Rename one of them")
     entry = {"variables": variables, "services": services, "bindings": own}

@@ -7,5 +7,5 @@ const isClass = (value) => typeof value === "function" && /^class\b/.test(Functi
 const handled = (value) => KNOWN.filter((name) => typeof (isClass(value) ? value.prototype : value)?.[name] === "function");
 
 export default {
-  fetch: () => Response.json({ handlers: handled(main.default), classes: Object.values(main).filter(isClass).length }),
+  fetch: () => Response.json({ handlers: handled(main.default), classes: Object.keys(main).filter((name) => isClass(main[name])) }),
 };

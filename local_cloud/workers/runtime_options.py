@@ -37,10 +37,12 @@ _ABSENT = {
         {
             "type": "ESModule",
             "path": "/absent.js",
-            "contents": "export default { fetch: () => new Response('This worker has no deployment', { status: 503 }) };",
+            "contents": "export default { fetch: () => new Response('This worker has no deployment, or no such entrypoint', { status: 503 }) };",
         }
     ],
 }
+
+_NOBODY = {"name": "absent"}
 
 
 def what_runs(
@@ -54,12 +56,16 @@ def what_runs(
         for deployment in (*([newest] if newest else []), *on_edge.formers(worker["id"])):
             version_ids.update(dict.fromkeys(share["version_id"] for share in deployment["versions"]))
     version_ids.update(dict.fromkeys(previews))
-    versions = filter(None, (store.get("version", ident) for ident in version_ids))
+    versions = list(filter(None, (store.get("version", ident) for ident in version_ids)))
     databases = [database["uuid"] for database in store.all("database")]
     workers = [
         _without_deleted_databases(options(version, lambda name: active_version(store, on_edge, name)), databases) for version in versions
     ]
-    return {"databases": sorted([*databases, *spares]), "workers": [_ABSENT, *workers]}
+    classes = {version["id"]: version["classes"] for version in versions if "classes" in version}
+    return {
+        "databases": sorted([*databases, *spares]),
+        "workers": [_ABSENT, *(_without_missing_entrypoints(one, classes) for one in workers)],
+    }
 
 
 def trial(version: Body) -> dict[str, Any]:
@@ -115,7 +121,8 @@ def options(version: Body, service: Callable[[str], str | None]) -> dict[str, An
                 databases[name] = database_id(binding)
             case "service":
                 entrypoint = {"entrypoint": binding["entrypoint"]} if binding.get("entrypoint") else {}
-                services[name] = {"name": service(binding["service"]) or "absent", **entrypoint}
+                called = service(binding["service"])
+                services[name] = {"name": called, **entrypoint} if called else _NOBODY
     return {
         "name": version["id"],
         "modulesRoot": "/",
@@ -132,6 +139,20 @@ def options(version: Body, service: Callable[[str], str | None]) -> dict[str, An
 def _without_deleted_databases(worker: dict[str, Any], databases: list[str]) -> dict[str, Any]:
     """Leave out the bindings of databases that were deleted: Miniflare would create empty ones under the same ids."""
     return {**worker, "d1Databases": {name: uuid for name, uuid in worker["d1Databases"].items() if uuid in databases}}
+
+
+def _without_missing_entrypoints(worker: dict[str, Any], classes: dict[str, list[str]]) -> dict[str, Any]:
+    """Let calls of an entrypoint that the version behind it does not export fail, as at Cloudflare; workerd would not start.
+
+    ``classes`` are what the versions export, as far as that was recorded.
+    """
+    services = {
+        name: _NOBODY
+        if called.get("entrypoint") and called["entrypoint"] not in classes.get(called["name"], [called["entrypoint"]])
+        else called
+        for name, called in worker["serviceBindings"].items()
+    }
+    return {**worker, "serviceBindings": services}
 
 
 def metadata(version: Body) -> dict[str, str]:

@@ -57,7 +57,8 @@ async def judge(
         raise refusal(output)
     if not inspected["handlers"] and not inspected["classes"]:
         raise Refusal(BAD_REQUEST, _NO_HANDLERS, "The uploaded script has no registered event handlers.")
-    return {**version, "handlers": inspected["handlers"], "startup_time_ms": round((time.monotonic() - began) * 1000)}
+    found = {"handlers": inspected["handlers"], "classes": inspected["classes"]}
+    return {**version, **found, "startup_time_ms": round((time.monotonic() - began) * 1000)}
 
 
 def keep(cloud: Cloud, worker: Body, version: Body) -> Body:

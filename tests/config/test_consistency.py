@@ -99,6 +99,10 @@ def test_another_stack_file_that_cannot_be_read_is_an_error_without_a_traceback(
             "Pulumi.staging.yaml workers.crane-context.services.OTHER: there is no worker crane-nobody. Known names: crane-classifier, crane-context.",
         ),
         (
+            {"workers": with_worker(services={"OTHER": {"worker": "crane-nobody", "entrypoint": "Admin"}})},
+            "Pulumi.staging.yaml workers.crane-context.services.OTHER: there is no worker crane-nobody. Known names: crane-classifier, crane-context.",
+        ),
+        (
             {"workers": with_worker(services={"DB": "crane-classifier"})},
             "Pulumi.staging.yaml workers.crane-context.services.DB: the catalog already has a binding with this name. Choose another name.",
         ),

@@ -1,6 +1,6 @@
 """A worker is deployed after the workers that it calls; a circle of workers that do not exist yet is refused."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,13 @@ from tests.samples import ACCOUNT, as_pulumi, config, known
 NAMES = ("crane-context", "crane-classifier", "crane-mail", "crane-search")
 
 
-def settings_with(services: dict[str, dict[str, str]]) -> Settings:
+def settings_with(services: Mapping[str, Mapping[str, str | dict[str, str]]]) -> Settings:
     """Staging's settings with these workers, each with its service bindings."""
     environ = {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": "token"}
     settings = parse(known("staging", Path()), as_pulumi(config("staging")), environ)
-    return settings.model_copy(update={"workers": {name: WorkerSettings(services=bound) for name, bound in services.items()}})
+    return settings.model_copy(
+        update={"workers": {name: WorkerSettings.model_validate({"services": bound}) for name, bound in services.items()}}
+    )
 
 
 def test_a_worker_comes_after_those_that_it_calls() -> None:
@@ -28,6 +30,13 @@ def test_a_worker_comes_after_those_that_it_calls() -> None:
     )
     order = called_first(settings, existing=())
     assert list(order.items()) == [("crane-mail", ()), ("crane-classifier", ("crane-mail",)), ("crane-context", ("crane-classifier",))]
+
+
+def test_a_worker_waits_for_the_one_whose_entrypoint_it_calls() -> None:
+    settings = settings_with(
+        {"crane-context": {"CLASSIFIER": {"worker": "crane-classifier", "entrypoint": "Admin"}}, "crane-classifier": {}}
+    )
+    assert called_first(settings, existing=()) == {"crane-classifier": (), "crane-context": ("crane-classifier",)}
 
 
 def test_a_circle_of_workers_that_exist_is_deployed() -> None:

@@ -21,7 +21,10 @@ export default { async fetch(_, env) {
   return Response.json({ mode: env.MODE, key: env.API_KEY?.length ?? 0, kv, r2, room, mail, ...orders });
 } };
 """
-MAIL = 'export default { fetch() { return new Response("mail"); } };\n'
+MAIL = """import { WorkerEntrypoint } from "cloudflare:workers";
+export class Letters extends WorkerEntrypoint { fetch() { return new Response("mail"); } }
+export default { fetch() { return new Response("no letters here"); } };
+"""
 ENVIRONMENTS = {"production": "", "staging": "-staging"}
 """By environment, what its names end with."""
 WORKERS = ("shop-mail", "shop-api")
@@ -87,6 +90,6 @@ def _bound(end: str, ids: dict[str, str]) -> dict[str, Any]:
         "r2_buckets": [{"binding": "FILES", "bucket_name": f"shop-files{end}"}],
         "queues": {"producers": [{"binding": "JOBS", "queue": f"shop-jobs{end}"}]},
         "durable_objects": {"bindings": [{"name": "ROOM", "class_name": "Room"}]},
-        "services": [{"binding": "MAIL", "service": f"shop-mail{end}"}],
+        "services": [{"binding": "MAIL", "service": f"shop-mail{end}", "entrypoint": "Letters"}],
         "d1_databases": [{"binding": "DB", "database_name": f"shop{end}", "database_id": ids[end], "migrations_dir": "migrations"}],
     }

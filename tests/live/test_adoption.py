@@ -172,6 +172,33 @@ class TestWhatNoFileDeclares:
         assert (loss.name, loss.text) == (name, text)
         assert changes(live(**version), SAME)[0] == f"{text} goes away"
 
+    @pytest.mark.parametrize(
+        ("live_fields", "own", "lost", "shown"),
+        [
+            ({"entrypoint": "Admin"}, {"entrypoint": "Admin"}, [], []),
+            ({}, {"entrypoint": "Admin"}, [], ["the service binding API: mail, no entrypoint becomes mail, the entrypoint Admin"]),
+            (
+                {"entrypoint": "Admin"},
+                {"entrypoint": "Other"},
+                [],
+                ["the service binding API: mail, the entrypoint Admin becomes mail, the entrypoint Other"],
+            ),
+            (
+                {"entrypoint": "Admin", "props": {"key": "canary-of-a-property"}},
+                {},
+                ["the entrypoint Admin, the properties of the service binding API"],
+                ["the entrypoint Admin, the properties of the service binding API goes away"],
+            ),
+        ],
+    )
+    def test_is_an_entrypoint_that_is_not_declared_and_another_one_is_a_change(
+        self, live_fields: dict[str, Any], own: dict[str, Any], lost: list[str], shown: list[str]
+    ) -> None:
+        service = {"name": "API", "type": "service", "service": "mail"}
+        worker, declares = live(bindings=[{**service, **live_fields}]), replace(SAME, bindings={"API": readable({**service, **own})})
+        assert [loss.text for loss in losses(worker, declares)] == lost
+        assert [text for text in changes(worker, declares) if "API" in text] == shown
+
     def test_is_also_a_part_of_the_limits(self) -> None:
         limited = replace(SAME, version={**SAME.version, "limits": {"cpu_ms": 50}})
         assert losses(live(limits={"cpu_ms": 50}), limited) == []

@@ -72,7 +72,12 @@ def added(worker: LiveWorker, **given: object) -> dict[str, Any]:
         ),
         ({"type": "ai", "name": "AI"}, {}),
         ({"type": "service", "name": "MAIL", "service": "mail-staging", "environment": "production"}, {"services": {"MAIL": "mail"}}),
-        ({"type": "service", "name": "MAIL", "service": "mail-staging", "entrypoint": "Other"}, {}),
+        (
+            {"type": "service", "name": "MAIL", "service": "mail-staging", "entrypoint": "Letters"},
+            {"services": {"MAIL": {"worker": "mail", "entrypoint": "Letters"}}},
+        ),
+        ({"type": "service", "name": "MAIL", "service": "mail-staging", "props": {"a": 1}}, {}),
+        ({"type": "service", "name": "MAIL", "service": "mail-staging", "environment": "canary"}, {}),
         ({"type": "service", "name": "MAIL", "service": "somebody-elses"}, {}),
         ({"type": "secret_text", "name": "PLACE"}, {}),
     ],

@@ -87,7 +87,7 @@ name = "api"
 main = "src/index.ts"
 compatibility_date = "2025-01-01"
 [env.staging]
-services = [{{ binding = "BILLING", service = "billing-staging" }}]
+services = [{{ binding = "BILLING", service = "billing-staging", entrypoint = "Invoices" }}]
 d1_databases = [{{ binding = "DB", database_name = "main-staging", database_id = "{STAGING_ID}", migrations_dir = "../../db/migrations" }}]
 [env.production]
 name = "api"
@@ -106,7 +106,7 @@ WHAT_CANNOT_BE_CARRIED_OVER = {
     "routes": [{"pattern": "shop.example.com/api/*", "zone_name": "example.com"}], "keep_vars": true,
     "assets": {"directory": "public", "binding": "ASSETS"}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Room"]}],
     "queues": {"consumers": [{"queue": "jobs"}], "rate": 1}, "worker_loaders": [{"binding": "LOADER"}],
-    "services": [{"binding": "OTHER", "service": "other", "environment": "x"}, {"binding": "ENTRY", "service": "web", "entrypoint": "Admin"}],
+    "services": [{"binding": "OTHER", "service": "other", "environment": "x"}, {"binding": "PROPS", "service": "web", "props": {"a": 1}}],
     "unsafe": {"bindings": [{"name": "X", "type": "inherit"}, {"name": "L", "type": "ratelimit", "namespace_id": "1", "simple": {"limit": 1, "period": 10}}]},
     "vars": {"secure": "x", "a-b": "y"}, "env": {"dev": {}}}"""
 }

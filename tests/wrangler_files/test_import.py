@@ -12,7 +12,7 @@ from crane_infra.cli.main import make_app
 from crane_infra.config.bindings import Binding, DurableObject, Json, RateLimit
 from crane_infra.config.catalog import Limits, Placement
 from crane_infra.config.consistency import neighbours, require_consistent
-from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.config.settings import ENVIRONMENTS, Service
 from crane_infra.errors import WranglerError
 from crane_infra.wrangler.plan import plan_import
 from tests.repository import ROOT
@@ -181,8 +181,8 @@ class TestBindings:
         plan = clone.take(shapes.MONOREPO)
         catalog = clone.catalog()
         assert {place: clone.settings(place).workers["api"].services for place in ENVIRONMENTS} == {
-            "staging": {"BILLING": "billing"},
-            "production": {"BILLING": "billing"},
+            "staging": {"BILLING": Service(worker="billing", entrypoint="Invoices")},
+            "production": {"BILLING": Service(worker="billing")},
         }
         assert catalog.workers["billing"].bindings == {"ROOMS": DurableObject(class_name="Room", in_worker="api")}
         assert (catalog.workers["api"].databases, catalog.workers["billing"].databases) == ({"DB": "main"}, {"MAIN": "main"})
@@ -207,7 +207,7 @@ class TestBindings:
             "queues.consumers[0]: the consumer of jobs is not declared here",
             "worker_loaders: this kind of binding cannot be declared",
             "services[0]: OTHER calls other, which is not among the imported workers",
-            "services[1]: ENTRY has an entrypoint or properties",
+            "services[1]: PROPS has properties, which the provider does not know",
             "unsafe.bindings[0]: an unsafe binding cannot be declared",
             "vars.secure: 'secure' is a name that the stack file cannot have",
             "vars.a-b: 'a-b' is no name of a binding",

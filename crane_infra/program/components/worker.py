@@ -25,7 +25,7 @@ UNKNOWN = ["observability", "tags", "logpush", "tailConsumers"]
 class WorkerConfig:
     """One worker in one environment.
 
-    ``secrets`` are values by binding; ``services`` are script names by binding. ``created`` are the hooks around the creation of the script.
+    ``secrets`` are values by binding; ``services`` are the fields of each binding. ``created`` are the hooks around the creation of the script.
     """
 
     account: CloudflareAccount
@@ -45,7 +45,7 @@ class WorkerConfig:
     variables: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
     databases: Mapping[str, pulumi.Input[str]]
-    services: Mapping[str, pulumi.Input[str]]
+    services: Mapping[str, Mapping[str, str]]
     others: Mapping[str, Mapping[str, Any]]
     """Every other binding by name: type and fields with the names of Cloudflare's API."""
     reupload: str | None
@@ -110,7 +110,6 @@ def bindings(config: WorkerConfig) -> list[dict[str, Any]]:
     declared += [{"name": name, "type": "secret_text", "text": pulumi.Output.secret(value)} for name, value in config.secrets.items()]
     declared += [{"name": name, "type": "d1", "databaseId": database} for name, database in config.databases.items()]
     # Without the environment the provider shows a new version after every refresh: Cloudflare answers with its default.
-    services = {name: {"service": script, "environment": "production"} for name, script in config.services.items()}
-    declared += [{"name": name, "type": "service", **service} for name, service in services.items()]
+    declared += [{"name": name, "type": "service", "environment": "production", **fields} for name, fields in config.services.items()]
     declared += [{"name": name, **camel(fields)} for name, fields in config.others.items()]
     return sorted(declared, key=lambda binding: str(binding["name"]))

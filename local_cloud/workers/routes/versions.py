@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from local_cloud.store import Body
 
 _NO_VERSIONS = 10222
-_INTERNAL = {"worker_id", "startup_time_ms", "handlers"}
+_INTERNAL = {"worker_id", "startup_time_ms", "handlers", "classes"}
 
 
 async def upload(cloud: Cloud, request: Request) -> Response:

@@ -63,6 +63,25 @@ def test_what_miniflare_has_runs_and_its_data_outlives_versions_and_the_cloud(be
         assert Api(again, http).edge(worker).json()[:2] == WRITTEN
 
 
+CALLED = """
+import { WorkerEntrypoint } from "cloudflare:workers";
+export class Admin extends WorkerEntrypoint { fetch() { return new Response("admin"); } }
+export default { fetch: () => new Response("anybody") };
+"""
+CALLER = 'export default { fetch: async (_, env) => new Response(`${await (await env.ADMIN.fetch("https://admin/")).text()}`) };'
+
+
+def test_a_service_reaches_an_entrypoint_once_the_version_behind_it_has_one(api: Api) -> None:
+    """Until then the caller starts and serves, and so does everything else; only that call fails."""
+    called, caller = api.worker(), api.worker()
+    api.deploy(called, (api.upload(called, CALLED.replace("class Admin", "class Other")), 100))
+    admin = {"name": "ADMIN", "type": "service", "service": called["name"], "entrypoint": "Admin"}
+    api.deploy(caller, (api.upload(caller, CALLER, bindings=[admin]), 100))
+    assert api.edge(caller).text == "This worker has no deployment, or no such entrypoint"
+    api.deploy(called, (api.upload(called, CALLED), 100))
+    assert api.edge(caller).text == "admin"
+
+
 def test_what_it_only_stores_is_said_and_shown(api: Api) -> None:
     worker = api.worker()
     reply = api.call("POST", f"/workers/workers/{worker['id']}/versions", upload_body(bindings=[{"name": "AI", "type": "ai"}]))

@@ -124,10 +124,11 @@ class TestReadReplication:
 class TestTheVersion:
     def test_binds_services_with_the_environment_that_cloudflare_answers(self, declare: Declare) -> None:
         content = workers()
-        content["crane-classifier"]["services"] = {"CONTEXT": "crane-context"}
+        content["crane-classifier"]["services"] = {"ADMIN": {"worker": "crane-context", "entrypoint": "Admin"}, "CONTEXT": "crane-context"}
         bindings = declare("staging", workers=content).of("WorkerVersion")["crane-classifier"]["bindings"]["value"]
         assert [one for one in bindings if one["type"] == "service"] == [
-            {"name": "CONTEXT", "type": "service", "service": SCRIPT, "environment": "production"}
+            {"name": "ADMIN", "type": "service", "service": SCRIPT, "environment": "production", "entrypoint": "Admin"},
+            {"name": "CONTEXT", "type": "service", "service": SCRIPT, "environment": "production"},
         ]
 
     def test_binds_every_other_kind_with_what_the_stack_file_names(self, declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
