@@ -21,6 +21,7 @@ from crane_infra.program.resources import (
     declare_workers,
 )
 from crane_infra.program.threads import make_room
+from crane_infra.program.unread import leave_out_unread
 
 USER_WAS_TOLD = 32
 ENGINE = ">=3.238.0"  # the first in which a failing after-hook fails the run
@@ -31,6 +32,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
 
     Raises a CraneError before the first resource where anything is wrong or the gate is closed.
     """
+    leave_out_unread()
     make_room(catalog)
     start_callbacks()
     run = prepare(settings, catalog)

@@ -82,6 +82,11 @@ class World:
         """The types of the resources in a stack's state, but for the stack itself and providers; ``backend`` where it is not the project's."""
         return {kept["type"] for kept in self._kept(stack, backend) if not kept["type"].startswith(("pulumi:pulumi:", "pulumi:providers:"))}
 
+    def folders_named(self, stack: str) -> set[str]:
+        """The types of the resources whose state names a folder of this machine: where they were declared. The SDK declares the stack itself."""
+        told = {kept["type"] for kept in self._kept(stack) if {"stackTrace", "sourcePosition"} & kept.keys()}
+        return told - {"pulumi:pulumi:Stack"}
+
     def _kept(self, stack: str, backend: Path | None = None) -> list[Json]:
         """The resources in a stack's state."""
         file = (backend or self.project.backend) / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"

@@ -54,4 +54,4 @@ class Routing(pulumi.ComponentResource):
                 # The script has to be deployed before it can be scheduled.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[self.deployment]),
             )
-        self.register_outputs({"deployment": self.deployment.id})
+        self.register_outputs({})  # outputs that change would cost a write of the whole state

@@ -100,7 +100,7 @@ class Worker(pulumi.ComponentResource):
                 parent=self, depends_on=list(after), replacement_trigger=config.reupload or NEVER_REUPLOADED, hide_diffs=["modules"]
             ),
         )
-        self.register_outputs({"version": self.version.id})
+        self.register_outputs({})  # outputs that change would cost a write of the whole state
 
 
 def bindings(config: WorkerConfig) -> list[dict[str, Any]]:

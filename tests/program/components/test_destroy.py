@@ -109,6 +109,7 @@ class TestDestroy:
     def test_is_stopped_by_protect(self, world: World) -> None:
         tried(world, "destroy").refused("Stash::release", "because it is protected")
         assert {"cloudflare:index/d1Database:D1Database", "cloudflare:index/worker:Worker"} < world.resources("staging")
+        assert world.folders_named("staging") == set()
 
     def test_of_one_database_alone_is_stopped_too(self, world: World) -> None:
         tried(world, "destroy", "--target", "**D1Database::crane-context-db", "--target-dependents").refused("because it is protected")
