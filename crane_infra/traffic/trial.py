@@ -25,7 +25,10 @@ from crane_infra.traffic.series import ENOUGH, Seen, Verdict, has_arrived, judge
 
 _KEY = re.compile(r"[a-z*][a-z0-9_.*-]*")
 _PAUSE, _GROWTH, _LONGEST_PAUSE, _PATIENT_SECONDS = 0.1, 1.5, 5.0, 10.0
-_AT_ONCE = 4
+_BEAT = 0.03
+"""Seconds between the beginnings of two rounds while the candidate answers. That it has arrived is shown by how many connections reach it one after
+another, and over a network each of them takes longer than this; only the rounds against a worker on this machine would follow each other at once."""
+_AT_ONCE = 8
 """Rounds side by side, once the candidate has arrived: then only their number counts."""
 
 
@@ -56,7 +59,8 @@ async def run_trial(
     rounds: list[Round] = []
     said, arrived = False, False
     for step in itertools.count():
-        left = deadline * (2 if arrived else 1) - (monotonic() - started)
+        began = monotonic()
+        left = deadline * (2 if arrived else 1) - (began - started)
         count = min(missing(_seen_in(rounds), enough), _AT_ONCE) if has_arrived(_seen_in(rounds)) else 1
         rounds += await asyncio.gather(*(ask_round(target, version, checks, left) for _ in range(count)))
         verdict, passed = judge(_seen_in(rounds), enough), monotonic() - started
@@ -64,7 +68,7 @@ async def run_trial(
         limit = deadline * (2 if arrived else 1)
         if verdict is Verdict.PASSED:
             return None
-        wait = 0.0 if has_arrived(_seen_in(rounds)) else _pause(step, rounds[-1])
+        wait = 0.0 if has_arrived(_seen_in(rounds)) else _pause(step, rounds[-1], monotonic() - began)
         if verdict is Verdict.FAILED or passed + wait >= limit:
             return failure(target, version, rounds, limit if verdict is Verdict.OPEN else None, enough)
         if passed > _PATIENT_SECONDS and not said:
@@ -107,10 +111,12 @@ def _seen(target: Target, check: AnyCheck, attempt: Attempt, *, is_cut: bool) ->
     return Seen.ELSEWHERE if attempt.is_other_version and not attempt.is_down else Seen.WRONG
 
 
-def _pause(step: int, last: Round) -> float:
-    """Short while the candidate answers; longer and longer while it does not yet."""
-    pause = _PAUSE if last.seen is Seen.RIGHT else min(_PAUSE * _GROWTH ** min(step, 20), _LONGEST_PAUSE)
-    return pause * random.uniform(0.5, 1.5)  # noqa: S311 (not for security: it keeps parallel trials from sending in step)
+def _pause(step: int, last: Round, took: float) -> float:
+    """What is left of a short beat while the candidate answers, of which the last round ``took`` its part; longer and longer while it does not yet."""
+    varied = random.uniform(0.5, 1.5)  # noqa: S311 (not for security: it keeps parallel trials from sending in step)
+    if last.seen is Seen.RIGHT:
+        return max(0.0, _BEAT * varied - took)
+    return varied * min(_PAUSE * _GROWTH ** min(step, 20), _LONGEST_PAUSE)
 
 
 def failure(target: Target, version: str, rounds: Sequence[Round], deadline: float | None, enough: int) -> CheckError:
