@@ -1,4 +1,7 @@
-"""Runs ``crane`` in this process: the same entry point as on the command line, without a second in which a new process imports it again."""
+"""Runs ``crane`` in this process: the same entry point as on the command line, without a second in which a new process imports it again.
+
+What it reads of a stack is read once for as long as no file of the backend changes (``pulumi_reads.py``).
+"""
 
 import contextlib
 import io
@@ -9,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
+from crane_infra import pulumi_cli
 from crane_infra.cli.main import main
+from tests.pulumi_reads import ask_once
 
 
 def crane(*words: str, environ: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -19,6 +24,7 @@ def crane(*words: str, environ: Mapping[str, str], cwd: Path) -> subprocess.Comp
         _in(cwd),
         mock.patch.dict(os.environ, environ, clear=True),
         mock.patch.object(sys, "argv", ["crane", *words]),
+        mock.patch.object(pulumi_cli, "ask_pulumi", ask_once),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
