@@ -1,4 +1,4 @@
-"""A preview of a bundle of 3 MB ends, and shows that code changed without its contents: an approver reads it, and GitHub drops what is too long."""
+"""A preview of a big bundle shows that code changed without its contents: an approver reads it, and GitHub drops what is too long."""
 
 import base64
 import random
@@ -16,12 +16,12 @@ from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
-SIZE = 3_000_000
+SIZE = LONGEST_SUMMARY * 9 // 8
 AS_A_WORKFLOW = ("--diff", "--non-interactive", "--color", "never")
 
 
 def write_module(path: Path, seed: int) -> None:
-    """A module of 3 MB that shares nothing with one of another seed."""
+    """A module that is longer than the longest summary, and shares nothing with one of another seed."""
     content = random.Random(seed).randbytes(SIZE // 2).hex()  # noqa: S311
     lines = (content[place : place + 100] for place in range(0, len(content), 100))
     path.write_text("export const DATA = [\n" + "".join(f'"{line}",\n' for line in lines) + "];\n", encoding="utf-8")
@@ -38,7 +38,7 @@ class Previewed:
 
 @pytest.fixture(scope="module")
 def previewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Previewed]:
-    """Staging has proven a release with a module of 3 MB, which then changes as a whole, and a variable with it."""
+    """Staging has proven a release with a big module, which then changes as a whole, and a variable with it."""
     with proven_world(tmp_path_factory) as world:
         module = world.workers / "crane-context" / "dist" / "data.js"
         write_module(module, 1)
