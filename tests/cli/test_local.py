@@ -24,8 +24,10 @@ def test_it_starts_and_makes_a_project_that_leads_only_to_this_machine(run: Run,
     up = run(CRANE, "local", "up", **REAL)
     assert up.returncode == 0, up.stderr
     assert run(CRANE, "local", "status").returncode == 0
+    salts = set()
     for environment in ("staging", "production"):
         written = (clone / ".crane" / "local" / f"Pulumi.{environment}.yaml").read_text(encoding="utf-8")
+        salts.add(yaml.safe_load(written)["encryptionsalt"])
         config = yaml.safe_load(written)["config"]
         assert config["crane-infra:account-id"] == ACCOUNT_ID
         assert config["cloudflare:baseUrl"].startswith("http://127.0.0.1:")
@@ -33,6 +35,7 @@ def test_it_starts_and_makes_a_project_that_leads_only_to_this_machine(run: Run,
         assert all(set(secret) == {"secure"} for secret in config["crane-infra:secrets"].values())
         assert ("crane-infra:signing-key" in config) is (environment == "staging")
         assert [len(key) for key in config.get("crane-infra:proof-keys", [])] == ([44] if environment == "production" else [])
+    assert len(salts) == 1  # one passphrase, so one key: a run derives it once for both stacks
     assert (clone / ".crane" / "local").stat().st_mode & 0o077 == 0
     project = yaml.safe_load((clone / ".crane" / "local" / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert project["backend"]["url"].startswith("file://")

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
+from crane_infra.config.settings import ENVIRONMENTS
 from local_cloud.faults.model import Hold
 from tests.workflows.place import Place, place
 from tests.workflows.runner import Ran, Run
@@ -102,6 +104,11 @@ def again(hub: Place) -> StartedAgain:
     overtaken = hub.pushed(old)
     hub.hub.heads = heads
     return StartedAgain(old, head, run, overtaken, before == (hub.state(), versions(hub)))
+
+
+def test_environments_with_passphrases_of_their_own_have_keys_of_their_own(hub: Place) -> None:
+    files = [(hub.origin / f"Pulumi.{environment}.yaml").read_text(encoding="utf-8") for environment in ENVIRONMENTS]
+    assert len({yaml.safe_load(file)["encryptionsalt"] for file in files}) == len(ENVIRONMENTS)
 
 
 class TestARunOfAnOlderCommit:
