@@ -1,8 +1,8 @@
 """Pythons that are warm: they have imported what a program or a local cloud imports, and fork for each run.
 
 Each run is a process of its own, with the arguments, environment, folder and standard streams that it was given; it only does not begin with the
-imports, which take most of its time. Whoever starts it starts ``command.py`` as Python, which hands everything to ``server.py``, waits, and ends as
-the process ended. If it is killed, so is the process.
+imports, which take most of its time, and Pulumi's SDK does not send the engine what it shows with ``--debug`` only. Whoever starts it starts
+``command.py`` as Python, which hands everything to ``server.py``, waits, and ends as the process ended. If it is killed, so is the process.
 
 - The program of a run: engine, language host and the script that runs a program are the real ones. PULUMI_PYTHON_CMD tells the language host which
   Python to start. Runs that are interrupted, frozen or killed, and rehearsals start one of their own, as users do.

@@ -138,6 +138,21 @@ def run(words: list[str]) -> None:
         runpy.run_path(words[0], run_name="__main__")
 
 
+def complete_models() -> None:
+    """Build what Pydantic builds at the first use of a model, else each fork does."""
+    models = list(pydantic.BaseModel.__subclasses__()) if (pydantic := sys.modules.get("pydantic")) else []
+    for model in models:  # grows
+        models += model.__subclasses__()
+        if model.__module__.startswith("crane_infra."):
+            model.model_rebuild()
+
+
+def leave_out_debug_messages() -> None:
+    """Keep what Pulumi's SDK says for ``--debug``: 170 calls of the engine in each run, which drops them."""
+    if log := sys.modules.get("pulumi.log"):
+        log.__dict__["debug"] = lambda *_, **__: None
+
+
 def main() -> None:
     """Serve; in a fork, run what was asked for."""
     sys.path[0] = os.getcwd()  # noqa: PTH109
@@ -146,6 +161,8 @@ def main() -> None:
         gc.disable()
         for name in sys.argv[2:]:
             importlib.import_module(name)
+        complete_models()
+        leave_out_debug_messages()
         gc.freeze()
         gc.enable()
         listener.listen()
