@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
+Other = TypeVar("Other")
 
 
 async def all_at_once(work: Iterable[Awaitable[T]]) -> list[T]:
@@ -16,3 +17,10 @@ async def all_at_once(work: Iterable[Awaitable[T]]) -> list[T]:
     await asyncio.gather(*calls, return_exceptions=True)
     # A call may also return an error, as a result.
     return [call.result() for call in calls]
+
+
+async def both(first: Awaitable[T], second: Awaitable[Other]) -> tuple[T, Other]:
+    """The results of two calls of different kinds; raises as ``all_at_once`` does."""
+    one, other = asyncio.ensure_future(first), asyncio.ensure_future(second)
+    await asyncio.gather(one, other, return_exceptions=True)
+    return one.result(), other.result()

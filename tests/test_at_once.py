@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from crane_infra.at_once import all_at_once
+from crane_infra.at_once import all_at_once, both
 from crane_infra.errors import ApiError
 
 FAULT = ApiError("database x", "Cloudflare's API failed (HTTP 500)", "Try again")
@@ -39,3 +39,17 @@ async def test_the_first_error_is_raised_once_all_have_ended() -> None:
     with pytest.raises(ApiError) as caught:
         await all_at_once([last(), raised(FAULT), raised(ApiError("other", "x", "y"))])
     assert (caught.value, ended) == (FAULT, ["last"])
+
+
+async def test_two_calls_of_different_kinds_both_end_before_an_error_is_raised() -> None:
+    ended = list[str]()
+
+    async def last() -> str:
+        await asyncio.sleep(0.01)
+        ended.append("last")
+        return "x"
+
+    assert await both(returned(1), last()) == (1, "x")
+    with pytest.raises(ApiError) as caught:
+        await both(raised(FAULT), last())
+    assert (caught.value, ended) == (FAULT, ["last", "last"])

@@ -14,6 +14,7 @@ from typing import Any
 
 from cloudflare import AsyncCloudflare, DefaultAsyncHttpxClient
 
+from crane_infra.at_once import both
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
 from crane_infra.d1.errors import NotFoundError
@@ -138,8 +139,10 @@ class Account:
 
     async def script(self, script: str) -> LiveScript | None:
         """The settings and schedules of the worker of this name; None where there is no such worker."""
-        settings = await self._worker(script)
-        return None if settings is None else LiveScript(settings, await again(lambda: self._crons(script, settings)))
+        settings, crons = await both(self._worker(script), again(lambda: self._listed_crons(script)))
+        if settings is None:
+            return None
+        return LiveScript(settings, await again(lambda: self._crons(script, settings)) if crons is None else crons)
 
     async def worker(self, script: str) -> LiveWorker | None:
         """The worker of this name with its active version (the one with the most traffic); None where there is no such worker."""
@@ -189,6 +192,13 @@ class Account:
             return worker
 
         return await again(once)
+
+    async def _listed_crons(self, script: str) -> tuple[str, ...] | None:
+        """The schedules of a worker; None where the API says that there is no such worker, or none with a version."""
+        try:
+            return await self.reads.crons(script)
+        except NotFoundError:
+            return None
 
     async def _crons(self, script: str, worker: Json) -> tuple[str, ...]:
         """The schedules of a worker that exists; it has none as long as it has no version."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Any
 
-from crane_infra.at_once import all_at_once
+from crane_infra.at_once import all_at_once, both
 from crane_infra.errors import LiveError
 from crane_infra.live.account import Account, Deployment
 from crane_infra.live.manual import LastDeployed, manual_deployment
@@ -153,7 +153,7 @@ async def _require_ledgers(account: Account, proof: Proof) -> None:
 
 async def look_at_version(account: Account, expected: ExpectedVersion) -> Served:
     """What a worker serves, and what is wrong with it, if anything. Raises ApiError where the API fails."""
-    deployments = await account.deployments(expected.script)
+    deployments, uploaded = await both(account.deployments(expected.script), account.version(expected.script, expected.version))
     if not deployments and not await account.has_worker(expected.script):
         todo = f"Run pulumi refresh -s {expected.stack}, then pulumi up -s {expected.stack}, which creates it again"
         if expected.stack == "production":
@@ -161,7 +161,8 @@ async def look_at_version(account: Account, expected: ExpectedVersion) -> Served
         return Served(expected, "", fault=LiveError(f"worker {expected.script}", "does not exist", todo))
     if not deployments or deployments[0].traffic != {expected.version: 100}:
         return await _other_version(account, expected, deployments)
-    tag = await account.tag_of(expected.script, expected.version)
+    # What serves is there, even where the API does not find it yet.
+    tag = uploaded.tag if uploaded else await account.tag_of(expected.script, expected.version)
     fault = None if tag == expected.tag else _version_fault(expected, f"version {expected.version} has the tag {tag}, not {expected.tag}")
     return Served(expected, expected.version, deployments, fault=fault)
 

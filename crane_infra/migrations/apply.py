@@ -11,12 +11,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from crane_infra.at_once import both
 from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import ApiError
 from crane_infra.migrations.drift import SchemaDiffersError
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles
 from crane_infra.migrations.judgement import Judgement
-from crane_infra.migrations.ledger import LedgerHead, read_ledger
+from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger
 from crane_infra.migrations.run.failure import failure, require_recorded
 from crane_infra.migrations.run.prepare import prepare
 from crane_infra.migrations.run.send import asks_too_long, is_temporary, send_file, wait_for, was_cut
@@ -38,28 +39,30 @@ class Outcome:
     head: LedgerHead
 
 
-async def migrate(
+async def migrate(  # noqa: PLR0913 - most are keywords
     db: DatabaseClient,
     schema: SchemaFiles,
     *,
     release: str,
     log: Callable[[str], None],
     progress: Progress | None = None,
+    known: Ledger | None = None,
     pause: Pause = asyncio.sleep,
 ) -> Outcome:
     """Apply every pending file of ``schema`` to ``db``, each exactly once; an empty database gets the base schema first.
 
-    ``release`` is recorded in the ledger; ``progress`` is told what goes as planned, where ``log`` should not be. Raises MigrationError (files and ledger disagree, lint stops a file, the live schema differs, or a
+    ``release`` is recorded in the ledger; ``progress`` is told what goes as planned, where ``log`` should not be. ``known`` is the
+    ledger as it was read before: where it has not changed since, the bookmark is taken while it is read again. Raises MigrationError (files and ledger disagree, lint stops a file, the live schema differs, or a
     file failed) and ApiError (the database cannot be read, or has no bookmark).
     """
     run = Run(db, schema, release, log, pause, watcher=progress)
-    judgement = await _stable_judgement(run)
+    judgement, bookmark = await _judgement_and_bookmark(run, known)
     _report(run, judgement)
     run.start_from(judgement)
     if run.plan.adopt or run.base_to_record or (run.plan.pending and not run.ledger.ready):
         await prepare(run)
     if run.plan.pending:
-        await _take_bookmark(run)
+        await _take_bookmark(run, bookmark)
     if run.plan.base:
         await _apply(run, run.plan.base)
     await _apply_all(run, run.plan.apply)
@@ -94,9 +97,25 @@ def _report(run: Run, judgement: Judgement) -> None:
         raise difference
 
 
-async def _take_bookmark(run: Run) -> None:
-    """Remember the present state, as the way back."""
-    run.bookmark = await run.db.bookmark()
+async def _judgement_and_bookmark(run: Run, known: Ledger | None) -> tuple[Judgement, str | None]:
+    """Judge the database and take its bookmark side by side; no bookmark where another run may have changed the ledger since it was ``known``."""
+    if known is None:
+        return await _stable_judgement(run), None
+    judgement, bookmark = await both(_stable_judgement(run), _bookmark_if_told(run.db))
+    return judgement, bookmark if judgement.ledger == known else None
+
+
+async def _bookmark_if_told(db: DatabaseClient) -> str | None:
+    """None where it cannot be read: the run asks again where it needs one."""
+    try:
+        return await db.bookmark()
+    except ApiError:
+        return None
+
+
+async def _take_bookmark(run: Run, taken: str | None) -> None:
+    """Remember the state before the pending files, as the way back; ``taken`` where the run has a bookmark of it."""
+    run.bookmark = taken or await run.db.bookmark()
     way_back = f"wrangler d1 time-travel restore {run.db.name} --bookmark={run.bookmark}"
     run.log(f"{len(run.plan.pending)} pending; to return to the state before them: {way_back}")
     for file in run.plan.out_of_order:

@@ -11,9 +11,7 @@ from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.names import BEFORE_ALL, Order, order_of
 from crane_infra.migrations.files.read import MigrationFile, SchemaFiles, from_empty
-from crane_infra.migrations.ledger import Ledger
-from crane_infra.migrations.ledger_rows import ACCEPTED_ROWS, read_rows
-from crane_infra.migrations.own_tables import ACCEPTED
+from crane_infra.migrations.ledger import Ledger, read_accepted_rows
 from crane_infra.migrations.sqlite.schema import Schema, as_schema, difference, differing, schema_after
 
 AcceptedObjects = Mapping[Order, Mapping[str, str | None]]
@@ -77,12 +75,12 @@ async def expected_of(db: DatabaseClient, ledger: Ledger, files: Sequence[Migrat
 
 
 async def read_accepted(db: DatabaseClient, ledger: Ledger) -> AcceptedObjects:
-    """Read which differences were accepted; none where the ledger's tables do not exist yet. Raises ApiError."""
+    """Which differences were accepted, asked for where they were not read with the ledger; none where its tables do not exist yet. Raises ApiError."""
     if not ledger.ready:
         return {}
     accepted: dict[Order, dict[str, str | None]] = {}
-    for row in await read_rows(db, f'SELECT object, sql, "after" FROM {ACCEPTED} ORDER BY object', ACCEPTED_ROWS):  # noqa: S608 - a name of ours
-        accepted.setdefault(BEFORE_ALL if row.after is None else order_of(row.after), {})[row.object] = row.sql
+    for row in await read_accepted_rows(db) if ledger.accepted is None else ledger.accepted:
+        accepted.setdefault(BEFORE_ALL if row.token is None else order_of(row.token), {})[row.name] = row.sql
     return accepted
 
 

@@ -14,8 +14,8 @@ from crane_infra.d1.errors import RateLimitedError, RefusedError
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.names import order_of
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.ledger_rows import LEDGER_ROWS, OBJECTS, EditRow, ListedRow, ObjectRow, RecordedRow, Row, read_rows
-from crane_infra.migrations.own_tables import EDITS, OURS, TABLES, WRANGLER, is_users
+from crane_infra.migrations.ledger_rows import LEDGER_ROWS, OBJECTS, AcceptedRow, EditRow, ListedRow, ObjectRow, RecordedRow, Row, read_rows
+from crane_infra.migrations.own_tables import ACCEPTED, EDITS, OURS, TABLES, WRANGLER, is_users
 
 Origin = Literal["applied", "adopted", "base", "baseline"]
 COLUMNS = 'sha256, origin, token, "release", bookmark, started_at, done_at'
@@ -29,6 +29,8 @@ _READ = {
     OURS: f"SELECT '{OURS}' AS source, NULL AS id, name, NULL AS type, NULL AS sql, {COLUMNS} FROM {OURS}",  # noqa: S608
     EDITS: f"""SELECT '{EDITS}' AS source, NULL AS id, migration AS name, NULL AS type, NULL AS sql, became AS sha256, NULL AS origin,
     was AS token, NULL AS "release", NULL AS bookmark, NULL AS started_at, accepted_at AS done_at FROM {EDITS}""",  # noqa: S608
+    ACCEPTED: f"""SELECT '{ACCEPTED}' AS source, NULL AS id, object AS name, NULL AS type, sql, NULL AS sha256, NULL AS origin,
+    "after" AS token, NULL AS "release", NULL AS bookmark, NULL AS started_at, NULL AS done_at FROM {ACCEPTED}""",  # noqa: S608
 }
 
 
@@ -90,7 +92,8 @@ class Ledger:
     """What was read. ``ready``: all tables of the ledger exist; ``populated``: the database has tables of the user.
 
     ``base`` is the record of a base schema, which is not a migration and is in our table only. ``objects`` are the kind, name and SQL of
-    everything in the database, read at the same time; they do not count when ledgers are compared.
+    everything in the database, and ``accepted`` the accepted differences (None: they were not read), read at the same time; neither counts
+    when ledgers are compared.
     """
 
     entries: tuple[LedgerEntry, ...] = ()
@@ -98,6 +101,7 @@ class Ledger:
     ready: bool = False
     base: LedgerEntry | None = None
     objects: tuple[tuple[str, str, str], ...] = field(default=(), compare=False, repr=False)
+    accepted: tuple[AcceptedRow, ...] | None = field(default=None, compare=False, repr=False)
 
     @property
     def listed(self) -> int:
@@ -139,34 +143,46 @@ def head_of(files: Iterable[MigrationFile]) -> LedgerHead:
 
 
 async def read_ledger(db: DatabaseClient, *, ready: bool = False) -> Ledger:
-    """Read the ledger with SELECTs only; a new database has an empty one. ``ready``: its tables existed before, so one SELECT is enough.
+    """Read the ledger with SELECTs only; a new database has an empty one.
+
+    ``ready``: its tables existed before, so one SELECT is enough, and reads the accepted differences too.
 
     Raises ApiError, and MigrationError for a row without a name.
     """
-    rows = await (_read_all(db) if ready else _read_existing(db))
+    rows, accepted = await (_read_all(db) if ready else _read_existing(db))
     schema = [row for row in rows if isinstance(row, ObjectRow)]
     tables = _tables(schema)
     populated = any(map(is_users, tables))
     entries = _entries(rows, db.name)
     base = next((entry for entry in entries if entry.origin == "base"), None)
     objects = tuple((row.type, row.name, row.sql) for row in schema if row.sql is not None)
-    return Ledger(tuple(entry for entry in entries if entry is not base), populated, tables >= TABLES, base, objects)
+    return Ledger(tuple(entry for entry in entries if entry is not base), populated, tables >= TABLES, base, objects, accepted)
 
 
-async def _read_all(db: DatabaseClient) -> list[Row]:
+async def read_accepted_rows(db: DatabaseClient) -> tuple[AcceptedRow, ...]:
+    """Read which differences were accepted, of a database that has the ledger's tables. Raises ApiError."""
+    return _accepted_in(await _read(db, ACCEPTED))
+
+
+async def _read_all(db: DatabaseClient) -> tuple[list[Row], tuple[AcceptedRow, ...] | None]:
     try:
-        return await _with_edits(db, await _read(db, OBJECTS, WRANGLER, OURS))
+        rows = await _read(db, OBJECTS, WRANGLER, OURS, ACCEPTED)
     except RateLimitedError:
         raise
     except RefusedError:  # a table is gone: the database was restored to an earlier state in the meantime
         return await _read_existing(db)
+    return await _with_edits(db, rows), _accepted_in(rows)
 
 
-async def _read_existing(db: DatabaseClient) -> list[Row]:
-    """Read the ledger's tables that exist."""
+async def _read_existing(db: DatabaseClient) -> tuple[list[Row], None]:
+    """Read the ledger's tables that exist, but for the accepted differences, which few ask for."""
     schema = await _read(db, OBJECTS)
     existing = [table for table in (WRANGLER, OURS) if table in _tables(schema)]
-    return await _with_edits(db, [*schema, *(await _read(db, *existing) if existing else [])])
+    return await _with_edits(db, [*schema, *(await _read(db, *existing) if existing else [])]), None
+
+
+def _accepted_in(rows: Iterable[Row]) -> tuple[AcceptedRow, ...]:
+    return tuple(row for row in rows if isinstance(row, AcceptedRow))
 
 
 async def _with_edits(db: DatabaseClient, rows: list[Row]) -> list[Row]:

@@ -60,17 +60,17 @@ class EditRow(_Row):
 
 
 class AcceptedRow(_Row):
-    """A difference that somebody accepted: the SQL of the object (None: it is gone) and the last migration before it."""
+    """A difference that somebody accepted: the object by kind and name, its SQL (None: it is gone) and the last migration before it, as ``token``."""
 
-    object: str
+    source: Literal["crane_accepted"]
+    name: str
     sql: str | None
-    after: str | None
+    token: str | None
 
 
-Row = ObjectRow | ListedRow | RecordedRow | EditRow
+Row = ObjectRow | ListedRow | RecordedRow | EditRow | AcceptedRow
 LEDGER_ROWS: TypeAdapter[list[Row]] = TypeAdapter(list[Annotated[Row, Field(discriminator="source")]])
 OBJECT_ROWS: TypeAdapter[list[ObjectRow]] = TypeAdapter(list[ObjectRow])
-ACCEPTED_ROWS: TypeAdapter[list[AcceptedRow]] = TypeAdapter(list[AcceptedRow])
 
 
 async def read_rows(db: DatabaseClient, select: str, shape: TypeAdapter[list[T]]) -> list[T]:

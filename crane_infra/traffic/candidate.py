@@ -5,7 +5,7 @@ run that is killed leaves its candidate at 0 %, where nobody meets it, and the n
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -54,7 +54,7 @@ class _Voice(NamedTuple):
     passes: Callable[[str], None]
 
 
-async def try_candidates(
+async def try_candidates(  # noqa: PLR0913 - some are keywords
     account: Account,
     candidates: Sequence[Candidate],
     digest: str,
@@ -62,14 +62,17 @@ async def try_candidates(
     progress: Progress | None = None,
     *,
     may_move: Leave = always,
+    listed: Mapping[str, Sequence[Deployment]] | None = None,
 ) -> dict[str, Outcome]:
     """Try all candidates of the release with this digest, take them through the steps of their rollout, and take all out where one fails.
 
-    ``may_move`` is asked once all have passed, and before each further step. Without ``progress`` the log has what goes as planned. Returns the
+    ``may_move`` is asked once all have passed, and before each further step. ``listed`` are deployments by script, the active one first, that the
+    caller has just read; those of other scripts are read here. Without ``progress`` the log has what goes as planned. Returns the
     outcome of each by worker. Every failure is in an outcome: no error of one keeps another from being taken out.
     """
     voice = _Voice(log, progress.begins, progress.passes) if progress else _Voice(log, log, log)
-    joined = await _each(_join(account, candidate, digest, voice) for candidate in candidates)
+    known = listed or {}
+    joined = await _each(_join(account, candidate, digest, voice, known.get(candidate.script)) for candidate in candidates)
     trials = joined if any(map(_error_in, joined)) else await _each(_try(each, voice) for each in joined)
     if not any(map(_error_in, trials)):
         refusal = await refused_by(may_move)
@@ -102,8 +105,10 @@ async def require_unchanged(account: Account, script: str, deployment: str | Non
         raise changed(script, active)
 
 
-async def _join(account: Account, candidate: Candidate, digest: str, voice: _Voice) -> _Joined | Outcome:
-    listed = await account.deployments(candidate.script)
+async def _join(
+    account: Account, candidate: Candidate, digest: str, voice: _Voice, known: Sequence[Deployment] | None
+) -> _Joined | Outcome:
+    listed = await account.deployments(candidate.script) if known is None else known
     active = next(iter(listed), None)
     if candidate.seen is not None and (active is None or active.id != candidate.seen):
         raise changed(candidate.script, active)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from crane_infra.data.seeds.of_catalog import try_all_seeds
+from crane_infra.migrations.ledger import Ledger
 from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
 from crane_infra.program.announce.build_info import announce_build_info
 from crane_infra.program.announce.expected_migrations import expected_migrations
@@ -39,6 +40,8 @@ class Plan:
     settings: SettingsPlan
     active: Mapping[str, str] = field(default_factory=dict)
     """By worker the id of the deployment that was active when the run began, as far as it looked."""
+    ledgers: Mapping[str, Ledger] = field(default_factory=dict)
+    """The ledger of each database, as far as the run looked."""
 
 
 def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
@@ -62,7 +65,8 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     try_all_seeds(prepared.seeds, prepared.release)
     announce_seeds(prepared, seeds)
     migrations, others = expected_migrations(prepared, verdict), announce_deployments(prepared, deployments)
-    plan = Plan(migrations, others.reuploads, announce_settings(prepared, live), others.active)
+    known = {name: status.ledger for name, status in (statuses or {}).items()}
+    plan = Plan(migrations, others.reuploads, announce_settings(prepared, live), others.active, known)
     if record is not None:
         logged = _recorded_lines(verdict, adoptions, statuses, prepared.redact)
         write_record(make_record(prepared, adoptions, statuses, logged), record, prepared.redact)

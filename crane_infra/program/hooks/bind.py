@@ -1,11 +1,12 @@
 """Binds the steps to the resources before which they run: one function for each hook of an environment."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import pulumi
 
+from crane_infra.at_once import all_at_once
 from crane_infra.errors import LiveError
 from crane_infra.live.expected import ExpectedHead
 from crane_infra.live.first_update import scripts_with
@@ -18,7 +19,7 @@ from crane_infra.program.casing import snake
 from crane_infra.program.components.database import Database
 from crane_infra.program.components.worker import Worker
 from crane_infra.program.hooks.adapter import Action, around, before
-from crane_infra.program.hooks.candidates import Candidates
+from crane_infra.program.hooks.candidates import Candidates, Leaves
 from crane_infra.program.hooks.script_settings import SettingsGuard
 from crane_infra.program.hooks.shared_look import SharedLook
 from crane_infra.program.hooks.steps import Log, Logs, ProveStep, judged_as_used, migrate_database, prove, require_schemas, seed_database
@@ -66,7 +67,8 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
                 schema = await judged_as_used(settings, database_id, schema, scripts_with(settings, run.catalog, name))
             activity = Activity(_progress(run))
             logs = Logs(_log(run), activity)
-            work = migrate_database(settings, shown, database_id, schema, release=run.release.digest, logs=logs)
+            known = plan.ledgers.get(name) if database_id == run.database_id(name) else None
+            work = migrate_database(settings, shown, database_id, schema, release=run.release.digest, logs=logs, known=known)
             await Watch(activity.say).during(work, activity)
             if seeds := run.seeds.get(name):
                 await seed_database(settings, name, database_id, seeds, others=run.others_databases, log=_progress(run))
@@ -79,25 +81,35 @@ def check_before_traffic(
 ) -> Callable[[str], pulumi.ResourceHookBinding]:
     """Before a version gets traffic: check once more that each schema is there and that the gate is still open, then try the version.
 
-    ``--target`` may have left the schema out, staging may have changed during the run, and somebody may have frozen production. Workers that
-    are due at the same time share a look.
+    ``--target`` may have left the schema out, staging may have changed during the run, and somebody may have frozen production. All candidates
+    share the look before they join. A worker whose turn comes after the trials looks at its own databases again.
     """
 
-    async def look() -> None:
-        await require_schemas(run.settings, [await _expected_head(run, plan, name, database) for name, database in databases.items()])
+    async def gate() -> None:
         if verdict is not None:
             await require_open(run.settings, verdict)
+
+    open_gate = SharedLook(gate)
+
+    async def look(names: Iterable[str]) -> None:
+        heads = [await _expected_head(run, plan, name, databases[name]) for name in names]
+        await all_at_once([require_schemas(run.settings, heads), open_gate()])
+
+    async def join() -> None:
+        await look(databases)
+
+    async def follow(worker: str) -> None:
+        await look(sorted({*run.catalog.workers[worker].databases.values()}))
 
     async def not_frozen() -> None:
         if verdict is not None:
             await asyncio.to_thread(require_not_frozen, run.settings, verdict)
 
-    shared = SharedLook(look)
-    candidates = Candidates(run, plan, workers, _log(run), Activity(_progress(run)), may_move=not_frozen)
+    leaves = Leaves(join, follow, not_frozen)
+    candidates = Candidates(run, plan, workers, _log(run), Activity(_progress(run)), leaves)
 
     def check(worker: str) -> Action:
         async def check_one(_: pulumi.ResourceHookArgs) -> None:
-            await shared()
             await candidates.require(worker)
 
         return check_one

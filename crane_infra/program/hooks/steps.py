@@ -21,6 +21,7 @@ from crane_infra.live.expected import ExpectedHead, Served, expected_heads, expe
 from crane_infra.live.first_update import as_used
 from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files.read import SchemaFiles
+from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.run.state import Progress
 from crane_infra.release.proof import Proof, readable
 
@@ -41,13 +42,15 @@ class Logs:
     progress: Progress | None = None
 
 
-async def migrate_database(settings: Settings, name: str, database_id: str, schema: SchemaFiles, *, release: str, logs: Logs) -> None:
-    """Apply the pending migrations of one database, called ``name``.
+async def migrate_database(  # noqa: PLR0913 - most are keywords
+    settings: Settings, name: str, database_id: str, schema: SchemaFiles, *, release: str, logs: Logs, known: Ledger | None = None
+) -> None:
+    """Apply the pending migrations of one database, called ``name``; ``known`` is its ledger as the run has read it before.
 
     Raises MigrationError that names the file, what was applied and what is pending; ApiError where D1 fails.
     """
     async with open_account(settings) as account:
-        await migrate(account.database(database_id, name), schema, release=release, log=logs.log, progress=logs.progress)
+        await migrate(account.database(database_id, name), schema, release=release, log=logs.log, progress=logs.progress, known=known)
 
 
 async def seed_database(settings: Settings, name: str, database_id: str, seeds: Sequence[Seed], *, others: Iterable[str], log: Log) -> None:
