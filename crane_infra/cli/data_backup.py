@@ -17,7 +17,7 @@ from crane_infra.commands.backup import BackupWish, RestoreWish, Talk, back_up, 
 from crane_infra.commands.stack import settings_and_outputs, settings_of
 from crane_infra.data.backup.stores import store_at
 from crane_infra.data.copy import Limits, Watch
-from crane_infra.errors import SettingsError
+from crane_infra.errors import CraneError, SettingsError, refuse
 from local_cloud import daemon
 
 CHANGED = 3
@@ -83,13 +83,16 @@ def restore_production(
 
 def try_backup(stack: StackOption, place: FromOption, database: DatabaseOption = None) -> None:
     """Restore the newest backup of each database into a local cloud, and compare every row. Touches no account."""
-    store, settings = store_at(place, os.environ), settings_of(stack, root())
-    for name in [database] if database else list(catalog.crane().databases):
-        with tempfile.TemporaryDirectory(prefix="crane-") as folder:
-            running = daemon.start(Path(folder), runtime_cache=root() / ".crane" / "runtime")
-            local = {"api_url": running.api_url, "api_token": SecretStr(running.token), "account_id": running.account_id}
-            try:
-                talk = Talk(typer.echo)
-                restore_into_new(settings.model_copy(update=local), store, RestoreWish(name), f"{name}-restored", talk)
-            finally:
-                daemon.stop(Path(folder))
+    store, settings, errors = store_at(place, os.environ), settings_of(stack, root()), list[CraneError]()
+    with tempfile.TemporaryDirectory(prefix="crane-") as folder:
+        running = daemon.start(Path(folder), runtime_cache=root() / ".crane" / "runtime")
+        local = {"api_url": running.api_url, "api_token": SecretStr(running.token), "account_id": running.account_id}
+        try:
+            for name in [database] if database else list(catalog.crane().databases):
+                try:
+                    restore_into_new(settings.model_copy(update=local), store, RestoreWish(name), f"{name}-restored", Talk(typer.echo))
+                except CraneError as error:
+                    errors.append(error)
+        finally:
+            daemon.stop(Path(folder))
+    refuse(errors)

@@ -125,6 +125,11 @@ class Place:
         """The nightly look."""
         return self.runner.run("drift", self._on_main("schedule"))
 
+    def backed_up(self, where: Path) -> Run:
+        """The nightly backup, to a folder."""
+        self.runner.variables = {**self.runner.variables, "BACKUP_PLACE": str(where)}
+        return self.runner.run("backup", self._on_main("schedule"))
+
     def _on_main(self, event: str) -> Json:
         return {"event_name": event, "ref": "refs/heads/main", "ref_type": "branch", "ref_name": "main", "sha": self.head("main")}
 

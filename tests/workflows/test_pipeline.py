@@ -1,4 +1,4 @@
-"""A pull request, its merge, its promotion; six bad pull requests; a night in which something was changed by hand. Told by the workflows themselves.
+"""A pull request, its merge, its promotion; six bad pull requests; nights with a change by hand and with backups. Told by the workflows themselves.
 
 Every ``run:`` line is that of the workflow's file. One story on one local cloud: each fixture goes on from the one that it names. A comment is
 compared with a file below golden/; ``CRANE_GOLDEN=write`` writes these files anew.
@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,7 @@ from tests.world.engine import SURE, Engine, Result, search_path
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 GOOD = 7
+DATABASES = ("crane-context-db", "crane-classifier-db")
 
 
 @pytest.fixture(scope="module")
@@ -325,7 +327,7 @@ class TestANight:
 
     def test_in_which_all_is_as_it_was_deployed_closes_it(self, hub: Place, nights: Nights) -> None:
         assert set(nights.mended.results.values()) == {"success"}, looked(nights.mended)
-        assert [one["state"] for one in hub.hub.issues] == ["closed"]
+        assert [one["state"] for one in hub.hub.issues if one["title"] != BACKUP_ISSUE] == ["closed"]
 
     def test_changes_nothing(self, nights: Nights) -> None:
         assert nights.state_was_left
@@ -376,14 +378,87 @@ class TestAReleaseThatProductionsRowsDoNotFit:
         assert "canary-row-agent" not in summary
 
 
+BACKUP_ISSUE = "The nightly backup of production failed"
+
+
+@dataclass(frozen=True)
+class Backups:
+    """Three nights: the backups cannot be written; the newest one is damaged; all is well. After each, the issues about it."""
+
+    nights: tuple[Run, Run, Run]
+    issues: tuple[list[Json], ...]
+    kept: list[str]
+    was_left: bool
+    """Whether state and production are as they were."""
+
+
+@pytest.fixture(scope="module")
+def backups(hub: Place, tried: Tried) -> Backups:
+    """The rows of production that did not fit are backed up."""
+    assert tried.promoted.results
+    before, issues = (hub.state(), production(hub)), list[list[Json]]()
+
+    def night(where: Path) -> Run:
+        run = hub.backed_up(where)
+        issues.append([dict(issue) for issue in hub.hub.issues if issue["title"] == BACKUP_ISSUE])
+        return run
+
+    where = hub.runner.folder / "backups"
+    where.write_text("a file in the place of the folder", encoding="utf-8")
+    unwritten = night(where)
+    where.unlink()
+    where.mkdir()
+    damaged = where / f"crane-context-db-20990101T000000Z-{'0' * 16}.sqlite.gz"
+    damaged.write_bytes(b"damaged")
+    unread = night(where)
+    damaged.unlink()
+    well_done = night(where)
+    kept = sorted(path.name.partition("-20")[0] for path in where.iterdir())
+    return Backups((unwritten, unread, well_done), tuple(issues), kept, (hub.state(), production(hub)) == before)
+
+
+class TestANightlyBackup:
+    def test_whose_files_cannot_be_written_opens_an_issue_that_says_why(self, backups: Backups) -> None:
+        assert backups.nights[0].results == {"back-up": "failure", "report": "success"}
+        (issue,) = backups.issues[0]
+        assert issue["state"] == "open"
+        assert "### production: backup" in issue["body"]
+        assert "backups: it cannot be written" in issue["body"]
+
+    def test_that_cannot_be_restored_fails_too_and_replaces_the_text_of_the_issue_that_is_open(self, backups: Backups) -> None:
+        """The newest file is damaged, while the copy of this night was made."""
+        assert backups.nights[1].results == {"back-up": "failure", "report": "success"}
+        (issue,) = backups.issues[1]
+        assert (issue["number"], issue["state"]) == (backups.issues[0][0]["number"], "open")
+        assert "its bytes are not those that were written" in issue["body"]
+        assert "it cannot be written" not in issue["body"]
+        assert f"{DATABASES[1]}-restored: every row was compared with the backup, and all are equal" in issue["body"]
+
+    def test_that_is_restored_row_by_row_closes_the_issue(self, backups: Backups) -> None:
+        night = backups.nights[2]
+        assert set(night.results.values()) == {"success"}, looked(night)
+        backup, restore = ((night.artifacts["backed"] / "production" / f"{name}.txt").read_text("utf-8") for name in ("backup", "restore"))
+        assert backup.count(" rows of ") >= len(DATABASES)
+        for name in DATABASES:
+            assert f"{name}-restored: every row was compared with the backup, and all are equal" in restore
+        assert [issue["state"] for issue in backups.issues[2]] == ["closed"]
+
+    def test_leaves_a_file_for_each_database_and_each_night_in_which_it_was_written(self, backups: Backups) -> None:
+        assert backups.kept == sorted([*DATABASES, *DATABASES])
+
+    def test_changes_nothing(self, backups: Backups) -> None:
+        assert backups.was_left
+
+
 def looked(run: Run) -> str:
-    """What the looks of a night printed."""
+    """What the commands of a night printed."""
     files = (file for folder in run.artifacts.values() for file in sorted(folder.rglob("*.txt")))
     return "\n".join(f"{file}\n{file.read_text(encoding='utf-8')}" for file in files)
 
 
-def test_no_secret_is_in_any_comment_issue_summary_log_or_artifact(hub: Place, nights: Nights) -> None:
+def test_no_secret_is_in_any_comment_issue_summary_log_or_artifact(hub: Place, nights: Nights, backups: Backups) -> None:
     assert nights.mended.results
+    assert backups.kept
     texts = [one["body"] for there in hub.hub.comments.values() for one in there] + [one["body"] for one in hub.hub.issues]
     kept = (path for path in hub.runner.folder.rglob("*") if path.is_file() and ".git" not in path.parts and path.suffix != ".pyc")
     seen = "\n".join([*texts, *hub.runner.output]).encode() + b"\n".join(path.read_bytes() for path in kept)
