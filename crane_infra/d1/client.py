@@ -6,6 +6,7 @@ an unknown outcome.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from cloudflare import AsyncCloudflare
@@ -87,8 +88,11 @@ class D1:
 
         Raises RefusedError (RolledBackError where it had begun), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
         """
-        call = self._writing()
-        await Importer(_Imports(self._api, f"{self._path}/import", call), call).run(sql)
+        await self._importer().run(sql)
+
+    async def import_file(self, file: Path) -> None:
+        """Run a file of SQL, which may be larger than memory, as ``run_file`` does. Raises as it does, and OSError where it cannot be read."""
+        await self._importer().run(file)
 
     async def bookmark(self) -> str:
         """Return the Time Travel bookmark of the present state; retried like a read. Raises ApiError."""
@@ -124,6 +128,10 @@ class D1:
     def _with(self, params: Sequence[Param]) -> Call:
         """The call, with values that no message may show."""
         return replace(self._call, hidden=(*self._call.hidden, *(str(param) for param in params if param is not None)))
+
+    def _importer(self) -> Importer:
+        call = self._writing()
+        return Importer(_Imports(self._api, f"{self._path}/import", call), call)
 
     def _writing(self, params: Sequence[Param] = ()) -> Call:
         return replace(self._with(params), permission=WRITE, is_write=True)

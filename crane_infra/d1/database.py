@@ -5,6 +5,7 @@ Types only. Migrations know these and no HTTP, so every request goes through the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 Param = str | int | float | None
@@ -44,3 +45,10 @@ class DatabaseClient(Protocol):
 
     async def bookmark(self) -> str:
         """Return the Time Travel bookmark of the present state."""
+
+
+class ImportingClient(DatabaseClient, Protocol):
+    """A client that also takes files which are larger than memory."""
+
+    async def import_file(self, file: Path) -> None:
+        """Run a file of SQL unchanged, as one transaction, sent once and never again."""

@@ -5,22 +5,24 @@ to the ingest leaves the outcome unknown, and the caller reads before it decides
 """
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import monotonic
 from typing import Protocol
-from uuid import uuid4
 
 import httpx
 
 from crane_infra.d1 import reply
 from crane_infra.d1.answer import BUSY, Call
 from crane_infra.d1.errors import RERUN, WAIT, BusyError, NoAnswerError, RefusedError, RolledBackError
+from crane_infra.d1.import_file import ImportFile, import_file
 
 Pause = Callable[[float], Awaitable[None]]
 LONGEST_IMPORT = 900.0
 """Seconds. An import may take long and blocks the database; a hook's own deadline ends a run."""
+_SLOWEST = 500_000
+"""Bytes a second that an import of a large file is at least expected to run."""
 _POLL_SECONDS, _UPLOAD_SECONDS = (0.2, 0.5, 1.0, 2.0), 120.0
 
 
@@ -42,29 +44,27 @@ class Importer:
     call: Call
     pause: Pause = asyncio.sleep
 
-    async def run(self, sql: str) -> None:
-        """Import one file.
+    async def run(self, sql: str | Path) -> None:
+        """Import SQL, or a file of SQL.
 
         Raises RefusedError (RolledBackError where it had begun), WriteOutcomeUnknown (read before you decide), or NoAnswerError before anything was run.
         """
-        # "init" would already run a file that was uploaded before; with a line of its own each file is new.
-        content = f"-- {uuid4().hex}\n{sql}".encode()
-        etag = hashlib.md5(content, usedforsecurity=False).hexdigest()  # the endpoint asks for MD5
-        begun = await self.endpoint.again({"action": "init", "etag": etag})
+        file = await asyncio.to_thread(import_file, sql)
+        begun = await self.endpoint.again({"action": "init", "etag": file.etag})
         self._require_no_error(begun, RefusedError)
         if not begun.upload_url or not begun.filename:
             raise replace(self.call, is_write=False).unanswered("the import has no address to upload the file to", RERUN)
-        await self._upload(begun.upload_url, content)
-        state = await self.endpoint.once({"action": "ingest", "etag": etag, "filename": begun.filename})
-        await self._wait(state)
+        await self._upload(begun.upload_url, file)
+        state = await self.endpoint.once({"action": "ingest", "etag": file.etag, "filename": begun.filename})
+        await self._wait(state, max(LONGEST_IMPORT, file.size / _SLOWEST))
 
-    async def _upload(self, url: str, content: bytes) -> None:
+    async def _upload(self, url: str, file: ImportFile) -> None:
         """Upload the file to the signed address of the endpoint, without the token."""
-        failure = ""
+        failure, headers = "", {"content-length": str(file.size)}
         for seconds in (0.5, 2.0, None):
             try:
                 async with httpx.AsyncClient(timeout=_UPLOAD_SECONDS) as http:
-                    (await http.put(url, content=content)).raise_for_status()
+                    (await http.put(url, content=file.chunks(), headers=headers)).raise_for_status()
             except httpx.HTTPStatusError as error:
                 failure = f"status {error.response.status_code}"
             except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -75,14 +75,14 @@ class Importer:
                 await self.pause(seconds)
         raise NoAnswerError(self.call.where, f"the import file could not be uploaded: {failure}", RERUN)
 
-    async def _wait(self, state: reply.Import) -> None:
+    async def _wait(self, state: reply.Import, longest: float) -> None:
         began, waits = monotonic(), iter(_POLL_SECONDS)
         while state.status != "complete":
             self._require_no_error(state, RolledBackError)
             if not state.bookmark:
                 raise self.call.unanswered("the import says neither how far it is nor that it is done")
-            if monotonic() - began > LONGEST_IMPORT:
-                raise self.call.unanswered(f"the import did not finish within {LONGEST_IMPORT:g} s")
+            if monotonic() - began > longest:
+                raise self.call.unanswered(f"the import did not finish within {longest:.0f} s")
             await self.pause(next(waits, _POLL_SECONDS[-1]))
             try:
                 state = await self.endpoint.again({"action": "poll", "current_bookmark": state.bookmark})

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crane_infra.d1.database import DatabaseClient
+from crane_infra.d1.database import ImportingClient
 from crane_infra.errors import DataError
 
 
@@ -18,10 +18,10 @@ class StagingDatabase:
     name: str
     """Its name in the catalog."""
     id: str
-    db: DatabaseClient
+    db: ImportingClient
 
 
-def staging_database(environment: str, name: str, database_id: str, db: DatabaseClient, production_ids: Iterable[str]) -> StagingDatabase:
+def staging_database(environment: str, name: str, database_id: str, db: ImportingClient, production_ids: Iterable[str]) -> StagingDatabase:
     """The database with this id as one of staging.
 
     Raises DataError where the environment is not staging, or where production has this id in its outputs or its stack file.

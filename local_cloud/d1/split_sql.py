@@ -6,6 +6,7 @@ for each fault that is switched on, so a migration that production would cut in 
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import re
 import sqlite3
@@ -13,23 +14,35 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from local_cloud.behaviour import Behaviour
 
 _TOKEN = re.compile(
     r"""'(?:[^']|'')*(?:'|\Z)|"(?:[^"]|"")*(?:"|\Z)|`(?:[^`]|``)*(?:`|\Z)|\[[^\]]*(?:\]|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)|;|\w+""", re.DOTALL
 )
+_CHUNK = 1 << 20
 _NOTHING = re.compile(r"(?>--[^\n]*|/\*.*?(?:\*/|\Z)|[\s;\ufeff])*\Z", re.DOTALL)
 
 
 def split(sql: str) -> list[str]:
     """Give the statements in ``sql``, without those that are only comments or white space."""
-    start, statements = 0, []
-    for token in _TOKEN.finditer(sql):
-        if token[0] == ";" and sqlite3.complete_statement(sql[start : token.end()]):
-            statements.append(sql[start : token.end()])
-            start = token.end()
-    return _kept([*statements, sql[start:]])
+    edges = [0, *_ends(sql), len(sql)]
+    return _kept([sql[start:end] for start, end in itertools.pairwise(edges)])
+
+
+def split_file(file: Path) -> Iterator[str]:
+    """Give the statements of a file as ``split`` does, with little of it in memory. Raises UnicodeDecodeError."""
+    decoder, rest = codecs.getincrementaldecoder("utf-8")(), ""
+    with file.open("rb") as source:
+        while chunk := source.read(_CHUNK):
+            rest += decoder.decode(chunk)
+            start = 0
+            for end in _ends(rest):
+                yield from _kept([rest[start:end]])
+                start = end
+            rest = rest[start:]
+        yield from split(rest + decoder.decode(b"", final=True))
 
 
 def missplit(sql: str, behaviour: Behaviour) -> list[str]:
@@ -51,6 +64,15 @@ def is_trigger(statement: str) -> bool:
     """Whether a statement creates a trigger."""
     first = [word for word, _ in zip(words(statement), range(3), strict=False)]
     return first[:1] == ["CREATE"] and "TRIGGER" in first[1 : 3 if first[1:2] in (["TEMP"], ["TEMPORARY"]) else 2]
+
+
+def _ends(sql: str) -> Iterator[int]:
+    """Give where each complete statement ends."""
+    start = 0
+    for token in _TOKEN.finditer(sql):
+        if token[0] == ";" and sqlite3.complete_statement(sql[start : token.end()]):
+            start = token.end()
+            yield start
 
 
 def _broken(statement: str, behaviour: Behaviour) -> list[str]:

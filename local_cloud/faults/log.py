@@ -91,7 +91,10 @@ class CallLog:
 
     def executed(self, database: str, statement: str) -> None:
         """Count a statement that was executed and committed on a database."""
-        digest = _digest(statement)
+        self.executed_digest(database, digest_of(statement))
+
+    def executed_digest(self, database: str, digest: bytes) -> None:
+        """Count a statement by its digest, where it is not kept in memory."""
         if digest not in self._executed and len(self._executed) >= _STATEMENTS:
             self._dropped_statements += 1
             return
@@ -108,7 +111,7 @@ class CallLog:
 
         Ignores white space around it and its last semicolon, and nothing else.
         """
-        counts = self._executed.get(_digest(statement))
+        counts = self._executed.get(digest_of(statement))
         if counts is None:
             _complete(self._dropped_statements, "executed statements")
             return 0
@@ -152,7 +155,8 @@ def _sightings(call: Call, text_forms: dict[bytes, str]) -> Iterator[dict[str, A
             yield {**call.summary(), "part": part, "form": form}
 
 
-def _digest(statement: str) -> bytes:
+def digest_of(statement: str) -> bytes:
+    """Give what the log knows a statement by."""
     return hashlib.sha256(statement.strip().removesuffix(";").rstrip().encode()).digest()
 
 

@@ -1,6 +1,8 @@
 """Loads a backup into a database: creates everything in an empty one, or replaces everything in one that is in use, and compares every row."""
 
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Protocol
 
 import apsw
@@ -10,18 +12,18 @@ from crane_infra.data.backup.sql import BEGIN, dropping_statements, restoring_st
 from crane_infra.data.copy import read_schema
 from crane_infra.data.shapes import create_tables
 from crane_infra.data.source import Source
+from crane_infra.data.sql_file import SqlFile
 from crane_infra.errors import DataError
 from crane_infra.migrations.sqlite.engine import empty_database
 
-LARGEST = 300_000_000
-"""Characters of SQL in one import, which is held in memory."""
+_SMALLER = "Delete rows that nobody needs before the next backup; the backup itself is a SQLite file that any program reads"
 
 
 class Target(Source, Protocol):
     """A database that takes a file of SQL as one transaction. ``D1`` is one."""
 
-    async def run_file(self, sql: str) -> None:
-        """Run one SQL file as one transaction."""
+    async def import_file(self, file: Path) -> None:
+        """Run a file of SQL as one transaction."""
 
 
 async def load(
@@ -32,18 +34,16 @@ async def load(
     ``before`` is awaited once all is ready to be sent. Raises DataError (too large, or not equal afterwards) and ApiError.
     """
     where = f"database {target.name}"
-    pieces, size = [f"{statement};\n" for statement in (*BEGIN, *await _dropping(target))], 0
-    async for statement in restoring_statements(db, where):
-        pieces.append(f"{statement};\n")
-        size += len(statement)
-        if size > LARGEST:
-            raise DataError(
-                where, f"the backup is more than {LARGEST:,} characters of SQL", "Restore it with wrangler d1 execute, in parts"
-            )
-    if before:
-        await before()
-    say(f"{target.name}: {len(pieces):,} statements are imported, which blocks it until they are done")
-    await target.run_file("".join(pieces))
+    with tempfile.TemporaryDirectory(prefix="crane-") as folder, SqlFile(Path(folder) / "restore.sql", where, _SMALLER) as file:
+        for statement in (*BEGIN, *await _dropping(target)):
+            file.add(statement)
+        async for statement in restoring_statements(db, where):
+            file.add(statement)
+        file.close()
+        if before:
+            await before()
+        say(f"{target.name}: {file.statements:,} statements are imported, which blocks it until they are done")
+        await target.import_file(file.path)
     if differing := await compare(target, db):
         todo = "Stop what writes to it, then restore again"
         raise DataError(where, f"it is not equal to the backup: {'; '.join(map(str, differing[:5]))}", todo)

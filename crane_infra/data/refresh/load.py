@@ -11,8 +11,9 @@ from uuid import uuid4
 
 from crane_infra.d1.database import BoundStatement, DatabaseClient
 from crane_infra.d1.errors import BusyError, NoAnswerError, WriteOutcomeUnknown
-from crane_infra.data.refresh.sql import replacing_sql
+from crane_infra.data.refresh.sql import replacing_statements
 from crane_infra.data.scrub.run import ScrubbedTable
+from crane_infra.data.sql_file import SqlFile
 from crane_infra.data.staging import StagingDatabase
 from crane_infra.errors import ApiError, DataError
 from crane_infra.migrations.files.split import sql_literal
@@ -22,6 +23,7 @@ from crane_infra.migrations.own_tables import CREATE_REFRESHES, REFRESHES, SEEDS
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 POLLS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds between looks at an import whose reply was lost."""
+SMALLER = "Let staging have fewer rows, with Sample or Where"
 AGAIN = "Run the same command again: it replaces all rows once more"
 
 
@@ -71,16 +73,23 @@ class Load:
         ]
         seeded = await db.read(f"SELECT name FROM sqlite_master WHERE name = '{SEEDS}'")  # noqa: S608
         last = [*([f"DELETE FROM {SEEDS}"] if seeded else []), self._noted("loaded_at")]  # noqa: S608
-        sql = replacing_sql(self.scrubbed, triggers, [], last)
-        await self._begin()
+        with SqlFile(self.scrubbed.with_suffix(".sql"), f"database {db.name}", SMALLER) as file:
+            for statement in replacing_statements(self.scrubbed, triggers, last):
+                file.add(statement)
+            file.close()
+            await self._begin()
+            await self._import(file.path)
+        await self._require_rows()
+
+    async def _import(self, file: Path) -> None:
+        db = self.database.db
         try:
-            await db.run_file(sql)
+            await db.import_file(file)
         except WriteOutcomeUnknown as error:
             await self._settle(error)
         except ApiError as error:
             what = f"D1 did not take the scrubbed rows, so staging is as before: {error.what}"
             raise DataError(f"database {db.name}", what, f"{error.todo}. {AGAIN}") from None
-        await self._require_rows()
 
     async def complete(self) -> None:
         """Mark the refresh as complete. Raises ApiError."""

@@ -1,4 +1,4 @@
-"""The SQL that replaces all rows of a database with those of a scrubbed copy, for D1's import, which runs it as one transaction (pure but for the file).
+"""The SQL that replaces all rows of a database with those of a scrubbed copy, for D1's import, which runs it as one transaction (pure but for the copy).
 
 Triggers rest meanwhile, since what they would write is among the rows already; indexes of texts are built from the rows at the end.
 """
@@ -14,35 +14,21 @@ from crane_infra.data.lines import RawText, Value
 from crane_infra.data.order import parents_first
 from crane_infra.data.scrub.schema import Schema, Table, read_schema
 from crane_infra.data.shapes import Shape, shapes_of
-from crane_infra.errors import DataError
 from crane_infra.migrations.files.tokens import quoted
 
-LARGEST = 300_000_000
-"""Characters of one import here: it is held in memory."""
 
+def replacing_statements(scrubbed: Path, triggers: Sequence[tuple[str, str]], last: Sequence[str]) -> Iterator[str]:
+    """The exchange of all rows, then ``last``, each statement without its semicolon.
 
-def replacing_sql(scrubbed: Path, triggers: Sequence[tuple[str, str]], first: Sequence[str], last: Sequence[str]) -> str:
-    """All statements: ``first``, the exchange of the rows, ``last``. ``triggers`` are those of the target, by name, with their SQL.
-
-    Raises DataError where that is more than one import takes.
+    ``triggers`` are those of the target, by name, with their SQL.
     """
-    pieces, size = list[str](), 0
     with closing(apsw.Connection(str(scrubbed), flags=apsw.SQLITE_OPEN_READONLY)) as db:
-        for statement in _statements(db, read_schema(db), triggers, first, last):
-            pieces.append(f"{statement};\n")
-            size += len(pieces[-1])
-            if size > LARGEST:
-                what = f"its scrubbed rows are more than {LARGEST:,} characters of SQL, which is too much for one import"
-                raise DataError(f"database {scrubbed.stem}", what, "Let staging have fewer rows, with Sample or Where")
-    return "".join(pieces)
+        yield from _statements(db, read_schema(db), triggers, last)
 
 
-def _statements(
-    db: apsw.Connection, schema: Schema, triggers: Sequence[tuple[str, str]], first: Sequence[str], last: Sequence[str]
-) -> Iterator[str]:
+def _statements(db: apsw.Connection, schema: Schema, triggers: Sequence[tuple[str, str]], last: Sequence[str]) -> Iterator[str]:
     ordered = _parents_first(schema)
     yield "PRAGMA defer_foreign_keys = ON"
-    yield from first
     yield from (f"DROP TRIGGER {quoted(name)}" for name, _ in triggers)
     yield from (statement for table in ordered for statement in _without_circles(table))
     yield from (f"DELETE FROM {quoted(table.name)}" for table in reversed(ordered))  # noqa: S608

@@ -1,7 +1,7 @@
 """D1's import: ``init`` gives an address, the client uploads the file there, ``ingest`` runs it, ``poll`` gives its status.
 
 A file is one transaction: it takes effect as a whole or not at all, whatever is killed. It is split exactly, without the faults of
-``/query``. BEGIN and COMMIT are refused with D1's texts. The file is held in memory.
+``/query``. BEGIN and COMMIT are refused with D1's texts. A large file does not fit into a request to workerd: SQLite runs it on this machine.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_cloud.cloud import Cloud, Handler, body_of
+from local_cloud.d1.large_import import LARGE, LargeImportError, import_large
 from local_cloud.d1.open_databases import OpenDatabase
 from local_cloud.d1.query_body import refuse_foreign
 from local_cloud.d1.routes.jobs import begin, failed, no_job, poll
@@ -21,7 +23,7 @@ from local_cloud.d1.routes.requested_database import opened_database
 from local_cloud.d1.routes.signed_files import VALID_SECONDS, address
 from local_cloud.d1.split_sql import split
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, Refusal, ok
-from local_cloud.workerd.paths import forget_old, side_folder
+from local_cloud.workerd.paths import database_file, forget_old, side_folder
 from local_cloud.workerd.runtime import QueryError, QueryTimeoutError
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ async def _ingest(cloud: Cloud, uuid: str, opened: OpenDatabase, etag: str, name
 
 
 async def _apply(cloud: Cloud, uuid: str, opened: OpenDatabase, file: Path) -> Body:
+    if file.stat().st_size > LARGE:  # noqa: ASYNC240 - one quick call
+        return await _apply_large(cloud, uuid, opened, file)
     try:
         statements = await asyncio.to_thread(lambda: split(file.read_bytes().decode()))
         for statement in statements:
@@ -81,9 +85,27 @@ async def _apply(cloud: Cloud, uuid: str, opened: OpenDatabase, file: Path) -> B
         return failed("D1 reset before import completed!")
     for statement in statements:
         cloud.log.executed(uuid, statement)
-    state = await opened.record(written=True)
     metas = [result["meta"] for result in results]
-    return {"status": "complete", "result": {"final_bookmark": state.bookmark, "num_queries": len(metas), "meta": _total(metas)}}
+    return await _complete(opened, len(metas), _total(metas))
+
+
+async def _apply_large(cloud: Cloud, uuid: str, opened: OpenDatabase, file: Path) -> Body:
+    await cloud.workerd.query(uuid, [{"sql": "SELECT 1"}])  # it makes the file of a new database
+    stopped = threading.Event()
+    try:
+        done = await asyncio.to_thread(import_large, database_file(cloud.workerd.databases, uuid), file, stopped)
+    except LargeImportError as error:
+        return failed(str(error))
+    finally:
+        stopped.set()
+    for digest in done.digests:
+        cloud.log.executed_digest(uuid, digest)
+    return await _complete(opened, len(done.digests), meta(done.meta))
+
+
+async def _complete(opened: OpenDatabase, statements: int, total: Body) -> Body:
+    state = await opened.record(written=True)
+    return {"status": "complete", "result": {"final_bookmark": state.bookmark, "num_queries": statements, "meta": total}}
 
 
 def _total(metas: list[Body]) -> Body:

@@ -7,9 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from crane_infra.data.refresh import sql
-from crane_infra.data.refresh.sql import replacing_sql
-from crane_infra.errors import DataError
+from crane_infra.data.refresh.sql import replacing_statements
 from crane_infra.migrations.files.split import LONGEST_STATEMENT, split_statements
 from tests.data.scrub.files import made, rows
 
@@ -77,10 +75,8 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A copy, and the database whose rows it replaced."""
     folder = tmp_path_factory.mktemp("ends")
     copy, target = made(folder / "copy.sqlite", SCHEMA + NEW), made(folder / "target.sqlite", SCHEMA + OLD)
-    statements, rest = split_statements(
-        replacing_sql(copy, triggers(target), ["INSERT INTO log VALUES ('gone')"], ["UPDATE log SET what = what"])
-    )
-    assert not rest
+    statements = list(replacing_statements(copy, triggers(target), ["UPDATE log SET what = what"]))
+    assert split_statements("".join(f"{statement};\n" for statement in statements)) == (tuple(statements), "")
     assert max(len(statement.encode()) for statement in statements) <= LONGEST_STATEMENT
     applied(target, statements)
     return copy, target
@@ -113,13 +109,7 @@ def test_full_text_finds_the_new_rows_and_no_old_ones(ends: tuple[Path, Path]) -
 def test_no_statement_has_more_rows_than_d1_runs_in_one_program(tmp_path: Path) -> None:
     """D1 stops a statement after 25,000 steps, and each row takes at least one for each of its cells."""
     many = "INSERT INTO log SELECT 'x' FROM json_each('[' || rtrim(replace(hex(zeroblob(10000)), '00', '1,'), ',') || ']');"
-    statements, _ = split_statements(replacing_sql(made(tmp_path / "copy.sqlite", "CREATE TABLE log (what TEXT);" + many), [], [], []))
+    statements = list(replacing_statements(made(tmp_path / "copy.sqlite", "CREATE TABLE log (what TEXT);" + many), [], []))
     counts = [statement.count("),(") + 1 for statement in statements if statement.startswith("INSERT")]
     assert sum(counts) == 10_000
     assert max(counts) * len(("rowid", "what")) < 25_000 / 3
-
-
-def test_more_than_one_import_takes_is_refused(ends: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql, "LARGEST", 1000)
-    with pytest.raises(DataError, match="database copy: its scrubbed rows are more than 1,000 characters of SQL"):
-        replacing_sql(ends[0], [], [], [])
