@@ -14,6 +14,8 @@ from local_cloud.d1.open_databases import OpenDatabases
 from local_cloud.d1.spare_databases import SpareDatabases
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
 from local_cloud.tokens import Tokens
+from local_cloud.workerd.paths import assets_of
+from local_cloud.workers.asset_files import AssetFiles
 from local_cloud.workers.invocations import Invocations
 from local_cloud.workers.previews import Previews
 from local_cloud.workers.propagation import Propagation
@@ -54,6 +56,11 @@ class Cloud:
     def __post_init__(self) -> None:
         """Let the runtime also run what the edge still serves, the previews and the spare databases."""
         self.workerd.describe = lambda: what_runs(self.store, self.propagation, self.previews.ids, self.spare_databases.ids)
+
+    @property
+    def assets(self) -> AssetFiles:
+        """The static assets of all versions."""
+        return AssetFiles(assets_of(self.workerd.databases.parent))
 
     @property
     def tokens(self) -> Tokens:

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -27,7 +28,6 @@ from local_cloud.workerd.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 _READY_SECONDS, _END_SECONDS, _KILL_SECONDS, _HEALTH_SECONDS = 60.0, 15.0, 5.0, 5.0
 _PAUSE_SECONDS = 0.02
@@ -56,11 +56,14 @@ class Running:
         return f"Running(folder={str(self.folder)!r}, pid={self.pid}, api_url={self.api_url!r})"
 
 
-def start(folder: Path, *, port: int = 0, subdomain: str = "automation-ab6", runtime_cache: Path | None = None) -> Running:
+def start(
+    folder: Path, *, port: int = 0, subdomain: str = "automation-ab6", runtime_cache: Path | None = None, program: Path | None = None
+) -> Running:
     """Start a local cloud on the state in ``folder`` and wait until it is ready.
 
     With port 0 it uses the port of the earlier start again. Node modules are installed once into ``runtime_cache``, by default
-    ``runtime`` beside the folder. Raises LocalCloudError when a cloud is already running, the port is in use, or the cloud does not become
+    ``runtime`` beside the folder. The stand-in provider reads the static assets of programs relative to ``program``, by default the present
+    folder. Raises LocalCloudError when a cloud is already running, the port is in use, or the cloud does not become
     ready within 60 seconds.
     """
     require_installed()
@@ -74,7 +77,7 @@ def start(folder: Path, *, port: int = 0, subdomain: str = "automation-ab6", run
                 str(folder), f"a local cloud is already running (pid {already.pid})", "Use it, or stop it with 'crane local down'"
             )
         modules, instance = ensure_modules(runtime_cache or folder.parent / "runtime"), new_uuid()
-        return _ready(folder, instance, _spawn(folder, modules, instance, port, subdomain))
+        return _ready(folder, instance, _spawn(folder, modules, instance, port, subdomain, program or Path.cwd()))
 
 
 def stop(folder: Path) -> None:
@@ -134,8 +137,9 @@ def _remove_leftovers(folder: Path) -> None:
         raise LocalCloudError(str(folder), "a local cloud holds this folder and does not answer", todo) from error
 
 
-def _spawn(folder: Path, modules: Path, instance: str, port: int, subdomain: str) -> int:
+def _spawn(folder: Path, modules: Path, instance: str, port: int, subdomain: str, program: Path) -> int:
     arguments = ["--folder", str(folder), "--modules", str(modules), "--instance", instance, "--port", str(port), "--subdomain", subdomain]
+    arguments += ["--program", str(program.absolute())]
     log = os.open(folder / "cloud.log", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Body = dict[str, Any]
-Kind = Literal["database", "worker", "version", "deployment", "schedules", "token", "infisical"]
+Kind = Literal["database", "worker", "version", "deployment", "schedules", "token", "infisical", "asset_session"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records(

@@ -57,7 +57,9 @@ def begin(  # noqa: PLR0913 - most are keywords
     """
     engine.find(here.root, inherited)
     project.make_folders(here)
-    cloud = daemon.status(here.cloud) or daemon.start(here.cloud, port=port, runtime_cache=here.root / ".crane" / "runtime")
+    cloud = daemon.status(here.cloud) or daemon.start(
+        here.cloud, port=port, runtime_cache=here.root / ".crane" / "runtime", program=here.program or here.root
+    )
     environ = engine.environment(here, cloud, inherited)
     project.write(here, cloud)
     if in_infisical:

@@ -6,7 +6,7 @@ A call waits for its reply without a limit. One whose reply is lost or breaks of
 import asyncio
 import ipaddress
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,13 +21,14 @@ from local_cloud.plain_http import no_certificates
 from local_cloud.provider.retries import ATTEMPTS, is_sent_again, pause_seconds
 
 _NOT_FOUND = 404
+Parts = Sequence[tuple[str, tuple[str, bytes, str]]]
 
 
 class RequestError(LocalCloudError):
     """The API refused a call. ``status`` is the HTTP status, 0 when there was no reply. Its text is that of the official provider."""
 
-    def __init__(self, what: str, status: int) -> None:
-        super().__init__("failed to make http request", what, "")
+    def __init__(self, what: str, status: int, summary: str = "failed to make http request") -> None:
+        super().__init__(summary, what, "")
         self.args = (f"{self.where}: {self.what}",)
         self.status = status
 
@@ -89,16 +90,17 @@ class Api:
         """The same API, whose errors leave out these texts; ``secrets`` has them by name."""
         return replace(self, hidden=dict(secrets))
 
-    async def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON)
-        """The ``result`` of a call to a path after the base URL. Raises RequestError."""
+    async def call(self, method: str, path: str, body: object = None, *, files: Parts = (), token: str = "") -> Any:  # noqa: ANN401 (JSON)
+        """The ``result`` of a call to a path after the base URL; ``files`` go as a form, ``token`` in place of the API's. Raises RequestError."""
         url = f"{self.base_url}{path}"
-        answer = await self._attempt(method, url, body)
+        sent = {"files": list(files)} if files else {"json": body}
+        answer = await self._attempt(method, url, sent, token)
         for attempt in range(ATTEMPTS - 1):
             if not answer.is_sent_again:
                 break
             pause = pause_seconds(attempt, answer.headers, datetime.now(UTC), random.random())  # noqa: S311 (spreads the attempts)
             await asyncio.sleep(pause * self.pause_factor())
-            answer = await self._attempt(method, url, body)
+            answer = await self._attempt(method, url, sent, token)
         if answer.envelope is None:
             raise RequestError(self._shown(f'{method} "{url}": {answer.text}'), answer.status)
         return answer.envelope["result"]
@@ -112,9 +114,9 @@ class Api:
                 return None
             raise
 
-    async def _attempt(self, method: str, url: str, body: object) -> _Answer:
+    async def _attempt(self, method: str, url: str, sent: dict[str, Any], token: str) -> _Answer:
         try:
-            reply = await self.http.request(method, url, headers={"Authorization": f"Bearer {self.token}"}, json=body)
+            reply = await self.http.request(method, url, headers={"Authorization": f"Bearer {token or self.token}"}, **sent)
         except httpx.HTTPError as error:
             return _Answer(0, f"{type(error).__name__} {error}")
         return _answer(reply)

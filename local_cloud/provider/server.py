@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import grpc  # type: ignore[import-untyped]
@@ -48,16 +49,24 @@ class ProviderServer:
 
 
 async def start_provider(
-    base_url: str, token: str, host: str = "127.0.0.1", port: int = 0, *, pause_factor: Callable[[], float] = official_pauses
+    base_url: str,
+    token: str,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    pause_factor: Callable[[], float] = official_pauses,
+    folder: Path | None = None,
 ) -> ProviderServer:
     """Serve the stand-in for the API at ``base_url``; port 0 picks a free one. ``pause_factor`` is asked before each pause between attempts.
+
+    ``folder`` is that of the programs, where their relative folders of assets begin; by default this process's.
 
     Raises LocalCloudError if the base URL or the host is not on this machine, or the port is in use.
     """
     if not is_loopback(host):
         raise LocalCloudError("stand-in provider", f"it does not listen on '{host}'", "Use a loopback address")
     async with AsyncExitStack() as stack:
-        stand_in = StandIn(base_url, token, await stack.enter_async_context(connected()), pause_factor)
+        stand_in = StandIn(base_url, token, await stack.enter_async_context(connected()), pause_factor, folder)
         options = [
             ("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES),
             ("grpc.max_send_message_length", _LARGEST_MESSAGE_BYTES),

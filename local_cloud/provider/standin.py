@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 from pulumi.provider.experimental import provider
@@ -36,11 +37,20 @@ _GONE = "It does not exist at Cloudflare any more, so it leaves the state"
 class StandIn(provider.Provider):
     """The stand-in for the Cloudflare provider."""
 
-    def __init__(self, base_url: str, token: str, http: httpx.AsyncClient, pause_factor: Callable[[], float] = official_pauses) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        http: httpx.AsyncClient,
+        pause_factor: Callable[[], float] = official_pauses,
+        folder: Path | None = None,
+    ) -> None:
+        """``folder`` is that of the programs, as the folder in which the engine starts the official provider; by default this process's."""
         self._started_with = Api(local_base_url(base_url), token, http, pause_factor)
         self._api = self._started_with
         self._types: dict[str, Resource] = {
-            resource.token: resource for resource in (Worker(), WorkerVersion(), WorkersDeployment(), WorkersCronTrigger(), D1Database())
+            resource.token: resource
+            for resource in (Worker(), WorkerVersion(folder or Path()), WorkersDeployment(), WorkersCronTrigger(), D1Database())
         }
 
     async def check_config(self, request: provider.CheckRequest) -> provider.CheckResponse:

@@ -7,10 +7,12 @@ those of the state. Deleting a version makes no call.
 import base64
 import binascii
 import hashlib
+from pathlib import Path
 from typing import Any
 
 from local_cloud.provider import bindings
 from local_cloud.provider.api import Api, account_path
+from local_cloud.provider.assets import manifest_digest, manifest_of, upload
 from local_cloud.provider.json_values import as_set, completed, seconds, without
 from local_cloud.provider.names import from_api, to_api
 from local_cloud.provider.resource import Resource
@@ -25,7 +27,18 @@ class WorkerVersion(Resource):
 
     token = "cloudflare:index/workerVersion:WorkerVersion"  # noqa: S105
     required = ("accountId", "workerId")
-    compared = ("accountId", "annotations", "bindings", "compatibilityDate", "limits", "mainModule", "modules", "placement", "workerId")
+    compared = (
+        "accountId",
+        "annotations",
+        "assets",
+        "bindings",
+        "compatibilityDate",
+        "limits",
+        "mainModule",
+        "modules",
+        "placement",
+        "workerId",
+    )
     optional = ("compatibilityFlags", "usageModel")
     forces = frozenset((*compared, *optional))
     outputs = ("createdOn", "id", "limits", "mainScriptBase64", "migrationTag", "number", "source", "startupTimeMs", "urls")
@@ -35,11 +48,21 @@ class WorkerVersion(Resource):
     )
     after_update = after_replace
     known_if_declared = frozenset(("compatibilityFlags", "limits"))
-    unserved = ("assets", "containers", "migrations")
+    unserved = ("containers", "migrations")
     import_parts = ("accountId", "workerId", "id")
 
+    def __init__(self, folder: Path = Path()) -> None:
+        """``folder`` is that of the program, where a relative folder of assets begins."""
+        self._folder = folder
+
     def planned(self, inputs: Properties, prior: Properties) -> Properties:  # noqa: ARG002 (a version has no past)
-        """The standard usage model; flags are a set."""
+        """The standard usage model; flags are a set; a folder of assets with the digest of its files."""
+        if "assets" in inputs:
+            assets = inputs["assets"]
+            seen = (
+                {"assetManifestSha256": manifest_digest(manifest_of(self._folder / assets["directory"]))} if "directory" in assets else {}
+            )
+            inputs = {**inputs, "assets": {**assets, **seen}}
         flags = {key: as_set(inputs[key]) for key in ("compatibilityFlags",) if key in inputs}
         return {"usageModel": "standard", **inputs, **flags}
 
@@ -72,9 +95,11 @@ class WorkerVersion(Resource):
     async def create(self, api: Api, planned: Properties) -> Properties:
         """POST it. The outputs keep the bindings as they were declared, because the reply has no secrets."""
         account, worker = planned["accountId"], planned["workerId"]
-        body = to_api({key: value for key, value in planned.items() if key not in ("accountId", "workerId", "bindings")})
+        body = to_api({key: value for key, value in planned.items() if key not in ("accountId", "workerId", "bindings", "assets")})
         if "bindings" in planned:
             body["bindings"] = bindings.sent(planned["bindings"])
+        if "assets" in planned:
+            body["assets"] = await self._assets(api, account, worker, planned["assets"])
         reply = await api.call("POST", account_path(account, "workers", "workers", worker, "versions"), body)
         return _outputs({**planned, "modules": _hashed(planned.get("modules", []))}, reply)
 
@@ -84,10 +109,17 @@ class WorkerVersion(Resource):
         reply = await api.find(f"{path}?include=modules")
         if reply is None:
             return None
-        known = {key: state[key] for key in ("accountId", "workerId")}
+        known: Properties = {key: state[key] for key in ("accountId", "workerId", "assets") if key in state}
         if "bindings" in reply:
             known["bindings"] = bindings.received(reply["bindings"], state.get("bindings", []))
         return _outputs({**_readable(reply), **known, "modules": _hashed(from_api(reply.get("modules", [])))}, reply)
+
+    async def _assets(self, api: Api, account: str, worker: str, assets: Properties) -> Properties:
+        """What the version's upload says of its assets, whose files are uploaded before."""
+        config = {"config": to_api(assets["config"])} if "config" in assets else {}
+        if "directory" not in assets:
+            return config
+        return {**config, "jwt": await upload(api, account, worker, manifest_of(self._folder / assets["directory"]))}
 
     async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:  # noqa: ARG002 (makes no call)
         """Keep what is there: the API cannot change a version, and the official provider makes no call."""

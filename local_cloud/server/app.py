@@ -22,7 +22,19 @@ from local_cloud.faults.model import Drop
 from local_cloud.faults.perform import perform
 from local_cloud.server import account, graphql, infisical
 from local_cloud.server.auth import admit
-from local_cloud.workers.routes import deployments, resources, schedules, scripts, secrets, services, settings, subdomain, versions, workers
+from local_cloud.workers.routes import (
+    assets,
+    deployments,
+    resources,
+    schedules,
+    scripts,
+    secrets,
+    services,
+    settings,
+    subdomain,
+    versions,
+    workers,
+)
 from local_cloud.workers.routes.edge import PREFIX, Edge
 
 if TYPE_CHECKING:
@@ -35,6 +47,8 @@ if TYPE_CHECKING:
     from local_cloud.faults.injector import DueFault
 
 API = "/client/v4"
+_PROVEN_OTHERWISE = {*signed_files.ROUTES, *assets.SESSION_ROUTES}
+"""Routes that need no API token: their handlers check a signature."""
 
 
 def table() -> dict[str, Handler]:
@@ -59,6 +73,8 @@ def table() -> dict[str, Handler]:
                 **subdomain.ROUTES,
                 **services.ROUTES,
                 **resources.ROUTES,
+                **assets.ROUTES,
+                **assets.SESSION_ROUTES,
             }
         ),
     }
@@ -98,12 +114,12 @@ def _route(cloud: Cloud, route: str, handler: Handler, base: str) -> Route:
 
 
 def _endpoint(cloud: Cloud, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """Give the steps of a call. A signed address needs no token: its handler checks the signature."""
+    """Give the steps of a call."""
 
     async def endpoint(request: Request) -> Response:
         path = request.url.path.removeprefix(API)
         call = cloud.log.begin(request, route, path)
-        refused = None if route in signed_files.ROUTES else _refusal(cloud, request, path)
+        refused = None if route in _PROVEN_OTHERWISE else _refusal(cloud, request, path)
         try:
             counted_body = b"" if cloud.injector.drops_unread(route) else await request.body()
             due_fault = None if refused else cloud.injector.step(route, counted_body)

@@ -47,8 +47,10 @@ _LOCK_SECONDS, _LOOK_SECONDS = 10.0, 1.0
 _IDLE_SECONDS = 600  # longer than clients keep a connection: whichever side closes it first can lose a request under way
 
 
-async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain: str) -> None:
+async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain: str, program: Path) -> None:
     """Serve the cloud whose state is in ``folder`` until SIGTERM, SIGINT, or the folder's removal.
+
+    ``program`` is the folder of the programs that use the stand-in provider.
 
     Raises LocalCloudError when it cannot start.
     """
@@ -71,7 +73,7 @@ async def serve(folder: Path, modules: Path, instance: str, port: int, subdomain
         await stack.enter_async_context(_serving(admin_app(cloud, admin_token), admin))
         base = f"http://{HOST}:{_port(listener)}"
         provider_port = await stack.enter_async_context(
-            _serving_provider(await provider, base + API, cloud, int(store.fact("provider_port") or 0))
+            _serving_provider(await provider, base + API, cloud, program, int(store.fact("provider_port") or 0))
         )
         store.remember("port", str(_port(listener)))
         store.remember("provider_port", str(provider_port))
@@ -93,7 +95,7 @@ def _import_provider() -> ModuleType | None:
 
 
 @contextlib.asynccontextmanager
-async def _serving_provider(provider: ModuleType | None, base_url: str, cloud: Cloud, port: int) -> AsyncIterator[int]:
+async def _serving_provider(provider: ModuleType | None, base_url: str, cloud: Cloud, program: Path, port: int) -> AsyncIterator[int]:
     """Run the stand-in provider and give its port; 0 when it is not installed.
 
     It keeps its ``port``, which shells know from ``crane local env``, unless another program uses it now.
@@ -101,7 +103,8 @@ async def _serving_provider(provider: ModuleType | None, base_url: str, cloud: C
     if provider is None:
         yield 0
         return
-    start = functools.partial(provider.start_provider, base_url, cloud.token, pause_factor=lambda: cloud.behaviour.provider_pause_factor)
+    options: dict[str, Any] = {"pause_factor": lambda: cloud.behaviour.provider_pause_factor, "folder": program}
+    start = functools.partial(provider.start_provider, base_url, cloud.token, **options)
     try:
         server = await start(port=port)
     except LocalCloudError:

@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--instance", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--subdomain", required=True)
+    parser.add_argument("--program", type=Path, required=True)
     given = parser.parse_args()
     with contextlib.suppress(PermissionError):  # already the leader of a session
         os.setsid()
@@ -33,7 +34,7 @@ def main() -> None:
     gc.enable()
     atexit.register(gc.freeze)
     try:
-        asyncio.run(serve(given.folder, given.modules, given.instance, given.port, given.subdomain))
+        asyncio.run(serve(given.folder, given.modules, given.instance, given.port, given.subdomain, given.program))
     except (LocalCloudError, NodeError) as error:
         sys.exit(str(error))
 

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { Trials } from "./trials.mjs";
 
 const [modules, persist] = process.argv.slice(2);
-const { Miniflare, NoOpLog, supportedCompatibilityDate } = createRequire(`${modules}/`)("miniflare");
+const { Miniflare, NoOpLog, PLUGINS, supportedCompatibilityDate } = createRequire(`${modules}/`)("miniflare");
 const gate = readFileSync(new URL("gate.mjs", import.meta.url), "utf8");
 const localhost = { host: "127.0.0.1", port: 0 };
 const common = { ...localhost, log: new NoOpLog(), cf: false };
@@ -32,12 +32,24 @@ function gateWorker({ key, databases, workers }) {
 
 // JSON has no bytes: a binary module arrives as base64.
 const decoded = (module) => (module.base64 === undefined ? module : { ...module, contents: Buffer.from(module.base64, "base64") });
-const prepared = (workers) => workers.map((worker) => ({ ...worker, modules: worker.modules.map(decoded) }));
+const beside = (...parts) => join(dirname(persist), ...parts);
+const placed = ({ set, ...assets }) => ({ ...assets, directory: beside("assets", "sets", set) });
+const prepared = (workers) =>
+  workers.map(({ assets, ...worker }) => ({ ...worker, modules: worker.modules.map(decoded), ...(assets && { assets: placed(assets) }) }));
+
+// Miniflare gives the folders of all workers' assets one name, and so serves those of the first worker from all: here each has its own.
+const servicesOfAssets = PLUGINS.assets.getServices;
+PLUGINS.assets.getServices = async (given) => {
+  const services = await servicesOfAssets(given);
+  const files = services.find((service) => service.disk);
+  const readers = services.flatMap((service) => service.worker?.bindings ?? []).filter(({ service }) => service?.name === files?.name);
+  for (const named of [files, ...readers.map(({ service }) => service)]) if (named) named.name += `:${given.options.assets.workerName}`;
+  return services;
+};
 
 // Miniflare wants the port back that it had, and any program may have taken it since: then it starts anew, on another.
 async function configure(wanted) {
   const workers = [gateWorker(wanted), ...prepared(wanted.workers)];
-  const beside = (kind) => join(dirname(persist), kind);
   const kept = { d1Persist: persist, kvPersist: beside("kv"), r2Persist: beside("r2"), durableObjectsPersist: beside("objects") };
   const options = { ...common, ...kept, handleRuntimeStdio: logged, workers };
   const hadPort = miniflare !== undefined;

@@ -20,6 +20,11 @@ def databases_of(folder: Path) -> Path:
     return folder / "d1"
 
 
+def assets_of(folder: Path) -> Path:
+    """Give the folder of the static assets of the cloud whose state is in ``folder``; main.mjs knows it too."""
+    return folder / "assets"
+
+
 def database_file(databases: Path, uuid: str) -> Path:
     """Give the path of a database's file; it exists once the database has been used."""
     key = hashlib.sha256(_OBJECT.encode()).digest()

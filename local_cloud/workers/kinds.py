@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NEEDS: dict[str, tuple[str, ...]] = {
     "ai": (),
     "analytics_engine": ("dataset",),
+    "assets": (),
     "browser": (),
     "dispatch_namespace": ("namespace",),
     "durable_object_namespace": ("class_name",),
@@ -66,7 +67,9 @@ def notes(bindings: Iterable[Body]) -> list[str]:
 
 def only_stored(bindings: Iterable[Body]) -> list[Body]:
     """Give the bindings that a worker does not get here."""
-    return [binding for binding in bindings if binding["type"] in NEEDS and binding["type"] not in {*_RUN, "durable_object_namespace"}]
+    return [
+        binding for binding in bindings if binding["type"] in NEEDS and binding["type"] not in {*_RUN, "assets", "durable_object_namespace"}
+    ]
 
 
 def _durable_object(binding: Body, service: Callable[[str], str | None]) -> Body | None:

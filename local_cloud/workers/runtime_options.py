@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from local_cloud.workerd.install import RUNTIME
 from local_cloud.workers.kinds import running
 from local_cloud.workers.propagation import Propagation
+from local_cloud.workers.version_assets import is_rule, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,7 +30,7 @@ MODULE_TYPES = {
 }
 _ALWAYS = {"name", "modulesRoot", "modules", "compatibilityDate", "compatibilityFlags", "bindings", "d1Databases"}
 _COMMON_FLAGS = {"nodejs_compat", "nodejs_als"}
-_ABSENT = {
+_ABSENT: dict[str, Any] = {
     "name": "absent",
     "compatibilityDate": OLDEST_DATE,
     "modulesRoot": "/",
@@ -73,7 +74,7 @@ def trial(version: Body) -> dict[str, Any]:
 
     ``loadable`` says whether a process that runs already can load them, or a runtime has to be started for them.
     """
-    itself = options(version, lambda _: None)
+    itself = {key: value for key, value in options(version, lambda _: None).items() if key != "assets"}
     code = (RUNTIME / "handlers.mjs").read_text().replace('"MAIN"', json.dumps(f"./{version['main_module']}"))
     inspector = {"type": "ESModule", "path": "/crane-handlers.mjs", "contents": code}
     asking = {key: value for key, value in itself.items() if key != "durableObjects"}  # whose classes it does not export
@@ -104,7 +105,7 @@ def active_version(store: Store, propagation: Propagation, script: str) -> str |
 
 def options(version: Body, service: Callable[[str], str | None]) -> dict[str, Any]:
     """Translate a version into the options of one Miniflare worker; ``service`` finds the version behind a script's name."""
-    modules = sorted(version["modules"], key=lambda module: module["name"] != version["main_module"])
+    modules = _modules(version)
     values: dict[str, Any] = {}
     databases: dict[str, str] = {}
     services: dict[str, Any] = {}
@@ -126,14 +127,24 @@ def options(version: Body, service: Callable[[str], str | None]) -> dict[str, An
     return {
         "name": version["id"],
         "modulesRoot": "/",
-        "modules": [_module(module) for module in modules if module["content_type"] in MODULE_TYPES],
+        "modules": modules,
         "compatibilityDate": version.get("compatibility_date", OLDEST_DATE),
         "compatibilityFlags": version["compatibility_flags"],
         "bindings": values,
         "d1Databases": databases,
         "serviceBindings": services,
         **running(version, service),
+        **served(version),
     }
+
+
+def _modules(version: Body) -> list[dict[str, Any]]:
+    """The modules of a worker, its main module first; a version with assets alone has a worker that is never asked."""
+    main = version.get("main_module")
+    if not main:
+        return list(_ABSENT["modules"])
+    modules = sorted(version["modules"], key=lambda module: module["name"] != main)
+    return [_module(module) for module in modules if module["content_type"] in MODULE_TYPES and not is_rule(version, module)]
 
 
 def _without_deleted_databases(worker: dict[str, Any], databases: list[str]) -> dict[str, Any]:

@@ -51,6 +51,8 @@ async def judge(
         "compatibility_flags": body.get("compatibility_flags") or [],
     }
     examine(version, cloud.store, cloud.workerd.newest_date)
+    if not version.get("main_module"):  # assets alone
+        return {**version, "handlers": [], "startup_time_ms": 0}
     began = time.monotonic()
     output, inspected = await cloud.workerd.check(trial(version))
     if output is not None:

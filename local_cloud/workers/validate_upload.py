@@ -25,7 +25,8 @@ _NO_DATABASE, _NO_SERVICE = 10181, 10144
 def examine(body: Body, store: Store, newest_date: str) -> None:
     """Refuse an upload that cannot become a version (400)."""
     _examine_date(body.get("compatibility_date"), newest_date)
-    _examine_modules(body.get("modules"), body.get("main_module"))
+    if body.get("main_module") or not body.get("assets"):
+        _examine_modules(body.get("modules"), body.get("main_module"))
     bindings = body.get("bindings") or []
     _demand(isinstance(bindings, list) and all(isinstance(binding, dict) for binding in bindings), "A binding is an object")
     names = [str(binding.get("name")) for binding in bindings]
@@ -33,6 +34,9 @@ def examine(body: Body, store: Store, newest_date: str) -> None:
         _demand(names.count(name) == 1, f"binding name '{name}' already in use")
     for binding in bindings:
         _examine_binding(binding, store)
+        _demand(
+            binding["type"] != "assets" or body.get("assets"), f"binding {binding['name']} of type assets is invalid: there are no assets"
+        )
 
 
 def refusal(output: str) -> Refusal:

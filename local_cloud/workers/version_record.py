@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from local_cloud.store import Body
 
 DEPLOYABLE = 100
-VERSIONED = ("main_module", "bindings", "compatibility_date", "compatibility_flags", "annotations", "usage_model", "limits", "placement")
+VERSIONED = (
+    "main_module",
+    "bindings",
+    "compatibility_date",
+    "compatibility_flags",
+    "annotations",
+    "usage_model",
+    "limits",
+    "placement",
+    "assets",
+)
 """The keys of an upload that belong to a version; the rest are settings of its script."""
 _WORKER_VERSION_NOT_FOUND, _VERSION_NOT_FOUND = 10071, 100146
 

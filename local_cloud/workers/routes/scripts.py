@@ -17,6 +17,7 @@ from local_cloud.workers.routes.requests import flag, inherits_strictly, script_
 from local_cloud.workers.runtime_options import OLDEST_DATE
 from local_cloud.workers.script_settings import script_level, with_script_level
 from local_cloud.workers.store_version import Origin, judge
+from local_cloud.workers.version_assets import with_assets
 from local_cloud.workers.version_record import etag, handlers
 
 if TYPE_CHECKING:
@@ -45,17 +46,18 @@ async def put(cloud: Cloud, request: Request) -> Response:
         worker = {**worker, "migration_tag": tag}
     before = cloud.store.last_child("version", worker["id"])
     strict = inherits_strictly(request)
+    body = with_assets(cloud, name, body, before)
     version = await judge(cloud, body, before, origin, keep=upload_form.kept(metadata), strict=strict)
     stored = await ship(cloud, worker, version, origin, {"workers/message": version["annotations"].get("workers/message")})
     times = {"startup_time_ms": stored["startup_time_ms"], "deployment_id": stored["id"].replace("-", "")}
-    return ok({**described(worker, stored), "entry_point": stored["main_module"], **times})
+    return ok({**described(worker, stored), "entry_point": stored.get("main_module", ""), **times})
 
 
 async def content(cloud: Cloud, request: Request) -> Response:
     """GET /workers/scripts/{name} and …/content/v2: the modules of the latest version, as a form."""
     version = worker_record.latest(cloud, script_of(cloud, request))
     parts = b"".join(_part(module) for module in version["modules"])
-    headers = {"cf-entrypoint": version["main_module"], "etag": etag(version)}
+    headers = {"cf-entrypoint": version.get("main_module", ""), "etag": etag(version)}
     body = parts + f"--{_BOUNDARY}--\r\n".encode()
     return Response(body, media_type=f"multipart/form-data; boundary={_BOUNDARY}", headers=headers)
 
@@ -80,8 +82,8 @@ def described(worker: Body, version: Body) -> Body:
         "handlers": handlers(version),
         "created_on": worker["created_on"],
         "modified_on": version["created_on"],
-        "has_modules": True,
-        "has_assets": False,
+        "has_modules": bool(version["modules"]),
+        "has_assets": bool(version.get("assets")),
         "last_deployed_from": version["source"],
         "compatibility_date": version.get("compatibility_date", OLDEST_DATE),
         "compatibility_flags": version["compatibility_flags"],

@@ -14,6 +14,7 @@ from local_cloud.workers.routes.requests import inherits_strictly, script_of, so
 from local_cloud.workers.runtime_options import OLDEST_DATE
 from local_cloud.workers.script_settings import script_level, with_script_level
 from local_cloud.workers.store_version import Origin, judge
+from local_cloud.workers.version_assets import with_assets
 from local_cloud.workers.version_record import VERSIONED, changed
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ async def change(cloud: Cloud, request: Request) -> Response:
             raise Refusal(BAD_REQUEST, NOT_DEPLOYED, _NOT_DEPLOYED_TEXT)
         origin = Origin(source(request), "settings")
         strict = inherits_strictly(request)
-        version = await judge(cloud, changed(latest, **versioned), latest, origin, strict=strict)
+        upload = with_assets(cloud, worker["name"], versioned, latest) if "assets" in versioned else versioned
+        version = await judge(cloud, changed(latest, **upload), latest, origin, strict=strict)
         latest = await ship(cloud, changed_worker, version, origin)
     else:
         cloud.store.put(worker["id"], changed_worker, name=worker["name"])

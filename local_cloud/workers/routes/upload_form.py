@@ -1,6 +1,6 @@
 """Reads an uploaded form as a version in the format of the newer JSON API, so that both ways of uploading give the same record.
 
-What the local cloud does not run (static assets, containers, changed Durable Object classes, the service-worker format) is refused by name, not dropped.
+What the local cloud does not run (containers, changed Durable Object classes, the service-worker format) is refused by name, not dropped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from local_cloud.store import Body
 
 LARGEST_BODY = 128 * 2**20
-_NOT_EMULATED = ("assets", "body_part", "containers", "exports", "migrations")
+_NOT_EMULATED = ("body_part", "containers", "exports", "migrations")
 _NEW_CLASSES = ("new_classes", "new_sqlite_classes")
 _MALFORMED, _TOO_LARGE = 10001, 10027
 _TYPES = {"text/javascript+module": "application/javascript+module", "text/javascript": "application/javascript"}
@@ -42,7 +42,7 @@ async def uploaded(request: Request, *, may_migrate: bool = False) -> tuple[Body
     if may_migrate:
         new_tag(metadata)
     refuse_unemulated({key: value for key, value in metadata.items() if not (may_migrate and key == "migrations")})
-    version = {key: metadata[key] for key in VERSIONED if metadata.get(key) is not None}
+    version = {key: metadata[key] for key in (*VERSIONED, "keep_assets") if metadata.get(key) is not None}
     return metadata, {**version, "modules": [_module(part) for part in parts if part.name != "metadata"]}
 
 

@@ -14,6 +14,7 @@ from local_cloud.workers.routes.requests import flag, inherits_strictly, script_
 from local_cloud.workers.routes.upload_form import demand_objects, json_of, kept, read, refuse_unemulated, uploaded
 from local_cloud.workers.runtime_options import OLDEST_DATE
 from local_cloud.workers.store_version import Origin, judge, take
+from local_cloud.workers.version_assets import shown_assets, with_assets
 from local_cloud.workers.version_record import changed, deployable, etag, handlers, script_version, version_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ async def upload(cloud: Cloud, request: Request) -> Response:
     """POST /workers/workers/{id}/versions: accepted once it has started in workerd; ``?deploy=true`` gives it all traffic."""
     worker, body = worker_of(cloud, request), json_of(await read(request))
     refuse_unemulated(body)
+    body = with_assets(cloud, worker["name"], body, cloud.store.last_child("version", worker["id"]))
     origin = Origin(source(request), "create_version_api")
     if flag(request, "deploy"):
         checked = await judge(cloud, body, cloud.store.last_child("version", worker["id"]), origin, strict=inherits_strictly(request))
@@ -72,6 +74,7 @@ async def upload_form(cloud: Cloud, request: Request) -> Response:
     """POST /workers/scripts/{name}/versions: a form, for an existing script."""
     worker = script_of(cloud, request)
     metadata, body = await uploaded(request)
+    body = with_assets(cloud, worker["name"], body, cloud.store.last_child("version", worker["id"]))
     origin = Origin(source(request), "version_upload")
     version = await take(cloud, worker, body, origin, keep_types=kept(metadata), strict=inherits_strictly(request))
     return ok({**detailed(cloud, worker, version), "startup_time_ms": version["startup_time_ms"]}, notes=notes(version["bindings"]))
@@ -117,7 +120,7 @@ def _public(cloud: Cloud, worker: Body, version: Body, *, modules: bool) -> Body
     prefixes = [version["id"][:8], *filter(None, [version["annotations"].get("workers/alias")])]
     urls = [f"https://{prefix}-{worker['name']}.{cloud.subdomain}.workers.dev" for prefix in prefixes]
     hidden = _INTERNAL if modules else {*_INTERNAL, "modules"}
-    visible = {key: value for key, value in version.items() if key not in hidden}
+    visible = {**{key: value for key, value in version.items() if key not in hidden}, **shown_assets(version)}
     return {**visible, "urls": urls if worker["subdomain"]["previews_enabled"] else [], "bindings": shown(version, cloud.behaviour)}
 
 

@@ -30,6 +30,14 @@ class Project:
         self.path = f"/workers/scripts/{name}"
         api.made.append(name)
 
+    def assets(self, files: dict[str, str], **config: object) -> None:
+        """Let the project deploy these static assets."""
+        folder = self.folder / "public"
+        folder.mkdir(exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        self.config["assets"] = {"directory": "public", "binding": "ASSETS", **config}
+
     def run(self, *arguments: str, build: int = 1, check: bool = True, answer: str = "") -> Any:  # noqa: ANN401 (a finished process)
         """Run wrangler on the folder's present content."""
         (self.folder / "index.js").write_text(CODE.replace("BUILD", str(build)))
@@ -58,6 +66,7 @@ def project(api: Api, wrangler: Wrangler, tmp_path: Path) -> Project:
 
 def test_a_first_deploy_and_the_next_one_with_all_that_belongs_to_a_worker(project: Project, api: Api) -> None:
     database = api.database("wrangler-deploys")
+    project.assets({"static.txt": "first", "_headers": "/static.txt\n  X-From: rules\n"}, run_worker_first=["/api/*"])
     project.config["d1_databases"] = [{"binding": "DB", "database_name": "wrangler-deploys", "database_id": database}]
     project.config |= {"triggers": {"crons": ["*/5 * * * *"]}, "observability": {"enabled": True}, "tail_consumers": []}
     output = project.run("deploy", "--message", "first", "--tag", "t1").stdout
@@ -65,6 +74,7 @@ def test_a_first_deploy_and_the_next_one_with_all_that_belongs_to_a_worker(proje
     (first,) = project.versions()
     assert f"Current Version ID: {first['id']}" in output
     assert project.served() == {"build": 1, "ttl": "45", "key": None, "id": first["id"], "tag": "t1", "seven": 7}
+    assert (api.edge(project.script, "/static.txt").text, api.edge(project.script, "/static.txt").headers["x-from"]) == ("first", "rules")
     assert first["source"] == "wrangler"
     assert first["annotations"] == {"workers/triggered_by": "upload", "workers/message": "first", "workers/tag": "t1"}
     assert api.result("GET", f"{project.path}/schedules")["schedules"][0]["cron"] == "*/5 * * * *"
@@ -73,6 +83,7 @@ def test_a_first_deploy_and_the_next_one_with_all_that_belongs_to_a_worker(proje
 
     api.result("PUT", f"{project.path}/secrets", {"name": "KEY", "text": "s3", "type": "secret_text"})
     project.config |= {"vars": {"TTL": "60"}, "workers_dev": False, "observability": {"enabled": False}}
+    project.assets({"static.txt": "second", "with space.txt": "spaced"})
     output = project.run("deploy", "--message", "second", build=2).stdout
     second = project.versions()[-1]
     assert f"Current Version ID: {second['id']}" in output
@@ -80,6 +91,7 @@ def test_a_first_deploy_and_the_next_one_with_all_that_belongs_to_a_worker(proje
     assert api.edge(project.script).status_code == 404
     api.result("POST", f"{project.path}/subdomain", {"enabled": True})
     assert project.served() == {"build": 2, "ttl": "60", "key": "s3", "id": second["id"], "tag": "", "seven": 7}
+    assert [api.edge(project.script, path).text for path in ("/static.txt", "/with%20space.txt")] == ["second", "spaced"]
     worker = api.result("GET", f"/workers/workers/{project.script['name']}")
     assert (worker["observability"]["enabled"], worker["tail_consumers"]) == (False, [])
     deployment = api.result("GET", f"{project.path}/deployments")["deployments"][0]

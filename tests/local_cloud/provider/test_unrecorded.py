@@ -212,7 +212,7 @@ def test_names_survive_conversion_to_the_api_and_back() -> None:
 @pytest.mark.parametrize(
     ("token", "inputs", "failure"),
     [
-        (WorkerVersion.token, {**VERSION, "assets": {}}, ("assets", "the stand-in provider does not support it")),
+        (WorkerVersion.token, {**VERSION, "containers": []}, ("containers", "the stand-in provider does not support it")),
         (WorkerVersion.token, {key: VERSION[key] for key in VERSION if key != "workerId"}, ("workerId", "it is required")),
         (
             WorkerVersion.token,

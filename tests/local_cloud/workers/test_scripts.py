@@ -100,7 +100,7 @@ def test_other_migrations_of_classes_are_refused_by_name(api: Api, key: str) -> 
     assert api.refusal("GET", "/workers/workers/no-classes") == GONE
 
 
-@pytest.mark.parametrize("key", ["assets", "body_part", "containers", "exports", "migrations"])
+@pytest.mark.parametrize("key", ["body_part", "containers", "exports", "migrations"])
 def test_what_the_local_cloud_cannot_run_is_refused_by_name(api: Api, key: str) -> None:
     text = f"The local cloud does not emulate '{key}' of an upload"
     metadata: dict[str, Any] = {key: {"any": "thing"}}
