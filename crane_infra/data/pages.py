@@ -165,7 +165,8 @@ def _page(shape: Shape, after: str, until: str, size: PageSize) -> BoundStatemen
     keys = {column.cell for column in shape.key}
     line = line_sql((cell, LONGEST_KEY if number in keys else size.cap) for number, cell in enumerate(shape.cells))
     where, params = condition(shape.key, after, until)
-    order = ", ".join(f"{column.sql} DESC" if column.descending else column.sql for column in shape.key)
+    # With its table, since a column may be called as the line is, and SQLite would sort by that.
+    order = ", ".join(f"{shape.sql}.{column.sql}{' DESC' if column.descending else ''}" for column in shape.key)
     return BoundStatement(f"SELECT {line} AS line FROM {shape.sql}{where} ORDER BY {order} LIMIT {size.rows}", params)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import apsw
 
+from crane_infra.data.virtual import virtual_table
 from crane_infra.errors import DataError
 from crane_infra.migrations.files.tokens import quoted
 from crane_infra.migrations.sqlite.engine import FAILURES, rows
@@ -138,17 +139,10 @@ def _collated(db: apsw.Connection, table: str, column: str, collation: str) -> s
 
 
 def _virtual(db: apsw.Connection, name: str, cells: Sequence[str]) -> Shape:
-    sql = str(rows(db, "SELECT sql FROM sqlite_master WHERE name = ?", name)[0][0])
-    module = sql.upper().partition(" USING ")[2].partition("(")[0].strip().lower()
-    if module in _WITHOUT_ROWS:
+    table = virtual_table(str(rows(db, "SELECT sql FROM sqlite_master WHERE name = ?", name)[0][0]))
+    if table.module in _WITHOUT_ROWS:
         return Shape(name, (), (), "index of others", is_virtual=True)
-    if module.startswith("rtree"):
+    if table.module.startswith("rtree"):
         return Shape(name, tuple(cells), (KeyColumn(cells[0], 0),), is_virtual=True)
-    kinds: dict[bool | None, Kind] = {None: "rows", True: "index of others", False: "unreadable"}
-    return Shape(name, ("rowid", *cells), (KeyColumn("rowid", 0),), kinds[_names_content(sql)], is_virtual=True)
-
-
-def _names_content(sql: str) -> bool | None:
-    """Whether a full-text table names the table that has its texts (``content='docs'``) or none (``content=''``); None where it keeps them."""
-    _, option, content = "".join(sql.split()).lower().partition("content=")
-    return content[:2] not in {"''", '""', "``", "[]"} and content[:1] not in {",", ")"} if option else None
+    kind: Kind = "rows" if table.content is None else "index of others" if table.content else "unreadable"
+    return Shape(name, ("rowid", *cells), (KeyColumn("rowid", 0),), kind, is_virtual=True)

@@ -18,7 +18,7 @@ from crane_infra.data.backup.sql import BEGIN, dropping_statements, restoring_st
 from crane_infra.data.copy import copy_database, read_schema
 from crane_infra.data.source import LocalSource
 from crane_infra.errors import DataError
-from tests.data.any_database import AnyTable, databases, fill
+from tests.data.any_database import EXAMPLES, AnyTable, databases, fill
 from tests.data.d1_like import D1Like, dump
 from tests.data.test_copy import EVERYTHING, MANY, PLACES
 
@@ -54,7 +54,7 @@ async def test_everything_that_a_database_may_hold_comes_back(tmp_path: Path) ->
         assert db.execute("SELECT rowid FROM found('apples') ORDER BY 1").fetchall() == [(5,), (6,)]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(databases())
 def test_any_database_comes_back_to_the_last_byte(tables: list[AnyTable]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -19,7 +19,7 @@ from crane_infra.d1.errors import NoAnswerError, RateLimitedError, RefusedError
 from crane_infra.data import partial
 from crane_infra.data.copy import Limits, Watch, copy_database
 from crane_infra.errors import DataError
-from tests.data.any_database import AnyTable, databases, fill
+from tests.data.any_database import EXAMPLES, AnyTable, databases, fill
 from tests.data.d1_like import D1Like, dump
 from tests.repository import ROOT
 
@@ -325,7 +325,18 @@ async def test_memory_does_not_grow_with_the_database(tmp_path: Path) -> None:
     assert (tmp_path / "copy.sqlite").stat().st_size > 30_000_000
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+async def test_a_key_may_be_called_as_the_line_of_a_row_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite sorts by the name of a result before it sorts by that of a column."""
+    monkeypatch.setattr("crane_infra.data.pages.MOST_ROWS", 5)
+    source = D1Like(tmp_path / "source.sqlite")
+    source.db.execute(
+        "CREATE TABLE t (line INTEGER PRIMARY KEY, a); INSERT INTO t SELECT value, 'a' FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12,100]')"
+    )
+    await copy_database(source, tmp_path / "copy.sqlite")
+    assert dump(tmp_path / "copy.sqlite") == dump(tmp_path / "source.sqlite")
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(databases(), st.sampled_from([1, 2, 500]))
 def test_a_copy_of_any_database_is_equal_to_the_last_byte(tables: list[AnyTable], rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
+from crane_infra.data.virtual import virtual_table
 from crane_infra.migrations.files.tokens import quoted
 from crane_infra.migrations.own_tables import is_users
 
@@ -80,17 +81,21 @@ class Schema:
 def read_schema(db: apsw.Connection) -> Schema:
     """Read the schema of a database."""
     listed = [(name, kind, wr) for _, name, kind, _, wr, _ in db.execute("PRAGMA main.table_list") if is_users(name)]
-    virtual: dict[str, str] = dict(db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND rootpage = 0"))
-    arguments = {name: _arguments(sql) for name, sql in virtual.items()}
-    indexes = sorted(name for name, given in arguments.items() if "content" in given)
+    statements = db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND rootpage = 0")
+    virtual = {name: virtual_table(sql) for name, sql in statements}
+    indexes = sorted(name for name, table in virtual.items() if table.content is not None)
     plain = [_table(db, name, bool(without)) for name, kind, without in listed if kind == "table"]
-    own = [_virtual(db, name, virtual[name]) for name in virtual if name not in indexes and is_users(name)]
+    own = [
+        Table(name, tuple(_columns(db, name)), module=table.module, rowid="rowid")
+        for name, table in virtual.items()
+        if name not in indexes and is_users(name)
+    ]
     triggers = tuple(
         (name, sql)
         for name, sql in db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
         if is_users(name)
     )
-    emptied = tuple(name for name in indexes if not arguments[name]["content"])
+    emptied = tuple(name for name in indexes if not virtual[name].content)
     return Schema(tuple(sorted([*plain, *own], key=lambda table: table.name)), tuple(indexes), emptied, triggers)
 
 
@@ -101,12 +106,6 @@ def _table(db: apsw.Connection, name: str, without_rowid: bool) -> Table:  # noq
         for (index,) in db.execute('SELECT name FROM pragma_index_list(?) WHERE "unique" ORDER BY seq', (name,))
     )
     return Table(name, columns, tuple(_references(db, name)), unique, rowid=None if without_rowid else _rowid(columns))
-
-
-def _virtual(db: apsw.Connection, name: str, sql: str) -> Table:
-    words = sql.split("USING", 1) if "USING" in sql else sql.split("using", 1)
-    module = words[-1].split("(")[0].strip().lower()
-    return Table(name, tuple(_columns(db, name)), module=module, rowid="rowid")
 
 
 def _columns(db: apsw.Connection, name: str) -> Iterator[Column]:
@@ -135,10 +134,3 @@ def _rowid(columns: Sequence[Column]) -> str | None:
         return None
     taken = {column.name.lower() for column in columns}
     return next((name for name in _ROWID_NAMES if name not in taken), None)
-
-
-def _arguments(sql: str) -> dict[str, str]:
-    """The options of a virtual table, such as ``content``, by name in lower case and without quotes."""
-    inner = sql.partition("(")[2].rpartition(")")[0]
-    pairs = (part.partition("=") for part in inner.split(","))
-    return {name.strip().lower(): value.strip().strip("'\"") for name, sign, value in pairs if sign}
