@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench import commands, data, imports, lint, machine, memory, migrations, profile, queries, ready, releases, rollback, steady
+from bench import commands, data, imports, lint, machine, memory, migrations, million, profile, queries, ready, releases, rollback, steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +40,11 @@ MEASUREMENTS: dict[str, Callable[[Path], list[Row]]] = {
     "rehearsal": commands.rehearsal,
     "growth": releases.growth,
     "data": data.data,
+    "million": million.million,
     "profile": profile.where_the_time_goes,
     "steady": steady.memory_over_releases,
 }
-USUAL = [name for name in MEASUREMENTS if name not in {"data", "profile", "steady"}]
+USUAL = [name for name in MEASUREMENTS if name not in {"data", "million", "profile", "steady"}]
 """What runs where the command line names nothing."""
 
 
