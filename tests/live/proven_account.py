@@ -44,7 +44,8 @@ MIGRATIONS = {
     "0001_t.sql": "CREATE TABLE t (x TEXT);\n",
     "0002_row.sql": "INSERT INTO t VALUES ('a');\n",
 }
-TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET x = 'b' WHERE x = 'c'; END;\n"
+TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET x = 'b' WHERE x = '{}'; END;\n"
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_cf%' ESCAPE '\\'"
 DATABASE = "db"
 ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
 Json = dict[str, Any]
@@ -146,16 +147,16 @@ class ProvenAccount:
         return self.stack("staging" if environment == "staging" else "production")
 
     @contextmanager
-    def with_empty_database(self) -> Iterator["ProvenAccount"]:
-        """The same, but for an empty database in staging and one more file, which runs through D1's import."""
+    def with_empty_database(self) -> Iterator["EmptyDatabase"]:
+        """The same, but for a database of its own in staging and one more file, which runs through D1's import."""
         outputs, database = self.outputs["staging"], self.api.database()
         path = self.settings["staging"].workers_dir / DATABASE / "0003_trigger.sql"
-        path.write_text(TRIGGER, encoding="utf-8")
         environment = {**outputs["environment"], "databases": {DATABASE: {"name": "empty", "id": database, "adopted": False}}}
+        account = replace(self, outputs={**self.outputs, "staging": {**outputs, "environment": environment}})
         try:
-            yield replace(self, outputs={**self.outputs, "staging": {**outputs, "environment": environment}})
+            yield EmptyDatabase(account, path)
         finally:
-            path.unlink()
+            path.unlink(missing_ok=True)
             self.api.call("DELETE", f"/d1/database/{database}")
 
     def listed(self, environment: Environment) -> list[str]:
@@ -167,6 +168,24 @@ class ProvenAccount:
     def database_id(self, environment: Environment) -> str:
         """The id of its one database."""
         return str(self.outputs[environment]["environment"]["databases"][DATABASE]["id"])
+
+
+@dataclass(frozen=True)
+class EmptyDatabase:
+    """An account whose staging has an empty database, and the file with a trigger that is applied to it."""
+
+    account: ProvenAccount
+    path: Path
+
+    def clear(self, text: str) -> str:
+        """Empty the database again, and write a trigger with this text: D1 takes contents that it has imported before for imported."""
+        database, api = self.account.database_id("staging"), self.account.api
+        (tables,) = api.query(database, TABLES)
+        if tables:
+            api.query(database, "".join(f'DROP TABLE "{table["name"]}";' for table in tables))
+        trigger = TRIGGER.format(text.replace("'", "''"))
+        self.path.write_text(trigger, encoding="utf-8")
+        return trigger
 
 
 def make_proven_account(api: Api, cloud: Running, folder: Path) -> ProvenAccount:
