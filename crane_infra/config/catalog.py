@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, InstanceOf, ValidationError, model_validator
 
 from crane_infra.checks.model import AnyCheck
-from crane_infra.config.bindings import Binding
+from crane_infra.config.bindings import Binding, DurableObject
+from crane_infra.config.class_migrations import ClassMigration, require_coherent
 from crane_infra.config.data_rules import TableRule
 from crane_infra.errors import SettingsError, refuse
 from crane_infra.frozen import Declared, all_faults
@@ -112,6 +113,8 @@ class CatalogWorker(Declared):
     secrets: tuple[Secret, ...] = ()
     bindings: dict[BindingName, InstanceOf[Binding]] = {}
     """Everything else that the worker binds: KV namespaces, buckets, queues, AI, …; see ``bindings.py``."""
+    class_migrations: tuple[ClassMigration, ...] = ()
+    """What becomes of its Durable Object classes: tagged steps, of which Cloudflare gets those after the one that it took last."""
     version_metadata: BindingName = "CF_VERSION_METADATA"
     reports_version: bool = True
     """False: its replies do not name the version that answers, so only the deployments API identifies it."""
@@ -137,6 +140,8 @@ class CatalogWorker(Declared):
         if self.reports_version != any(check.names_version for check in self.checks):
             message = "one check must set version_at, or reports_version must be false; not both"
             raise ValueError(message)
+        own = {each.class_name for each in self.bindings.values() if isinstance(each, DurableObject) and each.in_worker is None}
+        require_coherent(self.class_migrations, own)
         for check in self.checks:
             if undeclared := sorted(check.secrets - {secret.binding for secret in self.secrets}):
                 message = f"the check {check.name} needs the secret {undeclared[0]}, which the worker does not bind"
@@ -157,6 +162,10 @@ class Catalog(Declared):
                 message = f"{name} binds the database {unknown[0]}, which is not in the catalog"
                 raise ValueError(message)
             referred = {binding.worker() for binding in worker.bindings.values()} - {None, *self.workers}
+            taken = {each.from_worker for step in worker.class_migrations for each in step.transferred_classes} - {*self.workers}
+            if taken:
+                message = f"{name} takes over a class of the worker {min(taken)}, which is not in the catalog"
+                raise ValueError(message)
             if referred:
                 message = f"{name} binds a class of the worker {min(filter(None, referred))}, which is not in the catalog"
                 raise ValueError(message)

@@ -144,6 +144,27 @@ class Account:
             return None
         return LiveScript(settings, await again(lambda: self._crons(script, settings)) if crons is None else crons)
 
+    async def class_tag(self, script: str) -> str | None:
+        """The tag of the last Durable Object migration that ``script`` took; None where it took none, or there is no such worker."""
+
+        async def once() -> str | None:
+            try:
+                return await self.reads.class_tag(script)
+            except NotFoundError:
+                if (worker := await self._worker(script)) and worker.get("deployed_on"):
+                    what = "it says that there is no such worker, and shows its settings"
+                    raise contradiction(f"Durable Object migrations of {script}", what) from None
+            return None
+
+        return await again(once)
+
+    async def newest_version(self, script: str) -> str | None:
+        """The version of ``script`` that was uploaded last, deployed or not; None where it has none, or there is no such worker."""
+        try:
+            return await again(lambda: self.reads.newest_version(script))
+        except NotFoundError:
+            return None
+
     async def worker(self, script: str) -> LiveWorker | None:
         """The worker of this name with its active version (the one with the most traffic); None where there is no such worker."""
         live = await self.script(script)

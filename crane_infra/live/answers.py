@@ -67,12 +67,41 @@ class _Version(_Part):
     compatibility_flags: list[str] | None = None
     limits: Json | None = None
     placement: Json | None = None
+    migration_tag: str | None = None
 
 
 class _Worker(_Part):
     name: Name
     deployed_on: str | None = None
     tags: list[str] | None = None
+
+
+class _Script(_Part):
+    migration_tag: Name | None = None
+
+
+class _Default(_Part):
+    script: _Script
+
+
+class ServiceAnswer(_Part):
+    """A worker as wrangler reads it."""
+
+    id: Name
+    default_environment: _Default
+
+
+class VersionItem(_Part):
+    """A version in a list."""
+
+    id: Name
+    number: int
+
+
+class VersionsAnswer(_Part):
+    """The last versions of a script."""
+
+    items: list[VersionItem]
 
 
 class _Schedule(_Part):
@@ -123,6 +152,7 @@ def _require(shape: type[_Part], answer: Json) -> None:
 
 DEPLOYMENT: TypeAdapter[DeploymentAnswer] = TypeAdapter(DeploymentAnswer)
 DEPLOYMENTS, SCHEDULES = TypeAdapter(DeploymentsAnswer), TypeAdapter(SchedulesAnswer)
+SERVICE, VERSIONS = TypeAdapter(ServiceAnswer), TypeAdapter(VersionsAnswer)
 DATABASE, DATABASES = TypeAdapter(DatabaseAnswer), TypeAdapter(list[DatabaseAnswer])
 VERSION: TypeAdapter[Json] = TypeAdapter(Annotated[Json, AfterValidator(_readable_version)])
 """As the API has it, once its parts are what they should be: other modules compare all of it."""

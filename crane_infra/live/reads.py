@@ -60,6 +60,21 @@ class Reads:
         found = await self._read(call, answers.VERSION, "workers", "workers", script, "versions", version, **query)
         return _about(version, found["id"], call, found)
 
+    async def class_tag(self, script: str) -> str | None:
+        """The tag of the last Durable Object migration that ``script`` took; None where it took none. Raises NotFoundError as ``crons`` does.
+
+        The route is the one by which wrangler works out what to send.
+        """
+        call = replace(self._call(f"Durable Object migrations of {script}"), missing=_missing_worker(script))
+        service = await self._read(call, answers.SERVICE, "workers", "services", script)
+        return _about(script, service.id, call, service.default_environment.script.migration_tag)
+
+    async def newest_version(self, script: str) -> str | None:
+        """The version of ``script`` that was uploaded last; None where it has none. Raises NotFoundError as ``crons`` does."""
+        call = replace(self._call(f"versions of {script}"), missing=_missing_worker(script))
+        listed = await self._read(call, answers.VERSIONS, "workers", "scripts", script, "versions")
+        return max(listed.items, key=lambda version: version.number).id if listed.items else None
+
     async def crons(self, script: str) -> tuple[str, ...]:
         """The schedules of ``script``. Raises NotFoundError where the API says that there is no such worker, or none with a version."""
         call = replace(self._call(f"schedules of {script}"), missing=_missing_worker(script))

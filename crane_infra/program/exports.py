@@ -115,6 +115,7 @@ def _worker_record(prepared: Prepared, plan: Plan, name: str) -> dict[str, Any]:
         **({"bindings": dict(settings.workers[name].bindings)} if settings.workers[name].bindings else {}),
         **({"settings": declared} if declared != ScriptSettings().declared else {}),
         **({"settings-returned": plan.settings.marks[name]} if name in plan.settings.marks else {}),
+        **({"class-migrations": plan.classes.sent[name].sent.form} if name in plan.classes.sent else {}),
         **({"uploaded-anew-for": plan.reuploads[name]} if name in plan.reuploads else {}),
     }
 

@@ -100,7 +100,7 @@ def _account(run: Prepared) -> CloudflareAccount:
 
 
 def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str, Database]) -> WorkerConfig:
-    settings, declared = run.settings, run.catalog.workers[name]
+    settings, declared, classes = run.settings, run.catalog.workers[name], plan.classes.sent.get(name)
     return WorkerConfig(
         account=_account(run),
         script=settings.script(name),
@@ -117,6 +117,7 @@ def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str,
         databases={binding: databases[database].d1.id for binding, database in declared.databases.items()},
         services=settings.services_of(name),
         others=bindings_of(name, run.catalog, settings),
+        class_migrations=classes.form(settings.script) if classes else None,
         reupload=plan.reuploads.get(name),
         created=refuse_existing_worker(run, name),
     )

@@ -87,6 +87,7 @@ def _worker(worker: CatalogWorker, bundle: Bundle) -> dict[str, Any]:
         "bindings": _binding_types(worker),
         "variables": dict(worker.variables),
         **worker.version_settings,
+        **({"class_migrations": [step.form() for step in worker.class_migrations]} if worker.class_migrations else {}),
     }
     return {"digest": digest_of(parts), **parts}
 

@@ -21,7 +21,7 @@ from crane_infra.release.proof import Proof, newest_fault, proofs_in
 class _Output(BaseModel):
     """A part of what a stack exported; what another version exports besides is left out."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, defer_build=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True, defer_build=True)
 
 
 class DatabaseOutput(_Output):
@@ -34,6 +34,19 @@ class DatabaseOutput(_Output):
     """None: the stack does not declare it."""
 
 
+class SentMigrations(_Output):
+    """The Durable Object migrations that a version carried: the tag before and after, and a digest of everything else that makes the version."""
+
+    old: Annotated[str | None, Field(alias="from")] = None
+    new: Annotated[str, Field(alias="to")]
+    upload: str
+
+    @property
+    def form(self) -> dict[str, str]:
+        """As a stack exports it."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
 class WorkerOutput(_Output):
     """A worker as the stack exported it. ``crons`` None: this stack never declared schedules for it."""
 
@@ -44,6 +57,8 @@ class WorkerOutput(_Output):
     services: Mapping[str, str | Mapping[str, str]] = {}
     bindings: Mapping[str, str | Mapping[str, str]] = {}
     """What it binds in this environment alone, by binding."""
+    class_migrations: Annotated[SentMigrations | None, Field(alias="class-migrations")] = None
+    """The Durable Object migrations that its version carried, if it did."""
     crons: tuple[str, ...] | None = None
     replaced_deployment: Annotated[str | None, Field(alias="uploaded-anew-for")] = None
     """The manual deployment that made this stack upload the version again, if there was one."""

@@ -16,7 +16,7 @@ from crane_infra.live.mark import mark
 from crane_infra.traffic.deploy import deploy
 from crane_infra.traffic.leave import Leave, always, refused_by
 from crane_infra.traffic.outcome import AGAIN, NO_CANDIDATE, Candidate, Outcome, changed, shared, untried, with_todo
-from crane_infra.traffic.place import WHOLE, First, Joins, Rolls, Serves, Shared, Waits, is_rollout, place_of
+from crane_infra.traffic.place import WHOLE, First, Joins, Place, Rolls, Serves, Shared, Waits, is_rollout, place_of
 from crane_infra.traffic.rollout import HeldError, Moving, roll_out
 from crane_infra.traffic.trial import can_be_named, run_trial
 
@@ -118,8 +118,8 @@ async def _join(
         return Outcome()
     if isinstance(place, Serves):
         return Outcome(active.id)
-    if not candidate.checks:
-        voice.log(f"{shown}: has no check that only reads, so {candidate.version} gets traffic untried")
+    if reason := _untriable(candidate, active, place):
+        voice.log(f"{shown}: {reason}, so {candidate.version} gets traffic untried")
         return Outcome(active.id)
     if not can_be_named(candidate.script):
         return untried(candidate, active, "the header that reaches it cannot name a worker whose name begins with a digit", voice.log)
@@ -127,11 +127,24 @@ async def _join(
         voice.log(f"{shown}: {candidate.version} has {place.share:g}% since an earlier run; {place.old} serves the rest")
         return _Joined(candidate, place.old, active.id, place.share)
     if isinstance(place, Shared):
-        if candidate.stack == "production" or is_rollout(active):
-            raise shared(candidate, active)
+        _require_sole(candidate, active)
         voice.log(f"{shown}: {active.summary} share its traffic; {place.largest} gets all of it while {candidate.version} is tried")
         place = Joins(place.largest)
     return await _enter(account, candidate, listed, place, digest, voice)
+
+
+def _untriable(candidate: Candidate, active: Deployment, place: Place) -> str:
+    """Why nobody tries the version, although it may get traffic; empty where it has to be tried."""
+    if candidate.brings_classes:
+        if isinstance(place, Shared):
+            _require_sole(candidate, active)
+        return "its Durable Object migration goes to all traffic at once"
+    return "" if candidate.checks else "has no check that only reads"
+
+
+def _require_sole(candidate: Candidate, active: Deployment) -> None:
+    if candidate.stack == "production" or is_rollout(active):
+        raise shared(candidate, active)
 
 
 async def _enter(

@@ -109,6 +109,9 @@ def add_version(found: Differences, worker: str, script: str, live: Json | None,
     if live is None:
         found.lines.append(f"worker {script}: no single version serves, so its bindings and secrets were not compared")
         return
+    if (tag := live.get("migration_tag")) and tag != target.get("migration_tag"):
+        what = f"the Durable Object migration {tag} came after its version {target.get('id')}, and Cloudflare puts none back past one"
+        found.obstacles.append(LiveError(f"worker {script}", what, "Fix forward: prove a fix in staging and promote it"))
     for text, is_database in _bindings(live, target):
         line = f"worker {script}: {text}"
         found.risk("databases", f"{line}, so it no longer sees the rows of the other one") if is_database else found.lines.append(line)

@@ -35,6 +35,8 @@ class Candidate:
     """The steps in which its traffic moves."""
     rounds: int = ENOUGH
     """How many rounds its trial takes, if all are right."""
+    brings_classes: bool = False
+    """Whether it brings a Durable Object migration: then it gets all traffic at once, and cannot be tried."""
     seen: str | None = None
     """The id of the deployment that the run saw at its start; None where it did not look."""
 

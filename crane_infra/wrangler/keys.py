@@ -74,6 +74,30 @@ class DurableObjects(Part):
     bindings: list[Table] = []
 
 
+class RenamedClass(Part):
+    """A Durable Object class with another name."""
+
+    old: str = Field(alias="from")
+    new: str = Field(alias="to")
+
+
+class TransferredClass(RenamedClass):
+    """A Durable Object class that comes from another worker."""
+
+    from_script: str
+
+
+class Migration(Part):
+    """A step of the migrations of Durable Object classes."""
+
+    tag: str
+    new_classes: list[str] = []
+    new_sqlite_classes: list[str] = []
+    renamed_classes: list[RenamedClass] = []
+    deleted_classes: list[str] = []
+    transferred_classes: list[TransferredClass] = []
+
+
 class Queues(Part):
     """The producers and consumers of queues."""
 
@@ -110,6 +134,7 @@ class Keys(Part):
     services: list[Service] = []
     version_metadata: Named | None = None
     durable_objects: DurableObjects = DurableObjects()
+    migrations: list[Migration] = []
     queues: Queues = Queues()
     unsafe: Unsafe = Unsafe()
     kv_namespaces: list[Table] = []
@@ -142,7 +167,6 @@ _STAYS = "It stays as it is at Cloudflare; an update of this program leaves it a
 _BY_HAND = {
     "assets": ("static assets cannot be declared", "A worker with assets stays with wrangler, unless you give them up"),
     "site": ("static assets cannot be declared", "A worker with assets stays with wrangler"),
-    "migrations": ("migrations of Durable Object classes are not run here", "Deploy a new, renamed or deleted class with wrangler once"),
     "exports": ("exports are not declared here", "Deploy a new, renamed or deleted class with wrangler once"),
     "wasm_modules": ("the binding of a module is not declared here", "Import the module in the code"),
     "text_blobs": ("the binding of a text is not declared here", "Import the file in the code"),

@@ -65,7 +65,10 @@ def _imports(catalog: Catalog) -> str:
         types |= {"Secret"} if worker.secrets else set()
         types |= {type(part).__name__ for part in (worker.placement, worker.limits) if part is not None}
     lines = [_import("crane_infra.config.bindings", sorted(kinds))] if kinds else []
-    return "\n".join([*lines, _import("crane_infra.config.catalog", [*sorted(types), "faults_in_one_line"])]) + "\n"
+    steps = [step for worker in catalog.workers.values() for step in worker.class_migrations]
+    moved = {"TransferredClass"} if any(step.transferred_classes for step in steps) else set[str]()
+    classes = [_import("crane_infra.config.class_migrations", sorted({"ClassMigration"} | moved))] if steps else []
+    return "\n".join([*lines, _import("crane_infra.config.catalog", [*sorted(types), "faults_in_one_line"]), *classes]) + "\n"
 
 
 def _import(module: str, names: list[str]) -> str:

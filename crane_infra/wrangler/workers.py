@@ -17,6 +17,7 @@ from crane_infra.config.settings import Service
 from crane_infra.errors import WranglerError
 from crane_infra.frozen import first_fault
 from crane_infra.wrangler.bindings import Bound, bindings_in, is_binding_name
+from crane_infra.wrangler.class_migrations import class_migrations
 from crane_infra.wrangler.findings import Findings, printable
 from crane_infra.wrangler.keys import Keys
 from crane_infra.wrangler.read import Environment
@@ -36,6 +37,7 @@ class Half:
     bindings: dict[str, Bound]
     variables: dict[str, str]
     services: dict[str, Service]
+    scripts: Mapping[str, str]
     settings: dict[str, Any]
 
 
@@ -52,7 +54,7 @@ def half(environment: Environment, keys: Keys, scripts: Mapping[str, str], findi
         elif value is not None:
             bindings[name] = Bound(Json(value=value), {}, where)
     services = _services(environment, keys, scripts, findings)
-    return Half(environment, keys, bindings, variables, services, script_settings(environment, keys, findings))
+    return Half(environment, keys, bindings, variables, services, scripts, script_settings(environment, keys, findings))
 
 
 def _services(environment: Environment, keys: Keys, scripts: Mapping[str, str], findings: Findings) -> dict[str, Service]:
@@ -99,6 +101,7 @@ def catalog_worker(
         "environment_variables": tuple(dict.fromkeys([*each["production"], *each["staging"]])),
         "secrets": tuple(secret for secret in secrets if secret.binding not in taken),
         "bindings": bindings,
+        "class_migrations": class_migrations(live.environment, live.keys.migrations, live.scripts, findings),
         "version_metadata": metadata,
         "reports_version": False,
         "checks": (CHECK,),
@@ -143,6 +146,11 @@ def _note_differences(live: Half, stage: Half, findings: Findings) -> None:
         if getattr(live.keys, key) != getattr(stage.keys, key):
             what = "differs between staging and production, which share it here"
             findings.note(stage.environment.where(key), what, "The catalog has production's: check that it suits staging")
+    if live.keys.migrations != stage.keys.migrations:
+        what = "differs between staging and production, which share it here"
+        findings.note(
+            stage.environment.where("migrations"), what, "The catalog has production's: staging needs each step that it has taken, too"
+        )
     if live.environment.keys.get("define") != stage.environment.keys.get("define"):
         what = "differs between staging and production, which get the same build here"
         findings.note(stage.environment.where("define"), what, "Use variables for what differs")

@@ -35,6 +35,7 @@ class WorkerVersion(Resource):
         "compatibilityDate",
         "limits",
         "mainModule",
+        "migrations",
         "modules",
         "placement",
         "workerId",
@@ -48,7 +49,7 @@ class WorkerVersion(Resource):
     )
     after_update = after_replace
     known_if_declared = frozenset(("compatibilityFlags", "limits"))
-    unserved = ("containers", "migrations")
+    unserved = ("containers",)
     import_parts = ("accountId", "workerId", "id")
 
     def __init__(self, folder: Path = Path()) -> None:
@@ -109,7 +110,7 @@ class WorkerVersion(Resource):
         reply = await api.find(f"{path}?include=modules")
         if reply is None:
             return None
-        known: Properties = {key: state[key] for key in ("accountId", "workerId", "assets") if key in state}
+        known: Properties = {key: state[key] for key in ("accountId", "workerId", "assets", "migrations") if key in state}
         if "bindings" in reply:
             known["bindings"] = bindings.received(reply["bindings"], state.get("bindings", []))
         return _outputs({**_readable(reply), **known, "modules": _hashed(from_api(reply.get("modules", [])))}, reply)

@@ -12,7 +12,7 @@ from local_cloud.clock import stamp
 from local_cloud.envelope import INTERNAL, Refusal
 from local_cloud.ids import new_uuid
 from local_cloud.workerd.node import NodeError
-from local_cloud.workers import worker_record
+from local_cloud.workers import class_migrations, worker_record
 from local_cloud.workers.store_version import Origin, drop_old, keep
 
 if TYPE_CHECKING:
@@ -29,9 +29,20 @@ _KEPT = 1000
 async def activate(cloud: Cloud, worker: Body, shares: list[Body], origin: Origin, annotations: object = None) -> Body:
     """Deploy these versions and give the deployment; raises Refusal when they cannot run together, and then changes nothing."""
     former = cloud.store.last_child("deployment", worker["id"])
+    before = [version for share in shares if (version := cloud.store.get("version", share["version_id"]))]
+    served = {share["version_id"] for earlier in cloud.store.children("deployment", worker["id"]) for share in earlier["versions"]}
+    tag, versions = class_migrations.deployed(before, worker.get("migration_tag"), served)
     deployment = _deployment(shares, origin, annotations)
-    cloud.store.add("deployment", deployment["id"], deployment, parent=worker["id"])
-    await _serve(cloud, worker, deployment, former, lambda: cloud.store.remove(deployment["id"]))
+    with cloud.store.together():
+        cloud.store.add("deployment", deployment["id"], deployment, parent=worker["id"])
+        _put_all(cloud, _with_tag(worker, tag), versions)
+
+    def undo() -> None:
+        with cloud.store.together():
+            cloud.store.remove(deployment["id"])
+            _put_all(cloud, worker, before)
+
+    await _serve(cloud, worker, deployment, former, undo)
     return deployment
 
 
@@ -42,6 +53,8 @@ async def ship(cloud: Cloud, worker: Body, version: Body, origin: Origin, annota
     """
     before = cloud.store.get("worker", worker["id"])
     former = cloud.store.last_child("deployment", worker["id"])
+    tag, (version,) = class_migrations.deployed([version], worker.get("migration_tag"))
+    worker = _with_tag(worker, tag)
     with cloud.store.together():
         _replace(cloud, before, worker)
         stored = keep(cloud, worker, version)
@@ -63,6 +76,19 @@ def is_deployed(cloud: Cloud, worker: Body, version: Body) -> bool:
     """Whether a version has all the traffic."""
     deployment = cloud.store.last_child("deployment", worker["id"])
     return deployment is not None and deployment["versions"] == _whole(version)
+
+
+def _with_tag(worker: Body, tag: str | None) -> Body:
+    return {**worker, "migration_tag": tag} if tag else worker
+
+
+def _put_all(cloud: Cloud, worker: Body, versions: list[Body]) -> None:
+    """Put the records of a worker and its versions, where they are others."""
+    if worker != cloud.store.get("worker", worker["id"]):
+        cloud.store.put(worker["id"], worker, name=worker["name"])
+    for version in versions:
+        if version != cloud.store.get("version", version["id"]):
+            cloud.store.put(version["id"], version)
 
 
 def _deployment(shares: list[Body], origin: Origin, annotations: object) -> Body:

@@ -120,6 +120,14 @@ class TestWhatIsSaidFirst:
         back(production, None, "contract")
         assert production.answering == production.versions(old)
 
+    def test_a_durable_object_migration_stands_in_the_way_whatever_is_accepted(self, production: Production) -> None:
+        production.release({"one": "a", "two": "a"})
+        version = production.api.upload(production.workers["one"], f"{CODE}b", migrations={"new_tag": "v1", "new_sqlite_classes": ["Room"]})
+        production.api.deploy(production.workers["one"], (version, 100))
+        line = refused(production, None, "contract", "secrets", "databases")
+        assert line.startswith(f"worker {production.workers['one']['name']}: the Durable Object migration v1 came after its version ")
+        assert line.endswith("Fix forward: prove a fix in staging and promote it.")
+
     def test_a_migration_without_its_file_has_to_be_accepted_like_a_contract(self, production: Production) -> None:
         production.release({"one": "a"}, {"db": FIRST})
         production.release({"one": "b"}, {"db": EXPAND})

@@ -9,12 +9,13 @@ from crane_infra.checks.headers import SecretHeader, SignatureHeader
 from crane_infra.checks.model import Check, CommandCheck, Step, StepsCheck
 from crane_infra.checks.question import Question
 from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, Limits, Placement, Secret
+from crane_infra.config.class_migrations import ClassMigration, TransferredClass
 from tests.docs import markdown
 from tests.repository import ROOT
 
 CATALOG, CHECKS = ROOT / "docs" / "catalog.md", ROOT / "docs" / "checks.md"
 SECTIONS: list[tuple[str, type[BaseModel]]] = [
-    *(("catalog", kind) for kind in (Catalog, CatalogWorker, CatalogDatabase, Secret, Placement, Limits)),
+    *(("catalog", kind) for kind in (Catalog, CatalogWorker, CatalogDatabase, Secret, Placement, Limits, ClassMigration, TransferredClass)),
     *(("checks", kind) for kind in (Check, Question, Expected, SecretHeader, SignatureHeader, StepsCheck, Step, CommandCheck)),
 ]
 ONE_OF = {"run", "shell"}

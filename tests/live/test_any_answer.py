@@ -50,6 +50,7 @@ SHOWN = {
     "bindings": [{"name": "DB", "type": "d1", "id": DATABASE}, {"name": "M", "type": "plain_text", "text": "x"}],
     "compatibility_date": "2026-01-01",
     "compatibility_flags": ["nodejs_compat"],
+    "migration_tag": "v1",
 }
 WORKER = {
     "id": "w1",
@@ -58,6 +59,8 @@ WORKER = {
     "tags": [],
     "subdomain": {"enabled": True, "previews_enabled": False},
 }
+SERVICE = {"id": SCRIPT, "default_environment": {"environment": "production", "script": {"id": SCRIPT, "migration_tag": "v1"}}}
+UPLOADED = {"items": [{"id": VERSION, "number": 3}, {"id": "v0", "number": 2}]}
 SCHEDULES = {"schedules": [{"cron": "0 3 * * *", "created_on": "2026-11-24T12:00:00Z"}]}
 NAMED = {"uuid": DATABASE, "name": "db", "num_tables": 3, "read_replication": {"mode": "disabled"}}
 NO_COLUMN = dict.fromkeys(("id", "type", "sql", "sha256", "origin", "token", "release", "bookmark", "started_at", "done_at"), None)
@@ -73,6 +76,8 @@ ANSWERS: dict[str, Any] = {
     f"/workers/workers/{SCRIPT}/versions/{VERSION}": SHOWN,
     f"/workers/workers/{SCRIPT}": WORKER,
     f"/workers/scripts/{SCRIPT}/schedules": SCHEDULES,
+    f"/workers/services/{SCRIPT}": SERVICE,
+    f"/workers/scripts/{SCRIPT}/versions": UPLOADED,
     f"/d1/database/{DATABASE}": NAMED,
     "/d1/database": [NAMED, {"uuid": "33333333-3333-4333-8333-333333333333", "name": "db-2"}],
     f"/d1/database/{DATABASE}/query": ROWS,
@@ -86,6 +91,8 @@ LOOKS: dict[str, tuple[str, Look]] = {
     "worker": (f"/workers/workers/{SCRIPT}", lambda account, _: account.worker(SCRIPT)),
     "worker's version": (f"/workers/workers/{SCRIPT}/versions/{VERSION}", lambda account, _: account.worker(SCRIPT)),
     "schedules": (f"/workers/scripts/{SCRIPT}/schedules", lambda account, _: account.worker(SCRIPT)),
+    "classes": (f"/workers/services/{SCRIPT}", lambda account, _: account.class_tag(SCRIPT)),
+    "newest version": (f"/workers/scripts/{SCRIPT}/versions", lambda account, _: account.newest_version(SCRIPT)),
     "version": (f"/workers/workers/{SCRIPT}/versions/{VERSION}", lambda account, _: account.version(SCRIPT, VERSION)),
     "settings": (f"/workers/workers/{SCRIPT}", lambda account, _: change_settings(account, SCRIPT, {"logpush": True})),
     "database": (f"/d1/database/{DATABASE}", lambda account, _: account.database_name(DATABASE)),

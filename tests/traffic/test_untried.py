@@ -38,6 +38,16 @@ class TestWhatCannotBeTried:
         assert [text for text in made.logged if "It gets traffic untried" not in text] == []
         assert await active(account, made) == before
 
+    async def test_a_version_with_a_durable_object_migration_is_said_and_needs_no_word(self, account: Account, api: Api) -> None:
+        made = release(api)
+        before = await active(account, made)
+        assert await made.tried(account, brings_classes=True) == Outcome(before.id)
+        assert made.logged == [
+            f"worker {made.script}: its Durable Object migration goes to all traffic at once, so {made.new} gets traffic untried"
+        ]
+        api.deploy(made.worker, ({"id": made.old}, 60), (api.upload(made.worker, code()), 40))
+        assert "two versions share its traffic" in await made.failed(account, brings_classes=True)
+
     async def test_a_third_version_beside_two_that_share_the_traffic(self, account: Account, api: Api) -> None:
         made = release(api)
         other = api.upload(made.worker, code())

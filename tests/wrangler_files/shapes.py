@@ -101,10 +101,19 @@ d1_databases = [{{ binding = "DB", database_name = "main", database_id = "{LIVE_
       "production": {{"name": "billing", "d1_databases": [{{"binding": "MAIN", "database_name": "main", "database_id": "{LIVE_ID}"}}],
         "durable_objects": {{"bindings": [{{"name": "ROOMS", "class_name": "Room", "script_name": "api"}}]}}}}}}}}""",
 }
+CLASSES = {
+    "chat.json": """{"name": "chat", "main": "a.js", "compatibility_date": "2025-01-01", "env": {"staging": {}},
+    "durable_objects": {"bindings": [{"name": "HALL", "class_name": "Hall"}]}, "migrations": [
+      {"tag": "v1", "new_classes": ["Room"]},
+      {"tag": "v2", "renamed_classes": [{"from": "Room", "to": "Hall"}], "new_sqlite_classes": ["Log"]},
+      {"tag": "v3", "transferred_classes": [{"from": "A", "from_script": "old", "to": "B"}]},
+      {"tag": "v4", "deleted_classes": ["Log"]}]}""",
+    "old.json": '{"name": "old", "main": "a.js", "compatibility_date": "2025-01-01"}',
+}
 WHAT_CANNOT_BE_CARRIED_OVER = {
     "wrangler.jsonc": """{"name": "web", "main": "src/index.ts", "compatibility_date": "2025-01-01", "pippo": 1, "usage_model": "bundled",
     "routes": [{"pattern": "shop.example.com/api/*", "zone_name": "example.com"}], "keep_vars": true,
-    "assets": {"directory": "public", "binding": "ASSETS"}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Room"]}],
+    "assets": {"directory": "public", "binding": "ASSETS"}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Old"]}, {"tag": "v2", "deleted_classes": ["Old"]}],
     "queues": {"consumers": [{"queue": "jobs"}], "rate": 1}, "worker_loaders": [{"binding": "LOADER"}],
     "services": [{"binding": "OTHER", "service": "other", "environment": "x"}, {"binding": "PROPS", "service": "web", "props": {"a": 1}}],
     "unsafe": {"bindings": [{"name": "X", "type": "inherit"}, {"name": "L", "type": "ratelimit", "namespace_id": "1", "simple": {"limit": 1, "period": 10}}]},

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from crane_infra.cli.main import make_app
 from crane_infra.config.bindings import Binding, DurableObject, Json, RateLimit
 from crane_infra.config.catalog import Limits, Placement
+from crane_infra.config.class_migrations import ClassMigration, TransferredClass
 from crane_infra.config.consistency import neighbours, require_consistent
 from crane_infra.config.settings import ENVIRONMENTS, Service
 from crane_infra.errors import WranglerError
@@ -190,6 +191,32 @@ class TestBindings:
         assert clone.settings("staging").workers_dir.resolve() == clone.project
         assert plan.notes == ()
 
+    def test_the_migrations_of_durable_object_classes_keep_their_order(self, clone: Clone) -> None:
+        clone.take(shapes.CLASSES)
+        assert clone.catalog().workers["chat"].class_migrations == (
+            ClassMigration(tag="v1", new_classes=("Room",)),
+            ClassMigration(tag="v2", renamed_classes={"Room": "Hall"}, new_sqlite_classes=("Log",)),
+            ClassMigration(tag="v3", transferred_classes=(TransferredClass(from_worker="old", from_class="A", to_class="B"),)),
+            ClassMigration(tag="v4", deleted_classes=("Log",), loses_objects=True),
+        )
+
+    @pytest.mark.parametrize(
+        ("step", "said"),
+        [
+            ({"tag": "v1"}, "migrations[0]: the step v1 changes no class"),
+            ({"tag": "v1", "new_classes": ["a b"]}, "migrations[0].new_classes.0: String should match"),
+            (
+                {"tag": "v1", "transferred_classes": [{"from": "A", "from_script": "elsewhere", "to": "B"}]},
+                "migrations[0]: takes a class over from elsewhere, which is not among the imported workers",
+            ),
+        ],
+    )
+    def test_a_step_that_cannot_be_declared_is_refused(self, clone: Clone, step: dict[str, object], said: str) -> None:
+        file = {"name": "chat", "main": "a.js", "compatibility_date": "2025-01-01", "migrations": [step]}
+        with pytest.raises(WranglerError) as caught:
+            clone.plan({"wrangler.json": json.dumps(file)})
+        assert said in str(caught.value)
+
     def test_the_folder_of_migrations_is_the_one_that_a_pattern_names(self, clone: Clone) -> None:
         plan = clone.take(shapes.PATTERN)
         assert clone.catalog().databases["drizzle"].migrations == "drizzle"
@@ -203,7 +230,7 @@ class TestBindings:
             "routes[0]: the route shop.example.com/api/* is not declared here",
             "keep_vars: variables set in the dashboard are not kept",
             "assets: static assets cannot be declared",
-            "migrations: migrations of Durable Object classes are not run here",
+            "migrations[1]: v2 deletes all objects of Old, and the catalog says that this is meant",
             "queues.consumers[0]: the consumer of jobs is not declared here",
             "worker_loaders: this kind of binding cannot be declared",
             "services[0]: OTHER calls other, which is not among the imported workers",

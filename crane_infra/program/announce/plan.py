@@ -9,6 +9,7 @@ from crane_infra.data.seeds.of_catalog import try_all_seeds
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
 from crane_infra.program.announce.build_info import announce_build_info
+from crane_infra.program.announce.class_migrations import ClassesPlan, announce_classes, look_at_classes
 from crane_infra.program.announce.expected_migrations import expected_migrations
 from crane_infra.program.announce.gate import gate_lines
 from crane_infra.program.announce.lines import Line, log
@@ -42,6 +43,7 @@ class Plan:
     """By worker the id of the deployment that was active when the run began, as far as it looked."""
     ledgers: Mapping[str, Ledger] = field(default_factory=dict)
     """The ledger of each database, as far as the run looked."""
+    classes: ClassesPlan = field(default_factory=ClassesPlan)
 
 
 def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
@@ -55,7 +57,7 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
         record.unlink(missing_ok=True)
     ledgers = begin(look_at_ledgers(prepared, counts_costs=pulumi.runtime.is_dry_run()))
     deployments = begin(look_at_deployments(prepared))
-    live = begin(look_at_settings(prepared))
+    live, classes = begin(look_at_settings(prepared)), begin(look_at_classes(prepared))
     seeds = begin(look_at_seeds(prepared)) if pulumi.runtime.is_dry_run() else None
     log(Line(mark) for mark in prepared.marks)
     announce_retired(prepared)
@@ -66,7 +68,8 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     announce_seeds(prepared, seeds)
     migrations, others = expected_migrations(prepared, verdict), announce_deployments(prepared, deployments)
     known = {name: status.ledger for name, status in (statuses or {}).items()}
-    plan = Plan(migrations, others.reuploads, announce_settings(prepared, live), others.active, known)
+    changed, sent = announce_settings(prepared, live), announce_classes(prepared, classes, others.reuploads)
+    plan = Plan(migrations, others.reuploads, changed, others.active, known, sent)
     if record is not None:
         logged = _recorded_lines(verdict, adoptions, statuses, prepared.redact)
         write_record(make_record(prepared, adoptions, statuses, logged), record, prepared.redact)

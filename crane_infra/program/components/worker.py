@@ -48,6 +48,8 @@ class WorkerConfig:
     services: Mapping[str, Mapping[str, str]]
     others: Mapping[str, Mapping[str, Any]]
     """Every other binding by name: type and fields with the names of Cloudflare's API."""
+    class_migrations: Mapping[str, Any] | None
+    """The Durable Object migrations that the version carries, with the names of Cloudflare's API."""
     reupload: str | None
     """Another value than the last one uploads the version again, although nothing of it changed."""
     created: pulumi.ResourceHookBinding
@@ -93,6 +95,7 @@ class Worker(pulumi.ComponentResource):
                 "compatibilityFlags": list(config.catalog.compatibility_flags),
                 "bindings": bindings(config),
                 **camel(config.catalog.version_settings),
+                **({"migrations": camel(config.class_migrations)} if config.class_migrations else {}),
                 "annotations": {"workersTag": config.tag, "workersMessage": config.message},
             },
             # The tag shows that code changed. The engine would compare the contents letter by letter, which for megabytes does not end.

@@ -122,7 +122,8 @@ def prove_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:
     returned = [declared_script(run, name) for name in run.catalog.workers if name in plan.settings.returned]
     secrets = {name: run.secrets_of(name) for name in run.catalog.workers}
     activity = Activity(_progress(run))
-    step = ProveStep(run.settings, run.catalog, secrets, _log(run), returned, activity)
+    classes = {run.settings.script(name): sent.sent.new for name, sent in plan.classes.pending.items()}
+    step = ProveStep(run.settings, run.catalog, secrets, _log(run), returned, classes, activity)
 
     async def check(args: pulumi.ResourceHookArgs) -> None:
         claim, *older = proofs_of((args.new_inputs or {})["input"])

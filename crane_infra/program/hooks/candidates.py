@@ -98,6 +98,7 @@ class Candidates:
             consent is not None and tag.startswith(consent),
             settings.rollout_of(name),
             settings.candidate_rounds,
+            name in self._plan.classes.pending,
             self._plan.active.get(name),
         )
 

@@ -84,6 +84,8 @@ class ProveStep:
     secrets: Mapping[str, Mapping[str, str]] = field(repr=False)
     log: Log
     returned: Sequence[DeclaredScript] = ()
+    classes: Mapping[str, str] = field(default_factory=dict)
+    """By script, the tag of the Durable Object migration that this run applied, past which no version can be put back."""
     progress: Progress | None = None
     """Is told what goes as planned and what the step waits for; None: ``log`` has what goes as planned."""
 
@@ -118,6 +120,8 @@ async def _check(step: ProveStep, name: str, served: Served) -> int:
     try:
         return len(await run_checks(target, due_checks(worker, settings), begins=begins))
     except CheckError as error:
+        if step.classes:
+            raise _without_way_back(step, error) from None
         raise await _with_way_back(step, served, error) from None
 
 
@@ -126,6 +130,13 @@ def due_checks(worker: CatalogWorker, settings: Settings) -> tuple[AnyCheck, ...
     due = select(worker.checks, settings.environment)
     seconds = settings.check_deadline_seconds
     return tuple(due) if seconds is None else tuple(check.model_copy(update={"deadline": float(seconds)}) for check in due)
+
+
+def _without_way_back(step: ProveStep, error: CheckError) -> CheckError:
+    """Say that the classes stay as this run has made them, so that nobody looks for a way back."""
+    stay = " and ".join(f"{tag} of {script}" for script, tag in step.classes.items())
+    todo = f"{error.todo.rstrip('.')}. The Durable Object migration {stay} stays, and crane rollback cannot go back past it: fix forward"
+    return CheckError(error.where, error.what, todo)
 
 
 async def _with_way_back(step: ProveStep, served: Served, error: CheckError) -> CheckError:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from local_cloud.clock import stamp
 from local_cloud.cloud import Cloud, Handler
 from local_cloud.envelope import BAD_REQUEST, Refusal, ok
-from local_cloud.workers import worker_record
+from local_cloud.workers import class_migrations, worker_record
 from local_cloud.workers.deploy import ship
 from local_cloud.workers.routes import upload_form
 from local_cloud.workers.routes.requests import flag, inherits_strictly, script_of, source
@@ -38,19 +38,21 @@ async def listing(cloud: Cloud, _: Request) -> Response:
 async def put(cloud: Cloud, request: Request) -> Response:
     """PUT /workers/scripts/{name}: a form; a new version with all traffic, and a new worker if the script does not exist."""
     name = request.path_params["name"]
-    metadata, body = await upload_form.uploaded(request, may_migrate=True)
+    metadata, body = await upload_form.uploaded(request)
+    migrations = class_migrations.carried(metadata)
     origin = Origin(source(request), "upload")
     present = cloud.store.named("worker", name)
     worker = with_script_level(present or worker_record.new_worker({"name": name}, stamp()), metadata)
-    if tag := upload_form.new_tag(metadata):
-        worker = {**worker, "migration_tag": tag}
+    class_migrations.require_tag(migrations, worker.get("migration_tag"))
     before = cloud.store.last_child("version", worker["id"])
     strict = inherits_strictly(request)
     body = with_assets(cloud, name, body, before)
     version = await judge(cloud, body, before, origin, keep=upload_form.kept(metadata), strict=strict)
+    version = {**version, "migrations": migrations} if migrations else version
     stored = await ship(cloud, worker, version, origin, {"workers/message": version["annotations"].get("workers/message")})
     times = {"startup_time_ms": stored["startup_time_ms"], "deployment_id": stored["id"].replace("-", "")}
-    return ok({**described(worker, stored), "entry_point": stored.get("main_module", ""), **times})
+    shown = {**described(cloud.worker(worker["id"]), stored), "entry_point": stored.get("main_module", ""), **times}
+    return ok(shown, notes=class_migrations.notes(migrations))
 
 
 async def content(cloud: Cloud, request: Request) -> Response:

@@ -1,6 +1,6 @@
 """Reads an uploaded form as a version in the format of the newer JSON API, so that both ways of uploading give the same record.
 
-What the local cloud does not run (containers, changed Durable Object classes, the service-worker format) is refused by name, not dropped.
+What the local cloud does not run (containers, the service-worker format) is refused by name, not dropped.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from local_cloud.store import Body
 
 LARGEST_BODY = 128 * 2**20
-_NOT_EMULATED = ("body_part", "containers", "exports", "migrations")
-_NEW_CLASSES = ("new_classes", "new_sqlite_classes")
+_NOT_EMULATED = ("body_part", "containers", "exports")
 _MALFORMED, _TOO_LARGE = 10001, 10027
 _TYPES = {"text/javascript+module": "application/javascript+module", "text/javascript": "application/javascript"}
 
@@ -35,13 +34,11 @@ async def read(request: Request) -> bytes:
     return bytes(body)
 
 
-async def uploaded(request: Request, *, may_migrate: bool = False) -> tuple[Body, Body]:
-    """Give the metadata and the version of an uploaded form; raises Refusal. Only a whole script ``may_migrate`` Durable Object classes."""
+async def uploaded(request: Request) -> tuple[Body, Body]:
+    """Give the metadata and the version of an uploaded form, without its migrations; raises Refusal."""
     parts = parse(request.headers.get("content-type", ""), await read(request))
     metadata = field(parts, "metadata")
-    if may_migrate:
-        new_tag(metadata)
-    refuse_unemulated({key: value for key, value in metadata.items() if not (may_migrate and key == "migrations")})
+    refuse_unemulated(metadata)
     version = {key: metadata[key] for key in (*VERSIONED, "keep_assets") if metadata.get(key) is not None}
     return metadata, {**version, "modules": [_module(part) for part in parts if part.name != "metadata"]}
 
@@ -90,19 +87,6 @@ def refuse_unemulated(body: Body) -> None:
     for key in _NOT_EMULATED:
         if body.get(key):
             raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate '{key}' of an upload")
-
-
-def new_tag(metadata: Body) -> str | None:
-    """Give the tag of the last migration of Durable Object classes in an upload, None without any. Only new classes can be run here (501)."""
-    migrations = metadata.get("migrations") or {}
-    steps = migrations.get("steps") or [migrations] if isinstance(migrations, dict) else [None]
-    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-        raise Refusal(BAD_REQUEST, _MALFORMED, "The request is malformed: migrations must be an object")
-    for step in steps:
-        for key in step:
-            if step[key] and key.endswith("_classes") and key not in _NEW_CLASSES:
-                raise Refusal(501, UNKNOWN_ROUTE, f"The local cloud does not emulate '{key}' of a migration")
-    return migrations.get("new_tag")
 
 
 def _module(part: Part) -> Body:

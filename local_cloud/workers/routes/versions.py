@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.envelope import NOT_FOUND, UNKNOWN_ROUTE, Refusal, ok, page
-from local_cloud.workers import worker_record
+from local_cloud.workers import class_migrations, worker_record
 from local_cloud.workers.bindings import replaced, shown
 from local_cloud.workers.deploy import ship
 from local_cloud.workers.kinds import notes
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from local_cloud.store import Body
 
 _NO_VERSIONS = 10222
-_INTERNAL = {"worker_id", "startup_time_ms", "handlers", "classes"}
+_INTERNAL = {"worker_id", "startup_time_ms", "handlers", "classes", "migrations", "deployed_tag"}
 
 
 async def upload(cloud: Cloud, request: Request) -> Response:
     """POST /workers/workers/{id}/versions: accepted once it has started in workerd; ``?deploy=true`` gives it all traffic."""
     worker, body = worker_of(cloud, request), json_of(await read(request))
     refuse_unemulated(body)
+    migrations = class_migrations.carried(body)
+    class_migrations.require_tag(migrations, worker.get("migration_tag"))
     body = with_assets(cloud, worker["name"], body, cloud.store.last_child("version", worker["id"]))
     origin = Origin(source(request), "create_version_api")
     if flag(request, "deploy"):
@@ -38,7 +40,7 @@ async def upload(cloud: Cloud, request: Request) -> Response:
         version = await ship(cloud, worker, checked, Origin(origin.source, "deployment"))
     else:
         version = await take(cloud, worker, body, origin, strict=inherits_strictly(request))
-    return ok(_public(cloud, worker, version, modules=True), notes=notes(version["bindings"]))
+    return ok(_public(cloud, worker, version, modules=True), notes=[*notes(version["bindings"]), *class_migrations.notes(migrations)])
 
 
 async def change_latest(cloud: Cloud, request: Request) -> Response:
@@ -74,6 +76,8 @@ async def upload_form(cloud: Cloud, request: Request) -> Response:
     """POST /workers/scripts/{name}/versions: a form, for an existing script."""
     worker = script_of(cloud, request)
     metadata, body = await uploaded(request)
+    if class_migrations.carried(metadata):
+        raise class_migrations.not_as_a_version()
     body = with_assets(cloud, worker["name"], body, cloud.store.last_child("version", worker["id"]))
     origin = Origin(source(request), "version_upload")
     version = await take(cloud, worker, body, origin, keep_types=kept(metadata), strict=inherits_strictly(request))
@@ -99,7 +103,11 @@ def detailed(cloud: Cloud, worker: Body, version: Body) -> Body:
     resources = {
         "bindings": shown(version, cloud.behaviour),
         "script": {"etag": etag(version), "handlers": handlers(version), "last_deployed_from": version["source"]},
-        "script_runtime": {"compatibility_date": version.get("compatibility_date", OLDEST_DATE), **runtime},
+        "script_runtime": {
+            "compatibility_date": version.get("compatibility_date", OLDEST_DATE),
+            **runtime,
+            **class_migrations.shown_tag(version),
+        },
     }
     return {**_summary(worker, version), "resources": resources}
 
@@ -120,7 +128,8 @@ def _public(cloud: Cloud, worker: Body, version: Body, *, modules: bool) -> Body
     prefixes = [version["id"][:8], *filter(None, [version["annotations"].get("workers/alias")])]
     urls = [f"https://{prefix}-{worker['name']}.{cloud.subdomain}.workers.dev" for prefix in prefixes]
     hidden = _INTERNAL if modules else {*_INTERNAL, "modules"}
-    visible = {**{key: value for key, value in version.items() if key not in hidden}, **shown_assets(version)}
+    visible = {key: value for key, value in version.items() if key not in hidden}
+    visible |= {**shown_assets(version), **class_migrations.shown_tag(version)}
     return {**visible, "urls": urls if worker["subdomain"]["previews_enabled"] else [], "bindings": shown(version, cloud.behaviour)}
 
 

@@ -116,6 +116,7 @@ def test_what_only_the_api_adds_changes_no_version(state: dict[str, Any]) -> Non
         ("modules", [{**MODULE, "contentBase64": "Mg=="}]),
         ("compatibilityFlags", ["nodejs_compat"]),
         ("workerId", "another"),
+        ("migrations", {"newTag": "v1", "steps": [{"newSqliteClasses": ["Room"]}]}),
     ],
 )
 def test_every_declared_change_replaces_a_version(key: str, value: object) -> None:

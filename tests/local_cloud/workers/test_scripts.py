@@ -85,27 +85,59 @@ ROOM = "import { DurableObject } from 'cloudflare:workers'; export class Room ex
 def test_new_classes_come_with_a_whole_script_whose_tag_is_shown(api: Api) -> None:
     api.made.append("with-classes")
     bound = {"bindings": [{"type": "durable_object_namespace", "name": "ROOM", "class_name": "Room"}]}
-    for migrations in ({"new_tag": "v1", "new_sqlite_classes": ["Room"]}, {"new_tag": "v2", "steps": [{"new_classes": ["Room"]}]}):
+    second = {"old_tag": "v1", "new_tag": "v2", "steps": [{"new_classes": ["Room"]}]}
+    for migrations in ({"new_tag": "v1", "new_sqlite_classes": ["Room"]}, second):
         reply = send(api, "PUT", "/workers/scripts/with-classes", files(ROOM, **bound, migrations=migrations))
         assert (reply.status_code, reply.json()["result"]["migration_tag"]) == (200, migrations["new_tag"])
     assert "migration_tag" not in api.result("GET", "/workers/workers/with-classes")
 
 
-@pytest.mark.parametrize("key", ["renamed_classes", "deleted_classes", "transferred_classes"])
-def test_other_migrations_of_classes_are_refused_by_name(api: Api, key: str) -> None:
-    text = f"The local cloud does not emulate '{key}' of a migration"
-    for migrations in ({"new_tag": "v1", key: ["Room"]}, {"new_tag": "v1", "steps": [{key: ["Room"]}]}):
-        assert refused(api, "PUT", "/workers/scripts/no-classes", files(ROOM, migrations=migrations)) == (501, 10404, text)
-    assert refused(api, "PUT", "/workers/scripts/no-classes", files(ROOM, migrations=[1]))[:2] == (400, 10001)
-    assert api.refusal("GET", "/workers/workers/no-classes") == GONE
+class TestMigrationsOfClasses:
+    """Cloudflare applies them when their version is deployed, alone, and takes them only from whoever knows the tag of the script."""
+
+    @pytest.mark.parametrize("wrong", [[1], {"new_tag": "v1", "steps": [1]}, {"new_tag": "v1", "new_classes": "Room"}, {"steps": [{}]}])
+    def test_of_another_form_are_refused(self, api: Api, wrong: object) -> None:
+        assert refused(api, "PUT", "/workers/scripts/no-classes", files(ROOM, migrations=wrong))[:2] == (400, 10001)
+        assert api.refusal("GET", "/workers/workers/no-classes") == GONE
+
+    def test_are_applied_when_their_version_is_deployed_alone_and_are_never_put_back(self, api: Api) -> None:
+        worker = api.worker()
+        path, script = f"/workers/workers/{worker['id']}/versions", f"/workers/services/{worker['name']}"
+        first, other = api.upload(worker, ROOM), api.upload(worker, ROOM + "//")
+        api.deploy(worker, (first, 100))
+        steps = [{"new_sqlite_classes": ["Room"]}, {"renamed_classes": [{"from": "Room", "to": "Hall"}]}]
+        body = {"main_module": "index.js", "modules": modules(ROOM), "migrations": {"new_tag": "v2", "steps": steps}}
+        reply = api.call("POST", path, body).json()
+        version = reply["result"]
+        assert [note["message"] for note in reply["messages"]] == [
+            "The local cloud notes renamed_classes and moves no objects: each version has objects of its own"
+        ]
+        assert "migration_tag" not in version
+        for share in (0, 50):
+            beside = [{"version_id": first["id"], "percentage": 100 - share}, {"version_id": version["id"], "percentage": share}]
+            status, code, _ = api.refusal("POST", f"/workers/scripts/{worker['name']}/deployments", {"versions": beside})
+            assert (status, code) == (400, 10211)
+        assert "migration_tag" not in api.result("GET", script)["default_environment"]["script"]
+        api.deploy(worker, (version, 100))
+        assert api.result("GET", script)["default_environment"]["script"]["migration_tag"] == "v2"
+        assert api.result("GET", f"{path}/{version['id']}")["migration_tag"] == "v2"
+        assert api.refusal("POST", path, body) == (412, 10079, "Migration tag precondition failed; current tag is v2")
+        back = {"versions": [{"version_id": first["id"], "percentage": 100}]}
+        assert api.refusal("POST", f"/workers/scripts/{worker['name']}/deployments", back)[:2] == (400, 10211)
+        api.deploy(worker, (version, 50), (other, 50))
+        api.deploy(worker, (version, 100))
+
+    def test_do_not_come_with_a_version_of_a_script(self, api: Api) -> None:
+        worker = api.worker()
+        path = f"/workers/scripts/{worker['name']}/versions"
+        assert refused(api, "POST", path, files(ROOM, migrations={"new_tag": "v1", "new_classes": ["Room"]}))[:2] == (400, 10211)
 
 
-@pytest.mark.parametrize("key", ["body_part", "containers", "exports", "migrations"])
+@pytest.mark.parametrize("key", ["body_part", "containers", "exports"])
 def test_what_the_local_cloud_cannot_run_is_refused_by_name(api: Api, key: str) -> None:
     text = f"The local cloud does not emulate '{key}' of an upload"
     metadata: dict[str, Any] = {key: {"any": "thing"}}
-    if key != "migrations":
-        assert refused(api, "PUT", "/workers/scripts/not-emulated", files(HELLO, **metadata)) == (501, 10404, text)
+    assert refused(api, "PUT", "/workers/scripts/not-emulated", files(HELLO, **metadata)) == (501, 10404, text)
     body = {"main_module": "index.js", "modules": modules(HELLO), key: {"any": "thing"}}
     assert api.refusal("POST", f"/workers/workers/{api.worker()['id']}/versions", body) == (501, 10404, text)
 

@@ -22,7 +22,7 @@ WORKER = {"subdomain": {"enabled": True, "previews_enabled": False}, "logpush": 
 class Account:
     """``databases`` are names by id, ``ledgers`` what is applied, by id; while ``answers_queries`` is false, no database answers.
 
-    ``scripts`` are settings, ``serving`` the versions that serve, ``schedules`` crons, all by script; ``forbidden`` is a part of the paths
+    ``class_tags`` and ``newest`` versions are by script; ``scripts`` are settings, ``serving`` the versions that serve, ``schedules`` crons, all by script; ``forbidden`` is a part of the paths
     that the token may not call.
     """
 
@@ -36,6 +36,8 @@ class Account:
     without_version: set[str] = field(default_factory=set)
     replication: dict[str, str] = field(default_factory=dict)
     forbidden: str = ""
+    class_tags: dict[str, str] = field(default_factory=dict)
+    newest: dict[str, str] = field(default_factory=dict)
 
     def remember(self, outputs: dict[str, Any]) -> None:
         """Let each database have what the newest proof of a stack's outputs says."""
@@ -56,6 +58,14 @@ class Account:
                 return {"deployments": [{"id": "d", "versions": versions}] if of in self.serving else []}
             case "schedules":
                 return None if of in self.without_version else {"schedules": [{"cron": cron} for cron in self.schedules.get(of, [])]}
+            case "versions":
+                return {"items": [{"id": self.newest[of], "number": 2}] if of in self.newest else []}
+        return self._worker(kind, of, name)
+
+    def _worker(self, kind: str, of: str, name: str) -> Any:  # noqa: ANN401 (JSON)
+        if of == "services":
+            tag = {"migration_tag": self.class_tags[name]} if name in self.class_tags else {}
+            return {"id": name, "default_environment": {"script": tag}}
         if of == "versions":
             return {"id": name, "created_on": "2026-11-24T12:00:00Z", **self.serving[kind.split("/")[-2]]}
         return {"id": name, "name": name, **WORKER, **self.scripts.get(name, {})}

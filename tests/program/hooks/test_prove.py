@@ -207,6 +207,17 @@ async def test_a_check_that_fails_in_production_names_the_version_before_and_the
     )
 
 
+@pytest.mark.parametrize("environment", ["staging", "production"])
+async def test_a_check_that_fails_after_a_durable_object_migration_names_no_way_back(make_live: MakeLive, environment: str) -> None:
+    live = make_live(environment)
+    await migrate(live)
+    live.step = replace(live.step, classes={"w-script": "v2"})
+    live.release(status="broken")
+    text = await fault(live, CheckError)
+    assert text.endswith("The Durable Object migration v2 of w-script stays, and crane rollback cannot go back past it: fix forward.")
+    assert "wrangler rollback" not in text
+
+
 async def test_a_token_that_is_refused_is_said_without_the_token(live: Live) -> None:
     settings = live.step.settings.model_copy(update={"api_token": type(live.step.settings.api_token)("canary-token")})
     stranger = ProveStep(settings, CATALOG, {"w": {}}, lambda _: None)
