@@ -151,6 +151,49 @@ def test_no_command_shows_a_secret(walked: Clone) -> None:
     assert "canary" not in said
 
 
+FIRST = 'ClassMigration(tag="v1", new_sqlite_classes=("Room",)),'
+SECOND = 'ClassMigration(tag="v2", renamed_classes={"Room": "Hall"}),'
+
+
+@pytest.fixture(scope="module")
+def renamed(walked: Clone) -> Clone:
+    """After the walk the class of the Durable Object got another name: proven in staging, then in production."""
+    catalog, code = walked.folder / "crane_infra" / "catalog.py", walked.shop.folder / "api" / "dist" / "index.js"
+    text = catalog.read_text(encoding="utf-8")
+    assert FIRST in text
+    catalog.write_text(text.replace(FIRST, f"{FIRST} {SECOND}").replace('class_name="Room"', 'class_name="Hall"'), encoding="utf-8")
+    code.write_text(re.sub(r"\bRoom\b", "Hall", code.read_text(encoding="utf-8")), encoding="utf-8")
+    for environment in ("staging", "production"):
+        for line in (f"pulumi up -s {environment}", f"pulumi preview -s {environment} --expect-no-changes"):
+            walked.said[f"renamed: {line}"] = walked.run(line)
+    return walked
+
+
+def test_an_adoption_sends_no_migration_that_wrangler_applied(walked: Clone) -> None:
+    assert not [line for line, said in walked.said.items() if not line.startswith("renamed: ") and "Durable Object migration" in said]
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_a_migration_goes_out_at_once_once_and_is_said(renamed: Clone, stack: str) -> None:
+    script = f"shop-api{ENVIRONMENTS[stack]}"
+    assert renamed.shop.account.ask("GET", f"/workers/services/{script}")["default_environment"]["script"]["migration_tag"] == "v2"
+    said = renamed.said[f"renamed: pulumi up -s {stack}"]
+    assert f"worker {script}: Durable Object migration v2 renames Room to Hall. The version gets all traffic at once" in said
+    assert "its Durable Object migration goes to all traffic at once, so" in said
+    again = renamed.said[f"renamed: pulumi preview -s {stack} --expect-no-changes"]
+    assert "unchanged" in again
+    assert "Durable Object" not in again
+
+
+def test_no_rollback_goes_back_past_a_migration(renamed: Clone) -> None:
+    command = [*CRANE, "rollback", "-s", "production", "--yes"]
+    ended = subprocess.run(command, cwd=renamed.folder, env=dict(renamed.environ), capture_output=True, text=True, check=False)
+    assert ended.returncode == 1, ended.stdout
+    assert "worker shop-api: the Durable Object migration v2 came after its version" in ended.stderr
+    assert renamed.bindings["production"][1]["ROOM"]["class_name"] == "Room"
+    assert renamed.shop.bindings("production")["ROOM"]["class_name"] == "Hall"
+
+
 def test_the_page_says_what_the_commands_say(walked: Clone) -> None:
     shown = markdown.section(PAGE, HEADING)
     said = "\n".join(walked.said.values())
