@@ -1,6 +1,7 @@
 """A kill at any moment loses nothing that was acknowledged; every other request took effect as a whole or not at all."""
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.cloud
 
 Begin = Callable[..., Running]
 Victims = Callable[[int], list[int]]
-ROUNDS = 5
+ROUNDS = max(2, int(os.environ.get("CRANE_SOAK_ROUNDS", "0")) // 10)
 _DRAWN = random.Random(4)  # noqa: S311 (the same moments in each run)
 MOMENTS = [_DRAWN.randint(15, 120) for _ in range(ROUNDS)]
 
@@ -62,25 +63,21 @@ def _check(begin: Begin, running: Running, load: Load) -> None:
     check_files(running.folder, databases)
 
 
-@pytest.mark.parametrize("victims", [_cloud, _all])
-def test_a_killed_cloud_keeps_everything_it_acknowledged(begin: Begin, tmp_path: Path, victims: Victims) -> None:
+def test_a_killed_cloud_keeps_everything_it_acknowledged(begin: Begin, tmp_path: Path) -> None:
     running = begin(tmp_path / "cloud")
     load = Load(running)
-    for moment in MOMENTS if victims is _cloud else MOMENTS[:2]:
+    for victims, moment in itertools.product((_cloud, _all), MOMENTS):
         load.run(running, moment, partial(_end, victims, running.pid))
-        assert is_free_within(running.folder, 10)
+        assert is_free_within(running.folder, 60)
         running = begin(running.folder)
         load.check(running)
     _check(begin, running, load)
 
 
-@pytest.mark.parametrize("victims", [_node, _workerd])
-def test_a_cloud_whose_runtime_is_killed_keeps_running_with_everything_it_acknowledged(
-    begin: Begin, tmp_path: Path, victims: Victims
-) -> None:
+def test_a_cloud_whose_runtime_is_killed_keeps_running_with_everything_it_acknowledged(begin: Begin, tmp_path: Path) -> None:
     running = begin(tmp_path / "cloud")
     load = Load(running)
-    for moment in MOMENTS[:2]:
+    for victims, moment in itertools.product((_node, _workerd), MOMENTS):
         load.run(running, moment, partial(_end, victims, running.pid))
         load.check(running)
     _check(begin, running, load)
