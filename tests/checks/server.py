@@ -10,9 +10,8 @@ from re import fullmatch
 
 from crane_infra.checks.request import Target
 
-SOON = 0.2
-ONE_TRY, LONG = 4, 60
-"""A deadline, and a first pause after which no second try fits into it."""
+ONE_TRY, LONG = 60, 3600
+"""A deadline that no try needs, however slow the machine is, and a first pause after which no second try fits into it."""
 
 
 @dataclass(frozen=True)
