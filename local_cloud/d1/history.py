@@ -1,7 +1,8 @@
 """Time Travel's states: whole copies of a database's file, one for each bookmark, and how to restore one.
 
 SQLite's backup makes a copy while workerd keeps running, and writes one back in the same way: in one transaction on the live file, so a
-kill leaves the state before or the state after. The newest 100 states are kept, of at most 256 MB together. A state that only a worker
+kill leaves the state before or the state after. Each begins at least a microsecond, the smallest step of a timestamp, after the one before it, also
+where the clock was put back. The newest 100 states are kept, of at most 256 MB together. A state that only a worker
 wrote is stored with the next call to the API. It knows nothing of HTTP.
 """
 
@@ -14,7 +15,7 @@ import re
 import sqlite3
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from local_cloud.d1.file_shape import ANY_SCHEMA
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 KEPT_STATES, KEPT_BYTES = 100, 256 * 2**20
 _NAME = re.compile(r"(?P<bookmark>(?P<number>[0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{32})\.(?P<at>\d+)\.sqlite")
 _BUSY_SECONDS = 30.0
+_MICROSECOND = 1000
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class History:
 
     def at(self, moment: datetime) -> State | None:
         """Give the state at a moment: the last one that began by then, None if that is not kept."""
-        limit = int(moment.timestamp() * 10**9)
+        limit = _nanoseconds(moment)
         return next((state for state in reversed(self.states()) if state.at <= limit), None)
 
     def record(self, *, written: bool) -> State:
@@ -89,7 +91,8 @@ class History:
 
     def _next(self, copy: Path, last: State | None, at: int) -> State:
         number = int(last.bookmark[:8], 16) + 1 if last else 0
-        at = max(at, last.at + 1) if last else int(datetime.fromisoformat(self._created_at).timestamp() * 10**9)
+        began = at // _MICROSECOND * _MICROSECOND
+        at = max(began, last.at + _MICROSECOND) if last else _nanoseconds(datetime.fromisoformat(self._created_at))
         tail = hashlib.md5(f"{self.live.name} {number}".encode(), usedforsecurity=False).hexdigest()
         bookmark = f"{number:08x}-{0:08x}-{at // 10**9:08x}-{tail}"
         return State(bookmark, at, self._folder / f"{bookmark}.{at}.sqlite", copy.stat().st_size)
@@ -101,6 +104,11 @@ class History:
         for state in states[: len(states) - kept]:
             state.file.unlink()
         return states[len(states) - kept :]
+
+
+def _nanoseconds(moment: datetime) -> int:
+    """Since 1970, without the rounding of a float, which may lie before a state that began at this moment."""
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * _MICROSECOND
 
 
 def _copy(source: Path, target: Path, synchronous: str) -> None:

@@ -40,8 +40,8 @@ class Invocations:
     def groups(self, script: str, since: float, until: float, *, lag: float, one_in: int) -> Counter[tuple[str, str]]:
         """How many requests of a script there were between two moments, by version and status.
 
-        The last ``lag`` seconds are not there yet. Of each group one in ``one_in`` is seen and stands for as many.
+        The last ``lag`` seconds are not there yet; without a lag all are, also where the clock was put back meanwhile. Of each group one in ``one_in`` is seen and stands for as many.
         """
-        until = min(until, self._clock() - lag)
+        until = min(until, self._clock() - lag) if lag else until
         seen = Counter((each.version, each.status) for each in self._kept if each.script == script and since <= each.at <= until)
         return Counter({group: count // one_in * one_in for group, count in seen.items() if count >= one_in})

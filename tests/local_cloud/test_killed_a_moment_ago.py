@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from tests.repository import ROOT
 
 pytestmark = [pytest.mark.cloud]
 
+SECONDS = 60
 DATABASE = "10ca1000-0000-4000-8000-000000000001"
 
 
@@ -37,14 +39,16 @@ async def asked_around_a_kill(folder: Path) -> list[list[dict[str, object]]]:
 
 
 def kill(workerd: Workerd) -> None:
-    """Kill Node and workerd, and wait until nobody listens."""
+    """Kill Node and workerd, and wait until nobody listens, for a minute at most."""
     assert workerd._node is not None
     os.killpg(workerd._node._process.pid, signal.SIGKILL)
-    url = urlsplit(workerd._url)
-    while True:
+    url, end = urlsplit(workerd._url), time.monotonic() + SECONDS
+    while time.monotonic() < end:
         with contextlib.closing(socket.socket()) as client:
             if client.connect_ex((url.hostname, url.port)) != 0:
                 return
+        time.sleep(0.01)
+    pytest.fail(f"somebody still listens {SECONDS} s after the kill")
 
 
 def test_a_query_goes_to_the_next_one(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_import_export_and_time_travel_fill_the_models(sdk: Cloudflare, cloud: R
     assert "CREATE TRIGGER tr" in text_of(
         databases.export(uuid, account_id=account, output_format="polling", dump_options={"no_data": True})
     )
-    after = databases.time_travel.get_bookmark(uuid, account_id=account, timestamp=datetime.now(UTC) + timedelta(minutes=1)).bookmark
+    after = databases.time_travel.get_bookmark(uuid, account_id=account, timestamp=datetime.now(UTC) + timedelta(days=1)).bookmark
     restored = databases.time_travel.restore(uuid, account_id=account, bookmark=str(before))
     assert (restored.previous_bookmark, bool(restored.message)) == (after, True)
     assert restored.bookmark == databases.time_travel.get_bookmark(uuid, account_id=account).bookmark

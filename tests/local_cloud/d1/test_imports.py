@@ -22,6 +22,7 @@ from tests.cloud import Api, Body, api_of
 
 pytestmark = pytest.mark.cloud
 
+DAY = 86400
 TRIGGER = "CREATE TRIGGER tr AFTER INSERT ON t\r\nbegin\r\n  UPDATE t SET b = CASE WHEN a = 3 THEN ';' END\r\n  WHERE a = new.a;\r\nend;"
 
 
@@ -149,7 +150,7 @@ def test_an_address_allows_only_its_upload_and_only_while_it_is_valid(api: Api) 
     database = api.database()
     url = httpx.URL(call(api, database, "init", etag=etag_of("x"))["upload_url"])
     path = url.path.removeprefix("/d1-files")
-    expired = url.copy_with(query=signed(api.running.token, "PUT", path, int(time.time()) - 1).encode())
+    expired = url.copy_with(query=signed(api.running.token, "PUT", path, int(time.time()) - DAY).encode())
     stretched = url.copy_with(query=url.query.replace(b"expires=1", b"expires=2"))
     elsewhere = url.copy_with(path=url.path.replace(".sql", "x.sql"))
     for wrong in (expired, stretched, elsewhere, url.copy_with(query=None), url.copy_with(query=b"expires=x&signature=x")):

@@ -54,7 +54,8 @@ def test_exceptions_are_errors_and_a_status_is_none(api: Api, worker: Body, faul
             assert groups(api, worker) == []
         with faults.behaviour(invocations_by_version=False):
             assert asked(api, worker)["errors"] == [{"message": 'unknown field "scriptVersion"'}]
-    assert groups(api, worker) == []
+    with faults.behaviour(invocations_lag_seconds=timedelta(days=1).total_seconds()):
+        assert groups(api, worker) == []
 
 
 def test_a_token_without_the_permission_is_told(api: Api, worker: Body, faults: Faults) -> None:
@@ -73,3 +74,5 @@ def test_only_a_time_that_was_asked_for_counts() -> None:
     assert invocations.groups("w", 150, 400, lag=50, one_in=1) == {("v", SUCCESS): 1}
     assert invocations.groups("w", 0, 400, lag=0, one_in=2) == {("v", SUCCESS): 2}
     assert invocations.groups("other", 0, 400, lag=0, one_in=1) == {}
+    now[0] = 250.0
+    assert invocations.groups("w", 150, 400, lag=0, one_in=1) == {("v", SUCCESS): 2}, "the clock was put back"
