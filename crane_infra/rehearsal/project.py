@@ -118,6 +118,18 @@ def secrets_of(project: Project, environ: Mapping[str, str], environment: str) -
     return {**shown[f"{PROJECT}:secrets"]["objectValue"], **keys}
 
 
+def resources_of(backend: Path, environment: str) -> list[dict[str, Any]]:
+    """The resources of a stack, read where the engine keeps them: each start of the engine takes a tenth of a second of processor time."""
+    kept = json.loads((backend / ".pulumi" / "stacks" / PROJECT / f"{environment}.json").read_text(encoding="utf-8"))
+    return list((kept["checkpoint"]["latest"] or {}).get("resources") or [])
+
+
+def exported_by(backend: Path, environment: str) -> dict[str, Any]:
+    """What a stack exports, as it is kept; empty before its first update."""
+    stacks = [resource for resource in resources_of(backend, environment) if resource["type"] == "pulumi:pulumi:Stack"]
+    return dict(stacks[0].get("outputs") or {}) if stacks else {}
+
+
 def make_stacks(
     project: Project,
     catalog: Catalog,

@@ -43,8 +43,6 @@ class Stage:
     """The folder of the program that the engine runs, where it is not the clone's."""
     _local: LocalProject | None = None
     _last_log: Path | None = None
-    _outputs: dict[Environment, Json] = field(default_factory=dict)
-    """What stacks export, as long as nothing ran since."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _endings: list[Callable[[], None]] = field(default_factory=list)
 
@@ -145,9 +143,7 @@ class Stage:
 
     def proofs(self, environment: Environment) -> list[Json]:
         """The proofs that a stack exports, newest first."""
-        if environment not in self._outputs:
-            self._outputs[environment] = plain_outputs(self.json("stack", "output", "--stack", environment, "--json"), environment)
-        return list(self._outputs[environment].get("proofs", []))
+        return list(plain_outputs(project.exported_by(self.project.backend, environment), environment).get("proofs", []))
 
     def json(self, *words: str) -> Json:
         """What the engine prints for programs."""
@@ -201,8 +197,6 @@ class Stage:
     def _run(self, words: Sequence[str]) -> Result:
         ended = run(_command(words), self.environ)
         self._note(words, ended.output)
-        if words[0] != "stack":
-            self._outputs.clear()
         return ended
 
     def _note(self, words: Sequence[str], output: str) -> None:

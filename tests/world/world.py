@@ -1,7 +1,6 @@
 """A whole local project in a folder of its own: local cloud, engine, both stacks, and a copy of workers/ that may be edited."""
 
 import base64
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from crane_infra import catalog
 from crane_infra.config.settings import ENVIRONMENTS
 from crane_infra.rehearsal import local_project
 from crane_infra.rehearsal.local_project import LocalProject
-from crane_infra.rehearsal.project import PROJECT, Project, configure
+from crane_infra.rehearsal.project import Project, configure, exported_by, resources_of
 from crane_infra.release.exported import plain_outputs
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
@@ -63,8 +62,8 @@ class World:
         return plain_outputs(self.exported(stack), stack)
 
     def exported(self, stack: str) -> Json:
-        """What a stack exports. It is read where the engine keeps it: each start of the engine takes a tenth of a second of processor time."""
-        return next((dict(kept.get("outputs", {})) for kept in self._kept(stack) if kept["type"] == "pulumi:pulumi:Stack"), {})
+        """What a stack exports."""
+        return exported_by(self.project.backend, stack)
 
     def printed(self, stack: str) -> str:
         """What a stack exports, as the engine prints it to anybody."""
@@ -80,17 +79,13 @@ class World:
 
     def resources(self, stack: str, backend: Path | None = None) -> set[str]:
         """The types of the resources in a stack's state, but for the stack itself and providers; ``backend`` where it is not the project's."""
-        return {kept["type"] for kept in self._kept(stack, backend) if not kept["type"].startswith(("pulumi:pulumi:", "pulumi:providers:"))}
+        kept = resources_of(backend or self.project.backend, stack)
+        return {one["type"] for one in kept if not one["type"].startswith(("pulumi:pulumi:", "pulumi:providers:"))}
 
     def folders_named(self, stack: str) -> set[str]:
         """The types of the resources whose state names a folder of this machine: where they were declared. The SDK declares the stack itself."""
-        told = {kept["type"] for kept in self._kept(stack) if {"stackTrace", "sourcePosition"} & kept.keys()}
+        told = {one["type"] for one in resources_of(self.project.backend, stack) if {"stackTrace", "sourcePosition"} & one.keys()}
         return told - {"pulumi:pulumi:Stack"}
-
-    def _kept(self, stack: str, backend: Path | None = None) -> list[Json]:
-        """The resources in a stack's state."""
-        file = (backend or self.project.backend) / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
-        return list((json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}).get("resources") or [])
 
     def changes(self) -> list[str]:
         """The calls since the last reset of the injector that change something: all but reads, and queries without a verb that writes."""
