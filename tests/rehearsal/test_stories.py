@@ -122,7 +122,7 @@ def spoil(tmp_path: Path) -> Iterator[Callable[[str, str, str], Stage]]:
     stage = Stage(ROOT, tmp_path / "rehearsal", catalog.crane(), program)
 
     def spoilt(file: str, line: str, instead: str) -> Stage:
-        shutil.copytree(ROOT / "crane_infra", program / "crane_infra", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "crane_infra", program / "crane_infra")  # with what is compiled
         shutil.copy(ROOT / "__main__.py", program)
         path = program / "crane_infra" / file
         text = path.read_text(encoding="utf-8")
