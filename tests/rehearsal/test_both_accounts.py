@@ -1,7 +1,9 @@
 """`crane rehearse --all` ends 0 with every step told; whatever it started ends with it."""
 
 import hashlib
+import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.step import StoryStep
 from crane_infra.rehearsal.stories import adoption, empty
 from local_cloud import daemon
-from tests.clone import CRANE, Run
+from tests.clone import Run
+from tests.world import warm
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -35,6 +38,22 @@ def stage_of(clone: Path, name: str) -> Stage:
     return Stage(clone, clone / ".crane" / name, catalog.crane())
 
 
+def environment(folder: Path) -> Path:
+    """A virtual environment like that of the tests, whose ``python3`` is warm; gives its other Python.
+
+    The story whose runs are killed has a Python of its own for each: what is killed has to end at once.
+    """
+    (folder / "bin").mkdir()
+    (folder / "lib").symlink_to(Path(sys.prefix) / "lib")
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", folder)
+    own, starter = folder / "bin" / "python", folder / "bin" / "python3"
+    own.symlink_to(Path(sys.executable).resolve())
+    choice = f'case "$PULUMI_OPTION_CWD" in *existing*) exec {own} "$@";; *) exec {warm.python(*warm.PROGRAM)} "$@";; esac'
+    starter.write_text(f"#!/bin/sh\n{choice}\n", encoding="utf-8")
+    starter.chmod(0o700)
+    return own
+
+
 @dataclass(frozen=True)
 class Played:
     """Both rehearsals, and the workers of the clone before them."""
@@ -44,10 +63,11 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(run: Run, clone: Path) -> Played:
+def played(run: Run, clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """With credentials of a real account at hand."""
-    workers = digest(clone / "workers")
-    ended = run(CRANE, "rehearse", "--all", COLUMNS="200", CLOUDFLARE_API_TOKEN="canary-real-token", PULUMI_ACCESS_TOKEN="canary-access")
+    workers, python = digest(clone / "workers"), environment(tmp_path_factory.mktemp("environment"))
+    crane = (python, "-c", "from crane_infra.cli.main import main; main()")
+    ended = run(*crane, "rehearse", "--all", COLUMNS="200", CLOUDFLARE_API_TOKEN="canary-real-token", PULUMI_ACCESS_TOKEN="canary-access")
     return Played(ended, workers)
 
 

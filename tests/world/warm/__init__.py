@@ -5,7 +5,7 @@ imports, which take most of its time, and Pulumi's SDK does not send the engine 
 ``command.py`` as Python, which hands everything to ``server.py``, waits, and ends as the process ended. If it is killed, so is the process.
 
 - The program of a run: engine, language host and the script that runs a program are the real ones. PULUMI_PYTHON_CMD tells the language host which
-  Python to start. Runs that are interrupted, frozen or killed, and rehearsals start one of their own, as users do.
+  Python to start. Runs that are interrupted, frozen or killed start one of their own, as users do, and so do rehearsals with such runs.
 - The host of the programs with which the stand-in provider is compared with the official one: it imports the whole SDK of Cloudflare's provider.
 - A local cloud that a test starts in its own process. What ``crane local up`` and the rehearsals start has a Python of its own.
 """
