@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from local_cloud.behaviour import Behaviour
 from local_cloud.d1.open_databases import OpenDatabases
-from local_cloud.d1.spare_databases import SpareDatabases
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, NO_SUCH_WORKER, NOT_FOUND, Refusal
 from local_cloud.tokens import Tokens
 from local_cloud.workerd.paths import assets_of
@@ -46,7 +45,6 @@ class Cloud:
     log: CallLog
     behaviour: Behaviour = field(default_factory=Behaviour)
     open_databases: OpenDatabases = field(default_factory=OpenDatabases)
-    spare_databases: SpareDatabases = field(default_factory=SpareDatabases)
     propagation: Propagation = field(default_factory=Propagation)
     previews: Previews = field(default_factory=Previews)
     invocations: Invocations = field(default_factory=Invocations)
@@ -54,8 +52,8 @@ class Cloud:
     """Held by the one call that changes workers, so that none builds on a version that another is replacing."""
 
     def __post_init__(self) -> None:
-        """Let the runtime also run what the edge still serves, the previews and the spare databases."""
-        self.workerd.describe = lambda: what_runs(self.store, self.propagation, self.previews.ids, self.spare_databases.ids)
+        """Let the runtime also run what the edge still serves, and the previews."""
+        self.workerd.describe = lambda: what_runs(self.store, self.propagation, self.previews.ids)
 
     @property
     def assets(self) -> AssetFiles:

@@ -1,13 +1,14 @@
 // The one worker that the server calls. It passes a request to the version that the request names, or statements to the database.
-// Databases and versions are bound under their ids. A request without the key is refused.
+// Versions that workerd started with are bound under their ids; any other is loaded with its first request. A request without the key is refused.
 const clean = ["crane-key", "crane-database", "crane-version", "crane-url"];
 
-// The binding's own fetcher, not prepare().all(): only its reply has duplicate column names and the columns of empty results.
+// What a D1 binding asks, not prepare().all(): only its reply has duplicate column names and the columns of empty results.
 // A list of statements is one transaction, as with batch().
-async function query(database, request) {
+async function query(databases, id, request) {
   const body = await request.text();
+  const url = "http://d1/query?resultsFormat=ROWS_AND_COLUMNS";
   try {
-    const reply = await database.fetcher.fetch("http://d1/query?resultsFormat=ROWS_AND_COLUMNS", { method: "POST", body });
+    const reply = await databases.get(databases.idFromName(id)).fetch(url, { method: "POST", body, cf: { miniflare: { name: id } } });
     return new Response(await reply.text(), { status: reply.status });
   } catch (error) {
     // The commit failed: a deferred foreign key is violated.
@@ -28,13 +29,15 @@ async function run(version, url, request) {
   }
 }
 
+const loaded = (env, id) => env.LOADER.get(id, async () => (await env.CODE.fetch(`http://code/${id}.json`)).json()).getEntrypoint();
+
 export default {
   async fetch(request, env) {
     const header = (name) => request.headers.get(name);
     if (header("crane-key") !== env.KEY) return new Response("forbidden", { status: 403 });
     const database = header("crane-database");
-    if (database) return env[database] ? query(env[database], request) : new Response("no such database", { status: 404 });
-    const version = env[header("crane-version")];
-    return version ? run(version, header("crane-url"), request) : new Response("no such version", { status: 404 });
+    if (database) return query(env.DATABASES, database, request);
+    const version = header("crane-version");
+    return run(env[version] ?? loaded(env, version), header("crane-url"), request);
   },
 };

@@ -1,16 +1,21 @@
 // The local cloud's Node side: one Miniflare (workerd and D1) that follows commands on stdin, one JSON object a line.
 // It keeps no state and exits when stdin closes, so a killed parent leaves nothing behind.
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { Trials } from "./trials.mjs";
+import { fileURLToPath } from "node:url";
+import databases from "./databases.cjs";
+import { Trials, code } from "./trials.mjs";
 
 const [modules, persist] = process.argv.slice(2);
 const { Miniflare, NoOpLog, PLUGINS, supportedCompatibilityDate } = createRequire(`${modules}/`)("miniflare");
 const gate = readFileSync(new URL("gate.mjs", import.meta.url), "utf8");
 const localhost = { host: "127.0.0.1", port: 0 };
 const common = { ...localhost, log: new NoOpLog(), cf: false };
+const plugin = { package: fileURLToPath(new URL("databases.cjs", import.meta.url)), name: "crane-databases" };
+const codes = join(tmpdir(), "versions"); // of the versions that the gate loads
 const trials = new Trials(Miniflare, common, supportedCompatibilityDate);
 let miniflare;
 
@@ -18,14 +23,16 @@ const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const logged = (out, err) => [out, err].forEach((stream) => stream.on("data", (text) => process.stderr.write(text)));
 const named = (names) => Object.fromEntries(names.map((name) => [name, name]));
 
-function gateWorker({ key, databases, workers }) {
+function gateWorker(key, workers) {
   return {
     name: "gate",
     compatibilityDate: supportedCompatibilityDate,
     modules: [{ type: "ESModule", path: "gate.mjs", contents: gate }],
     bindings: { KEY: key },
-    d1Databases: named(databases),
-    serviceBindings: named(workers.map((worker) => worker.name)),
+    d1Databases: { ANY: databases.OF_ALL },
+    unsafeBindings: [bound("DATABASES", {})],
+    workerLoaders: { LOADER: {} },
+    serviceBindings: { CODE: { disk: { path: codes, writable: false } }, ...named(workers.map((worker) => worker.name)) },
     unsafeDirectSockets: [localhost],
   };
 }
@@ -47,9 +54,22 @@ PLUGINS.assets.getServices = async (given) => {
   return services;
 };
 
+// A binding of a database; without an id, of all.
+const bound = (name, options) => ({ name, type: "d1", plugin, options });
+const started = ({ d1Databases, ...worker }) => ({ ...worker, unsafeBindings: Object.entries(d1Databases).map(([name, id]) => bound(name, { id })) });
+
+// The versions that the gate loads when a request names them.
+function offer({ workers }) {
+  mkdirSync(codes, { recursive: true });
+  for (const worker of workers) writeFileSync(join(codes, `${worker.name}.json`), JSON.stringify(code(worker)));
+  return {};
+}
+
 // Miniflare wants the port back that it had, and any program may have taken it since: then it starts anew, on another.
-async function configure(wanted) {
-  const workers = [gateWorker(wanted), ...prepared(wanted.workers)];
+async function configure({ key, workers: versions }) {
+  offer({ workers: versions.filter((version) => version.isLoaded) });
+  const own = prepared(versions.filter((version) => !version.isLoaded)).map(started);
+  const workers = [gateWorker(key, own), ...own];
   const kept = { d1Persist: persist, kvPersist: beside("kv"), r2Persist: beside("r2"), durableObjectsPersist: beside("objects") };
   const options = { ...common, ...kept, handleRuntimeStdio: logged, workers };
   const hadPort = miniflare !== undefined;
@@ -80,7 +100,7 @@ async function check({ workers, loadable }) {
 
 async function answer({ id, op, ...rest }) {
   try {
-    say({ id, result: await { configure, check }[op](rest) });
+    say({ id, result: await { configure, offer, check }[op](rest) });
   } catch (error) {
     say({ id, error: String(error?.message ?? error).slice(0, 8000) });
   }

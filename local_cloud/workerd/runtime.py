@@ -1,10 +1,10 @@
 """Workers and databases, running: the Python side of Miniflare.
 
-``describe`` gives what should run, and workerd is reconfigured to it, one change at a time, without cutting off replies. Requests go
-to one worker (gate.mjs) that knows every database and version by id. It keeps no state of its own.
+``describe`` gives what should run, and workerd is brought to it, one change at a time, without cutting off replies. Requests go
+to one worker (gate.mjs) that reaches every database and version by id. It keeps no state of its own.
 
-A reconfiguration starts workerd anew, so it waits until a request needs it: many deployments then cost one start, queries of a database that
-workerd knows cost none, and a version that is no longer needed runs on until then, without an address.
+A version that binds only values is loaded into the workerd that runs (``isLoaded``). Any other starts workerd anew, which waits until a request
+needs it: many deployments then cost one start, queries cost none, and a version that is no longer needed runs on until then, without an address.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ Options = dict[str, Any]
 Headers = list[tuple[bytes, bytes]]
 _QUERY_SECONDS, _FETCH_SECONDS = 30.0, 120.0
 _IDLE_SECONDS = 1.0  # well under workerd's own 5, or a request may go into a connection that it closes at that moment
+_MOST_LOADED = 100
+"""Versions that one workerd loads before it starts anew: each stays in its memory."""
 _DUMP = "PRAGMA miniflare_d1_export(?,?,?);"
 
 
@@ -44,13 +46,13 @@ class Workerd:
     """The running workers and databases of one cloud."""
 
     def __init__(self, modules: Path, databases: Path, describe: Callable[[], Options], *, keep_open: int) -> None:
-        """``describe`` gives ``{databases: [id], workers: [options]}``; ``keep_open`` is a file descriptor that Node holds while it lives."""
+        """``describe`` gives ``{workers: [options]}``; ``keep_open`` is a file descriptor that Node holds while it lives."""
         self.databases = databases
         self.describe = describe
         self._modules, self._keep_open = modules, keep_open
         self._key = secrets.token_hex(16)
         self._node: Node | None = None
-        self._url, self._applied, self._stale = "", Options(), True
+        self._url, self._applied, self._stale = "", list[Options](), True
         self._changing, self._checking, self._starting, self._traffic = asyncio.Lock(), asyncio.Lock(), asyncio.Lock(), Traffic()
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS)
         self._http = httpx.AsyncHTTPTransport(limits=limits, verify=no_certificates())
@@ -83,14 +85,27 @@ class Workerd:
             await self.apply()
 
     async def apply(self) -> None:
-        """Reconfigure workerd to what should run; raises NodeError when it cannot, and the next request then tries again."""
+        """Bring workerd to what should run; raises NodeError when it cannot, and the next request then tries again."""
         async with self._changing:
             if self._is_fresh:
                 return
-            self._stale, options = False, self.describe()
-            if not (self._is_alive and _covers(self._applied, options)):
-                async with self._traffic.stopped():
-                    await self._configure(options)
+            self._stale, workers = False, self.describe()["workers"]
+            missing = _missing(self._applied, workers) if self._is_configured else None
+            try:
+                if missing is None:
+                    async with self._traffic.stopped():
+                        await self._configure(workers)
+                elif missing:
+                    await (await self._running()).ask("offer", workers=missing)
+                    self._applied = [*self._applied, *missing]
+            except NodeError:
+                self._stale, self._url = True, ""
+                raise
+
+    async def restart(self) -> None:
+        """Start workerd anew, so that it closes what it no longer needs; raises NodeError when it does not start."""
+        self._stale, self._url = True, ""
+        await self.apply()
 
     async def check(self, trial: Options) -> tuple[str | None, dict[str, Any]]:
         """Try workers apart from the live ones; give workerd's output if they do not start, else None, and the first worker's answer (JSON)."""
@@ -136,7 +151,7 @@ class Workerd:
 
     @contextlib.asynccontextmanager
     async def _send(self, database: str, body: bytes, seconds: float) -> AsyncIterator[httpx.Response]:
-        await self._pass(lambda: self._knows(database))
+        await self._pass(lambda: self._is_configured)
         try:
             async with self._sent("POST", [(b"crane-database", database.encode())], body, seconds) as reply:
                 yield reply
@@ -161,8 +176,9 @@ class Workerd:
     def _is_alive(self) -> bool:
         return self._node is not None and self._node.alive
 
-    def _knows(self, database: str) -> bool:
-        return self._is_fresh or (self._is_alive and database in self._applied.get("databases", ()))
+    @property
+    def _is_configured(self) -> bool:
+        return self._is_alive and bool(self._url)
 
     @contextlib.asynccontextmanager
     async def _sent(
@@ -190,7 +206,8 @@ class Workerd:
 
     async def _answer(self, database: str, body: bytes, seconds: float) -> bytes:
         """Send a query to the running Node, and stop it where it does not answer or nobody listens any more."""
-        await self._ready(database)
+        if not self._is_configured:
+            await self.apply()
         node = self._node
         try:
             async with self._send(database, body, seconds) as reply:
@@ -208,17 +225,9 @@ class Workerd:
             if node is not None and node is self._node:
                 await node.stop()
 
-    async def _ready(self, database: str) -> None:
-        if not self._knows(database):
-            await self.apply()
-
-    async def _configure(self, options: Options) -> None:
-        try:
-            reply = await (await self._running()).ask("configure", key=self._key, **options)
-        except NodeError:
-            self._stale, self._applied = True, {}
-            raise
-        self._url, self._applied = reply["url"], options
+    async def _configure(self, workers: list[Options]) -> None:
+        reply = await (await self._running()).ask("configure", key=self._key, workers=workers)
+        self._url, self._applied = reply["url"], workers
 
     async def _running(self) -> Node:
         async with self._starting:
@@ -227,12 +236,18 @@ class Workerd:
             return self._node
 
 
-def _covers(running: Options, wanted: Options) -> bool:
-    """Whether what runs has all that should run: exactly these databases, and each of these workers with the same options."""
-    if not running or running["databases"] != wanted["databases"]:
-        return False
-    workers = {worker["name"]: worker for worker in running["workers"]}
-    return all(workers.get(worker["name"]) == worker for worker in wanted["workers"])
+def _missing(running: list[Options], wanted: list[Options]) -> list[Options] | None:
+    """Give the workers that a running workerd still has to load; None where it has to start anew."""
+    known = {worker["name"]: worker for worker in running}
+    missing = [worker for worker in wanted if not _serves(known.get(worker["name"]), worker)]
+    loaded = sum(worker["isLoaded"] for worker in (*running, *missing))
+    can_load = all(worker["isLoaded"] and worker["name"] not in known for worker in missing)
+    return missing if can_load and loaded <= max(_MOST_LOADED, 2 * sum(worker["isLoaded"] for worker in wanted)) else None
+
+
+def _serves(running: Options | None, wanted: Options) -> bool:
+    """Whether a running worker is the wanted one; one that was started can do all that a loaded one can."""
+    return running is not None and {**wanted, "isLoaded": wanted["isLoaded"] and running["isLoaded"]} == running
 
 
 def _binds_others(worker: Options) -> bool:

@@ -65,7 +65,7 @@ export class Trials {
 }
 
 // A worker of Miniflare as the code that a worker loader takes.
-function code({ modules, compatibilityDate, compatibilityFlags, bindings }) {
+export function code({ modules, compatibilityDate, compatibilityFlags, bindings }) {
   const named = modules.map(({ type, path, contents }) => [path.slice(1), { [KEYS[type]]: contents }]);
   return { compatibilityDate, compatibilityFlags, mainModule: named[0][0], modules: Object.fromEntries(named), env: bindings };
 }

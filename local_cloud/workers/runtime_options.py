@@ -1,7 +1,8 @@
 """Translates what is stored into Miniflare's options for what should run. Pure but for reading handlers.mjs.
 
 A version runs under its id while its script's newest deployment names it, while the edge still serves an older deployment that does, or
-while its own address is in use. The same records always give the same options, so a restart runs the same workers.
+while its own address is in use. The same records always give the same options, so a restart runs the same workers. What binds only values is
+loaded into a workerd that runs already; everything else needs a start of workerd.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from local_cloud.workers.propagation import Propagation
 from local_cloud.workers.version_assets import is_rule, served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from local_cloud.store import Body, Store
 
@@ -32,6 +33,7 @@ _ALWAYS = {"name", "modulesRoot", "modules", "compatibilityDate", "compatibility
 _COMMON_FLAGS = {"nodejs_compat", "nodejs_als"}
 _ABSENT: dict[str, Any] = {
     "name": "absent",
+    "isLoaded": False,
     "compatibilityDate": OLDEST_DATE,
     "modulesRoot": "/",
     "modules": [
@@ -41,15 +43,14 @@ _ABSENT: dict[str, Any] = {
             "contents": "export default { fetch: () => new Response('This worker has no deployment, or no such entrypoint', { status: 503 }) };",
         }
     ],
+    "d1Databases": {},
 }
 
 _NOBODY = {"name": "absent"}
 
 
-def what_runs(
-    store: Store, propagation: Propagation | None = None, previews: Iterable[str] = (), spares: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Give what should run: every database including the spare ones, and every version that a deployment on the edge or a preview needs."""
+def what_runs(store: Store, propagation: Propagation | None = None, previews: Iterable[str] = ()) -> dict[str, Any]:
+    """Give what should run: every version that a deployment on the edge or a preview needs. ``isLoaded`` says that it needs no start."""
     on_edge = propagation or Propagation()
     version_ids: dict[str, None] = {}
     for worker in store.all("worker"):
@@ -63,10 +64,16 @@ def what_runs(
         _without_deleted_databases(options(version, lambda name: active_version(store, on_edge, name)), databases) for version in versions
     ]
     classes = {version["id"]: version["classes"] for version in versions if "classes" in version}
-    return {
-        "databases": sorted([*databases, *spares]),
-        "workers": [_ABSENT, *(_without_missing_entrypoints(one, classes) for one in workers)],
-    }
+    workers = [_without_missing_entrypoints(worker, classes) for worker in workers]
+    bound = {name for worker in workers for name in _bound_workers(worker)}
+    runs = [{**worker, "isLoaded": worker["name"] not in bound and _is_loaded(worker)} for worker in workers]
+    return {"workers": [_ABSENT, *runs] if _ABSENT["name"] in bound else runs}
+
+
+def _bound_workers(worker: dict[str, Any]) -> Iterator[str]:
+    """Give the names of the workers that a worker binds."""
+    yield from (service["name"] for service in worker["serviceBindings"].values())
+    yield from (place["scriptName"] for place in worker.get("durableObjects", {}).values() if "scriptName" in place)
 
 
 def trial(version: Body) -> dict[str, Any]:
@@ -92,6 +99,11 @@ def _is_loadable(worker: dict[str, Any]) -> bool:
         and len(paths) == len(set(paths))
         and all("contents" in module for module in worker["modules"])
     )
+
+
+def _is_loaded(worker: dict[str, Any]) -> bool:
+    """Whether a worker runs in a loader as it does in a workerd of its own: a loader passes no database to it, and has no cache."""
+    return _is_loadable(worker) and not worker["d1Databases"] and not any("caches" in module["contents"] for module in worker["modules"])
 
 
 def active_version(store: Store, propagation: Propagation, script: str) -> str | None:

@@ -10,6 +10,7 @@ from local_cloud.cloud import Cloud, Handler, body_of
 from local_cloud.d1.file_shape import COUNT_TABLES
 from local_cloud.d1.routes.requested_database import database_of
 from local_cloud.envelope import BAD_REQUEST, MALFORMED, NAME_TAKEN, NO_SUCH_DATABASE, NOT_FOUND, Refusal, ok, page
+from local_cloud.ids import new_uuid
 from local_cloud.store import NameTakenError
 from local_cloud.workerd.paths import remove_database
 
@@ -30,7 +31,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
     name = body.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
         raise _invalid("name")
-    uuid = cloud.spare_databases.take()
+    uuid = new_uuid()
     database = {
         "uuid": uuid,
         "name": name,
@@ -44,7 +45,6 @@ async def create(cloud: Cloud, request: Request) -> Response:
         cloud.store.add("database", uuid, database, name=name)
     except NameTakenError as error:
         raise Refusal(BAD_REQUEST, NAME_TAKEN, f"Database with name '{name}' already exists") from error
-    cloud.workerd.touch()
     return ok({**database, "num_tables": 0, "file_size": _EMPTY_FILE})
 
 
@@ -85,8 +85,9 @@ async def delete(cloud: Cloud, request: Request) -> Response:
     async with opened.alone():
         cloud.store.remove(uuid)
         opened.is_gone = True
+        if opened.history.live.exists():
+            await cloud.workerd.restart()
         cloud.workerd.touch()
-        await cloud.workerd.apply()
         remove_database(cloud.workerd.databases, uuid)
     cloud.open_databases.forget(uuid)
     return ok(None)

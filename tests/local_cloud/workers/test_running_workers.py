@@ -135,7 +135,7 @@ def test_a_worker_without_a_deployment_a_closed_subdomain_and_an_unknown_script_
 
 
 def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
-    """The first request to the deployed worker starts the runtime anew, after waiting for replies under way."""
+    """The first request to a deployed worker that binds a database starts the runtime anew, after waiting for replies under way."""
     slow = """export default { fetch() {
       const { readable, writable } = new TransformStream();
       const writer = writable.getWriter();
@@ -147,7 +147,7 @@ def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
     } };"""
     worker, other = api.worker(), api.worker()
     api.deploy(worker, (api.upload(worker, slow), 100))
-    version = api.upload(other, HELLO)
+    version = api.upload(other, HELLO, bindings=[{"name": "DB", "type": "d1", "database_id": api.database()}])
     with (
         ThreadPoolExecutor(1) as threads,
         httpx.stream("GET", f"{api.running.edge_url}/{worker['name']}/", trust_env=False, timeout=60) as reply,
@@ -161,14 +161,13 @@ def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
     assert text == "01234"
 
 
-def test_deployments_start_the_runtime_anew_once_with_the_next_request_to_a_worker(api: Api) -> None:
-    """Queries of a database that the runtime knows do not, and nor does a version that serves already."""
+def test_deployments_of_workers_with_databases_start_the_runtime_anew_once_with_the_next_request_to_a_worker(api: Api) -> None:
+    """Queries do not, nor does a new database, nor a version that serves already."""
     database, workers = api.database(), [api.worker(), api.worker()]
-    api.query(database, "SELECT 1")
     before = runtime(api)
     for worker in workers:
-        api.deploy(worker, (api.upload(worker), 100))
-    api.query(database, "SELECT 1")
+        api.deploy(worker, (api.upload(worker, bindings=[{"name": "DB", "type": "d1", "database_id": database}]), 100))
+    api.query(api.database(), "SELECT 1")
     assert runtime(api) == before
     assert [api.edge(worker).text for worker in workers] == ["hello", "hello"]
     after = runtime(api)
@@ -176,6 +175,36 @@ def test_deployments_start_the_runtime_anew_once_with_the_next_request_to_a_work
     api.result("DELETE", f"/workers/workers/{workers[0]['id']}")
     assert (api.edge(workers[0]).status_code, api.edge(workers[1]).status_code) == (404, 200)
     assert runtime(api) == after
+
+
+def test_a_deployment_of_a_worker_that_binds_only_values_leaves_the_others_running(api: Api) -> None:
+    """Their memory too. A worker that started with workerd for another's sake, which binds it, runs on as well once nobody binds it."""
+    counting, back, front = api.worker(), api.worker(), api.worker()
+    code = "let n = 0; export default { fetch: (request, env) => new Response(`${env.NAME} ${++n}`) };"
+    named = [{"name": "NAME", "type": "plain_text", "text": "count"}]
+    api.deploy(back, (api.upload(back, says("back")), 100))
+    service = [{"name": "BACK", "type": "service", "service": back["name"]}]
+    api.deploy(front, (api.upload(front, "export default { fetch: (r, env) => env.BACK.fetch(r) };", bindings=service), 100))
+    assert api.edge(front).text == "back"
+    api.deploy(counting, (api.upload(counting, code, bindings=named), 100))
+    assert api.edge(counting).text == "count 1"
+    before = runtime(api)
+    api.deploy(front, (api.upload(front, says("alone")), 100))
+    assert [api.edge(worker).text for worker in (front, back, counting)] == ["alone", "back", "count 2"]
+    api.deploy(counting, (api.upload(counting, code.replace("n = 0", "n = 10"), bindings=named), 100))
+    assert api.edge(counting).text == "count 11"
+    assert runtime(api) == before
+
+
+def test_a_worker_that_uses_the_cache_finds_what_it_has_put_there(api: Api) -> None:
+    code = """export default { async fetch() {
+      const kept = new Response("kept", { headers: { "cache-control": "max-age=60" } });
+      await caches.default.put("https://example.com/", kept);
+      return (await caches.default.match("https://example.com/")) ?? new Response("not there");
+    } };"""
+    worker = api.worker()
+    api.deploy(worker, (api.upload(worker, code), 100))
+    assert api.edge(worker).text == "kept"
 
 
 def runtime(api: Api) -> list[int]:
