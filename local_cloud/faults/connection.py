@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 
-class Severable(H11Protocol):
+class Severable(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol, which gives replies access to the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -1,6 +1,6 @@
 // The local cloud's Node side: one Miniflare (workerd and D1) that follows commands on stdin, one JSON object a line.
 // It keeps no state and exits when stdin closes, so a killed parent leaves nothing behind.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -15,7 +15,7 @@ const gate = readFileSync(new URL("gate.mjs", import.meta.url), "utf8");
 const localhost = { host: "127.0.0.1", port: 0 };
 const common = { ...localhost, log: new NoOpLog(), cf: false };
 const plugin = { package: fileURLToPath(new URL("databases.cjs", import.meta.url)), name: "crane-databases" };
-const codes = join(tmpdir(), "versions"); // of the versions that the gate loads
+const codes = tmpdir(); // where the code of the versions is that the gate loads
 const trials = new Trials(Miniflare, common, supportedCompatibilityDate);
 let miniflare;
 
@@ -59,15 +59,19 @@ const bound = (name, options) => ({ name, type: "d1", plugin, options });
 const started = ({ d1Databases, ...worker }) => ({ ...worker, unsafeBindings: Object.entries(d1Databases).map(([name, id]) => bound(name, { id })) });
 
 // The versions that the gate loads when a request names them.
-function offer({ workers }) {
-  mkdirSync(codes, { recursive: true });
-  for (const worker of workers) writeFileSync(join(codes, `${worker.name}.json`), JSON.stringify(code(worker)));
-  return {};
+const keep = (workers) => workers.forEach((worker) => writeFileSync(join(codes, `${worker.name}.json`), JSON.stringify(code(worker))));
+const place = async () => ({ url: String(await miniflare.unsafeGetDirectURL("gate")) });
+
+// Fails where workerd ended and Miniflare could not start it again, as when another program has its port.
+async function offer({ workers }) {
+  keep(workers);
+  await miniflare.ready;
+  return place();
 }
 
 // Miniflare wants the port back that it had, and any program may have taken it since: then it starts anew, on another.
 async function configure({ key, workers: versions }) {
-  offer({ workers: versions.filter((version) => version.isLoaded) });
+  keep(versions.filter((version) => version.isLoaded));
   const own = prepared(versions.filter((version) => !version.isLoaded)).map(started);
   const workers = [gateWorker(key, own), ...own];
   const kept = { d1Persist: persist, kvPersist: beside("kv"), r2Persist: beside("r2"), durableObjectsPersist: beside("objects") };
@@ -86,7 +90,7 @@ async function run(options) {
     if (miniflare) await miniflare.setOptions(options);
     else miniflare = new Miniflare(options);
     await miniflare.ready;
-    return { url: String(await miniflare.unsafeGetDirectURL("gate")) };
+    return await place();
   } catch (error) {
     await miniflare?.dispose().catch(() => {});
     miniflare = undefined;

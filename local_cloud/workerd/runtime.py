@@ -14,11 +14,13 @@ import contextlib
 import json
 import secrets
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from local_cloud.plain_http import no_certificates
 from local_cloud.workerd.barrier import Traffic
+from local_cloud.workerd.connections import Connections, NotConnectedError
 from local_cloud.workerd.node import Node, NodeError
 
 if TYPE_CHECKING:
@@ -52,9 +54,12 @@ class Workerd:
         self._modules, self._keep_open = modules, keep_open
         self._key = secrets.token_hex(16)
         self._node: Node | None = None
-        self._url, self._applied, self._stale = "", list[Options](), True
+        self._url, self._address, self._applied, self._stale = "", ("", 0), list[Options](), True
+        self._applying = False
+        self._asked: set[str] = set()
         self._changing, self._checking, self._starting, self._traffic = asyncio.Lock(), asyncio.Lock(), asyncio.Lock(), Traffic()
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS)
+        self._queries = Connections()
         self._http = httpx.AsyncHTTPTransport(limits=limits, verify=no_certificates())
 
     async def start(self) -> None:
@@ -63,6 +68,7 @@ class Workerd:
 
     async def stop(self) -> None:
         """Stop Node and everything it runs."""
+        self._queries.close()
         await self._http.aclose()
         if self._node is not None:
             await self._node.stop()
@@ -89,18 +95,13 @@ class Workerd:
         async with self._changing:
             if self._is_fresh:
                 return
-            self._stale, workers = False, self.describe()["workers"]
-            missing = _missing(self._applied, workers) if self._is_configured else None
+            self._stale, self._applying, workers = False, True, self.describe()["workers"]
             try:
-                if missing is None:
+                if not await self._offer(workers):
                     async with self._traffic.stopped():
                         await self._configure(workers)
-                elif missing:
-                    await (await self._running()).ask("offer", workers=missing)
-                    self._applied = [*self._applied, *missing]
-            except NodeError:
-                self._stale, self._url = True, ""
-                raise
+            finally:
+                self._applying = False
 
     async def restart(self) -> None:
         """Start workerd anew, so that it closes what it no longer needs; raises NodeError when it does not start."""
@@ -137,24 +138,41 @@ class Workerd:
 
         ``choose`` names the version once the request may pass, so that no reconfiguration can remove it meanwhile. If it gives None, so does this.
         """
-        await self._pass(lambda: self._is_fresh)
-        try:
-            version = choose()
-            if version is None:
-                yield None
-                return
-            target = [(b"crane-version", version.encode()), (b"crane-url", url.encode())]
-            async with self._sent(method, [*headers, *target], body, _FETCH_SECONDS) as reply:
-                yield reply
-        finally:
-            self._traffic.leave()
+        headers = [*headers, (b"crane-url", url.encode())]
+        async with contextlib.AsyncExitStack() as passing:
+            try:
+                reply = await self._answering(passing, choose, method, headers, body)
+            except httpx.ConnectError:  # it was killed, which nobody has noticed yet: nothing was sent, and the next one can be asked
+                await passing.aclose()
+                reply = await self._answering(passing, choose, method, headers, body)
+            yield reply
 
-    @contextlib.asynccontextmanager
-    async def _send(self, database: str, body: bytes, seconds: float) -> AsyncIterator[httpx.Response]:
+    async def _answering(
+        self,
+        passing: contextlib.AsyncExitStack,
+        choose: Callable[[], str | None],
+        method: str,
+        headers: Headers,
+        body: AsyncIterator[bytes] | None,
+    ) -> httpx.Response | None:
+        """Send a request to a version; what has to end with its reply goes into ``passing``."""
+        await self._pass(lambda: self._is_fresh)
+        passing.callback(self._traffic.leave)
+        node, version = self._node, choose()
+        if version is None:
+            return None
+        try:
+            return await passing.enter_async_context(
+                self._sent(method, [*headers, (b"crane-version", version.encode())], body, _FETCH_SECONDS)
+            )
+        except httpx.ConnectError:
+            await self._end(node)
+            raise
+
+    async def _send(self, database: str, body: bytes, seconds: float) -> bytes:
         await self._pass(lambda: self._is_configured)
         try:
-            async with self._sent("POST", [(b"crane-database", database.encode())], body, seconds) as reply:
-                yield reply
+            return await self._queries.post(self._address, {"crane-key": self._key, "crane-database": database}, body, seconds)
         finally:
             self._traffic.leave()
 
@@ -170,7 +188,7 @@ class Workerd:
 
     @property
     def _is_fresh(self) -> bool:
-        return not self._stale and self._is_alive
+        return not (self._stale or self._applying) and self._is_alive
 
     @property
     def _is_alive(self) -> bool:
@@ -197,7 +215,7 @@ class Workerd:
     async def _d1(self, database: str, statements: list[dict[str, Any]], seconds: float) -> Any:  # noqa: ANN401 (JSON)
         try:
             text = await self._answer(database, json.dumps(statements).encode(), seconds)
-        except httpx.ConnectError:  # it was killed, which nobody has noticed yet: nothing was sent, and the next one can be asked
+        except NotConnectedError:  # it was killed, which nobody has noticed yet: nothing was sent, and the next one can be asked
             text = await self._answer(database, json.dumps(statements).encode(), seconds)
         try:
             return json.loads(text)
@@ -206,16 +224,14 @@ class Workerd:
 
     async def _answer(self, database: str, body: bytes, seconds: float) -> bytes:
         """Send a query to the running Node, and stop it where it does not answer or nobody listens any more."""
-        if not self._is_configured:
-            await self.apply()
+        await self._ready(database)
         node = self._node
         try:
-            async with self._send(database, body, seconds) as reply:
-                return await reply.aread()
-        except httpx.ReadTimeout as error:
+            return await self._send(database, body, seconds)
+        except TimeoutError as error:
             await self._end(node)
             raise QueryTimeoutError from error
-        except httpx.ConnectError:
+        except NotConnectedError:
             await self._end(node)
             raise
 
@@ -225,9 +241,41 @@ class Workerd:
             if node is not None and node is self._node:
                 await node.stop()
 
+    async def _offer(self, workers: list[Options]) -> bool:
+        """Let the running workerd load what it lacks; False where it has to start anew."""
+        missing = _missing(self._applied, workers) if self._is_configured else None
+        if missing is None or self._node is None:
+            return False
+        try:
+            reply = await self._node.ask("offer", workers=missing)
+        except NodeError:
+            return False
+        self._found(reply["url"], [*self._applied, *missing])
+        return True
+
+    async def _ready(self, database: str) -> None:
+        """Start workerd where it does not run; look again before the first query of a database."""
+        is_running = self._is_configured
+        if is_running and database not in self._asked:
+            async with self._changing:
+                is_running = await self._offer([])
+        if not is_running:
+            self._stale = True
+            await self.apply()
+        self._asked.add(database)
+
     async def _configure(self, workers: list[Options]) -> None:
-        reply = await (await self._running()).ask("configure", key=self._key, workers=workers)
-        self._url, self._applied = reply["url"], workers
+        try:
+            reply = await (await self._running()).ask("configure", key=self._key, workers=workers)
+        except NodeError:
+            self._stale, self._url = True, ""
+            raise
+        self._found(reply["url"], workers)
+
+    def _found(self, url: str, workers: list[Options]) -> None:
+        """Keep where workerd listens, and what it runs."""
+        parts = urlsplit(url)
+        self._url, self._address, self._applied = url, (parts.hostname or "", parts.port or 0), workers
 
     async def _running(self) -> Node:
         async with self._starting:

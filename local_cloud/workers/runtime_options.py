@@ -50,7 +50,10 @@ _NOBODY = {"name": "absent"}
 
 
 def what_runs(store: Store, propagation: Propagation | None = None, previews: Iterable[str] = ()) -> dict[str, Any]:
-    """Give what should run: every version that a deployment on the edge or a preview needs. ``isLoaded`` says that it needs no start."""
+    """Give what should run: every version that a deployment on the edge or a preview needs.
+
+    ``isLoaded`` says of a version that it needs no start of workerd.
+    """
     on_edge = propagation or Propagation()
     version_ids: dict[str, None] = {}
     for worker in store.all("worker"):

