@@ -43,7 +43,16 @@ _UNSET = {"usage_model": "standard"}
 # What describes a version and is no setting of it.
 _DESCRIPTIVE = {
     *("annotations", "author_email", "author_id", "bindings", "compatibility_date", "compatibility_flags", "created_on", "id"),
-    *("exports_reconciliation", "main_module", "main_script_base64", "migration_tag", "modules", "number", "package_dependencies"),
+    *(
+        "exports_reconciliation",
+        "main_module",
+        "main_script_base64",
+        "migration_tag",
+        "migrations",
+        "modules",
+        "number",
+        "package_dependencies",
+    ),
     *("source", "startup_time_ms", "urls"),
 }
 

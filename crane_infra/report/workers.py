@@ -50,7 +50,7 @@ def _worker(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Wor
     if name not in last.workers and declared.settings.workers[name].adopt:
         return WorkerChanges(name, script, "adopted", tuple(_code(name, declared, last)))
     standing: Standing = "kept" if name in last.workers else "new"
-    parts = (_code, _compatibility, _version_settings, _variables, _secrets, _bindings, _settings, _checks)
+    parts = (_code, _classes, _compatibility, _version_settings, _variables, _secrets, _bindings, _settings, _checks)
     return WorkerChanges(name, script, standing, tuple(change for part in parts for change in part(name, declared, last)))
 
 
@@ -79,6 +79,15 @@ def _version_settings(name: str, declared: DeclaredEnvironment, last: StackOutpu
     before, after = last.worker_manifest(name), declared.workers[name]
     for what in ("placement", "limits"):
         yield from _maps(what, *(_single(_map(worker.get(what))) for worker in (before, after)))
+
+
+def _classes(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
+    """The steps of Durable Object classes that the last release did not have: no rollback goes back past them."""
+    before = last.worker_manifest(name).get("class_migrations")
+    known = {_map(step).get("tag") for step in before} if isinstance(before, list) else set()
+    for step in declared.catalog.workers[name].class_migrations:
+        if step.tag not in known:
+            yield Change("Durable Object migration", step.tag, None, f"{step.summary}; at once, no way back")
 
 
 def _variables(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from crane_infra.config.catalog import Catalog
+from crane_infra.config.class_migrations import ClassMigration
 from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Report
 from crane_infra.report.render import LONGEST, MARKER, render
 from tests.report.cases import CASES, DOCUMENT, EXAMPLES, GOLDEN
@@ -83,6 +85,27 @@ def test_what_changes_in_a_running_worker_is_never_folded(stage: Stage) -> None:
     assert re.search(r"\| `crane-context` \| worker digest \| `\w{12}` → `\w{12}` \| new: `\w{12}` \|", folded)
     assert "STALE_MINUTES" in text
     assert "STALE_MINUTES" not in folded
+
+
+def test_steps_of_classes_and_other_entrypoints_are_named_and_steps_of_before_are_not(stage: Stage) -> None:
+    first = ClassMigration(tag="v1", new_sqlite_classes=("Room",))
+    stage.catalog = _with_steps(stage, first)
+    stage.deploy("staging", "production")
+    stage.catalog = _with_steps(stage, first, ClassMigration(tag="v2", deleted_classes=("Room",), loses_objects=True))
+    workers = stage.config["staging"]["crane-infra:workers"]
+    called = {"services": {"CLASSIFIER": {"worker": "crane-classifier", "entrypoint": "Admin"}}}
+    workers = {**workers, "crane-context": {**workers["crane-context"], **called}}
+    stage.configure("staging", {**stage.config["staging"], "crane-infra:workers": workers})
+    text = comment(stage.report(staging=stage.preview()))
+    (row,) = [line for line in text.splitlines() if "Durable Object migration" in line]
+    assert "v2" in row
+    assert "deletes all objects of Room; at once, no way back" in row
+    assert "crane-classifier-staging (entrypoint Admin)" in text
+
+
+def _with_steps(stage: Stage, *steps: ClassMigration) -> Catalog:
+    worker = stage.catalog.workers["crane-context"].model_copy(update={"class_migrations": steps})
+    return stage.catalog.model_copy(update={"workers": {**stage.catalog.workers, "crane-context": worker}})
 
 
 def test_every_kept_comment_belongs_to_a_case() -> None:
