@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import apsw
 
+from crane_infra.data.circles import passing_indexes
 from crane_infra.data.copy import read_schema
 from crane_infra.data.inserts import inserts
 from crane_infra.data.lines import values_in
@@ -33,10 +34,16 @@ async def restoring_statements(db: apsw.Connection, where: str) -> AsyncIterator
     for each in schema:
         if each.type == "table" and each.name not in shadows:
             yield each.sql
-    for shape in _parents_first(db, [shape for shape in shapes if shape.kind == "rows"]):
+    ordered = _parents_first(db, [shape for shape in shapes if shape.kind == "rows"])
+    circles = passing_indexes(db, [shape.name for shape in ordered], own_count=False)
+    for index in circles:
+        yield index.create
+    for shape in ordered:
         async for page in pages(source, shape):
             for statement in inserts(shape, map(values_in, page.lines)):
                 yield statement
+    for index in circles:
+        yield index.drop
     for statement in _after_rows(db, schema, shapes):
         yield statement
 
@@ -44,12 +51,13 @@ async def restoring_statements(db: apsw.Connection, where: str) -> AsyncIterator
 def dropping_statements(db: apsw.Connection, schema: Sequence[SchemaObject], where: str) -> list[str]:
     """The statements that empty a database with this schema, whose tables ``db`` has: children go before their parents."""
     shadows = {name for (name,) in rows(db, "SELECT name FROM pragma_table_list WHERE type = 'shadow'")}
-    tables = [shape.name for shape in reversed(_parents_first(db, shapes_of(db, where)))]
+    tables = [shape.name for shape in _parents_first(db, shapes_of(db, where))]
     kinds = ("trigger", "view", "index")
     others = [each for kind in kinds for each in schema if each.type == kind and each.name not in shadows]
     return [
         *(f"DROP {each.type.upper()} IF EXISTS {quoted(each.name)}" for each in others),
-        *(f"DROP TABLE IF EXISTS {quoted(name)}" for name in tables),
+        *(index.create for index in passing_indexes(db, tables, own_count=False)),
+        *(f"DROP TABLE IF EXISTS {quoted(name)}" for name in reversed(tables)),
     ]
 
 

@@ -1,11 +1,15 @@
 """What a refresh costs, before it begins: the rows that are read from production and those that are written to staging."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from crane_infra.data.circles import passing_indexes
 from crane_infra.data.copy import read_schema
 from crane_infra.data.estimate import Estimate, estimate
+from crane_infra.data.refresh.sql import ordered_tables
 from crane_infra.data.scrub.rules import TablePlan
+from crane_infra.data.scrub.schema import read_schema as read_tables
 from crane_infra.data.shapes import create_tables, execute, shapes_of
 from crane_infra.data.source import Source
 from crane_infra.migrations.own_tables import is_users
@@ -71,7 +75,10 @@ async def _estimated(source: Source, skip: Collection[str]) -> tuple[Estimate, d
         for each in schema:
             if each.type == "index":
                 execute(db, each.sql, where)
-        indexes = {shape.name: len(rows(db, "SELECT 1 FROM pragma_index_list(?)", shape.name)) for shape in shapes}
+        indexes = Counter({shape.name: len(rows(db, "SELECT 1 FROM pragma_index_list(?)", shape.name)) for shape in shapes})
+        indexes.update(
+            index.table for index in passing_indexes(db, [table.name for table in ordered_tables(read_tables(db))], own_count=True)
+        )
     return await estimate(source, shapes), indexes
 
 

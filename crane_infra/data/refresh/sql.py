@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 
+from crane_infra.data.circles import passing_indexes
 from crane_infra.data.inserts import inserts
 from crane_infra.data.lines import RawText, Value
 from crane_infra.data.order import parents_first
@@ -27,14 +28,17 @@ def replacing_statements(scrubbed: Path, triggers: Sequence[tuple[str, str]], la
 
 
 def _statements(db: apsw.Connection, schema: Schema, triggers: Sequence[tuple[str, str]], last: Sequence[str]) -> Iterator[str]:
-    ordered = _parents_first(schema)
+    ordered = ordered_tables(schema)
     yield "PRAGMA defer_foreign_keys = ON"
     yield from (f"DROP TRIGGER {quoted(name)}" for name, _ in triggers)
+    circles = passing_indexes(db, [table.name for table in ordered], own_count=True)
+    yield from (index.create for index in circles)
     yield from (statement for table in ordered for statement in _without_circles(table))
     yield from (f"DELETE FROM {quoted(table.name)}" for table in reversed(ordered))  # noqa: S608
     shapes = {shape.name: shape for shape in shapes_of(db, "the scrubbed copy")}
     for table in ordered:
         yield from inserts(shapes[table.name], _rows(db, shapes[table.name]))
+    yield from (index.drop for index in circles)
     for name in schema.indexes:
         how = "delete-all" if name in schema.emptied else "rebuild"
         yield f"INSERT INTO {quoted(name)} ({quoted(name)}) VALUES ('{how}')"  # noqa: S608
@@ -42,7 +46,8 @@ def _statements(db: apsw.Connection, schema: Schema, triggers: Sequence[tuple[st
     yield from last
 
 
-def _parents_first(schema: Schema) -> list[Table]:
+def ordered_tables(schema: Schema) -> list[Table]:
+    """The tables, each after those that it refers to, as far as circles allow that."""
     by_name = {table.name.lower(): table for table in schema.tables}
     parents = {name: [reference.parent.lower() for reference in table.references] for name, table in by_name.items()}
     return [by_name[name] for name in parents_first(parents)]
