@@ -57,7 +57,7 @@ ALTER TABLE items_new RENAME TO items;
 CREATE INDEX items_of_order ON items (order_id);
 """
 _CASES = (
-    ("a rebuild that loses 1 row of 300,000", _REBUILD, 1),
+    ("a rebuild of 100,000 rows that loses 1 of all 300,000", _REBUILD, 1),
     (
         "an overwrite of 3 rows",
         "INSERT OR REPLACE INTO orders (id, user_id, total, note) SELECT id, user_id, total, 'again' FROM orders WHERE id IN (1, 30000, 60000);\n",
