@@ -137,8 +137,11 @@ class Account:
         """Whether the account has a worker of this name."""
         return await self._worker(script) is not None
 
-    async def script(self, script: str) -> LiveScript | None:
-        """The settings and schedules of the worker of this name; None where there is no such worker."""
+    async def script(self, script: str, *, with_crons: bool = True) -> LiveScript | None:
+        """The settings and schedules of the worker of this name; None where there is no such worker. ``with_crons`` False: nobody asks for schedules."""
+        if not with_crons:
+            found = await self._worker(script)
+            return None if found is None else LiveScript(found, ())
         settings, crons = await both(self._worker(script), again(lambda: self._listed_crons(script)))
         if settings is None:
             return None

@@ -68,9 +68,10 @@ def declare_routes(
 ) -> list[pulumi.Resource]:
     """The deployment and the schedules of each worker, once every schema is up to date and every version is uploaded.
 
-    A worker waits for those that it calls.
+    A worker waits for those that it calls. The schemas wait for all versions already: to name them again would make the state grow with the square
+    of the workers.
     """
-    uploaded = [worker.version for worker in workers.values()]
+    ready = after or [worker.version for worker in workers.values()]
     checked = check_before_traffic(run, plan, verdict, workers, databases)
     configs = {
         name: RoutingConfig(
@@ -84,7 +85,7 @@ def declare_routes(
     }
     routes: dict[str, pulumi.Resource] = {}
     for name, called in run.calls.items():
-        routes[name] = Routing(name, configs[name], [*after, *uploaded, *(routes[other] for other in called)]).deployment
+        routes[name] = Routing(name, configs[name], [*ready, *(routes[other] for other in called)]).deployment
     return list(routes.values())
 
 

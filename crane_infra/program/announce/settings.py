@@ -58,11 +58,11 @@ class SettingsPlan:
 
 
 async def look_at_settings(prepared: Prepared) -> LiveSettings:
-    """The settings of every worker and database that is there. Raises ApiError."""
+    """The settings of every worker and database that is there, and the schedules of workers that declare some. Raises ApiError."""
     settings = prepared.settings
     ids = {name: prepared.database_id(name) for name in settings.databases}
     async with open_account(settings) as account:
-        scripts = {name: account.script(settings.script(name)) for name in settings.workers}
+        scripts = {name: account.script(settings.script(name), with_crons=prepared.crons_of(name) is not None) for name in settings.workers}
         modes = {name: _replication(account, database_id) for name, database_id in ids.items()}
         found = await all_at_once([*scripts.values(), *modes.values()])
     # In their order: scripts first.

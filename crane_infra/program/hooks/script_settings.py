@@ -43,7 +43,7 @@ class SettingsGuard:
     async def check(self) -> None:
         """Before the update: raise LiveError where a setting that it would overwrite has changed since the run began, ApiError where the API fails."""
         async with open_account(self.settings) as account:
-            live = await account.script(self.script)
+            live = await account.script(self.script, with_crons=False)
         if live is None:
             return
         self._before = live.settings
@@ -58,7 +58,7 @@ class SettingsGuard:
             return
         try:
             async with open_account(self.settings) as account:
-                live = await account.script(self.script)
+                live = await account.script(self.script, with_crons=False)
                 body = restoring(self._before, live.settings) if live else {}
                 if body:
                     await change_settings(account, self.script, body)

@@ -44,6 +44,11 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
+def with_schedules() -> dict[str, Any]:
+    """The workers of staging, not adopted, each with a schedule."""
+    return {name: {**one, "adopt": False, "crons": ["*/5 * * * *"]} for name, one in workers().items()}
+
+
 class TestScriptSettings:
     def test_have_cloudflare_s_defaults_where_nothing_is_live(self, declare: Declare) -> None:
         assert script(declare("staging")) == DEFAULTS
@@ -85,7 +90,7 @@ class TestScriptSettings:
 
     def test_are_left_out_of_a_preview_that_cannot_read_them(self, declare: Declare, account: Account, logged: list[str]) -> None:
         account.forbidden = "/schedules"
-        declared = declare("staging", preview=True, workers={name: {**one, "adopt": False} for name, one in workers().items()})
+        declared = declare("staging", preview=True, workers=with_schedules())
         request = declared.request("worker:Worker", "crane-context")
         assert script(declared) == {"subdomain": DEFAULTS["subdomain"]}
         assert set(request.ignoreChanges) == {"observability", "tags", "logpush", "tailConsumers"}
@@ -95,7 +100,12 @@ class TestScriptSettings:
     def test_that_cannot_be_read_stop_an_update(self, declare: Declare, account: Account) -> None:
         account.forbidden = "/schedules"
         with pytest.raises(ApiError, match=r"^schedules of crane-\w+-staging: the API token may not do this \(403\)"):
-            declare("staging", workers={name: {**one, "adopt": False} for name, one in workers().items()})
+            declare("staging", workers=with_schedules())
+
+    def test_are_read_without_schedules_where_no_file_declares_some(self, declare: Declare, account: Account) -> None:
+        account.forbidden = "/schedules"
+        declared = declare("staging", workers={name: {**one, "adopt": False} for name, one in workers().items()})
+        assert not declared.request("worker:Worker", "crane-context").ignoreChanges
 
     def test_are_guarded_around_each_update_of_them_and_in_previews(self, declare: Declare) -> None:
         declared = declare("staging")
