@@ -20,7 +20,7 @@ from local_cloud.tokens import Permission
 from tests.repository import ROOT
 from tests.workflows.github import REPOSITORY, TOKEN, Hub, github
 from tests.workflows.runner import Json, Run, Runner, git
-from tests.world.engine import clean_environment, require_engine
+from tests.world.engine import clean_environment, require_engine, search_path
 
 BUILD = "cp -R workers bundles"
 READS = (Permission.D1_READ, Permission.WORKERS_READ)
@@ -154,7 +154,8 @@ def place(folder: Path, **variables: str) -> Iterator[Place]:
                 for environment in ENVIRONMENTS
                 for suffix, token in tokens.items()
             }
-            runner = Runner(folder / "runs", here.folder, hub, {**_handed_on(local.environ), **variables}, settings, vaults)
+            environ = {**_handed_on(local.environ), "PATH": search_path(), **variables}
+            runner = Runner(folder / "runs", here.folder, hub, environ, settings, vaults)
             yield Place(local, hub, runner, [*values, *passphrases.values(), *tokens.values(), TOKEN])
     finally:
         local_project.end(here)

@@ -23,7 +23,6 @@ import yaml
 from tests.repository import ROOT
 from tests.workflows.expressions import filled, holds
 from tests.workflows.github import REPOSITORY, TOKEN, Hub
-from tests.world.engine import search_path
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 Json = dict[str, Any]
@@ -161,7 +160,7 @@ class Runner:
         for path in files.values():
             path.write_text("", encoding="utf-8")
         written = {"GITHUB_REPOSITORY": REPOSITORY, "GITHUB_API_URL": self.hub.address, "PYTHONPATH": str(ran.folder)}
-        environ = {**self.environ, **written, **env, **{name: str(path) for name, path in files.items()}, "PATH": search_path()}
+        environ = {**self.environ, **written, **env, **{name: str(path) for name, path in files.items()}}
         # A file, as GitHub has it: a shell that gets a single command as its argument becomes that command.
         file, printed = ran.folder.parent / "step.sh", ran.folder.parent / "printed"
         file.write_text(script, encoding="utf-8")

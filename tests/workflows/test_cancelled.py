@@ -18,7 +18,7 @@ from crane_infra.config.settings import ENVIRONMENTS
 from local_cloud.faults.model import Hold
 from tests.workflows.place import Place, place
 from tests.workflows.runner import Ran, Run
-from tests.world.engine import Engine, search_path
+from tests.world.engine import Engine
 from tests.world.started import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -55,7 +55,7 @@ def versions(there: Place) -> list[str]:
 
 def pulumi(there: Place, *words: str) -> None:
     """Run the engine as a person would, in the checkout of the last run of staging."""
-    environ = {**there.runner.environ, **there.runner.variables, **there.runner.secrets["staging"], "PATH": search_path()}
+    environ = {**there.runner.environ, **there.runner.variables, **there.runner.secrets["staging"]}
     Engine(there.origin, environ).well(*words, "--stack", "staging")
 
 

@@ -37,7 +37,7 @@ DATABASES = ("crane-context-db", "crane-classifier-db")
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A repository whose first release is in production; a table of it is referenced by another."""
-    with place(tmp_path_factory.mktemp("pipeline"), **warm.variables(*warm.PACKAGES)) as made:
+    with place(tmp_path_factory.mktemp("pipeline"), **warm.in_checkouts(tmp_path_factory.mktemp("commands"), search_path())) as made:
         add_migration(
             made, "0005_create_notes.sql", "CREATE TABLE notes (id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions (id));"
         )
@@ -229,7 +229,7 @@ def bad(hub: Place, shipped: Shipped) -> dict[str, Refused]:
     pulls = dict(zip(BAD, range(20, 20 + len(BAD)), strict=True))
     with ThreadPoolExecutor(2) as threads:
         previews = list(threads.map(lambda name: hub.pull_request("preview", name, pulls[name]), BAD))
-    environ = {**hub.runner.environ, **hub.runner.variables, **hub.runner.secrets["staging"], "PATH": search_path()}
+    environ = {**hub.runner.environ, **hub.runner.variables, **hub.runner.secrets["staging"]}
     up = ("up", "--stack", "staging", *SURE, "--suppress-progress")
     return {
         name: Refused(pulls[name], preview, Engine(preview.jobs["preview"].folder, environ).run(*up))

@@ -6,6 +6,7 @@ imports, which take most of its time, and Pulumi's SDK does not send the engine 
 
 - The program of a run: engine, language host and the script that runs a program are the real ones. PULUMI_PYTHON_CMD tells the language host which
   Python to start. Runs that are interrupted, frozen or killed start one of their own, as users do, and so do rehearsals with such runs.
+- The commands of ``crane`` in the jobs of a workflow. Elsewhere tests call ``crane`` in their own process, or start it as a user does.
 - The host of the programs with which the stand-in provider is compared with the official one: it imports the whole SDK of Cloudflare's provider.
 - A local cloud that a test starts in its own process. What ``crane local up`` and the rehearsals start has a Python of its own.
 """
@@ -20,12 +21,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from crane_infra.cli.main import COMMANDS as COMMAND_LINE
 from tests.repository import ROOT
 
 HERE = Path(__file__).parent
 
 
-PACKAGES = (
+PROGRAM = (
     "anyio._backends._asyncio",
     "argparse",
     "cloudflare.resources.d1.database",
@@ -37,18 +39,40 @@ PACKAGES = (
     "runpy",
     "stamina",
     "yaml",
+    "crane_infra.catalog",
+    "crane_infra.program.environment",
 )
-"""What a program imports that is not of this repository: for repositories with a program of their own."""
-PROGRAM = (*PACKAGES, "crane_infra.catalog", "crane_infra.program.environment")
 """What ``pulumi-language-python-exec`` and ``__main__.py`` import."""
 CLOUD = ("local_cloud.server.process", "local_cloud.provider")
 HOST = ("crane_infra.imports", "grpc", "pulumi_cloudflare", "pulumi.automation._server", "pulumi.runtime.proto.language_pb2_grpc")
 """What ``tests/local_cloud/provider/program/host.py`` imports."""
 
 
-def variables(*modules: str) -> dict[str, str]:
-    """What makes the language host start its programs from a warm Python, which has imported PROGRAM or these modules."""
-    return {"PULUMI_PYTHON_CMD": python(*(modules or PROGRAM))}
+COMMANDS = tuple(
+    f"crane_infra.cli.{place.partition(':')[0]}" for command in COMMAND_LINE.values() for place in (command.place, *command.apart.values())
+)
+"""What the commands of ``crane`` import."""
+
+
+def variables() -> dict[str, str]:
+    """What makes the language host start its programs from a warm Python."""
+    return {"PULUMI_PYTHON_CMD": python(*PROGRAM)}
+
+
+def in_checkouts(folder: Path, path: str) -> dict[str, str]:
+    """The same for the jobs of a workflow, and for each ``crane`` that they start, by commands in a folder that goes before ``path``.
+
+    A checkout whose program is not a link to that of this repository has a Python of its own for each program and command.
+    """
+    crane = shlex.quote(str(Path(sys.executable).with_name("crane")))
+    for name, program, script, modules in (
+        ("crane", "$PYTHONPATH/crane_infra", f"{crane} ", COMMANDS),
+        ("program", "crane_infra", "", PROGRAM),
+    ):
+        own, linked = (f'exec {start} {script}"$@"' for start in (shlex.quote(sys.executable), python(*modules)))
+        (folder / name).write_text(f"#!/bin/sh\n[ -L {program} ] && {linked}\n{own}\n", encoding="utf-8")
+        (folder / name).chmod(0o700)
+    return {"PULUMI_PYTHON_CMD": str(folder / "program"), "PATH": os.pathsep.join([str(folder), path])}
 
 
 @functools.cache

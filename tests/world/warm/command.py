@@ -1,6 +1,6 @@
 """What is started as Python: ``command.py SOCKET PYTHON ARGUMENTS``. It imports next to nothing, to start in no time.
 
-A program, the host of one, ``pip list`` and a local cloud run in the warm Python behind the socket; anything else runs in a Python of its own.
+A program, the host of one, ``crane``, ``pip list`` and a local cloud run in the warm Python behind the socket; anything else runs in a Python of its own.
 """
 
 import _socket  # ``socket`` takes longer than all the rest
@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-SCRIPTS = ("/pulumi-language-python-exec", "/host.py")
+SCRIPTS = ("/pulumi-language-python-exec", "/host.py", "/bin/crane")
 MODULES = (["-m", "pip", "list"], ["-m", "local_cloud.server.serve"])
 
 
