@@ -3,6 +3,8 @@
 It knows nothing of Pulumi, so a rehearsal can check what a stack claims against the cloud itself.
 """
 
+import base64
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -27,10 +29,10 @@ class Account:
 
     running: Running
 
-    def ask(self, method: str, path: str, body: object = None, **given: Any) -> Any:  # noqa: ANN401 (JSON)
-        """The ``result`` of a call below the account; raises LocalCloudError when the cloud refuses it or does not answer."""
+    def ask(self, method: str, path: str, body: object = None, *, token: str = "", **given: Any) -> Any:  # noqa: ANN401 (JSON)
+        """The ``result`` of a call below the account, with its own token or another one; raises LocalCloudError when the cloud refuses it or does not answer."""
         url = f"{self.running.api_url}/accounts/{self.running.account_id}{path}"
-        headers = {"Authorization": f"Bearer {self.running.token}"}
+        headers = {"Authorization": f"Bearer {token or self.running.token}"}
         try:
             reply = httpx.request(
                 method, url, headers=headers, json=body, timeout=_SECONDS, trust_env=False, verify=no_certificates(), **given
@@ -92,6 +94,22 @@ class Account:
         files = {name: (name, content, kind) for name, (kind, content) in modules.items()}
         self.ask("PUT", f"/workers/scripts/{script}", files={**parts, **files})
         return self.serving(script)
+
+    def upload_assets(self, script: str, files: Mapping[str, bytes]) -> str:
+        """Upload the static assets of a script, contents by the path at which they are served, and give the token for its version.
+
+        Raises LocalCloudError.
+        """
+        digests = {path: hashlib.sha256(content).hexdigest()[:32] for path, content in files.items()}
+        contents = {digest: base64.b64encode(files[path]) for path, digest in digests.items()}
+        manifest = {path: {"hash": digest, "size": len(files[path])} for path, digest in digests.items()}
+        session = self.ask("POST", f"/workers/scripts/{script}/assets-upload-session", {"manifest": manifest})
+        completion = str(session["jwt"])
+        for bucket in session["buckets"]:
+            parts = [(digest, (digest, contents[digest], "application/octet-stream")) for digest in bucket]
+            reply = self.ask("POST", "/workers/assets/upload?base64=true", files=parts, token=session["jwt"])
+            completion = reply["jwt"] or completion
+        return completion
 
     def wait_until_deployed(self) -> None:
         """Wait until what was deployed last runs: nobody asks a worker for it. Raises LocalCloudError where it does not run within a minute."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crane_infra.config.bindings import Binding
-from crane_infra.config.catalog import Catalog
+from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import Settings
 from crane_infra.errors import SettingsError
 
@@ -25,7 +25,7 @@ def bindings_of(name: str, catalog: Catalog, settings: Settings) -> dict[str, Fi
     return {
         binding: {"type": one.kind, **one.fields, **_script(one, settings), **_own(one, given.get(binding), f"{where}.{binding}")}
         for binding, one in declared.items()
-    }
+    } | _assets(catalog.workers[name])
 
 
 def resources_of(catalog: Catalog, worker: str, given: Mapping[str, object]) -> dict[tuple[str, ...], str]:
@@ -37,6 +37,10 @@ def resources_of(catalog: Catalog, worker: str, given: Mapping[str, object]) -> 
         for binding, values in own.items()
         if values and not declared[binding].shared and set(values) == set(declared[binding].own)
     }
+
+
+def _assets(worker: CatalogWorker) -> dict[str, Fields]:
+    return {worker.assets.binding: {"type": "assets"}} if worker.assets and worker.assets.binding else {}
 
 
 def _own(binding: Binding, value: str | dict[str, str] | None, where: str) -> Fields:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, InstanceOf, ValidationError, model_validator
 
 from crane_infra.checks.model import AnyCheck
+from crane_infra.config.assets import Assets
 from crane_infra.config.bindings import Binding, DurableObject
 from crane_infra.config.class_migrations import ClassMigration, require_coherent
 from crane_infra.config.data_rules import TableRule
@@ -115,6 +116,8 @@ class CatalogWorker(Declared):
     """Everything else that the worker binds: KV namespaces, buckets, queues, AI, …; see ``bindings.py``."""
     class_migrations: tuple[ClassMigration, ...] = ()
     """What becomes of its Durable Object classes: tagged steps, of which Cloudflare gets those after the one that it took last."""
+    assets: InstanceOf[Assets] | None = None
+    """Files that Cloudflare serves itself."""
     version_metadata: BindingName = "CF_VERSION_METADATA"
     reports_version: bool = True
     """False: its replies do not name the version that answers, so only the deployments API identifies it."""
@@ -129,13 +132,17 @@ class CatalogWorker(Declared):
     def binding_names(self) -> list[str]:
         """The name of every binding, in order of the fields."""
         secrets = (secret.binding for secret in self.secrets)
-        return [self.version_metadata, *self.databases, *self.variables, *self.environment_variables, *secrets, *self.bindings]
+        assets = [self.assets.binding] if self.assets and self.assets.binding else []
+        return [self.version_metadata, *assets, *self.databases, *self.variables, *self.environment_variables, *secrets, *self.bindings]
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         names = self.binding_names
         if twice := sorted({name for name in names if names.count(name) > 1}):
             message = f"the binding {twice[0]} is declared twice"
+            raise ValueError(message)
+        if self.assets and self.assets.overlaps(self.bundle):
+            message = "the folder of the assets and that of the bundle are within each other: build them into two folders"
             raise ValueError(message)
         if self.reports_version != any(check.names_version for check in self.checks):
             message = "one check must set version_at, or reports_version must be false; not both"

@@ -22,7 +22,8 @@ def worker_adoption(live: LiveWorker | None, declared: DeclaredWorker, settings:
         where = f"{settings.file} workers.{name}.adopt"
         raise SettingsError(where, f"the account has no worker {script} to adopt", "Remove adopt, and this stack creates it")
     differences = changes(live, declared) or ["nothing else changes"]
-    texts = ("its code is replaced by this release", *map(redact, differences))
+    replaced = "code and static assets are" if "assets" in declared.version else "code is"
+    texts = (f"its {replaced} replaced by this release", *map(redact, differences))
     adoption = RecordedAdoption(kind="worker", name=script, changes=texts)
     undeclared = [loss for loss in losses(live, declared) if loss.name not in settings.workers[name].give_up]
     return [adoption, *([_refusal(settings, name, undeclared, redact)] if undeclared else [])]

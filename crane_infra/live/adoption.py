@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from crane_infra.config.assets import declared_config
 from crane_infra.config.script_settings import shown
 from crane_infra.live.account import LiveWorker
 from crane_infra.live.script_settings import differences
@@ -37,6 +38,7 @@ _WHERE = {"script_name": "of the worker", "jurisdiction": "in"}
 _QUIET = {"version_metadata"}
 _DEFAULT = {"environment": "production"}
 """What Cloudflare makes of none."""
+_ASSETS = "assets"
 _TRIGGER = "workers/triggered_by"
 _PLACES = ("mode", "region", "hostname", "host")
 _UNSET = {"usage_model": "standard"}
@@ -132,6 +134,9 @@ def version_changes(live: LiveWorker, declared: DeclaredWorker) -> list[str]:
     texts += _becoming("the compatibility date", str(before.get("compatibility_date") or ""), after.compatibility_date)
     texts += _becoming("the compatibility flags", _listed(before.get("compatibility_flags") or ()), _listed(after.compatibility_flags))
     for key, value in declared.version.items():
+        if key == _ASSETS:
+            texts += _asset_changes(before.get(key), value)
+            continue
         texts += _becoming(key, _present(key, before.get(key), value), _shown(value))
     return texts
 
@@ -160,7 +165,9 @@ def _bindings(live: LiveWorker) -> Bindings:
 
 def _version_losses(live: LiveWorker, declared: DeclaredWorker) -> Iterator[Loss]:
     for key, value in sorted(live.version.items()):
-        if key in _DESCRIPTIVE or not _is_set(value):
+        if key == _ASSETS and value is not None and key not in declared.version:
+            yield Loss(key, f"assets ({_shown(value)})" if _is_set(value) else "assets")
+        if key in _DESCRIPTIVE or key == _ASSETS or not _is_set(value):
             continue
         if key not in declared.version:
             yield Loss(key, f"{key} ({_shown(value)})")
@@ -179,6 +186,14 @@ def _common(binding: Binding, live: Binding, declared: Binding) -> list[str]:
     """What a binding says besides its value, as far as nothing of it is lost: losses are named apart."""
     differing = [key for key, text in declared.more.items() if live.more.get(key) != text]
     return [binding.more.get(key, f"no {key}") for key in differing]
+
+
+def _asset_changes(live: Json | None, declared: Json) -> Iterator[str]:
+    if live is None:
+        yield "static assets are new"
+    before, after = declared_config(dict((live or {}).get("config") or {})), declared["config"]
+    for key in sorted(before.keys() | after.keys()):
+        yield from _becoming(f"{key} of the static assets", *(shown(config.get(key, "the default")) for config in (before, after)))
 
 
 def _becoming(what: str, before: str, after: str) -> list[str]:

@@ -27,7 +27,7 @@ def declared_worker(name: str, catalog: Catalog, settings: Settings, known: Know
         _bindings(name, catalog, settings, known),
         worker.compatibility_date,
         worker.compatibility_flags,
-        {"usage_model": "standard", **worker.version_settings},
+        {"usage_model": "standard", **worker.version_settings, **({"assets": {"config": worker.assets.config}} if worker.assets else {})},
         settings.workers[name].declared,
         known.crons,
     )

@@ -6,6 +6,7 @@ Registers nothing and asks Cloudflare nothing, so whatever is wrong here is refu
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from crane_infra.checks.request import Target, faults_of
 from crane_infra.checks.run import select
@@ -23,6 +24,7 @@ from crane_infra.release.manifest import Release, read_release
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.release.signature import SigningKey
+from crane_infra.release.staged_assets import stage
 from crane_infra.secrets.fingerprints import fingerprint, message_for
 from crane_infra.secrets.marks import marks_in_use
 from crane_infra.secrets.rules import different_faults, ended_marks, fetch, marks_of, require_same_key, shared_faults
@@ -52,6 +54,8 @@ class Prepared:
     """The seeds of each database that has some, in staging."""
     others_databases: frozenset[str] = frozenset()
     """The ids of the databases of the other environment: no row of this run is written there."""
+    asset_folders: Mapping[str, str] = field(default_factory=dict)
+    """By worker, the folder from which the provider uploads its static assets."""
     marks: tuple[str, ...] = ()
     """A line for each distinct secret that both environments share for a while."""
 
@@ -111,9 +115,17 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     }
     redact = Redactor({**secrets, **own})
     staging, taken = outputs["staging"], database_ids(others)
-    prepared = Prepared(settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken, marks)
+    folders = {name: stage(assets, _assets_dir(settings, catalog, name)) for name, assets in release.assets.items()}
+    prepared = Prepared(
+        settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken, folders, marks
+    )
     _require_checks(prepared)
     return prepared
+
+
+def _assets_dir(settings: Settings, catalog: Catalog, worker: str) -> Path:
+    assets = catalog.workers[worker].assets
+    return settings.workers_dir / (assets.directory if assets else "")
 
 
 def _require_checks(prepared: Prepared) -> None:

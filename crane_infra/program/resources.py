@@ -12,7 +12,7 @@ from crane_infra.program.announce.plan import Plan
 from crane_infra.program.components import release
 from crane_infra.program.components.database import Database, DatabaseConfig, SchemaStep, declare_schema
 from crane_infra.program.components.routing import Routing, RoutingConfig
-from crane_infra.program.components.worker import Worker, WorkerConfig
+from crane_infra.program.components.worker import UploadedAssets, Worker, WorkerConfig
 from crane_infra.program.exports import release_record
 from crane_infra.program.hooks.bind import check_before_traffic, keep_settings_around, migrate_before, prove_before
 from crane_infra.program.hooks.existing import refuse_existing_database, refuse_existing_worker
@@ -100,6 +100,13 @@ def _account(run: Prepared) -> CloudflareAccount:
     return CloudflareAccount(run.settings.account_id, partial(trouble, run.settings), run.redact)
 
 
+def _uploaded_assets(run: Prepared, name: str) -> UploadedAssets | None:
+    declared = run.catalog.workers[name].assets
+    if declared is None:
+        return None
+    return UploadedAssets(run.asset_folders[name], declared.config, run.release.assets[name].rules)
+
+
 def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str, Database]) -> WorkerConfig:
     settings, declared, classes = run.settings, run.catalog.workers[name], plan.classes.sent.get(name)
     return WorkerConfig(
@@ -111,6 +118,7 @@ def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str,
         keep=keep_settings_around(run, plan, name),
         catalog=declared,
         bundle=run.release.bundles[name],
+        assets=_uploaded_assets(run, name),
         tag=run.release.tag(name),
         message=run.upload_message(name),
         variables=variables_of(name, run.catalog, settings),

@@ -24,6 +24,7 @@ from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.rehearsal.project import generated
+from crane_infra.release.assets import read_assets
 from crane_infra.release.bundle import read_bundle
 from local_cloud import daemon
 from local_cloud.client import Account
@@ -124,10 +125,20 @@ class _Release:
             "compatibility_date": worker.compatibility_date,
             "compatibility_flags": list(worker.compatibility_flags),
             "bindings": bindings,
+            **self._assets(name, worker, script),
         }
         modules = {module.name: (module.content_type, module.content) for module in bundle.modules}
         version = self.account.put_script(script, modules, metadata)
         return Target(script, f"{self.account.running.edge_url}/{script}", version, self._secrets(worker), self.settings.root)
+
+    def _assets(self, name: str, worker: CatalogWorker, script: str) -> Json:
+        if worker.assets is None:
+            return {}
+        folder = self.settings.workers_dir / worker.assets.directory
+        assets = read_assets(folder, name)
+        token = self.account.upload_assets(script, {f"/{file.name}": (folder / file.name).read_bytes() for file in assets.files})
+        rules = {rule.name: rule.content.decode(errors="replace") for rule in assets.rules}
+        return {"assets": {"jwt": token, "config": {**worker.assets.config, **rules}}}
 
     async def _results(self, targets: Mapping[str, Target]) -> tuple[CheckResult, ...]:
         results: list[CheckResult] = []
@@ -151,7 +162,7 @@ class _Release:
 def _notes(name: str, bindings: list[Json]) -> list[str]:
     """What a worker binds that is not as it is at Cloudflare."""
     stored = kinds.only_stored(bindings)
-    others = [binding for binding in bindings if binding["type"] in kinds.NEEDS and binding not in stored]
+    others = [binding for binding in bindings if binding["type"] in kinds.NEEDS and binding["type"] != "assets" and binding not in stored]
     return [
         *(f"{name}: the worker did not get {binding['name']}: the local cloud only stores {binding['type']}" for binding in stored),
         *(f"{name}: {binding['name']} was empty ({binding['type']})" for binding in others),

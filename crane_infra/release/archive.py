@@ -1,10 +1,9 @@
-"""A release as one file: exactly the modules, migrations and base schemas that its digest is computed from, and the seeds of staging.
+"""A release as one file: exactly the modules, static assets, migrations and base schemas that its digest is computed from, and the seeds of staging.
 
 Production unpacks the file that staging stored, so it never deploys a rebuilt or damaged bundle. Other files beside the release, such as
 source maps or local variables, are not packed.
 """
 
-import hashlib
 import io
 import shutil
 import tarfile
@@ -15,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from crane_infra.config.catalog import Catalog
 from crane_infra.errors import BundleError
 from crane_infra.release.manifest import Release, read_release
+from crane_infra.release.staged_assets import read_as_hashed
 
 USE_STORED = "Use the archive that staging stored, or prove this release in staging first"
 
@@ -71,7 +71,23 @@ def _contents(release: Release, catalog: Catalog, workers_dir: Path) -> dict[str
         for name, worker in catalog.workers.items()
         for module in release.bundles[name].modules
     }
-    return modules | _schema_contents(release, catalog, workers_dir) | _seed_contents(catalog, workers_dir)
+    return (
+        modules
+        | _asset_contents(release, catalog, workers_dir)
+        | _schema_contents(release, catalog, workers_dir)
+        | _seed_contents(catalog, workers_dir)
+    )
+
+
+def _asset_contents(release: Release, catalog: Catalog, workers_dir: Path) -> dict[str, bytes]:
+    """The static assets; what ``.assetsignore`` left out is not there, and so is not that file."""
+    contents: dict[str, bytes] = {}
+    for name, worker in catalog.workers.items():
+        if worker.assets:
+            assets, folder = release.assets[name], PurePosixPath(worker.assets.directory)
+            contents |= {str(folder / file.name): read_as_hashed(workers_dir / folder / file.name, file.sha256) for file in assets.files}
+            contents |= {str(folder / rule.name): rule.content for rule in assets.rules}
+    return contents
 
 
 def _schema_contents(release: Release, catalog: Catalog, workers_dir: Path) -> dict[str, bytes]:
@@ -80,13 +96,7 @@ def _schema_contents(release: Release, catalog: Catalog, workers_dir: Path) -> d
         sha256_by_path |= {str(PurePosixPath(database.migrations, file.name)): file.sha256 for file in release.migrations[name]}
         if database.base is not None:
             sha256_by_path[str(PurePosixPath(database.base))] = release.bases[name].sha256
-    contents = {path: (workers_dir / path).read_bytes() for path in sha256_by_path}
-    for path, content in contents.items():
-        if hashlib.sha256(content).hexdigest() != sha256_by_path[path]:
-            raise BundleError(
-                str(workers_dir / path), "changed while it was read", "Wait until the build has finished, then run this again"
-            )
-    return contents
+    return {path: read_as_hashed(workers_dir / path, sha256) for path, sha256 in sha256_by_path.items()}
 
 
 def _seed_contents(catalog: Catalog, workers_dir: Path) -> dict[str, bytes]:

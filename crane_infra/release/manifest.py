@@ -6,12 +6,14 @@ Names, ids, secret values and the variables that one environment sets are not pa
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.release.assets import StaticAssets, read_assets
 from crane_infra.release.bundle import Bundle, read_bundle
 from crane_infra.release.schemas import read_schema_files
 
@@ -27,6 +29,8 @@ class Release:
     bases: Mapping[str, MigrationFile]
     manifest: dict[str, Any]
     digest: str
+    assets: Mapping[str, StaticAssets] = field(default_factory=dict)
+    """Of the workers that have some."""
 
     def tag(self, worker: str) -> str:
         """The worker's digest, which tags its version (64 characters; Cloudflare takes 100 bytes)."""
@@ -43,8 +47,9 @@ def read_release(catalog: Catalog, workers_dir: Path) -> Release:
     schemas = {name: read_schema_files(database, workers_dir) for name, database in catalog.databases.items()}
     migrations = {name: files for name, (files, _) in schemas.items()}
     bases = {name: base for name, (_, base) in schemas.items() if base is not None}
-    manifest = make_manifest(catalog, bundles, migrations, bases)
-    return Release(bundles, migrations, bases, manifest, digest_of(manifest))
+    assets = {name: read_assets(workers_dir / worker.assets.directory, name) for name, worker in catalog.workers.items() if worker.assets}
+    manifest = make_manifest(catalog, bundles, migrations, bases, assets)
+    return Release(bundles, migrations, bases, manifest, digest_of(manifest), assets)
 
 
 def make_manifest(
@@ -52,11 +57,12 @@ def make_manifest(
     bundles: Mapping[str, Bundle],
     migrations: Mapping[str, tuple[MigrationFile, ...]],
     bases: Mapping[str, MigrationFile],
+    assets: Mapping[str, StaticAssets] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The parts of a release, as JSON that a person can read. Exported with each proof."""
     return {
         "schema": MANIFEST_SCHEMA,
-        "workers": {name: _worker(worker, bundles[name]) for name, worker in catalog.workers.items()},
+        "workers": {name: _worker(worker, bundles[name], assets.get(name)) for name, worker in catalog.workers.items()},
         "databases": {
             name: {
                 "migrations": [{"name": file.name, "sha256": file.sha256} for file in files],
@@ -79,7 +85,7 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _worker(worker: CatalogWorker, bundle: Bundle) -> dict[str, Any]:
+def _worker(worker: CatalogWorker, bundle: Bundle, assets: StaticAssets | None) -> dict[str, Any]:
     parts = {
         "main": bundle.main_module,
         "modules": {module.name: {"type": module.content_type, "sha256": module.sha256} for module in bundle.modules},
@@ -88,6 +94,7 @@ def _worker(worker: CatalogWorker, bundle: Bundle) -> dict[str, Any]:
         "variables": dict(worker.variables),
         **worker.version_settings,
         **({"class_migrations": [step.form() for step in worker.class_migrations]} if worker.class_migrations else {}),
+        **({"assets": {**assets.part(), "config": worker.assets.config}} if assets and worker.assets else {}),
     }
     return {"digest": digest_of(parts), **parts}
 
@@ -100,5 +107,6 @@ def _binding_types(worker: CatalogWorker) -> dict[str, str]:
         | secret
         | {name: f"d1:{database}" for name, database in worker.databases.items()}
         | {worker.version_metadata: "version_metadata"}
+        | ({worker.assets.binding: "assets"} if worker.assets and worker.assets.binding else {})
         | {name: binding.form() for name, binding in worker.bindings.items()}
     )

@@ -5,7 +5,7 @@ A run stops at the first fault; a report lists all of them, in the same words. R
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from crane_infra.config.settings import Environment, Settings, parse
 from crane_infra.config.stackfile import stack_config
 from crane_infra.errors import CraneError, ReportError
 from crane_infra.migrations.files.read import MigrationFile
+from crane_infra.release.assets import StaticAssets, read_assets
 from crane_infra.release.bundle import Bundle, read_bundle
 from crane_infra.release.manifest import Release, digest_of, make_manifest
 from crane_infra.release.schemas import read_schema_files
@@ -35,18 +36,19 @@ class Files:
     migrations: Mapping[str, tuple[MigrationFile, ...]]
     bases: Mapping[str, MigrationFile]
     refusals: tuple[str, ...]
+    assets: Mapping[str, StaticAssets] = field(default_factory=dict)
 
     @property
     def manifest(self) -> dict[str, Any]:
         """The manifest of the files that could be read."""
-        return make_manifest(self.catalog, self.bundles, self.migrations, self.bases)
+        return make_manifest(self.catalog, self.bundles, self.migrations, self.bases, self.assets)
 
     @property
     def release(self) -> Release | None:
         """The release; None where a part of it cannot be read."""
         if self.refusals or not self.bundles:
             return None
-        return Release(self.bundles, self.migrations, self.bases, self.manifest, digest_of(self.manifest))
+        return Release(self.bundles, self.migrations, self.bases, self.manifest, digest_of(self.manifest), self.assets)
 
 
 NOTHING = Files(Catalog(workers={}, databases={}), {}, {}, {}, ())
@@ -58,6 +60,11 @@ def read_files(catalog: Catalog, workers_dir: Path) -> Files:
     bundles, schemas = dict[str, Bundle](), dict[str, tuple[tuple[MigrationFile, ...], MigrationFile | None]]()
     for name, worker in catalog.workers.items():
         _take(bundles, refusals, name, lambda name=name, worker=worker: read_bundle(workers_dir / worker.bundle, worker.main_module, name))  # type: ignore[misc]
+    assets, with_assets = dict[str, StaticAssets](), {name: worker.assets for name, worker in catalog.workers.items() if worker.assets}
+    for name, declared in with_assets.items():
+        _take(assets, refusals, name, lambda name=name, declared=declared: read_assets(workers_dir / declared.directory, name))  # type: ignore[misc]
+    for name in with_assets.keys() - assets.keys():
+        bundles.pop(name, None)
     for name, database in catalog.databases.items():
         _take(schemas, refusals, name, lambda database=database: read_schema_files(database, workers_dir))  # type: ignore[misc]
     readable = catalog.model_copy(
@@ -68,7 +75,7 @@ def read_files(catalog: Catalog, workers_dir: Path) -> Files:
     )
     migrations = {name: files for name, (files, _) in schemas.items()}
     bases = {name: base for name, (_, base) in schemas.items() if base is not None}
-    return Files(readable, bundles, migrations, bases, tuple(refusals))
+    return Files(readable, bundles, migrations, bases, tuple(refusals), assets)
 
 
 def _take(read_files: dict[str, Read], refusals: list[str], name: str, read: Callable[[], Read]) -> None:

@@ -11,6 +11,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.script_settings import ScriptSettings, label, shown, single_values
 from crane_infra.config.settings import KEY_NAME, Settings
 from crane_infra.config.variables import variables_of
+from crane_infra.release.assets import change_of
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.report.model import Change, Standing, WorkerChanges
 
@@ -50,7 +51,7 @@ def _worker(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Wor
     if name not in last.workers and declared.settings.workers[name].adopt:
         return WorkerChanges(name, script, "adopted", tuple(_code(name, declared, last)))
     standing: Standing = "kept" if name in last.workers else "new"
-    parts = (_code, _classes, _compatibility, _version_settings, _variables, _secrets, _bindings, _settings, _checks)
+    parts = (_code, _assets, _classes, _compatibility, _version_settings, _variables, _secrets, _bindings, _settings, _checks)
     return WorkerChanges(name, script, standing, tuple(change for part in parts for change in part(name, declared, last)))
 
 
@@ -67,6 +68,13 @@ def _code(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Itera
     if was and len(changed) <= _MOST_MODULES:
         for module in changed:
             yield Change("module", module, _module(was.get(module), declared.sizes), _module(now.get(module), declared.sizes))
+
+
+def _assets(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
+    before, after = (_map(worker.get("assets")) for worker in (last.worker_manifest(name), declared.workers[name]))
+    if change := change_of(before, after):
+        yield Change("static assets", "", f"{len(files)} files" if (files := _map(before.get("files"))) else None, change)
+    yield from _maps("static assets", *(_single(_map(assets.get("config"))) for assets in (before, after)))
 
 
 def _compatibility(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:

@@ -50,6 +50,16 @@ class Tail(Part):
     service: str
 
 
+class StaticAssets(Part):
+    """The files that Cloudflare serves itself."""
+
+    directory: str | None = None
+    binding: str | None = None
+    html_handling: str | None = None
+    not_found_handling: str | None = None
+    run_worker_first: bool | list[str] | None = None
+
+
 class Named(Part):
     """A binding that has only a name."""
 
@@ -133,6 +143,7 @@ class Keys(Part):
     d1_databases: list[D1] = []
     services: list[Service] = []
     version_metadata: Named | None = None
+    assets: StaticAssets | None = None
     durable_objects: DurableObjects = DurableObjects()
     migrations: list[Migration] = []
     queues: Queues = Queues()
@@ -165,8 +176,7 @@ _BUILD = frozenset(_BUILD_KEYS.split())
 _GIVE_UP = "The worker would lose it: keep this worker with wrangler, or name it in give-up"
 _STAYS = "It stays as it is at Cloudflare; an update of this program leaves it alone"
 _BY_HAND = {
-    "assets": ("static assets cannot be declared", "A worker with assets stays with wrangler, unless you give them up"),
-    "site": ("static assets cannot be declared", "A worker with assets stays with wrangler"),
+    "site": ("Workers Sites cannot be declared", "Move to static assets with wrangler, then import the file again"),
     "exports": ("exports are not declared here", "Deploy a new, renamed or deleted class with wrangler once"),
     "wasm_modules": ("the binding of a module is not declared here", "Import the module in the code"),
     "text_blobs": ("the binding of a text is not declared here", "Import the file in the code"),

@@ -11,6 +11,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.file_change import FileChange, text_of
 from crane_infra.config.stack_edit import edited, merged
 from crane_infra.config.stackfile import project_name, stack_config
+from crane_infra.wrangler.assets import OTHER_BUNDLE
 from crane_infra.wrangler.findings import Findings, Note, printable
 from crane_infra.wrangler.read import TOP, WranglerFile, read_file
 from crane_infra.wrangler.source import source
@@ -86,19 +87,21 @@ def _mapping(file: WranglerFile) -> str:
 def _steps(translated: Translated, files: Sequence[WranglerFile]) -> tuple[str, ...]:
     top = Path(translated.stacks["production"]["workers-dir"])
     missing = [entry.migrations for entry in translated.catalog.databases.values() if not (top / entry.migrations).is_dir()]
-    build = _build(files[0])
+    builds = {Path(worker.bundle).name for worker in translated.catalog.workers.values()}
+    build = _build(files[0], Path(translated.catalog.workers[files[0].production.script].bundle).name)
     return (
         *(f"Create the folder {printable(folder)}, or correct its path in crane_infra/catalog.py" for folder in dict.fromkeys(missing)),
         f"Build each worker into dist beside its file: {build}",
+        *([f"Build a worker whose static assets are in dist into {OTHER_BUNDLE} instead"] if OTHER_BUNDLE in builds else []),
         "Set crane-infra:workers-subdomain in both stack files: <worker>.<workers-subdomain>.workers.dev",
         "Declare secrets in crane_infra/catalog.py, as secrets=(Secret(binding=NAME, key=NAME),). wrangler secret list names them",
         "Edit the check of each worker in crane_infra/catalog.py",
     )
 
 
-def _build(file: WranglerFile) -> str:
+def _build(file: WranglerFile, bundle: str) -> str:
     """The command that builds a worker."""
     folder, name = os.path.split(file.shown)
-    words = ["npx", "wrangler", "deploy", "--dry-run", "--outdir", "dist", "--config", name]
+    words = ["npx", "wrangler", "deploy", "--dry-run", "--outdir", bundle, "--config", name]
     environment = [] if file.production.name == TOP else ["--env", printable(file.production.name)]
     return f"cd {shlex.quote(folder or '.')} && {shlex.join([*words, *environment])}"

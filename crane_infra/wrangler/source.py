@@ -64,7 +64,8 @@ def _imports(catalog: Catalog) -> str:
     for worker in catalog.workers.values():
         types |= {"Secret"} if worker.secrets else set()
         types |= {type(part).__name__ for part in (worker.placement, worker.limits) if part is not None}
-    lines = [_import("crane_infra.config.bindings", sorted(kinds))] if kinds else []
+    lines = [_import("crane_infra.config.assets", ["Assets"])] if any(worker.assets for worker in catalog.workers.values()) else []
+    lines += [_import("crane_infra.config.bindings", sorted(kinds))] if kinds else []
     steps = [step for worker in catalog.workers.values() for step in worker.class_migrations]
     moved = {"TransferredClass"} if any(step.transferred_classes for step in steps) else set[str]()
     classes = [_import("crane_infra.config.class_migrations", sorted({"ClassMigration"} | moved))] if steps else []

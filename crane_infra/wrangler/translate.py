@@ -13,6 +13,7 @@ from crane_infra.config.catalog import Catalog, CatalogDatabase
 from crane_infra.config.settings import DatabaseSettings, WorkerSettings
 from crane_infra.errors import WranglerError
 from crane_infra.frozen import first_fault
+from crane_infra.wrangler.assets import assets_folder, assets_in, bundle_folder
 from crane_infra.wrangler.databases import Databases
 from crane_infra.wrangler.findings import Findings
 from crane_infra.wrangler.keys import Keys, keys_of
@@ -45,13 +46,19 @@ def translate(files: Sequence[WranglerFile], findings: Findings) -> Translated:
     findings.stop_at_faults()
     databases, workers, stacks = Databases(), {}, dict[str, dict[str, Any]](production={}, staging={})
     bindings = {file.production.script: databases.bind(file.folder, sides[file.production.script], findings) for file in files}
-    top = _workers_dir([file.folder for file in files], [entry.migrations for entry in databases.by_name.values()], files[0].shown)
+    beside = [folder for file in files if (folder := assets_folder(file.folder, sides[file.production.script]["production"][1]))]
+    top = _workers_dir(
+        [file.folder for file in files], [*beside, *(entry.migrations for entry in databases.by_name.values())], files[0].shown
+    )
     scripts = _scripts(files)
     for file in files:
         name, both = file.production.script, sides[file.production.script]
         halves = {place: half(*both[place], scripts[place], findings) for place in both}
-        bundle = _below(file.folder, top, "dist")
-        made = catalog_worker(halves["production"], halves.get("staging"), bundle, bindings[name], findings)
+        live = both["production"]
+        folder = assets_folder(file.folder, live[1])
+        assets = assets_in(*live, _below(folder, top) if folder else None, findings)
+        bundle = _below(file.folder, top, bundle_folder(live[1]))
+        made = catalog_worker(halves["production"], halves.get("staging"), bundle, assets, bindings[name], findings)
         if made is not None:
             workers[name] = made[0]
             for place, entry in made[1].items():

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import JsonValue, ValidationError
 
 from crane_infra.checks.model import Check
+from crane_infra.config.assets import Assets
 from crane_infra.config.bindings import Json
 from crane_infra.config.catalog import CatalogWorker, Limits, Placement, Secret
 from crane_infra.config.settings import Service
@@ -74,7 +75,7 @@ def _services(environment: Environment, keys: Keys, scripts: Mapping[str, str], 
 
 
 def catalog_worker(
-    live: Half, stage: Half | None, bundle: str, databases: Mapping[str, str], findings: Findings
+    live: Half, stage: Half | None, bundle: str, assets: Assets | None, databases: Mapping[str, str], findings: Findings
 ) -> tuple[CatalogWorker, dict[str, dict[str, Any]]] | None:
     """The entry of the catalog, and the entries of the stack files by environment. None where a fault is found."""
     where = live.environment.where
@@ -82,7 +83,7 @@ def catalog_worker(
         _note_differences(live, stage, findings)
     bindings, own = _bindings(live, stage, findings)
     shared, each = _variables(live, stage, findings)
-    taken = {*databases, *bindings, *shared, *each["production"], *each["staging"]}
+    taken = {assets.binding if assets else None, *databases, *bindings, *shared, *each["production"], *each["staging"]}
     metadata = live.keys.version_metadata.binding if live.keys.version_metadata else "CF_VERSION_METADATA"
     required = [*live.keys.secrets.required, *(stage.keys.secrets.required if stage else ())]
     secrets = [
@@ -102,6 +103,7 @@ def catalog_worker(
         "secrets": tuple(secret for secret in secrets if secret.binding not in taken),
         "bindings": bindings,
         "class_migrations": class_migrations(live.environment, live.keys.migrations, live.scripts, findings),
+        "assets": assets,
         "version_metadata": metadata,
         "reports_version": False,
         "checks": (CHECK,),
@@ -142,7 +144,7 @@ def _entry(
 
 def _note_differences(live: Half, stage: Half, findings: Findings) -> None:
     """What the catalog has once, and the two environments have differently."""
-    for key in ("main", "compatibility_date", "compatibility_flags", "placement", "limits", "version_metadata"):
+    for key in ("main", "compatibility_date", "compatibility_flags", "placement", "limits", "version_metadata", "assets"):
         if getattr(live.keys, key) != getattr(stage.keys, key):
             what = "differs between staging and production, which share it here"
             findings.note(stage.environment.where(key), what, "The catalog has production's: check that it suits staging")

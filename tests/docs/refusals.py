@@ -45,6 +45,7 @@ PASSES_ON = {
     "crane_infra/release/gate.py::_with_seals",
     "crane_infra/release/gate.py::error",
     "crane_infra/traffic/outcome.py::with_todo",
+    "crane_infra/wrangler/assets.py::assets_in",
     "crane_infra/wrangler/bindings.py::_take",
     "crane_infra/wrangler/class_migrations.py::_step",
     "crane_infra/wrangler/findings.py::stop_at_faults",

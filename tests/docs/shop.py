@@ -17,8 +17,9 @@ export default { async fetch(_, env) {
   const room = await env.ROOM.get(env.ROOM.idFromName("one")).hello();
   const mail = await (await env.MAIL.fetch("https://mail/")).text();
   const orders = await env.DB.prepare("SELECT COUNT(*) AS orders FROM orders").first();
+  const page = await (await env.ASSETS.fetch("https://assets/shop.txt")).text();
   const [kv, r2] = [await env.CACHE.get("key"), await (await env.FILES.get("file")).text()];
-  return Response.json({ mode: env.MODE, key: env.API_KEY?.length ?? 0, kv, r2, room, mail, ...orders });
+  return Response.json({ mode: env.MODE, key: env.API_KEY?.length ?? 0, kv, r2, room, mail, page, ...orders });
 } };
 """
 MAIL = """import { WorkerEntrypoint } from "cloudflare:workers";
@@ -44,11 +45,14 @@ class Shop:
         """Write the files of both workers, and create the databases."""
         ids = {end: str(self.account.ask("POST", "/d1/database", {"name": f"shop{end}"})["uuid"]) for end in ENVIRONMENTS.values()}
         base = {"main": "src/index.js", "compatibility_date": "2026-01-01"}
-        more = {"triggers": {"crons": ["0 3 * * *"]}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Room"]}]}
+        assets = {"directory": "public", "binding": "ASSETS", "not_found_handling": "none", "run_worker_first": ["/orders/*"]}
+        more = {"assets": assets, "triggers": {"crons": ["0 3 * * *"]}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Room"]}]}
         api = {"name": "shop-api", **base, **more, **_bound("", ids), "env": {"staging": _bound("-staging", ids)}}
         files = {
             "api/wrangler.jsonc": "// What the shop runs today.\n" + json.dumps(api, indent=2),
             "api/src/index.js": API,
+            "api/public/shop.txt": "the shop",
+            "api/public/_headers": "/shop.txt\n  X-Shop: open\n",
             "api/migrations/0001_orders.sql": "CREATE TABLE orders (id INTEGER PRIMARY KEY, what TEXT);\n",
             "mail/wrangler.jsonc": json.dumps({"name": "shop-mail", **base, "env": {"staging": {}}}),
             "mail/src/index.js": MAIL,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -64,18 +65,23 @@ class Clone:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that has the project and the clone."""
+    return tmp_path_factory.mktemp("walk")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, top: Path) -> Iterator[Running]:
     """A local cloud whose account is empty."""
     require_engine()
     folder = tmp_path_factory.mktemp("cloud")
-    yield clouds.start(folder)
+    yield daemon.start(folder, runtime_cache=clouds.CACHE, program=top / "crane-infra")
     daemon.stop(folder)
 
 
 @pytest.fixture(scope="module")
-def walked(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def walked(running: Running, top: Path) -> Clone:
     """The page was walked through, while a client asked the workers of both environments all the while."""
-    top = tmp_path_factory.mktemp("walk")
     (top / "home").mkdir()
     shop = Shop(top / "shop", Wrangler(running, top / "home"), Account(running))
     shop.write()
@@ -85,7 +91,7 @@ def walked(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     (named,) = [json.loads(block.content) for block in shown if block.info == "json"]
     shop.add(named)
     lines = [line for block in shown if block.info == "sh" for line in block.content.splitlines()]
-    questions = [Question(f"{running.edge_url}/shop-api{end}/") for end in ENVIRONMENTS.values()]
+    questions = [Question(f"{running.edge_url}/shop-api{end}/{path}") for end in ENVIRONMENTS.values() for path in ("", "shop.txt")]
     before = {environment: shop.bindings(environment) for environment in ENVIRONMENTS}
     with asking(*questions) as traffic:
         for line in lines:
@@ -144,6 +150,20 @@ def test_no_binding_is_lost_and_each_is_still_the_same(walked: Clone) -> None:
         told = [{name: _alone(each) for name, each in side.items()} for side in (before, after)]
         assert {name: told[1].get(name) for name in told[0]} == told[0]
         assert set(told[1]) - set(told[0]) <= {"CF_VERSION_METADATA"}
+
+
+def test_static_assets_come_from_this_release_and_their_rules_too(walked: Clone, running: Running) -> None:
+    for end in ENVIRONMENTS.values():
+        reply = httpx.get(f"{running.edge_url}/shop-api{end}/shop.txt", trust_env=False, timeout=60)
+        assert (reply.text, reply.headers["x-shop"]) == ("the shop", "open")
+    versions = walked.shop.account.ask("GET", "/workers/workers/shop-api/versions")
+    assert [versions[number]["assets"]["config"]["run_worker_first"] for number in (0, -1)] == [["/orders/*"]] * 2
+    assert "_headers" in {module["name"] for module in _modules(walked, versions[0]["id"])}
+
+
+def _modules(walked: Clone, version: str) -> list[dict[str, Any]]:
+    shown: dict[str, Any] = walked.shop.account.ask("GET", f"/workers/workers/shop-api/versions/{version}?include=modules")
+    return list(shown["modules"])
 
 
 def test_no_command_shows_a_secret(walked: Clone) -> None:

@@ -151,6 +151,8 @@ class TestWhatNoFileDeclares:
             ({"placement": {"mode": "smart", "status": "SUCCESS"}}, "placement", "placement (mode smart, status SUCCESS)"),
             ({"limits": {"cpu_ms": 50}}, "limits", "limits (cpu_ms 50)"),
             ({"assets": {"config": {"not_found_handling": "404-page"}}}, "assets", "assets (config not_found_handling 404-page)"),
+            ({"assets": {"config": {}}}, "assets", "assets"),
+            ({"bindings": [*BINDINGS, {"name": "FILES", "type": "assets"}]}, "FILES", "the assets binding FILES"),
             ({"cache_options": {"enabled": True}}, "cache_options", "cache_options (enabled on)"),
             ({"bindings": [*BINDINGS, {"name": "OLD", "type": "plain_text", "text": "x"}]}, "OLD", "the plain_text binding OLD"),
             ({"bindings": [*BINDINGS, {"name": "PEM", "type": "secret_text"}]}, "PEM", "the secret_text binding PEM"),
@@ -198,6 +200,18 @@ class TestWhatNoFileDeclares:
         worker, declares = live(bindings=[{**service, **live_fields}]), replace(SAME, bindings={"API": readable({**service, **own})})
         assert [loss.text for loss in losses(worker, declares)] == lost
         assert [text for text in changes(worker, declares) if "API" in text] == shown
+
+    def test_is_not_static_assets_that_are_declared_and_their_configuration_is_compared(self) -> None:
+        assets = replace(declared(FILES=("assets", "")), version={**SAME.version, "assets": {"config": {"run_worker_first": ["/api/*"]}}})
+        bound = [*BINDINGS, {"name": "FILES", "type": "assets"}]
+        same = {"html_handling": "auto-trailing-slash", "not_found_handling": "none", "run_worker_first": ["/api/*"]}
+        assert losses(live(assets={"config": {}}, bindings=bound), assets) == []
+        assert version_changes(live(assets={"config": same}, bindings=bound), assets) == []
+        assert version_changes(live(assets={"config": {"html_handling": "none"}}, bindings=bound), assets) == [
+            "html_handling of the static assets: none becomes the default",
+            "run_worker_first of the static assets: the default becomes /api/*",
+        ]
+        assert version_changes(live(bindings=bound), assets)[0] == "static assets are new"
 
     def test_is_also_a_part_of_the_limits(self) -> None:
         limited = replace(SAME, version={**SAME.version, "limits": {"cpu_ms": 50}})

@@ -9,6 +9,7 @@ import pytest
 
 from crane_infra.checks.model import Check, CommandCheck, SecretHeader, Step, StepsCheck
 from crane_infra.checks.results import Checked, checked_lines
+from crane_infra.config.assets import Assets
 from crane_infra.config.bindings import Ai, KvNamespace, Vectorize
 from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, Secret
 from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings
@@ -52,6 +53,7 @@ CHECKS = (
     Check(name="key", path="/key", headers={"key": KEY}),
     Check(name="another worker", path="/price", json_includes={"price": 7}),
     Check(name="empty", path="/kept", json_includes={"kept": None, "ai": True}),
+    Check(name="page", path="/page.txt"),
     Check(name="texts", path="/texts"),
     Check(name="writes", path="/add", method="POST", status=201, mutating=True),
     Check(name="asks the model", path="/model", rehearsable=False),
@@ -67,6 +69,13 @@ def make(path: Path, sql: str) -> Path:
         db.execute(sql)
     db.close()
     return path
+
+
+def make_site(folder: Path) -> None:
+    """The static assets of the shop."""
+    (folder / "site").mkdir()
+    (folder / "site" / "page.txt").write_text("a page")
+    (folder / "site" / "_headers").write_text("/page.txt\n  X-Page: yes\n")
 
 
 def settings_of(folder: Path) -> Settings:
@@ -99,6 +108,7 @@ CATALOG = Catalog(
             databases={"DB": "orders"},
             environment_variables=("NAME",),
             secrets=(Secret(binding="KEY", key="KEY", min_length=60), Secret(binding="OTHER", key="OTHER", required=False)),
+            assets=Assets(directory="site", binding="SITE"),
             bindings={"KEPT": KvNamespace(), "MODEL": Ai(), "INDEX": Vectorize()},
             checks=CHECKS,
         ),
@@ -129,6 +139,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     for name, code in (("shop", SHOP), ("prices", PRICES)):
         (folder / name).mkdir()
         (folder / name / "index.js").write_text(code, encoding="utf-8")
+    make_site(folder)
     orders = make(
         folder / "orders.sqlite",
         "CREATE TABLE orders (id INTEGER PRIMARY KEY, text TEXT); CREATE VIRTUAL TABLE found USING fts5(text, content='orders');"
@@ -143,12 +154,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
 
 def test_every_check_that_production_would_run_has_a_result_and_no_row_is_in_it(ran: Ran) -> None:
     assert checked_lines(ran.checked) == [
-        "checks of the release on the local cloud: 6 of 9 passed",
+        "checks of the release on the local cloud: 7 of 10 passed",
         "  shop: check version: passed",
         "  shop: check rows: passed",
         "  shop: check key: passed",
         "  shop: check another worker: passed",
         "  shop: check empty: passed",
+        "  shop: check page: passed",
         "  shop: check texts: failed: expected 200; came: status 500",
         "  shop: check steps: failed: expected 200, count of at least 1e+09 at step 2 (GET /orders); came: status 200 with another body",
         "  shop: check command: passed",
@@ -173,6 +185,7 @@ def shop_alone(folder: Path, code: str) -> tuple[Settings, Catalog]:
     """One worker without a database, and its stack."""
     (folder / "shop").mkdir()
     (folder / "shop" / "index.js").write_text(code, encoding="utf-8")
+    make_site(folder)
     settings = settings_of(folder)
     workers = {"shop": settings.workers["shop"].model_copy(update={"services": {}})}
     worker = CATALOG.workers["shop"].model_copy(update={"databases": {}})

@@ -7,6 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from crane_infra.cli.main import make_app
+from crane_infra.config.assets import Assets
+from crane_infra.config.catalog import Catalog
 from crane_infra.errors import CraneError, ReportError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.release.outputs import read_outputs
@@ -76,6 +78,22 @@ def test_the_contents_of_modules_are_measured_as_they_are(stage: Stage) -> None:
     old = stage.files["staging"].bundles["crane-context"].modules[0]
     told = comment(stage.report(staging=stage.preview(), environ={"SOME_TOKEN": old.base64[4:40]}))
     assert f"{len(old.content)} bytes, sha256 {old.sha256[:12]}" in told
+
+
+def test_changed_static_assets_are_counted_and_a_folder_that_is_missing_is_refused(stage: Stage) -> None:
+    worker = stage.catalog.workers["crane-context"].model_copy(update={"assets": Assets(directory="site", not_found_handling="404-page")})
+    stage.catalog = Catalog(workers={**stage.catalog.workers, "crane-context": worker}, databases=stage.catalog.databases)
+    for number in range(3):
+        stage.write(f"site/{number}.txt", str(number))
+    stage.deploy("staging", "production")
+    stage.write("site/0.txt", "other")
+    stage.write("site/3.txt", "3")
+    told = comment(stage.report(staging=stage.preview()))
+    assert "1 new, 1 changed (4 files in all)" in told
+    assert "3.txt" not in told
+    stage.remove("site")
+    refused = stage.report(failed="", outputs=("staging", "production"))
+    assert any("assets of crane-context (workers/site): the folder does not exist" in text for text in refused.objections)
 
 
 def test_a_short_value_in_a_variable_named_like_a_secret_spoils_nothing(stage: Stage) -> None:

@@ -113,11 +113,17 @@ CLASSES = {
 WHAT_CANNOT_BE_CARRIED_OVER = {
     "wrangler.jsonc": """{"name": "web", "main": "src/index.ts", "compatibility_date": "2025-01-01", "pippo": 1, "usage_model": "bundled",
     "routes": [{"pattern": "shop.example.com/api/*", "zone_name": "example.com"}], "keep_vars": true,
-    "assets": {"directory": "public", "binding": "ASSETS"}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Old"]}, {"tag": "v2", "deleted_classes": ["Old"]}],
+    "assets": {"binding": "ASSETS"}, "site": {"bucket": "public"}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Old"]}, {"tag": "v2", "deleted_classes": ["Old"]}],
     "queues": {"consumers": [{"queue": "jobs"}], "rate": 1}, "worker_loaders": [{"binding": "LOADER"}],
     "services": [{"binding": "OTHER", "service": "other", "environment": "x"}, {"binding": "PROPS", "service": "web", "props": {"a": 1}}],
     "unsafe": {"bindings": [{"name": "X", "type": "inherit"}, {"name": "L", "type": "ratelimit", "namespace_id": "1", "simple": {"limit": 1, "period": 10}}]},
     "vars": {"secure": "x", "a-b": "y"}, "env": {"dev": {}}}"""
+}
+WITH_ASSETS = {
+    "app/wrangler.jsonc": """{"name": "app", "main": "worker/index.ts", "compatibility_date": "2025-01-01",
+    "assets": {"directory": "./dist", "binding": "ASSETS", "not_found_handling": "single-page-application", "run_worker_first": ["/api/*"]},
+    "env": {"staging": {}, "production": {"name": "app"}}}""",
+    "docs/wrangler.jsonc": """{"name": "docs", "main": "index.ts", "compatibility_date": "2025-01-01", "assets": {"directory": "../site/public"}}""",
 }
 HIDDEN_WORKER = {
     "wrangler.toml": """

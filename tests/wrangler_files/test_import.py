@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from crane_infra.cli.main import make_app
+from crane_infra.config.assets import Assets
 from crane_infra.config.bindings import Binding, DurableObject, Json, RateLimit
 from crane_infra.config.catalog import Limits, Placement
 from crane_infra.config.class_migrations import ClassMigration, TransferredClass
@@ -217,6 +218,23 @@ class TestBindings:
             clone.plan({"wrangler.json": json.dumps(file)})
         assert said in str(caught.value)
 
+    def test_static_assets_are_declared_and_the_worker_is_built_beside_them(self, clone: Clone) -> None:
+        plan = clone.take(shapes.WITH_ASSETS)
+        app, pages = (clone.catalog().workers[name] for name in ("app", "docs"))
+        handling = {"not_found_handling": "single-page-application", "run_worker_first": ("/api/*",)}
+        assert app.assets == Assets(directory="app/dist", binding="ASSETS", **handling)
+        assert (app.bundle, pages.bundle) == ("app/dist-worker", "docs/dist")
+        assert pages.assets == Assets(directory="site/public")
+        assert any("into dist-worker instead" in step for step in plan.steps)
+        assert not [note for note in map(str, plan.notes) if "assets:" in note or "assets." in note]
+
+    @pytest.mark.parametrize(("key", "value"), [("html_handling", '"x"'), ("run_worker_first", '["api"]'), ("directory", "1")])
+    def test_static_assets_that_cannot_be_declared_are_refused_with_their_place(self, clone: Clone, key: str, value: str) -> None:
+        given = f'{{"directory": "public", "{key}": {value}}}'
+        shape = f'{{"name": "app", "main": "a.js", "compatibility_date": "2025-01-01", "assets": {given}}}'
+        with pytest.raises(WranglerError, match=rf"wrangler\.jsonc assets\.{key}: "):
+            clone.plan({"wrangler.jsonc": shape})
+
     def test_the_folder_of_migrations_is_the_one_that_a_pattern_names(self, clone: Clone) -> None:
         plan = clone.take(shapes.PATTERN)
         assert clone.catalog().databases["drizzle"].migrations == "drizzle"
@@ -229,8 +247,9 @@ class TestBindings:
             "usage_model: is an old key, which wrangler no longer reads",
             "routes[0]: the route shop.example.com/api/* is not declared here",
             "keep_vars: variables set in the dashboard are not kept",
-            "assets: static assets cannot be declared",
             "migrations[1]: v2 deletes all objects of Old, and the catalog says that this is meant",
+            "assets.directory: is missing, so nobody can tell which files are served",
+            "site: Workers Sites cannot be declared",
             "queues.consumers[0]: the consumer of jobs is not declared here",
             "worker_loaders: this kind of binding cannot be declared",
             "services[0]: OTHER calls other, which is not among the imported workers",

@@ -8,6 +8,7 @@ import pulumi
 from crane_infra.data.seeds.of_catalog import try_all_seeds
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.program.announce.adoptions import Adoptions, announce_adoptions
+from crane_infra.program.announce.assets import announce_assets
 from crane_infra.program.announce.build_info import announce_build_info
 from crane_infra.program.announce.class_migrations import ClassesPlan, announce_classes, look_at_classes
 from crane_infra.program.announce.expected_migrations import expected_migrations
@@ -62,6 +63,7 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     log(Line(mark) for mark in prepared.marks)
     announce_retired(prepared)
     announce_build_info(prepared)
+    announce_assets(prepared)
     adoptions = announce_adoptions(prepared)
     statuses = announce_migrations(prepared, ledgers)
     try_all_seeds(prepared.seeds, prepared.release)

@@ -13,12 +13,26 @@ import pulumi
 from crane_infra.config.catalog import CatalogWorker
 from crane_infra.program.casing import camel
 from crane_infra.program.provider import CloudflareAccount, CloudflareResource
-from crane_infra.release.bundle import Bundle
+from crane_infra.release.bundle import Bundle, Module
 
 # From no trigger at all to one the engine would not upload again (measured). The value stands in state.
 NEVER_REUPLOADED = "never"
 # What is left out where the live settings are unknown, which only happens in previews.
 UNKNOWN = ["observability", "tags", "logpush", "tailConsumers"]
+
+
+@dataclass(frozen=True)
+class UploadedAssets:
+    """The static assets of a version: the folder that the provider uploads, their configuration, and the rules, which are modules."""
+
+    folder: str
+    config: Mapping[str, Any]
+    rules: tuple[Module, ...]
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the provider takes."""
+        return {"directory": self.folder, **({"config": camel(self.config)} if self.config else {})}
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class WorkerConfig:
     """Runs around an update of the script's settings."""
     catalog: CatalogWorker
     bundle: Bundle
+    assets: UploadedAssets | None
     tag: str
     message: str
     """Tells versions with different secrets apart: with the same tag and message, two versions are one upload."""
@@ -89,13 +104,14 @@ class Worker(pulumi.ComponentResource):
                 "mainModule": config.bundle.main_module,
                 "modules": [
                     {"name": module.name, "contentType": module.content_type, "contentBase64": module.base64}
-                    for module in config.bundle.modules
+                    for module in (*config.bundle.modules, *(config.assets.rules if config.assets else ()))
                 ],
                 "compatibilityDate": config.catalog.compatibility_date,
                 "compatibilityFlags": list(config.catalog.compatibility_flags),
                 "bindings": bindings(config),
                 **camel(config.catalog.version_settings),
                 **({"migrations": camel(config.class_migrations)} if config.class_migrations else {}),
+                **({"assets": config.assets.inputs} if config.assets else {}),
                 "annotations": {"workersTag": config.tag, "workersMessage": config.message},
             },
             # The tag shows that code changed. The engine would compare the contents letter by letter, which for megabytes does not end.

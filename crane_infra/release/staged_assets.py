@@ -1,0 +1,70 @@
+"""The folders of static assets that the provider reads: copies of exactly the files that a release's digest covers.
+
+The provider compares a folder by its path as well as by its files. So the path says which files are there, and is the same on each machine:
+the program of one commit plans no other version on a laptop than in a workflow.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from crane_infra.errors import BundleError
+from crane_infra.release.assets import StaticAssets
+
+FOLDER = Path(".crane") / "assets"
+"""Below the folder of the program, where the provider runs too."""
+_DIGITS = 32
+
+
+def stage(assets: StaticAssets, source: Path) -> str:
+    """Copy the files from ``source`` unless an earlier run did, and give the path of the copy, relative to the present folder.
+
+    Raises BundleError if a file has changed since it was read.
+    """
+    folder = FOLDER / assets.digest[:_DIGITS]
+    if not _is_whole(folder, assets):
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        copy = Path(tempfile.mkdtemp(dir=FOLDER, prefix="copying-"))
+        try:
+            for file in assets.files:
+                _copy(source / file.name, copy / file.name, file.sha256)
+            shutil.rmtree(folder, ignore_errors=True)
+            copy.rename(folder)
+        except OSError as error:
+            if not _is_whole(folder, assets):  # else another run has just made it
+                raise BundleError(
+                    str(folder), f"static assets cannot be copied there ({error.strerror})", "Make the folder writable"
+                ) from None
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+    return folder.as_posix()
+
+
+def read_as_hashed(path: Path, sha256: str) -> bytes:
+    """The content of a file of a release; raises BundleError if it has changed since the release was read."""
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise BundleError(str(path), "changed while it was read", "Wait until the build has finished, then run this again")
+    return content
+
+
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(read_as_hashed(source, sha256))
+
+
+def _is_whole(folder: Path, assets: StaticAssets) -> bool:
+    """Whether a folder has these files and no others: somebody may have changed it."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+    wanted = {file.name: file.sha256 for file in assets.files}
+    return there == wanted.keys() and all(_digest(folder / name) == sha256 for name, sha256 in wanted.items())
+
+
+def _digest(path: Path) -> str:
+    if path.is_symlink():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
