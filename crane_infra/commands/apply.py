@@ -62,8 +62,8 @@ async def require_proven(
         verdict = with_rehearsal(verdict, settings.rehearsed, expected)
     if verdict.note:
         log(f"{verdict.note}.")
-    for twin in await require_open(settings, verdict):
-        log(twin)
+    for line in await require_open(settings, verdict):
+        log(line)
     return files.digest
 
 

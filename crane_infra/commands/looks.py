@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from crane_infra.commands.attempts import attempt, lines_of, look
 from crane_infra.commands.databases import DatabaseTarget, id_of, target_of
-from crane_infra.commands.verify import Comparison, DatabasePart, Part
+from crane_infra.commands.verify import Comparison, DatabasePart, Part, refresh_part
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.d1.client import D1
@@ -122,6 +122,7 @@ async def look_at_database(stack: Stack, name: str) -> DatabaseLook:
         result.unseen += lines_of(judged) if exists else []
     else:
         _add_judgement(result, *judged)
+        result.take(refresh_part(judged[0], shown))
     result.unseen = list(dict.fromkeys(result.unseen))
     return result
 

@@ -13,7 +13,7 @@ from crane_infra.commands.databases import ManagedDatabase
 from crane_infra.config.catalog import Catalog
 from crane_infra.data.copy import Limits, Watch, copy_database
 from crane_infra.data.refresh.costs import Costs, costs_of, left_out, plan_lines, written_text
-from crane_infra.data.refresh.load import Load, read_mark
+from crane_infra.data.refresh.load import Load
 from crane_infra.data.refresh.on_copy import run_pending
 from crane_infra.data.scrub.of_files import database_of
 from crane_infra.data.scrub.rules import TablePlan, require_rules
@@ -29,6 +29,7 @@ from crane_infra.migrations.judgement import plan_for
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.own_tables import ACCEPTED, ON_DEMAND, OURS, ROWS, WRANGLER
 from crane_infra.migrations.status import status_of
+from crane_infra.migrations.unfinished_refresh import UnfinishedRefresh
 
 Say = Callable[[str], None]
 FIX_FIRST = "Run crane migrations status, and fix what it names first"
@@ -75,6 +76,8 @@ class Refresh:
         self.folder.chmod(0o700)
         copy, scrubbed = self.folder / f"{name}.production.sqlite", self.folder / f"{name}.sqlite"
         copy.unlink(missing_ok=True)
+        load = Load(plan.target, self.pause)
+        await load.begin()
         skip = {*left_out(plan.tables), WRANGLER, OURS, ROWS, ACCEPTED, *ON_DEMAND}
         copied = await copy_database(plan.source, copy, limits=Limits(self.most_rows), watch=Watch(self.say, pause=self.pause), skip=skip)
         self.say(f"{name}: copied {copied.rows:,} rows of production")
@@ -91,10 +94,8 @@ class Refresh:
         kept = {table.name: table.kept for table in tables}
         written = sum(plan.costs.written_for(table, rows) for each in (plan.costs.staging.tables, kept) for table, rows in each.items())
         self.say(f"{name}: scrubbed, {sum(kept.values()):,} rows stay; writes {written_text(written)}")
-        load = Load(plan.target, scrubbed, tables, self.pause)
-        await load.run()
+        await load.run(scrubbed, tables)
         await run_seeds(plan.target, self.seeds.get(name, ()), self.say)
-        await load.complete()
         scrubbed.unlink(missing_ok=True)
         return tables
 
@@ -135,16 +136,15 @@ def _require_all_rules(catalog: Catalog, ends: Sequence[Ends]) -> list[tuple[Tab
 
 
 async def _plan(ends: Ends, target: StagingDatabase, tables: tuple[TablePlan, ...]) -> DatabasePlan:
-    await _require_settled(ends.staging)
+    refresh = await _require_settled(ends.staging)
     files = replace(ends.production.schema, files=ends.staging.schema.files, base=ends.staging.schema.base)
     pending = await _pending_in(replace(ends.production, schema=files))
     costs = await costs_of(ends.production.db, ends.staging.db, left_out(tables))
-    mark = await read_mark(target.db)
-    return DatabasePlan(ends.production.db, target, tables, pending, costs, mark.state if mark else None)
+    return DatabasePlan(ends.production.db, target, tables, pending, costs, refresh.summary if refresh else None)
 
 
-async def _require_settled(staging: ManagedDatabase) -> None:
-    """Staging has to have exactly the schema of these files: the rows of the copy get it too."""
+async def _require_settled(staging: ManagedDatabase) -> UnfinishedRefresh | None:
+    """Staging has to have exactly the schema of these files: the rows of the copy get it too. Returns the refresh that is not complete."""
     judgement = await status_of(staging.db, staging.schema)
     if judgement.refusal:
         raise judgement.refusal
@@ -152,6 +152,7 @@ async def _require_settled(staging: ManagedDatabase) -> None:
         what = f"{judgement.plan.pending[0].name} is pending, and its rows are to have the schema of these files"
         raise DataError(f"database {staging.db.name}", what, "Run pulumi up -s staging first")
     await _require_no_drift(staging)
+    return judgement.ledger.refresh
 
 
 async def _pending_in(production: ManagedDatabase) -> tuple[MigrationFile, ...]:

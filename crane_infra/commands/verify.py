@@ -5,7 +5,7 @@ Changes nothing.
 A finding is something that somebody did around the stack. ``crane verify`` and the nightly drift check show it before the next release.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,25 @@ from crane_infra.at_once import all_at_once
 from crane_infra.commands.health import look_at_health
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
-from crane_infra.errors import ApiError, CraneError, LiveError
+from crane_infra.errors import CraneError, LiveError, MigrationError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.declared import DeclaredScript, deviations
-from crane_infra.live.expected import ExpectedHead, ExpectedVersion, Served, expected_heads, expected_versions, head_fault, look_at_version
+from crane_infra.live.expected import (
+    ExpectedHead,
+    ExpectedVersion,
+    Served,
+    expected_heads,
+    expected_versions,
+    head_fault,
+    ledger_of,
+    look_at_version,
+    refresh_fault,
+)
 from crane_infra.live.rolled_back import RolledBack, rolled_back
 from crane_infra.live.secret_names import live_secret_names, secret_names, secret_names_fault
 from crane_infra.migrations.drift import expected_of
 from crane_infra.migrations.files.read import MigrationFile, read_base, read_migrations
-from crane_infra.migrations.ledger import read_ledger
+from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.migrations.sqlite.schema import differences, live_schema
 from crane_infra.release.outputs import StackOutputs, WorkerOutput
 from crane_infra.release.proof import Proof
@@ -60,6 +70,13 @@ class DatabasePart(Part):
     """What was compared of a database; ``exists``: there is one with its id."""
 
     exists: bool = True
+
+
+@dataclass
+class LedgerPart(Part):
+    """Where the ledger of a database stands; ``refresh`` is what its record says of the last refresh of its rows."""
+
+    refresh: Part = field(default_factory=Part)
 
 
 @dataclass
@@ -182,7 +199,8 @@ class Comparison:
         """Whether a database exists under its id, where its ledger stands, and what its schema is."""
         part = await self.identity(name)
         if part.exists:
-            part.take(await self.ledger(name), await self._schema(name, self.heads[name]))
+            ledger = await self.ledger(name)
+            part.take(ledger, ledger.refresh, await self._schema(name, self.heads[name]))
         return part
 
     async def identity(self, name: str) -> DatabasePart:
@@ -198,11 +216,16 @@ class Comparison:
             part.take(await self._replication(name, expected))
         return part
 
-    async def ledger(self, name: str) -> Part:
-        """Where the ledger of a database stands."""
-        part, expected = Part(), self.heads[name]
-        fault = await _fault(head_fault(self.account, expected))
-        part.add(f"database {expected.database}: its ledger stands at {expected.head.name} ({expected.head.count} migrations)", fault)
+    async def ledger(self, name: str) -> LedgerPart:
+        """Where the ledger of a database stands, and whether the last refresh of its rows is complete."""
+        expected = self.heads[name]
+        try:
+            ledger = await ledger_of(self.account, expected)
+        except MigrationError as unreadable:
+            return LedgerPart(findings=[unreadable])
+        part = LedgerPart(refresh=refresh_part(ledger, expected.database))
+        stands = f"its ledger stands at {expected.head.name} ({expected.head.count} migrations)"
+        part.add(f"database {expected.database}: {stands}", head_fault(ledger, expected))
         return part
 
     async def _replication(self, name: str, expected: ExpectedHead) -> Part:
@@ -263,6 +286,15 @@ class Comparison:
         return None if base is None else self.settings.workers_dir / base
 
 
+def refresh_part(ledger: Ledger, database: str) -> Part:
+    """A refresh that is not complete: a finding where it has replaced the rows, a note where they are still those of before."""
+    if ledger.refresh is None:
+        return Part()
+    if fault := refresh_fault(ledger, database):
+        return Part(findings=[fault])
+    return Part(notes=[f"database {database}: {ledger.refresh.summary}. {ledger.refresh.todo}"])
+
+
 def _versions(outputs: StackOutputs, judged: Proof) -> list[ExpectedVersion]:
     """What should serve: the versions of the judged release, and for workers that it does not have those of the newest one."""
     newest, *older = outputs.proofs
@@ -283,13 +315,3 @@ def _declared(output: WorkerOutput, settings: Settings, worker: str) -> Mapping[
     """What the last release declared. Earlier versions did not record that a worker is not on workers.dev; then the file is asked."""
     known = output.settings is not None or worker not in settings.workers or settings.workers[worker].workers_dev
     return output.declared if known else {"subdomain": {"previews_enabled": False}}
-
-
-async def _fault(look: Awaitable[LiveError | None]) -> CraneError | None:
-    """A ledger that cannot be read is a finding; an API that fails is not."""
-    try:
-        return await look
-    except ApiError:
-        raise
-    except CraneError as error:
-        return error

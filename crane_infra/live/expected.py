@@ -104,51 +104,59 @@ async def require_live(account: Account, versions: Iterable[ExpectedVersion], he
 
 
 async def require_heads(account: Account, heads: Iterable[ExpectedHead]) -> None:
-    """Check that each ledger stands where it should.
+    """Check that each ledger stands where it should, and that no refresh has replaced rows and is not complete.
 
     Raises LiveError naming the first that does not; ApiError where D1 fails.
     """
     await all_at_once(_require_head(account, head) for head in heads)
 
 
-async def require_still_proven(account: Account, proof: Proof, older: Sequence[Proof] = ()) -> list[Served]:
+async def require_still_proven(account: Account, proof: Proof, older: Sequence[Proof] = ()) -> list[str]:
     """Check that nobody changed an environment manually since its proof; a later run of its own stack does no harm.
 
-    ``older`` are the proofs before it. Returns what its workers serve. Raises LiveError naming the first change, ApiError where the API fails.
+    ``older`` are the proofs before it. Returns what is to be said all the same: of twins that serve, and of refreshes that are not complete.
+    Raises LiveError naming the first change, ApiError where the API fails.
     """
-    looks: list[Awaitable[Served | None]] = [
-        _require_version(account, version, _manual_fault) for version in expected_versions(proof, older)
-    ]
-    return [served for served in await all_at_once([*looks, _require_ledgers(account, proof)]) if served]
+    versions = expected_versions(proof, older)
+    return await _said(*(_require_not_manual(account, version) for version in versions), _require_ledgers(account, proof))
 
 
-async def require_still_there(account: Account, proof: Proof) -> None:
+async def require_still_there(account: Account, proof: Proof) -> list[str]:
     """Check that what an older proof names exists: each version with its tag, and each of its migrations in the ledgers, which may have gone on.
 
-    Raises LiveError naming the first that does not, ApiError where the API fails.
+    Returns what is to be said of refreshes that are not complete. Raises LiveError naming the first that does not, ApiError where the API fails.
     """
-    await all_at_once(
-        [*(_require_there(account, proof, expected) for expected in expected_versions(proof)), _require_ledgers(account, proof)]
-    )
+    return await _said(*(_require_there(account, proof, each) for each in expected_versions(proof)), _require_ledgers(account, proof))
 
 
-async def _require_there(account: Account, proof: Proof, expected: ExpectedVersion) -> None:
+async def _said(*looks: Awaitable[list[str]]) -> list[str]:
+    return [line for lines in await all_at_once(looks) for line in lines]
+
+
+async def _require_not_manual(account: Account, expected: ExpectedVersion) -> list[str]:
+    served = await _require_version(account, expected, _manual_fault)
+    return [served.summary] if served.is_twin else []
+
+
+async def _require_there(account: Account, proof: Proof, expected: ExpectedVersion) -> list[str]:
     version = await account.version(expected.script, expected.version)
     if version is None or version.tag != expected.tag:
         seen = f"has the tag {version.tag}, not {expected.tag}" if version else "does not exist"
         todo = f"Run pulumi up -s {proof.environment} with the files of release {proof.digest[:12]}, which proves it again"
         raise LiveError(f"worker {expected.script}", f"version {expected.version}, which the proof names, {seen}", todo)
+    return []
 
 
-async def _require_ledgers(account: Account, proof: Proof) -> None:
+async def _require_ledgers(account: Account, proof: Proof) -> list[str]:
+    """Returns what is to be said of refreshes: the proof is true, since none is made of rows that a refresh has only half replaced."""
     heads = expected_heads(proof)
-    ledgers = await all_at_once(
-        read_ledger(account.database(expected.id, expected.database), ready=expected.head.count > 0) for expected in heads
-    )
+    ledgers = await all_at_once(ledger_of(account, expected) for expected in heads)
     for name, expected, ledger in zip(proof.databases, heads, ledgers, strict=True):
         listed = {migration["name"]: migration["sha256"] for migration in _in_manifest(proof, name).get("migrations", [])}
         if not ledger.stands_at(expected.head) and not _only_went_on(ledger, listed):
             raise _head_error(ledger.head, expected)
+    faults = [refresh_fault(ledger, expected.database) for expected, ledger in zip(heads, ledgers, strict=True)]
+    return [f"{expected.stack}: {fault}" for expected, fault in zip(heads, faults, strict=True) if fault]
 
 
 async def look_at_version(account: Account, expected: ExpectedVersion) -> Served:
@@ -201,13 +209,20 @@ def _version_fault(expected: ExpectedVersion, what: str, deployment: str = "") -
     return LiveError(f"worker {expected.script}", what, f"If this is a manual deployment, return to the release: {back}")
 
 
-async def head_fault(account: Account, expected: ExpectedHead) -> LiveError | None:
-    """What is wrong with the ledger of one database, if anything.
+async def ledger_of(account: Account, expected: ExpectedHead) -> Ledger:
+    """The ledger of one database. Raises ApiError where D1 fails, MigrationError where it cannot be read."""
+    return await read_ledger(account.database(expected.id, expected.database), ready=expected.head.count > 0)
 
-    Raises ApiError where D1 fails, MigrationError where the ledger cannot be read.
-    """
-    ledger = await read_ledger(account.database(expected.id, expected.database), ready=expected.head.count > 0)
+
+def head_fault(ledger: Ledger, expected: ExpectedHead) -> LiveError | None:
+    """What is wrong with where a ledger stands, if anything."""
     return None if ledger.stands_at(expected.head) else _head_error(ledger.head, expected)
+
+
+def refresh_fault(ledger: Ledger, database: str) -> LiveError | None:
+    """A refresh that has replaced the rows of a database and is not complete."""
+    refresh = ledger.refresh
+    return LiveError(f"database {database}", refresh.summary, refresh.todo) if refresh and refresh.is_loaded else None
 
 
 async def _require_version(account: Account, expected: ExpectedVersion, judge: Callable[[Served], LiveError | None]) -> Served:
@@ -218,7 +233,8 @@ async def _require_version(account: Account, expected: ExpectedVersion, judge: C
 
 
 async def _require_head(account: Account, expected: ExpectedHead) -> None:
-    if fault := await head_fault(account, expected):
+    ledger = await ledger_of(account, expected)
+    if fault := head_fault(ledger, expected) or refresh_fault(ledger, expected.database):
         raise fault
 
 

@@ -19,19 +19,17 @@ async def require_open(settings: Settings, verdict: Verdict) -> list[str]:
     """Raise GateError where the gate is closed, where staging has changed since its newest proof, or where it cannot be looked at.
 
     Of an older release only the versions and the migrations have to be there: staging has gone on since. Returns what is to be logged of an
-    open gate: each worker of staging where the twin of the proven version serves.
+    open gate: each worker of staging where the twin of the proven version serves, and each refresh of its rows that is not complete.
     """
     if verdict.proof is None:
         raise (await with_clocks(settings, verdict)).error()
     try:
         async with open_account(settings) as account:
-            if not verdict.newest:
-                await require_still_there(account, verdict.proof)
-                return []
-            served = await require_still_proven(account, verdict.proof, verdict.older)
+            if verdict.newest:
+                return await require_still_proven(account, verdict.proof, verdict.older)
+            return await require_still_there(account, verdict.proof)
     except CraneError as error:
         raise closed_by(error) from None
-    return [worker.summary for worker in served if worker.is_twin]
 
 
 async def with_clocks(settings: Settings, verdict: Verdict) -> Verdict:

@@ -14,8 +14,20 @@ from crane_infra.d1.errors import RateLimitedError, RefusedError
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.names import order_of
 from crane_infra.migrations.files.read import MigrationFile
-from crane_infra.migrations.ledger_rows import LEDGER_ROWS, OBJECTS, AcceptedRow, EditRow, ListedRow, ObjectRow, RecordedRow, Row, read_rows
-from crane_infra.migrations.own_tables import ACCEPTED, EDITS, OURS, TABLES, WRANGLER, is_users
+from crane_infra.migrations.ledger_rows import (
+    LEDGER_ROWS,
+    OBJECTS,
+    AcceptedRow,
+    EditRow,
+    ListedRow,
+    ObjectRow,
+    RecordedRow,
+    RefreshRow,
+    Row,
+    read_rows,
+)
+from crane_infra.migrations.own_tables import ACCEPTED, EDITS, OURS, REFRESHES, TABLES, WRANGLER, is_users
+from crane_infra.migrations.unfinished_refresh import UnfinishedRefresh, unfinished_refresh
 
 Origin = Literal["applied", "adopted", "base", "baseline"]
 COLUMNS = 'sha256, origin, token, "release", bookmark, started_at, done_at'
@@ -31,6 +43,8 @@ _READ = {
     was AS token, NULL AS "release", NULL AS bookmark, NULL AS started_at, accepted_at AS done_at FROM {EDITS}""",  # noqa: S608
     ACCEPTED: f"""SELECT '{ACCEPTED}' AS source, NULL AS id, object AS name, NULL AS type, sql, NULL AS sha256, NULL AS origin,
     "after" AS token, NULL AS "release", NULL AS bookmark, NULL AS started_at, NULL AS done_at FROM {ACCEPTED}""",  # noqa: S608
+    REFRESHES: f"""SELECT '{REFRESHES}' AS source, NULL AS id, token AS name, NULL AS type, NULL AS sql, NULL AS sha256, NULL AS origin,
+    NULL AS token, NULL AS "release", loaded_at AS bookmark, began_at AS started_at, done_at FROM {REFRESHES}""",  # noqa: S608
 }
 
 
@@ -93,7 +107,7 @@ class Ledger:
 
     ``base`` is the record of a base schema, which is not a migration and is in our table only. ``objects`` are the kind, name and SQL of
     everything in the database, and ``accepted`` the accepted differences (None: they were not read), read at the same time; neither counts
-    when ledgers are compared.
+    when ledgers are compared. Nor does ``refresh``, that of a staging database which is not complete.
     """
 
     entries: tuple[LedgerEntry, ...] = ()
@@ -102,6 +116,7 @@ class Ledger:
     base: LedgerEntry | None = None
     objects: tuple[tuple[str, str, str], ...] = field(default=(), compare=False, repr=False)
     accepted: tuple[AcceptedRow, ...] | None = field(default=None, compare=False, repr=False)
+    refresh: UnfinishedRefresh | None = field(default=None, compare=False)
 
     @property
     def listed(self) -> int:
@@ -156,7 +171,9 @@ async def read_ledger(db: DatabaseClient, *, ready: bool = False) -> Ledger:
     entries = _entries(rows, db.name)
     base = next((entry for entry in entries if entry.origin == "base"), None)
     objects = tuple((row.type, row.name, row.sql) for row in schema if row.sql is not None)
-    return Ledger(tuple(entry for entry in entries if entry is not base), populated, tables >= TABLES, base, objects, accepted)
+    refresh = unfinished_refresh(row for row in rows if isinstance(row, RefreshRow))
+    own = tuple(entry for entry in entries if entry is not base)
+    return Ledger(own, populated, tables >= TABLES, base, objects, accepted, refresh)
 
 
 async def read_accepted_rows(db: DatabaseClient) -> tuple[AcceptedRow, ...]:
@@ -171,22 +188,24 @@ async def _read_all(db: DatabaseClient) -> tuple[list[Row], tuple[AcceptedRow, .
         raise
     except RefusedError:  # a table is gone: the database was restored to an earlier state in the meantime
         return await _read_existing(db)
-    return await _with_edits(db, rows), _accepted_in(rows)
+    return await _with_others(db, rows), _accepted_in(rows)
 
 
 async def _read_existing(db: DatabaseClient) -> tuple[list[Row], None]:
     """Read the ledger's tables that exist, but for the accepted differences, which few ask for."""
     schema = await _read(db, OBJECTS)
     existing = [table for table in (WRANGLER, OURS) if table in _tables(schema)]
-    return await _with_edits(db, [*schema, *(await _read(db, *existing) if existing else [])]), None
+    return await _with_others(db, [*schema, *(await _read(db, *existing) if existing else [])]), None
 
 
 def _accepted_in(rows: Iterable[Row]) -> tuple[AcceptedRow, ...]:
     return tuple(row for row in rows if isinstance(row, AcceptedRow))
 
 
-async def _with_edits(db: DatabaseClient, rows: list[Row]) -> list[Row]:
-    return [*rows, *(await _read(db, EDITS))] if EDITS in _tables(rows) else rows
+async def _with_others(db: DatabaseClient, rows: list[Row]) -> list[Row]:
+    """With what the tables say that few databases have: one more SELECT over those that exist, and none where there is none."""
+    existing = [table for table in (EDITS, REFRESHES) if table in _tables(rows)]
+    return [*rows, *(await _read(db, *existing))] if existing else rows
 
 
 async def _read(db: DatabaseClient, *sources: str) -> list[Row]:

@@ -59,6 +59,15 @@ class EditRow(_Row):
     done_at: str
 
 
+class RefreshRow(_Row):
+    """A refresh of staging's rows. ``bookmark`` is when it had replaced them; ``done_at`` None: it is not complete."""
+
+    source: Literal["crane_refreshes"]
+    started_at: str
+    bookmark: str | None
+    done_at: str | None
+
+
 class AcceptedRow(_Row):
     """A difference that somebody accepted: the object by kind and name, its SQL (None: it is gone) and the last migration before it, as ``token``."""
 
@@ -68,7 +77,7 @@ class AcceptedRow(_Row):
     token: str | None
 
 
-Row = ObjectRow | ListedRow | RecordedRow | EditRow | AcceptedRow
+Row = ObjectRow | ListedRow | RecordedRow | EditRow | AcceptedRow | RefreshRow
 LEDGER_ROWS: TypeAdapter[list[Row]] = TypeAdapter(list[Annotated[Row, Field(discriminator="source")]])
 OBJECT_ROWS: TypeAdapter[list[ObjectRow]] = TypeAdapter(list[ObjectRow])
 

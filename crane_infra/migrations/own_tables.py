@@ -14,7 +14,7 @@ EDITS = "crane_edits"
 SEEDS = "crane_seeds"
 """Which seeds ran, each with its digest. Only a staging database that has some has this table."""
 REFRESHES = "crane_refreshes"
-"""The refresh of a staging database from production: when it began and when it was complete. Only one that was refreshed has this table."""
+"""Refreshes of a staging database: when one began, had replaced the rows and was complete. Only a database that was refreshed has this table."""
 ON_DEMAND = frozenset({EDITS, SEEDS, REFRESHES})
 """The tables of ours that not every database has."""
 

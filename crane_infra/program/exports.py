@@ -94,6 +94,7 @@ def environment_record(prepared: Prepared, plan: Plan, database_ids: Mapping[str
                 "id": database_ids[name],
                 "adopted": database.adopted is not None,
                 **({"read-replication": database.read_replication} if database.read_replication else {}),
+                **({"seeds-due": plan.seeds.marks[name]} if name in plan.seeds.marks else {}),
             }
             for name, database in prepared.settings.databases.items()
         },

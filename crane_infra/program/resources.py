@@ -52,6 +52,7 @@ def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database]
             migrate_before(run, plan, name),
             run.settings.databases[name].recreate,
             run.seeds.get(name, ()),
+            plan.seeds.marks.get(name),
         )
         for name in databases
     }

@@ -32,6 +32,8 @@ class DatabaseOutput(_Output):
     adopted: bool = False
     read_replication: Annotated[str | None, Field(alias="read-replication")] = None
     """None: the stack does not declare it."""
+    seeds_due: Annotated[str | None, Field(alias="seeds-due")] = None
+    """When this stack last ran seeds, if it ever did."""
 
 
 class SentMigrations(_Output):

@@ -54,7 +54,7 @@ def content(path: Path) -> Sequence[object]:
 
 def test_a_refresh_of_a_full_database_does_so(tmp_path: Path) -> None:
     copy, target = tree(tmp_path / "copy.sqlite"), tree(tmp_path / "target.sqlite", MANY - 1)
-    assert steps_of(target, replacing_statements(copy, [], [])) < STEPS
+    assert steps_of(target, replacing_statements(copy, [], [], [])) < STEPS
     assert content(target) == content(copy)
 
 

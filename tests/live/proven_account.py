@@ -87,10 +87,10 @@ class ProvenAccount:
         """``crane verify``."""
         return asyncio.run(verify(self.settings[environment], self.catalog, self.stack(environment)))
 
-    def gate(self) -> None:
-        """The gate of production."""
+    def gate(self) -> list[str]:
+        """The gate of production, and what it says where it is open."""
         settings = self.settings["production"]
-        asyncio.run(require_open(settings, verdict_for(settings, self.release, self.outputs["staging"], self.outputs["production"])))
+        return asyncio.run(require_open(settings, verdict_for(settings, self.release, self.outputs["staging"], self.outputs["production"])))
 
     def deployments(self, environment: Environment) -> Mapping[str, str]:
         """The look at manual deployments at the start of an update: what it uploads again."""

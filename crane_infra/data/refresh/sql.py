@@ -18,18 +18,21 @@ from crane_infra.data.shapes import Shape, shapes_of
 from crane_infra.migrations.files.tokens import quoted
 
 
-def replacing_statements(scrubbed: Path, triggers: Sequence[tuple[str, str]], last: Sequence[str]) -> Iterator[str]:
-    """The exchange of all rows, then ``last``, each statement without its semicolon.
+def replacing_statements(scrubbed: Path, triggers: Sequence[tuple[str, str]], first: Sequence[str], last: Sequence[str]) -> Iterator[str]:
+    """``first``, the exchange of all rows, then ``last``, each statement without its semicolon.
 
     ``triggers`` are those of the target, by name, with their SQL.
     """
     with closing(apsw.Connection(str(scrubbed), flags=apsw.SQLITE_OPEN_READONLY)) as db:
-        yield from _statements(db, read_schema(db), triggers, last)
+        yield from _statements(db, read_schema(db), triggers, first, last)
 
 
-def _statements(db: apsw.Connection, schema: Schema, triggers: Sequence[tuple[str, str]], last: Sequence[str]) -> Iterator[str]:
+def _statements(
+    db: apsw.Connection, schema: Schema, triggers: Sequence[tuple[str, str]], first: Sequence[str], last: Sequence[str]
+) -> Iterator[str]:
     ordered = ordered_tables(schema)
     yield "PRAGMA defer_foreign_keys = ON"
+    yield from first
     yield from (f"DROP TRIGGER {quoted(name)}" for name, _ in triggers)
     circles = passing_indexes(db, [table.name for table in ordered], own_count=True)
     yield from (index.create for index in circles)

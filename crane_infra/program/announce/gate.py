@@ -33,12 +33,12 @@ def pass_gate(prepared: Prepared) -> Verdict | None:
     if verdict.is_open:
         verdict = with_freeze(verdict, _freeze(prepared.settings), prepared.settings.override_freeze)
     verdict = _with_rehearsal(prepared, verdict)
-    twins: list[str] = []
+    said: list[str] = []
     if not pulumi.runtime.is_dry_run():
-        twins = blocking(require_open(prepared.settings, verdict))
+        said = blocking(require_open(prepared.settings, verdict))
     elif verdict.future:
         verdict = blocking(with_clocks(prepared.settings, verdict))
-    log([*gate_lines(verdict), *map(Line, twins)])
+    log([*gate_lines(verdict), *map(Line, said)])
     return verdict
 
 

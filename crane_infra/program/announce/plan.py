@@ -19,7 +19,7 @@ from crane_infra.program.announce.migration_lines import cost_lines, migration_l
 from crane_infra.program.announce.migrations import Judgements, announce_migrations, look_at_ledgers
 from crane_infra.program.announce.record import make_record, record_path
 from crane_infra.program.announce.retired import announce_retired
-from crane_infra.program.announce.seeds import announce_seeds, look_at_seeds
+from crane_infra.program.announce.seeds import SeedsPlan, announce_seeds, look_at_seeds
 from crane_infra.program.announce.settings import SettingsPlan, announce_settings, look_at_settings
 from crane_infra.program.background import begin
 from crane_infra.program.preparation import Prepared
@@ -45,6 +45,7 @@ class Plan:
     ledgers: Mapping[str, Ledger] = field(default_factory=dict)
     """The ledger of each database, as far as the run looked."""
     classes: ClassesPlan = field(default_factory=ClassesPlan)
+    seeds: SeedsPlan = field(default_factory=SeedsPlan)
 
 
 def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
@@ -59,7 +60,7 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     ledgers = begin(look_at_ledgers(prepared, counts_costs=pulumi.runtime.is_dry_run()))
     deployments = begin(look_at_deployments(prepared))
     live, classes = begin(look_at_settings(prepared)), begin(look_at_classes(prepared))
-    seeds = begin(look_at_seeds(prepared)) if pulumi.runtime.is_dry_run() else None
+    due_seeds = begin(look_at_seeds(prepared))
     log(Line(mark) for mark in prepared.marks)
     announce_retired(prepared)
     announce_build_info(prepared)
@@ -67,11 +68,11 @@ def announce(prepared: Prepared, verdict: Verdict | None) -> Plan:
     adoptions = announce_adoptions(prepared)
     statuses = announce_migrations(prepared, ledgers)
     try_all_seeds(prepared.seeds, prepared.release)
-    announce_seeds(prepared, seeds)
+    seeds = announce_seeds(prepared, due_seeds, statuses)
     migrations, others = expected_migrations(prepared, verdict), announce_deployments(prepared, deployments)
     known = {name: status.ledger for name, status in (statuses or {}).items()}
     changed, sent = announce_settings(prepared, live), announce_classes(prepared, classes, others.reuploads)
-    plan = Plan(migrations, others.reuploads, changed, others.active, known, sent)
+    plan = Plan(migrations, others.reuploads, changed, others.active, known, sent, seeds)
     if record is not None:
         logged = _recorded_lines(verdict, adoptions, statuses, prepared.redact)
         write_record(make_record(prepared, adoptions, statuses, logged), record, prepared.redact)

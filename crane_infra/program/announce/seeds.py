@@ -1,46 +1,87 @@
-"""What a preview of staging says about seeds: which of them will run, and which run again because they changed."""
+"""What a run of staging says and does about its rows: seeds that will run, those that are missing, and a refresh that is not complete.
 
-from collections.abc import Mapping
+Pulumi compares files with its record, and rows may be gone although no file changed: after a refresh that was broken off, or ``crane restore``.
+So what is due is asked of the databases, and a mark in the schema step's input makes the step run.
+"""
+
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pulumi
 
 from crane_infra.at_once import all_at_once
 from crane_infra.data.seeds.run import DueSeed, due_seeds, read_ran
 from crane_infra.errors import ApiError
 from crane_infra.live.account import Account, open_account
 from crane_infra.migrations.files.names import listed
+from crane_infra.migrations.unfinished_refresh import UnfinishedRefresh
 from crane_infra.program.announce.lines import Line, log
+from crane_infra.program.announce.migrations import Judgements
 from crane_infra.program.preparation import Prepared
 
 Due = Mapping[str, tuple[DueSeed, ...]]
 
 
+@dataclass(frozen=True)
+class SeedsPlan:
+    """What a run does about the rows of staging, by the databases' names in the catalog.
+
+    ``marks`` say when seeds were due last, and stand in the outputs. ``completes`` are those with a refresh that lacks only its seeds.
+    """
+
+    marks: Mapping[str, str] = field(default_factory=dict)
+    completes: Collection[str] = ()
+
+
 async def look_at_seeds(prepared: Prepared) -> Due:
     """The seeds of each database that an update will run. Raises ApiError."""
-    if not prepared.seeds:
+    if not prepared.seeds or prepared.settings.rollback_to:
         return {}
     async with open_account(prepared.settings) as account:
         due = await all_at_once(_look_at(account, prepared, name) for name in prepared.seeds)
     return dict(zip(prepared.seeds, due, strict=True))
 
 
-def announce_seeds(prepared: Prepared, due: Future[Due] | None) -> None:
-    """Log in a preview which seeds will run, and which folder of them does not exist. A database that does not answer is said by others."""
-    if due is None:
-        return
-    log(
-        Line(f"{database.seeds}: the folder does not exist, so {prepared.settings.databases[name].name} gets no seeds")
-        for name, database in prepared.catalog.databases.items()
-        if database.seeds and name not in prepared.seeds and prepared.settings.environment == "staging"
-    )
+def announce_seeds(prepared: Prepared, due: Future[Due], statuses: Judgements | None) -> SeedsPlan:
+    """Log which refresh is not complete and, in a preview, which seeds will run and which folder of them does not exist.
+
+    A mark stays for good: if it went away, the step would run once more. In a preview, others say which database does not answer. Raises
+    ApiError in an update.
+    """
+    marks = {name: database.seeds_due for name, database in prepared.last.databases.items() if database.seeds_due}
+    if prepared.settings.environment != "staging":
+        return SeedsPlan()
+    refreshes = {name: status.ledger.refresh for name, status in (statuses or {}).items() if status.ledger.refresh}
+    log(Line(_refresh_text(prepared.settings.databases[name].name, refresh), is_warning=True) for name, refresh in refreshes.items())
     try:
-        databases = due.result()
+        seeds = {name: those for name, those in due.result().items() if those}
     except ApiError:
-        return
-    log(
-        Line(f"{prepared.settings.databases[name].name}: seeds that will run: {listed([each.text for each in seeds])}")
-        for name, seeds in databases.items()
-        if seeds
-    )
+        if not pulumi.runtime.is_dry_run():
+            raise
+        return SeedsPlan(marks)
+    if pulumi.runtime.is_dry_run():
+        log(_lines(prepared, seeds))
+    completes = {name for name, refresh in refreshes.items() if refresh.is_loaded}
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return SeedsPlan(marks | dict.fromkeys([*seeds, *sorted(completes - seeds.keys())], now), completes)
+
+
+def _lines(prepared: Prepared, due: Due) -> list[Line]:
+    named = {name: prepared.settings.databases[name].name for name in prepared.catalog.databases}
+    missing = [
+        Line(f"{database.seeds}: the folder does not exist, so {named[name]} gets no seeds")
+        for name, database in prepared.catalog.databases.items()
+        if database.seeds and name not in prepared.seeds
+    ]
+    return [*missing, *(Line(f"{named[name]}: seeds that will run: {listed([one.text for one in those])}") for name, those in due.items())]
+
+
+def _refresh_text(database: str, refresh: UnfinishedRefresh) -> str:
+    if not refresh.is_loaded:
+        return f"{database}: {refresh.summary}. {refresh.todo}."
+    return f"{database}: {refresh.summary}. This update runs the missing seeds and completes it, unless it is still under way."
 
 
 async def _look_at(account: Account, prepared: Prepared, name: str) -> tuple[DueSeed, ...]:

@@ -67,6 +67,8 @@ class SchemaStep:
     """The id of a deleted database whose place this one takes."""
     seeds: tuple[Seed, ...] = ()
     """The seeds that the hook runs after the migrations."""
+    seeds_due: str | None = None
+    """When seeds were due last, also where no file had changed."""
 
 
 def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.Resource]) -> pulumi.Stash:
@@ -83,6 +85,8 @@ def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.
             "migrations": [{"name": file.name, "sha256": file.sha256} for file in step.files],
             # A seed that is new or changed runs the hook.
             **({"seeds": {seed.name: seed.sha256 for seed in step.seeds}} if step.seeds else {}),
+            # So does one that is due although it did not change, because the rows were replaced.
+            **({"seeds-due": step.seeds_due} if step.seeds_due else {}),
         },
         opts=pulumi.ResourceOptions(
             parent=database,
@@ -90,6 +94,6 @@ def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.
             depends_on=list(after),
             hooks=step.migrate,
             # The run says which files are pending, with their classes.
-            hide_diffs=["input.migrations", "input.seeds"],
+            hide_diffs=["input.migrations", "input.seeds", "input.seeds-due"],
         ),
     )

@@ -70,7 +70,8 @@ def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookB
             known = plan.ledgers.get(name) if database_id == run.database_id(name) else None
             work = migrate_database(settings, shown, database_id, schema, release=run.release.digest, logs=logs, known=known)
             await Watch(activity.say).during(work, activity)
-            if seeds := run.seeds.get(name):
+            if name in run.seeds or name in plan.seeds.completes:
+                seeds = run.seeds.get(name, ())
                 await seed_database(settings, name, database_id, seeds, others=run.others_databases, log=_progress(run))
 
     return _bind(run, f"{name}-schema", migrate)

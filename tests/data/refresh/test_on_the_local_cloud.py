@@ -13,7 +13,6 @@ from crane_infra.commands.refresh import DatabasePlan, Ends, Refresh, plan_refre
 from crane_infra.config.catalog import Catalog, CatalogDatabase
 from crane_infra.config.data_rules import Sample, TableRule
 from crane_infra.d1.client import D1
-from crane_infra.data.refresh.load import read_mark
 from crane_infra.data.scrub.run import ScrubbedTable
 from crane_infra.data.seeds.files import Seed
 from crane_infra.errors import DataError, ScrubError
@@ -156,9 +155,8 @@ async def test_staging_has_productions_rows_scrubbed_and_production_was_not_writ
     ledger = await read_ledger(staging.db)
     assert [entry.name for entry in ledger.entries] == list(FILES)
     assert (await look_for_drift(staging.db, staging.schema, ledger)).objects == []
-    mark = await read_mark(staging.db)
-    assert mark
-    assert mark.state is None
+    assert ledger.refresh is None
+    assert shop.staging("SELECT COUNT(*), COUNT(done_at) FROM crane_refreshes") == [(1, 1)]
     assert list((shop.folder / "refresh").iterdir()) == []
     assert (shop.folder / "refresh").stat().st_mode & 0o077 == 0
     first = shop.content()
@@ -176,7 +174,7 @@ async def test_broken_off_before_the_import_ran_staging_is_as_before_says_so_and
         (shop.folder / "refresh" / name).write_bytes(b"left behind")
     plan = await shop.plan()
     assert plan.unfinished
-    assert "was not completed: it left the rows of before" in plan.lines[1]
+    assert "is not complete: all rows are still those of before it" in plan.lines[1]
     await shop.refresh()
     assert shop.staging("SELECT COUNT(*) FROM users") == [(USERS + 1,)]
     assert (await shop.plan()).unfinished is None

@@ -80,7 +80,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A copy, and the database whose rows it replaced."""
     folder = tmp_path_factory.mktemp("ends")
     copy, target = made(folder / "copy.sqlite", SCHEMA + NEW), made(folder / "target.sqlite", SCHEMA + OLD)
-    statements = list(replacing_statements(copy, triggers(target), ["UPDATE log SET what = what"]))
+    statements = list(replacing_statements(copy, triggers(target), [], ["UPDATE log SET what = what"]))
     assert split_statements("".join(f"{statement};\n" for statement in statements)) == (tuple(statements), "")
     assert max(len(statement.encode()) for statement in statements) <= LONGEST_STATEMENT
     applied(target, statements)
@@ -114,7 +114,7 @@ def test_full_text_finds_the_new_rows_and_no_old_ones(ends: tuple[Path, Path]) -
 def test_no_statement_has_more_rows_than_d1_runs_in_one_program(tmp_path: Path) -> None:
     """D1 stops a statement after 25,000 steps, and each row takes at least one for each of its cells."""
     many = "INSERT INTO log SELECT 'x' FROM json_each('[' || rtrim(replace(hex(zeroblob(10000)), '00', '1,'), ',') || ']');"
-    statements = list(replacing_statements(made(tmp_path / "copy.sqlite", "CREATE TABLE log (what TEXT);" + many), [], []))
+    statements = list(replacing_statements(made(tmp_path / "copy.sqlite", "CREATE TABLE log (what TEXT);" + many), [], [], []))
     counts = [statement.count("),(") + 1 for statement in statements if statement.startswith("INSERT")]
     assert sum(counts) == 10_000
     assert max(counts) * len(("rowid", "what")) < 25_000 / 3
@@ -128,7 +128,7 @@ def test_any_rows_take_the_place_of_any_others_to_the_last_byte(tables: list[Any
         for path, step in ((copy, 1), (target, -2)):
             with closing(apsw.Connection(str(path))) as db:
                 fill(db, [replace(table, rows=table.rows[::step]) for table in tables])
-        statements = list(replacing_statements(copy, triggers(target), []))
+        statements = list(replacing_statements(copy, triggers(target), [], []))
         assert split_statements("".join(f"{statement};\n" for statement in statements)) == (tuple(statements), "")
         applied(target, statements)
         after, expected = dump(target), dump(copy)

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from crane_infra.migrations.own_tables import OURS
+from crane_infra import catalog
+from crane_infra.data.seeds.of_catalog import seeds_of
+from crane_infra.migrations.own_tables import CREATE_REFRESHES, CREATE_SEEDS, OURS, REFRESHES, SEEDS
 from crane_infra.migrations.requests import prepare_request
+from tests.repository import ROOT
 
 WORKER = {"subdomain": {"enabled": True, "previews_enabled": False}, "logpush": False, "tags": []}
 
@@ -22,6 +25,8 @@ WORKER = {"subdomain": {"enabled": True, "previews_enabled": False}, "logpush": 
 class Account:
     """``databases`` are names by id, ``ledgers`` what is applied, by id; while ``answers_queries`` is false, no database answers.
 
+    ``seeds`` are those that ran, each with its digest, and ``refreshes`` when one began and had replaced all rows, by the id of the database.
+
     ``class_tags`` and ``newest`` versions are by script; ``scripts`` are settings, ``serving`` the versions that serve, ``schedules`` crons, all by script; ``forbidden`` is a part of the paths
     that the token may not call.
     """
@@ -29,6 +34,8 @@ class Account:
     url: str = ""
     databases: dict[str, str] = field(default_factory=dict)
     ledgers: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    seeds: dict[str, dict[str, str]] = field(default_factory=dict)
+    refreshes: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     answers_queries: bool = True
     scripts: dict[str, dict[str, Any]] = field(default_factory=dict)
     serving: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -40,8 +47,10 @@ class Account:
     newest: dict[str, str] = field(default_factory=dict)
 
     def remember(self, outputs: dict[str, Any]) -> None:
-        """Let each database have what the newest proof of a stack's outputs says."""
+        """Let each database have what the newest proof of a stack's outputs says, and all seeds of the reference workers."""
+        seeds = seeds_of(catalog.crane(), ROOT / "workers")
         for name, one in outputs["environment"]["databases"].items():
+            self.seeds[one["id"]] = {seed.name: seed.sha256 for seed in seeds.get(name, ())}
             self.ledgers[one["id"]] = outputs["proofs"][0]["manifest"]["databases"][name]["migrations"]
 
     def answer(self, path: str, body: Any) -> Any:  # noqa: ANN401 (JSON)
@@ -83,6 +92,12 @@ class Account:
                 db.execute("INSERT INTO d1_migrations (name) VALUES (?)", (one["name"],))
                 done = (one["name"], one["sha256"], "applied", "token", "release", "then", "then")
                 db.execute(f"INSERT INTO {OURS} VALUES (?, ?, ?, ?, ?, NULL, ?, ?)", done)  # noqa: S608 - a name of ours
+            if seeds := self.seeds.get(database):
+                db.execute(CREATE_SEEDS)
+                db.executemany(f"INSERT INTO {SEEDS} VALUES (?, ?, 'then')", seeds.items())  # noqa: S608 - a name of ours
+            if database in self.refreshes:
+                db.execute(CREATE_REFRESHES)
+                db.execute(f"INSERT INTO {REFRESHES} VALUES ('token', ?, ?, NULL)", self.refreshes[database])  # noqa: S608
             asked = [db.execute(one["sql"], one["params"]).fetchall() for one in body["batch"]]
         return [{"results": [dict(row) for row in rows], "success": True, "meta": {}} for rows in asked]
 

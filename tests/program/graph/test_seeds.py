@@ -1,12 +1,20 @@
-"""A folder of seeds that does not exist holds no seeds, and only a preview of staging says so."""
+"""What a run of staging says of its seeds, and that its schema step runs where rows are gone although no file changed.
+
+A folder of seeds that does not exist holds no seeds, and only a preview of staging says so.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
 
-from tests.program.graph.conftest import Declare
+from crane_infra.migrations.unfinished_refresh import AGAIN
+from tests.program.graph.account import Account
+from tests.program.graph.conftest import Declare, Declared, recorded
 
+STAGING = "organization/crane-infra/staging"
+SEEDED, SEEDLESS = "crane-context-db", "crane-classifier-db"
 LINE = "crane-context/seeds: the folder does not exist, so crane-context-db-staging gets no seeds"
 
 
@@ -21,11 +29,78 @@ def without_seeds(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a run logs."""
+    lines: list[str] = []
+    for level in ("info", "warn"):
+        monkeypatch.setattr(pulumi.log, level, lambda text, **_: lines.append(text))
+    return lines
+
+
 @pytest.mark.parametrize(("environment", "said"), [("staging", [LINE]), ("production", [])])
 def test_a_missing_folder_stops_nothing(
-    declare: Declare, monkeypatch: pytest.MonkeyPatch, without_seeds: Path, environment: str, said: list[str]
+    declare: Declare, logged: list[str], without_seeds: Path, environment: str, said: list[str]
 ) -> None:
-    lines: list[str] = []
-    monkeypatch.setattr(pulumi.log, "info", lambda text, **_: lines.append(text))
     declare(environment, preview=True, workers_dir=str(without_seeds))
-    assert [line for line in lines if "seeds" in line] == said
+    assert [line for line in logged if "seeds" in line] == said
+
+
+def due(declared: Declared) -> dict[str, str | None]:
+    """When seeds of each database were due, as its schema step has it."""
+    stashes = declared.of("Stash")
+    return {name: stashes[f"{name}-schema"]["input"].get("seeds-due") for name in (SEEDED, SEEDLESS)}
+
+
+class TestRowsThatAreGone:
+    """The files are those of the last run, so without a mark the engine would call the schema step unchanged."""
+
+    @pytest.fixture
+    def outputs(self, declare: Declare, account: Account) -> dict[str, Any]:
+        """What staging exports once its first run has seeded it."""
+        first = declare("staging")
+        outputs = recorded(first)
+        assert due(first)[SEEDED]
+        assert due(first)[SEEDLESS] is None
+        account.remember(outputs)
+        return outputs
+
+    def again(self, declare: Declare, outputs: dict[str, Any], *, preview: bool = False) -> tuple[dict[str, str | None], dict[str, Any]]:
+        declared = declare("staging", {STAGING: outputs}, preview=preview)
+        return due(declared), recorded(declared)["environment"]
+
+    @pytest.mark.parametrize("preview", [False, True])
+    def test_are_none_where_all_seeds_ran_and_the_mark_stays(
+        self, declare: Declare, outputs: dict[str, Any], logged: list[str], *, preview: bool
+    ) -> None:
+        logged.clear()
+        marks, environment = self.again(declare, outputs, preview=preview)
+        assert marks == {SEEDED: outputs["environment"]["databases"][SEEDED]["seeds-due"], SEEDLESS: None}
+        assert environment["databases"] == outputs["environment"]["databases"]
+        assert [line for line in logged if "seed" in line] == []
+
+    @pytest.mark.parametrize("preview", [False, True])
+    def test_make_the_step_run_after_a_restore_and_are_on_record(
+        self, declare: Declare, account: Account, outputs: dict[str, Any], *, preview: bool
+    ) -> None:
+        before = outputs["environment"]["databases"][SEEDED]["seeds-due"]
+        account.seeds.clear()
+        marks, environment = self.again(declare, outputs, preview=preview)
+        assert marks[SEEDED] not in {None, before}
+        assert environment["databases"][SEEDED]["seeds-due"] == marks[SEEDED]
+
+    def test_make_the_step_of_a_database_without_seeds_run_to_complete_a_refresh(
+        self, declare: Declare, account: Account, outputs: dict[str, Any], logged: list[str]
+    ) -> None:
+        ids = {name: one["id"] for name, one in outputs["environment"]["databases"].items()}
+        account.refreshes = {ids[SEEDED]: ("2026-11-29T01", None), ids[SEEDLESS]: ("2026-11-29T02", "2026-11-29T03")}
+        marks, _ = self.again(declare, outputs)
+        assert marks[SEEDED] == outputs["environment"]["databases"][SEEDED]["seeds-due"]
+        assert marks[SEEDLESS]
+        as_before, replaced = [line for line in logged if "refresh that" in line]
+        began = f"{SEEDED}-staging: the refresh that began at 2026-11-29T01"
+        assert as_before == f"{began} is not complete: all rows are still those of before it. {AGAIN}."
+        assert replaced.startswith(
+            f"{SEEDLESS}-staging: the refresh that began at 2026-11-29T02 is not complete: all rows are replaced, and "
+        )
+        assert "This update runs the missing seeds and completes it" in replaced
