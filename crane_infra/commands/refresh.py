@@ -12,6 +12,7 @@ from pathlib import Path
 from crane_infra.commands.databases import ManagedDatabase
 from crane_infra.config.catalog import Catalog
 from crane_infra.data.copy import Limits, Watch, copy_database
+from crane_infra.data.disk import disk_faults
 from crane_infra.data.refresh.costs import Costs, costs_of, left_out, plan_lines, written_text
 from crane_infra.data.refresh.load import Load
 from crane_infra.data.refresh.on_copy import run_pending
@@ -87,8 +88,9 @@ class Refresh:
                 f"{name}: {kept_changing} kept changing, so the copy is of several moments; rows that refer to missing ones are left out"
             )
         try:
-            run_pending(copy, plan.pending, is_whole=not left_out(plan.tables))
-            tables = scrub(copy, scrubbed, ScrubJob(name, self.catalog.databases[name].staging_rows, self.key))
+            with disk_faults(self.folder):
+                run_pending(copy, plan.pending, is_whole=not left_out(plan.tables))
+                tables = scrub(copy, scrubbed, ScrubJob(name, self.catalog.databases[name].staging_rows, self.key))
         finally:
             copy.unlink(missing_ok=True)
         kept = {table.name: table.kept for table in tables}

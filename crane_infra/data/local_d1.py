@@ -12,6 +12,7 @@ import apsw
 
 from crane_infra.d1.database import BoundStatement, Result
 from crane_infra.d1.errors import RolledBackError
+from crane_infra.data.disk import DISK_FAULTS
 from crane_infra.data.source import LocalSource
 from crane_infra.migrations.files.split import is_transaction, split_statements
 from crane_infra.migrations.files.tokens import code
@@ -97,6 +98,8 @@ class LocalD1(LocalSource):
                 self._refuse(statement, refusal.message if refusal else _TRANSACTION)
             with watched_as_d1(self.db, events, denials), self._limits():
                 rows = self.db.execute(runnable(statement.sql), tuple(statement.params), can_cache=False).fetchall()
+        except DISK_FAULTS:
+            raise
         except FAILURES as error:
             self._refuse(statement, denials[0].message if denials else _message(error))
         del rows

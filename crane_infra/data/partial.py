@@ -13,6 +13,7 @@ from pathlib import Path
 
 import apsw
 
+from crane_infra.data.disk import disk_faults
 from crane_infra.data.lines import RawText, Value, values_in
 from crane_infra.data.pages import condition
 from crane_infra.data.shapes import SchemaObject, Shape, create_tables, execute, shapes_of
@@ -129,14 +130,10 @@ class PartialCopy:
     def _transaction(self) -> Iterator[None]:
         """One transaction; a full disk is an error in one line, and leaves what was there before it."""
         try:
-            self.db.execute("BEGIN IMMEDIATE")
-            yield
-            self.db.execute("COMMIT")
-        except apsw.FullError:
-            todo = "Free some space, then run the same command again: it goes on where it stopped"
-            raise DataError(str(self.path), "the disk is full", todo) from None
-        except apsw.IOError as error:
-            raise DataError(str(self.path), f"it cannot be written: {error}", "Check the disk, then run the same command again") from None
+            with disk_faults(self.path, "it goes on where it stopped"):
+                self.db.execute("BEGIN IMMEDIATE")
+                yield
+                self.db.execute("COMMIT")
         finally:
             if self.db.in_transaction:  # SQLite itself ends one when the disk is full
                 self.db.execute("ROLLBACK")

@@ -18,7 +18,8 @@ Kind = Literal["rows", "index of others", "unreadable"]
 _ROWIDS = ("rowid", "_rowid_", "oid")
 _MADE_BY_SQLITE = ("sqlite_", "_cf_")
 _HIDDEN, _GENERATED = 1, {2, 3}
-_WITHOUT_ROWS = {"fts5vocab"}
+WITHOUT_ROWS = {"fts5vocab"}
+"""Modules of virtual tables that only show what another table has."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _collated(db: apsw.Connection, table: str, column: str, collation: str) -> s
 
 def _virtual(db: apsw.Connection, name: str, cells: Sequence[str]) -> Shape:
     table = virtual_table(str(rows(db, "SELECT sql FROM sqlite_master WHERE name = ?", name)[0][0]))
-    if table.module in _WITHOUT_ROWS:
+    if table.module in WITHOUT_ROWS:
         return Shape(name, (), (), "index of others", is_virtual=True)
     if table.module.startswith("rtree"):
         return Shape(name, tuple(cells), (KeyColumn(cells[0], 0),), is_virtual=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 
 from crane_infra.data.copy import Copied
+from crane_infra.data.disk import disk_faults
 from crane_infra.data.local_d1 import LocalD1
 from crane_infra.data.violations import Violation, broken_references, references
 from crane_infra.data.witness import FileReport, Witness
@@ -68,8 +69,13 @@ class Attempt:
 async def try_migrations(copied: Copied, attempt: Attempt) -> Trial:
     """Apply the pending files to a copy of the copy, which goes to the attempt's ``result`` where that is set and the trial passes.
 
-    Raises ApiError where the copy cannot be read as a database with a ledger.
+    Raises ApiError where the copy cannot be read as a database with a ledger, DataError where the disk is full.
     """
+    with disk_faults(copied.path.parent):
+        return await _try_on_copy(copied, attempt)
+
+
+async def _try_on_copy(copied: Copied, attempt: Attempt) -> Trial:
     work, was = (copied.path.with_name(f"{copied.path.name}.{suffix}") for suffix in ("trial", "was"))
     for path in (work, was):
         path.touch(mode=0o600)

@@ -18,6 +18,7 @@ import apsw
 from pydantic import Field, ValidationError
 
 from crane_infra.data.copy import Copied
+from crane_infra.data.disk import disk_faults
 from crane_infra.data.pages import pages
 from crane_infra.data.shapes import Shape, shapes_of
 from crane_infra.data.source import LocalSource
@@ -69,7 +70,7 @@ def make_backup(copied: Copied, database: str, now: datetime, folder: Path) -> P
     tables = {table.name: (table.rows, table.checksum) for table in copied.tables}
     time = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     note = Note(database=database, taken_at=time, bookmark=copied.bookmark, tables=tables, left_out=copied.left_out)
-    with closing(apsw.Connection(str(copied.path))) as db:
+    with disk_faults(copied.path), closing(apsw.Connection(str(copied.path))) as db:
         db.execute(f"CREATE TABLE {NOTE} (note TEXT NOT NULL)")
         db.execute(f"INSERT INTO {NOTE} VALUES (?)", (note.model_dump_json(),))  # noqa: S608 - a name of ours
     compressed = folder / f"{database}.sqlite.gz"
@@ -92,7 +93,7 @@ def checksum_of(path: Path) -> str:
 
 
 def unpack(backup: Path, into: Path) -> Note:
-    """Decompress a backup into a SQLite file, without its note, and return the note. Raises DataError for a file that is damaged or none."""
+    """Decompress a backup into a SQLite file, without its note, and return the note. Raises DataError for a file that is damaged or none, and for a full disk."""
     name = read_name(backup.name)
     if name is None:
         raise DataError(str(backup), "its name is not that of a backup", "Leave the names of backups as they are: they hold a checksum")
@@ -100,12 +101,13 @@ def unpack(backup: Path, into: Path) -> Note:
         raise DataError(str(backup), "its bytes are not those that were written: the checksum in its name is another one", ANOTHER)
     into.touch(mode=0o600)
     try:
-        with gzip.open(backup) as file, into.open("wb") as plain:
-            shutil.copyfileobj(file, plain, 1 << 20)
-        with closing(apsw.Connection(str(into))) as db:
-            ((text,),) = rows(db, f"SELECT note FROM {NOTE}")  # noqa: S608 - a name of ours
-            db.execute(f"DROP TABLE {NOTE}")
-            return Note.model_validate(json.loads(text))
+        with disk_faults(into):
+            with gzip.open(backup) as file, into.open("wb") as plain:
+                shutil.copyfileobj(file, plain, 1 << 20)
+            with closing(apsw.Connection(str(into))) as db:
+                ((text,),) = rows(db, f"SELECT note FROM {NOTE}")  # noqa: S608 - a name of ours
+                db.execute(f"DROP TABLE {NOTE}")
+                return Note.model_validate(json.loads(text))
     except (OSError, EOFError, apsw.Error, ValueError, ValidationError):
         raise DataError(str(backup), "it is damaged, or not a backup", ANOTHER) from None
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from crane_infra.data.disk import disk_faults
 from crane_infra.errors import DataError
 from crane_infra.tls import trusted
 
@@ -111,8 +112,10 @@ class Bucket:
     def get(self, name: str, into: Path) -> Path:
         """Download a file into a folder."""
         path = into / name
-        path.touch(mode=0o600)
-        path.write_bytes(self._call("GET", name).content)
+        content = self._call("GET", name).content
+        with disk_faults(into):
+            path.touch(mode=0o600)
+            path.write_bytes(content)
         return path
 
     def remove(self, name: str) -> None:

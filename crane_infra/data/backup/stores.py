@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crane_infra.data.backup.s3 import Bucket
+from crane_infra.data.disk import disk_faults
 from crane_infra.errors import DataError
 
 _S3 = "s3://"
@@ -64,7 +65,8 @@ class Folder:
     def get(self, name: str, into: Path) -> Path:
         """Copy a file of the folder."""
         try:
-            return Path(shutil.copy(self._path / name, into / name))
+            with disk_faults(into):
+                return Path(shutil.copy(self._path / name, into / name))
         except OSError as error:
             raise DataError(str(self._path / name), f"it cannot be read: {error.strerror}", "Name a backup that is there") from None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import apsw
 
+from crane_infra.data.disk import DISK_FAULTS
 from crane_infra.data.local_d1 import runnable, without_values
 from crane_infra.errors import DataError
 from crane_infra.migrations.files.read import MigrationFile
@@ -24,6 +25,8 @@ def run_pending(copy: Path, files: Sequence[MigrationFile], *, is_whole: bool) -
             for number, statement in enumerate(file.statements, 1):
                 try:
                     db.execute(runnable(statement), can_cache=False).fetchall()
+                except DISK_FAULTS:
+                    raise
                 except FAILURES as error:
                     what = f"it fails on a copy of production's rows: {without_values(str(error))}"
                     todo = "A promotion would fail as well. crane migrations rehearse -s production says more"

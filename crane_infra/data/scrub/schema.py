@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
+from crane_infra.data.shapes import WITHOUT_ROWS
 from crane_infra.data.virtual import virtual_table
 from crane_infra.migrations.files.tokens import quoted
 from crane_infra.migrations.own_tables import is_users
@@ -88,7 +89,7 @@ def read_schema(db: apsw.Connection) -> Schema:
     own = [
         Table(name, tuple(_columns(db, name)), module=table.module, rowid="rowid")
         for name, table in virtual.items()
-        if name not in indexes and is_users(name)
+        if name not in indexes and table.module not in WITHOUT_ROWS and is_users(name)
     ]
     triggers = tuple(
         (name, sql)
