@@ -36,7 +36,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def backup(
     stack: StackOption, to: ToOption, database: DatabaseOption = None, keep: KeepOption = None, rows: RowsOption = Limits.rows
 ) -> None:
-    """Copy each database into one compressed file with checksums. It only reads at Cloudflare.
+    """Copy each database into one compressed file. The file has checksums. It only reads at Cloudflare.
 
     Exits 0, or 3 where a table kept changing while it was read; the file is kept all the same.
     """
@@ -55,7 +55,7 @@ def restore(
     into: Annotated[str | None, typer.Option("--into", help="The name of a new database. Default: staging's own, whose rows go.")] = None,
     yes: YesOption = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
-    """Restore a backup into a new database, or into staging, and compare every row with it."""
+    """Restore a backup, and compare every row with it. It goes into a new database, or into staging."""
     store, wish = store_at(place, os.environ), RestoreWish(database, backup)
     if into:
         restore_into_new(settings_of(stack, root()), store, wish, into, Talk(typer.echo))
@@ -74,7 +74,7 @@ def restore_production(
     lose_writes: LoseOption = False,  # noqa: FBT002 - a flag of the command line
     yes: YesOption = False,  # noqa: FBT002
 ) -> None:
-    """Replace all rows of a database of production with a backup. Says first, table by table, which rows are lost."""
+    """Replace a database of production with a backup. Says first, table by table, which rows are lost."""
     settings, outputs = settings_and_outputs("production", root())
     talk = Talk(typer.echo, lambda: confirmed("Replace all rows of this database of production?", sure=yes))
     wish = RestoreWish(database, backup, lose_writes)
@@ -82,7 +82,7 @@ def restore_production(
 
 
 def try_backup(stack: StackOption, place: FromOption, database: DatabaseOption = None) -> None:
-    """Restore the newest backup of each database into a local cloud, and compare every row. Touches no account."""
+    """Restore the newest backups into a local cloud. Compares every row, and touches no account."""
     store, settings, errors = store_at(place, os.environ), settings_of(stack, root()), list[CraneError]()
     with tempfile.TemporaryDirectory(prefix="crane-") as folder:
         running = daemon.start(Path(folder), runtime_cache=root() / ".crane" / "runtime")

@@ -18,6 +18,7 @@ from crane_infra.commands.refresh import DatabasePlan, Ends, Refresh, plan_refre
 from crane_infra.commands.seed import production_ids, require_staging
 from crane_infra.commands.stack import outputs_of, settings_and_outputs, settings_of
 from crane_infra.config.settings import Settings
+from crane_infra.counted import counted
 from crane_infra.data.copy import Limits
 from crane_infra.data.seeds.of_catalog import seeds_of, try_all_seeds
 from crane_infra.release.manifest import read_release
@@ -36,7 +37,7 @@ def refresh(
     yes: YesOption = False,  # noqa: FBT002
     rows: RowsOption = MOST_ROWS,
 ) -> None:
-    """Replace staging's rows with production's, scrubbed by the rules of the catalog. Production is only read."""
+    """Give staging production's rows, scrubbed. The catalog has the rules, and staging's own rows go. Production is only read."""
     settings, outputs = settings_and_outputs(stack, root())
     require_staging(settings)
     with sigterm_as_ctrl_c():
@@ -73,4 +74,4 @@ async def _both(settings: Settings, staging: StackOutputs, production: StackOutp
 
 
 def _summary(plan: DatabasePlan, rows: int) -> str:
-    return f"{plan.target.name}: {plan.target.db.name} has {rows:,} rows of {plan.source.name}, scrubbed"
+    return f"{plan.target.name}: {plan.target.db.name} has {counted(rows, 'row')} of {plan.source.name}, scrubbed"

@@ -27,7 +27,7 @@ def rules(
     ] = None,
     database: Annotated[str | None, typer.Option("--database", "-d", help="Its name in the catalog. Default: all databases.")] = None,
 ) -> None:
-    """Propose or check the rules for production's rows in staging. Exits 0, or 1 where a table or a column has no rule that fits."""
+    """Propose or check the rules for staging's rows. Exits 0, or 1 where a table or a column has no rule that fits."""
     workers_dir = folder or _workers_dir()
     work = propose_rules if action is Action.INIT else check_rules
     for line in work(catalog.crane(), workers_dir, database):

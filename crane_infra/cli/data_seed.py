@@ -11,7 +11,7 @@ from crane_infra.commands.stack import outputs_of, settings_and_outputs
 
 
 def seed(stack: StackOption, database: DatabaseOption = None) -> None:
-    """Run the seeds of staging that are new or changed, as an update does after its migrations. Never in production."""
+    """Run the seeds of staging that are due. Those are new, changed or missing; an update runs them after its migrations. Never in production."""
     settings, outputs = settings_and_outputs(stack, root())
     require_staging(settings)
     for line in run_seed(settings, catalog.crane(), outputs, outputs_of("production"), database, typer.echo):

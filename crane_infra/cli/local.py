@@ -21,7 +21,7 @@ ExistingOption = Annotated[
 
 @app.command()
 def up(port: PortOption = 0, existing: ExistingOption = False) -> None:  # noqa: FBT002 - a flag of the command line
-    """Start the local cloud and create a Pulumi project with both stacks for it."""
+    """Start the local cloud, and make both stacks for it. They stand in a Pulumi project of their own."""
     here = _project()
     was_running = daemon.status(here.cloud) is not None
     local = local_project.begin(here, catalog.crane(), os.environ, port=port, signs=True)
@@ -34,7 +34,7 @@ def up(port: PortOption = 0, existing: ExistingOption = False) -> None:  # noqa:
 
 @app.command()
 def down() -> None:
-    """Stop the local cloud; it keeps its databases and workers for the next start."""
+    """Stop the local cloud. It keeps its databases and workers for the next start."""
     here = _project()
     was_running = daemon.status(here.cloud) is not None
     local_project.end(here)
@@ -53,7 +53,7 @@ def status() -> None:
 
 @app.command()
 def env() -> None:
-    """Print the variables that make plain pulumi use the local cloud: eval "$(crane local env)"."""
+    """Print the variables with which pulumi uses the local cloud. For a shell: eval "$(crane local env)"."""
     here = _project()
     running = daemon.status(here.cloud)
     if running is None:

@@ -49,7 +49,7 @@ def lint(
         raise typer.Exit(HAS_ERRORS)
 
 
-lint.__doc__ = f"""Judge migration files without a database: all of them, those that a revision lacks, or those pending in a stack.
+lint.__doc__ = f"""Judge migration files without a database. All of them, those that a revision lacks, or those pending in a stack.
 
 SQLite {VERSION} judges them, within the limits of D1, on every machine alike.
 
@@ -63,7 +63,7 @@ def new(
     stack: Annotated[str, typer.Option("--stack", "-s", help="The environment: staging or production.")] = "staging",
     folder: FolderOption = None,
 ) -> None:
-    """Create an empty migration with the next free number, and print its path."""
+    """Create an empty migration with the next free number. Prints its path."""
     typer.echo(str(new_migration(catalog.crane(), folder or _workers_dir(stack), database, name)))
 
 

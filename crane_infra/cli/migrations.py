@@ -47,7 +47,7 @@ def status(stack: StackOption, database: DatabaseOption = None, as_json: JsonOpt
 
 @app.command()
 def plan(stack: StackOption, database: DatabaseOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
-    """Show what an update would apply: class, tables, findings, counts. Exits 0 if it could, 3 if it would be refused, 1 on an error."""
+    """Show what an update would apply. Class, tables, findings and counts. Exits 0 if it could, 3 if it would be refused, 1 on an error."""
     judgements = _each(stack, database, _status_with_costs)
     _show(stack, judgements, migrations_text.plan_as_json if as_json else migrations_text.plan)
     if any(judgement.refusal for judgement in judgements):
@@ -56,7 +56,7 @@ def plan(stack: StackOption, database: DatabaseOption = None, as_json: JsonOptio
 
 @app.command()
 def verify(stack: StackOption, database: DatabaseOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
-    """Compare each live schema with the one that its migrations make. Exits 0 if they match, 3 with a diff if not, 1 on an error."""
+    """Compare each live schema with its migrations. Exits 0 if they match, 3 with a diff if not, 1 on an error."""
     drifts = _each(stack, database, _drift)
     _show(stack, drifts, migrations_text.drift_as_json if as_json else migrations_text.drift)
     if any(drift.objects for drift in drifts):
@@ -65,7 +65,7 @@ def verify(stack: StackOption, database: DatabaseOption = None, as_json: JsonOpt
 
 @app.command()
 def apply(stack: StackOption, database: DatabaseOption = None) -> None:
-    """Apply pending migrations as an update would; to production only those that staging has proven. Exits 0 if all are applied, else 1."""
+    """Apply pending migrations as an update would. To production only those that staging has proven. Exits 0 if all are applied, else 1."""
     from crane_infra.commands.apply import State, apply_to  # noqa: PLC0415 - see _each
     from crane_infra.commands.freeze import freeze_of  # noqa: PLC0415
 
@@ -87,7 +87,7 @@ def baseline(
         list[str] | None, typer.Option(help="A later file that only changes data and has yet to run; can be repeated.")
     ] = None,
 ) -> None:
-    """Baseline an existing database: compare its schema with the files, then record them and each accepted difference. Runs no migration."""
+    """Baseline an existing database. Compares its schema with the files, then records them and each accepted difference. Runs no migration."""
 
     async def work(target: "ManagedDatabase") -> tuple[str, ...]:
         return await record_baseline(target.db, target.schema, Claim(up_to, accept or (), pending or ()))
@@ -108,7 +108,7 @@ def accept_edit(
         Path | None, typer.Option(help="A folder with the files as they were applied. Default: the history of this clone.")
     ] = None,
 ) -> None:
-    """Accept edits of applied files that make the same schema and rows as before; to production only those that staging has accepted."""
+    """Accept edits of applied files that change no meaning. Schema and rows have to be as before; to production only those that staging has accepted."""
     from crane_infra.commands.accept_edit import accept_edits_of  # noqa: PLC0415 - see _each
 
     settings, outputs = settings_and_outputs(stack, root())

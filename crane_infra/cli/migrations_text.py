@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from crane_infra.counted import counted
+
 if TYPE_CHECKING:  # lint of files imports neither
     from crane_infra.migrations.drift import Drift
     from crane_infra.migrations.judgement import Judgement
@@ -15,14 +17,15 @@ def status(judgement: "Judgement") -> str:
 
 
 def plan(judgement: "Judgement") -> str:
-    """What an update would do with each pending file."""
+    """What an update would do with each pending file; what stops it is said once, at the end."""
+    stops = {str(error) for error in judgement.refusal.errors} if judgement.refusal else set()
     lines = [_head(judgement), *(f"  import  {file.name}, applied by wrangler" for file in judgement.plan.adopt)]
     for examined in judgement.examined:
         file = examined.file
         lines.append(f"  apply  {file.name}  {examined.kind}  {file.sha256[:12]}{_list('tables', examined.tables)}")
         lines += ["    runs through D1's import, which blocks the database until it is done"] if file.needs_import else []
         lines += [f"    counts the rows of {count.label} before and after" for count in examined.counts]
-        lines += [f"    {finding.level}: {finding}" for finding in examined.findings]
+        lines += [f"    {finding.level}: {finding}" for finding in examined.findings if str(finding.error()) not in stops]
     lines += [f"  {line}" for line in judgement.costs]
     return "\n".join([*lines, *_refused(judgement)])
 
@@ -32,7 +35,9 @@ def lint(examined: "Sequence[Examined]") -> str:
     findings = [finding for file in examined for finding in file.findings]
     errors = sum(finding.level == "error" for finding in findings)
     lines = [f"{finding.level}: {finding}" for finding in findings]
-    return "\n".join([*lines, f"{len(examined)} files: {errors} errors, {len(findings) - errors} warnings"])
+    return "\n".join(
+        [*lines, f"{counted(len(examined), 'file')}: {counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}"]
+    )
 
 
 def drift(comparison: "Drift") -> str:

@@ -48,7 +48,7 @@ def rehearse(  # noqa: PLR0913, PLR0917 - the options of a command
     outputs_file: OutputsOption = None,
     checks: ChecksOption = True,  # noqa: FBT002
 ) -> None:
-    """Try the pending migrations, then the release's checks, on a copy of the stack's rows; nothing is written at Cloudflare.
+    """Try the pending migrations on a copy of the stack's rows. Then the release's checks, where they pass. Nothing is written at Cloudflare.
 
     Exits 0 if an update would apply them and leave all sound, 3 if it would be refused or fail, leaves something broken or fails a check, 1 on an error.
     """

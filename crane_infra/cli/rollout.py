@@ -26,7 +26,7 @@ def status(stack: StackOption) -> None:
 
 @app.command(name="continue")
 def go_on(stack: StackOption) -> None:
-    """Give the new versions the share of the next step, or everything after the last.
+    """Give the new versions the share of the next step. After the last step they get everything.
 
     In production the gate has to be open for the files at hand, and they have to be of the release that rolls out.
     """

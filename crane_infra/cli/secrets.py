@@ -13,6 +13,7 @@ from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.commands.secrets import Audited, audit_of
 from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.counted import counted
 from crane_infra.errors import SettingsError
 from crane_infra.pulumi_cli import project_folder
 from crane_infra.secrets.audit import Place
@@ -30,7 +31,7 @@ def _group() -> None:
 
 @app.command()
 def audit(stack: StackOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002 - a flag of the command line
-    """Compare the secrets that the catalog declares with their source and with the workers, in both environments.
+    """Compare declared secrets with their source and the workers. In both environments.
 
     Reads names and dates, and no value. Exit code 0: all is as declared. 3: something is not. 1: nothing is wrong, but a part could not be
     seen.
@@ -59,11 +60,11 @@ def _tell(audited: Audited) -> None:
         for text in texts:
             console.print(f"{mark} {text}", markup=False)
     findings = len(audited.audit.findings)
-    console.print(f"{len(rows)} secrets: {f'{findings} findings' if findings else 'nothing to fix'}", markup=False)
+    console.print(f"{counted(len(rows), 'secret')}: {counted(findings, 'finding') if findings else 'nothing to fix'}", markup=False)
 
 
 def _place(place: Place) -> str:
-    age = f" (changed {place.age_days} days ago)" if place.age_days is not None else ""
+    age = f" (changed {counted(place.age_days, 'day')} ago)" if place.age_days is not None else ""
     return f"{_word(place.in_source)}{age}, {_word(place.on_worker)}"
 
 

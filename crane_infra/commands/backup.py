@@ -13,6 +13,7 @@ import apsw
 from crane_infra.commands.databases import id_of, managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
+from crane_infra.counted import counted
 from crane_infra.d1.client import D1
 from crane_infra.d1.create import create_database
 from crane_infra.data.backup.file import Note, check_file, make_backup, of_database, unpack
@@ -88,7 +89,9 @@ async def _back_up(name: str, db: D1, wish: BackupWish, store: Store, watch: Wat
         await asyncio.to_thread(store.put, backup)
         size = backup.stat().st_size / 1e6
     changing = f"; {', '.join(copied.unsettled)} kept changing" if copied.unsettled else ""
-    watch.say(f"{db.name}: {copied.rows:,} rows of {len(copied.tables)} tables in {backup.name} ({size:.1f} MB){changing}")
+    watch.say(
+        f"{db.name}: {counted(copied.rows, 'row')} of {counted(len(copied.tables), 'table')} in {backup.name} ({size:.1f} MB){changing}"
+    )
     for old in of_database(store.names(), name)[wish.keep :] if wish.keep else ():
         store.remove(old.name)
         watch.say(f"{db.name}: removed {old.name}")
@@ -165,7 +168,7 @@ async def _unpacked(store: Store, wish: RestoreWish, talk: Talk) -> AsyncIterato
         with closing(apsw.Connection(str(backup.with_suffix(".plain")), flags=_FLAGS)) as db:
             await check_file(db, note, backup.name)
             rows = sum(count for count, _ in note.tables.values())
-            talk.say(f"{backup.name}: {rows:,} rows of {len(note.tables)} tables, and every checksum is right")
+            talk.say(f"{backup.name}: {counted(rows, 'row')} of {counted(len(note.tables), 'table')}, and every checksum is right")
             yield db, note
 
 

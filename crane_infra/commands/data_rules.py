@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crane_infra.config.catalog import Catalog
+from crane_infra.counted import counted
 from crane_infra.data.scrub.of_files import database_of
 from crane_infra.data.scrub.propose import catalog_lines, proposals
 from crane_infra.data.scrub.rules import require_rules
@@ -22,7 +23,7 @@ def propose_rules(catalog: Catalog, workers_dir: Path, only: str | None) -> Iter
             yield f"# {name}: read each line before you put it into crane_infra/catalog.py"
             yield from catalog_lines(schema)
             personal = [each for each in proposals(schema) if each.looks_like]
-            yield f"# {name}: {len(personal)} columns look personal: {', '.join(f'{each.table}.{each.column}' for each in personal) or 'none'}"
+            yield f"# {name}: {counted(len(personal), 'column')} {'looks' if len(personal) == 1 else 'look'} personal: {', '.join(f'{each.table}.{each.column}' for each in personal) or 'none'}"
 
 
 def check_rules(catalog: Catalog, workers_dir: Path, only: str | None) -> Iterator[str]:
@@ -36,7 +37,7 @@ def check_rules(catalog: Catalog, workers_dir: Path, only: str | None) -> Iterat
                 errors += [each for each in error.errors if isinstance(each, ScrubError)]
             else:
                 masked = sum(len(plan.masked) for plan in plans)
-                lines.append(f"{name}: {len(plans)} tables have rules, {masked} columns are masked")
+                lines.append(f"{name}: {counted(len(plans), 'table')} with rules, {counted(masked, 'column')} masked")
     refuse(errors)
     yield from lines
 

@@ -7,6 +7,7 @@ from crane_infra.checks.model import AnyCheck, CommandCheck
 from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
+from crane_infra.counted import counted
 from crane_infra.errors import CraneError
 from crane_infra.live.expected import Served
 from crane_infra.release.manifest import checks_digest
@@ -38,7 +39,7 @@ async def look_at_health(settings: Settings, catalog: Catalog, proof: Proof, ser
         passed = await run_checks(target, without_secrets)
     except CraneError as error:
         return Health(notes=notes, fault=error)
-    return Health((f"worker {target.worker} passes {len(passed)} checks on {target.url}",), notes)
+    return Health((f"worker {target.worker} passes {counted(len(passed), 'check')} on {target.url}",), notes)
 
 
 def _notes(due: Sequence[AnyCheck], script: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crane_infra.commands.databases import ManagedDatabase
 from crane_infra.config.catalog import Catalog
+from crane_infra.counted import counted
 from crane_infra.data.copy import Limits, Watch, copy_database
 from crane_infra.data.disk import disk_faults
 from crane_infra.data.refresh.costs import Costs, costs_of, left_out, plan_lines, written_text
@@ -81,7 +82,7 @@ class Refresh:
         await load.begin()
         skip = {*left_out(plan.tables), WRANGLER, OURS, ROWS, ACCEPTED, *ON_DEMAND}
         copied = await copy_database(plan.source, copy, limits=Limits(self.most_rows), watch=Watch(self.say, pause=self.pause), skip=skip)
-        self.say(f"{name}: copied {copied.rows:,} rows of production")
+        self.say(f"{name}: copied {counted(copied.rows, 'row')} of production")
         if copied.unsettled:
             kept_changing = ", ".join(copied.unsettled)
             self.say(
@@ -95,7 +96,9 @@ class Refresh:
             copy.unlink(missing_ok=True)
         kept = {table.name: table.kept for table in tables}
         written = sum(plan.costs.written_for(table, rows) for each in (plan.costs.staging.tables, kept) for table, rows in each.items())
-        self.say(f"{name}: scrubbed, {sum(kept.values()):,} rows stay; writes {written_text(written)}")
+        self.say(
+            f"{name}: scrubbed, {counted(sum(kept.values()), 'row')} {'stays' if sum(kept.values()) == 1 else 'stay'}; writes {written_text(written)}"
+        )
         await load.run(scrubbed, tables)
         await run_seeds(plan.target, self.seeds.get(name, ()), self.say)
         scrubbed.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from crane_infra.commands.databases import ManagedDatabase, managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours
 from crane_infra.config.settings import Settings
+from crane_infra.counted import counted
 from crane_infra.data.seeds.files import Seed
 from crane_infra.data.seeds.of_catalog import seeds_of, try_all_seeds
 from crane_infra.data.seeds.run import run_seeds
@@ -50,7 +51,7 @@ async def _seed(
         for database in databases:
             target = staging_database(settings.environment, database.name, database.id, database.db, taken)
             names = await _seed_one(database, target, seeds.get(database.name, ()), log)
-            summaries.append(f"{database.db.name}: {len(names)} of {len(seeds.get(database.name, ()))} seeds ran")
+            summaries.append(f"{database.db.name}: {len(names)} of {counted(len(seeds.get(database.name, ())), 'seed')} ran")
     return summaries
 
 

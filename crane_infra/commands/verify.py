@@ -14,6 +14,7 @@ from crane_infra.at_once import all_at_once
 from crane_infra.commands.health import look_at_health
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
+from crane_infra.counted import counted
 from crane_infra.errors import CraneError, LiveError, MigrationError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.declared import DeclaredScript, deviations
@@ -224,7 +225,7 @@ class Comparison:
         except MigrationError as unreadable:
             return LedgerPart(findings=[unreadable])
         part = LedgerPart(refresh=refresh_part(ledger, expected.database))
-        stands = f"its ledger stands at {expected.head.name} ({expected.head.count} migrations)"
+        stands = f"its ledger stands at {expected.head.name} ({counted(expected.head.count, 'migration')})"
         part.add(f"database {expected.database}: {stands}", head_fault(ledger, expected))
         return part
 

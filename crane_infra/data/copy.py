@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crane_infra.counted import counted
 from crane_infra.data.estimate import Estimate, estimate, require_within
 from crane_infra.data.pages import PageSize, pages
 from crane_infra.data.partial import PartialCopy, digest_of, partial_copy
@@ -151,7 +152,7 @@ async def _copy(copying: _Copying, path: Path) -> Copied | None:
     copying.watch.say(f"{source.name}: a copy {copying.expected.text}")
     require_within(f"database {source.name}", copying.expected, copying.limits.rows)
     if resumed := partial.rows_read():
-        copying.watch.say(f"{source.name}: goes on after {resumed:,} rows that an earlier run has read")
+        copying.watch.say(f"{source.name}: goes on after {counted(resumed, 'row')} that an earlier run has read")
     now = await source.bookmark()
     for shape in (shape for shape in copying.shapes if not partial.is_read(shape)):
         now = await _read(copying, shape, now)

@@ -5,6 +5,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from crane_infra.counted import counted
 from crane_infra.d1.database import BoundStatement
 from crane_infra.data.shapes import Shape
 from crane_infra.data.source import Source
@@ -35,8 +36,8 @@ class Estimate:
         """One sentence for a person."""
         share = (self.rows + self.counted) / FREE_READS
         percent = "less than 1%" if share < _ONE_PERCENT else f"{share:.0%}"
-        counted = f" ({self.counted:,} more were read to count them)" if self.counted else ""
-        return f"reads at most {self.rows:,} rows of {len(self.tables)} tables{counted}: {percent} of what the free plan reads in a day"
+        more = f" ({self.counted:,} more were read to count them)" if self.counted else ""
+        return f"reads at most {counted(self.rows, 'row')} of {counted(len(self.tables), 'table')}{more}: {percent} of what the free plan reads in a day"
 
 
 async def estimate(source: Source, shapes: Sequence[Shape]) -> Estimate:
@@ -56,7 +57,7 @@ async def estimate(source: Source, shapes: Sequence[Shape]) -> Estimate:
 def require_within(where: str, expected: Estimate, most: int) -> None:
     """Raise DataError where a copy would read more rows than it may."""
     if expected.rows > most:
-        what = f"a copy {expected.text}, and at most {most:,} rows may be read"
+        what = f"a copy {expected.text}, and at most {counted(most, 'row')} may be read"
         raise DataError(where, what, "Raise --rows if that is meant, or leave tables out with --skip")
 
 

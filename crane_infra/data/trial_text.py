@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from crane_infra.counted import counted
 from crane_infra.data.differences import Key, TableChange
 from crane_infra.data.trial import Trial
 from crane_infra.data.violations import Violation
@@ -52,11 +53,11 @@ def trial_as_json(trial: Trial) -> dict[str, Any]:
 def what_was_done(change: TableChange) -> str:
     """The numbers of one table."""
     if change.before is None:
-        return f"is new, with {change.added:,} rows"
+        return f"is new, with {counted(change.added, 'row')}"
     if change.after is None:
-        return f"is gone, with {change.deleted:,} rows"
+        return f"is gone, with {counted(change.deleted, 'row')}"
     counts = [f"{count:,} {kind}" for kind in KINDS if (count := getattr(change, kind))]
-    return f"{change.before:,} rows before, {change.after:,} after: {', '.join(counts)}"
+    return f"{counted(change.before, 'row')} before, {change.after:,} after: {', '.join(counts)}"
 
 
 def _copied(trial: Trial) -> str:
@@ -66,7 +67,7 @@ def _copied(trial: Trial) -> str:
     moment = "as of one moment" if copied.bookmark else "written to meanwhile"
     unsettled = f"; {', '.join(copied.unsettled)} kept changing" if copied.unsettled else ""
     left_out = f"; without the rows of {', '.join(copied.left_out)}" if copied.left_out else ""
-    return f"{copied.rows:,} rows of {len(copied.tables)} tables copied, {moment}{unsettled}{left_out}"
+    return f"{counted(copied.rows, 'row')} of {counted(len(copied.tables), 'table')} copied, {moment}{unsettled}{left_out}"
 
 
 def _file_lines(report: FileReport) -> Iterator[str]:
@@ -83,7 +84,7 @@ def _file_lines(report: FileReport) -> Iterator[str]:
 
 def _statement_lines(statement: StatementReport) -> Iterator[str]:
     for step, rows in statement.scans:
-        known = f" ({rows:,} rows)" if rows is not None else ""
+        known = f" ({counted(rows, 'row')})" if rows is not None else ""
         yield f"    statement {statement.number}: {step}{known}"
     if statement.seconds >= _LONG:
         yield f"    statement {statement.number}: {statement.seconds:.1f} s here"
@@ -91,7 +92,7 @@ def _statement_lines(statement: StatementReport) -> Iterator[str]:
 
 def _violation(violation: Violation) -> str:
     keys = f": {_keys(violation.keys)}" if violation.keys else ""
-    return f"{violation.rows:,} rows of {violation.table} {violation.what}{keys}"
+    return f"{counted(violation.rows, 'row')} of {violation.table} {violation.what}{keys}"
 
 
 def _keys(keys: Sequence[Key]) -> str:

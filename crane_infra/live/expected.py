@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.at_once import all_at_once, both
+from crane_infra.counted import counted
 from crane_infra.errors import LiveError
 from crane_infra.live.account import Account, Deployment
 from crane_infra.live.manual import LastDeployed, manual_deployment
@@ -262,7 +263,9 @@ def _only_went_on(ledger: Ledger, listed: Mapping[str, str]) -> bool:
 
 
 def _head_error(head: LedgerHead, expected: ExpectedHead) -> LiveError:
-    what = f"its ledger stands at {head.name} ({head.count} migrations), the files at {expected.head.name} ({expected.head.count})"
+    what = (
+        f"its ledger stands at {head.name} ({counted(head.count, 'migration')}), the files at {expected.head.name} ({expected.head.count})"
+    )
     if (head.name, head.count) == (expected.head.name, expected.head.count):
         what = f"its ledger has the same names as the files up to {head.name}, but it recorded different contents or one migration is unfinished"
     todo = f"Run pulumi up -s {expected.stack} again"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
+from crane_infra.counted import counted
 from crane_infra.d1.database import BoundStatement, DatabaseClient
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift, read_accepted
@@ -80,7 +81,7 @@ def _require_decided(database: str, files: Sequence[MigrationFile], schemas: Seq
 
 async def _accept(db: DatabaseClient, schema: SchemaFiles, ledger: Ledger, accept: Collection[str]) -> tuple[str, ...]:
     if not accept:
-        what = f"its ledger already has {len(ledger.entries)} migrations, up to {ledger.head.name}"
+        what = f"its ledger already has {counted(len(ledger.entries), 'migration')}, up to {ledger.head.name}"
         raise MigrationError(db.name, what, "It needs no baseline. To record a difference of its schema, name it with --accept")
     drift = await look_for_drift(db, schema, ledger)
     _require_accepted(drift, accept, "Fix the schema, or name each difference with --accept")

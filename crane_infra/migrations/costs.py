@@ -9,6 +9,7 @@ from itertools import groupby
 
 import apsw
 
+from crane_infra.counted import counted
 from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import ApiError
 from crane_infra.migrations.files.tokens import quoted
@@ -100,7 +101,7 @@ def _heading(answers: Sequence[_Answer], left_out: int) -> str:
     sizes = {answer.question.table: answer.size for answer in answers}
     read = _TWICE * sum(sizes.values()) + sum(answer.size for answer in answers if answer.size <= MOST_ROWS)
     more = f", and {left_out} more were not counted" if left_out else ""
-    return f"counted what the pending files cost: {len(answers)} counts, which read about {read:,} rows{more}"
+    return f"counted what the pending files cost: {counted(len(answers), 'count')}, which read about {counted(read, 'row')}{more}"
 
 
 def _by_file_and_table(answers: Sequence[_Answer]) -> Iterator[TableCosts]:
@@ -111,13 +112,13 @@ def _by_file_and_table(answers: Sequence[_Answer]) -> Iterator[TableCosts]:
         yield TableCosts(file, table, listed[0].size if is_counted else None, effects)
 
 
-def _lines(counted: Sequence[TableCosts]) -> Iterator[str]:
-    for each in counted:
+def _lines(costs: Sequence[TableCosts]) -> Iterator[str]:
+    for each in costs:
         if each.size is None:
             left = "; ".join(what for what, _ in each.effects)
             yield f"{each.file}: {each.table} has more than {MOST_ROWS:,} rows, so these were not counted: {left}"
         elif told := [f"{rows:,} {what}" for what, rows in each.effects if rows]:
-            yield f"{each.file}: of the {each.size:,} rows of {each.table}: {'; '.join(told)}"
+            yield f"{each.file}: of the {counted(each.size, 'row')} of {each.table}: {'; '.join(told)}"
 
 
 def _by_table(answer: _Answer) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from crane_infra.counted import counted
 from crane_infra.report import wording
 from crane_infra.report.markdown import block, code, details, table
 from crane_infra.report.model import Change, EnvironmentChanges, Pending, Report, WorkerChanges
@@ -127,7 +128,7 @@ def _schemas(environments: Sequence[EnvironmentChanges], room: _Room) -> Iterabl
     for (name, schema), where in places.items():
         lines = schema.splitlines()
         added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
-        summary = f"Schema of {name} in {' and '.join(where)}: {wording.counted(added, 'line')} added, {removed} removed"
+        summary = f"Schema of {name} in {' and '.join(where)}: {counted(added, 'line')} added, {removed} removed"
         if not room.lines:
             yield f"{summary} (left out here: the comment would be too long)."
         else:
@@ -146,7 +147,7 @@ def _workers(report: Report, room: _Room) -> str:
     if shown := [row.cells for row in rows if not row.of_new_worker]:
         parts.append(_table(heads, shown, room))
     if folded := [row.cells for row in rows if row.of_new_worker]:
-        summary = f"What the new workers begin with: {wording.counted(len(folded), 'setting')}"
+        summary = f"What the new workers begin with: {counted(len(folded), 'setting')}"
         parts.append(details(summary, _table(heads, folded, room)))
     if unchanged:
         parts.append(f"{', '.join(map(code, unchanged))}: unchanged.")

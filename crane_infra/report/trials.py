@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from crane_infra.checks.results import Checked
+from crane_infra.counted import counted
 from crane_infra.data.differences import TableChange
 from crane_infra.data.trial import Trial
 from crane_infra.data.trial_text import KINDS
@@ -44,12 +45,12 @@ def _notes(trial: Trial) -> Iterator[str]:
         if report.failure:
             yield f"- {where}: {code(report.name)} would fail: {code(report.failure)}"
         for violation in report.violations:
-            yield f"- {where}: {violation.rows:,} rows of {code(violation.table)} {code(violation.what)}"
+            yield f"- {where}: {counted(violation.rows, 'row')} of {code(violation.table)} {code(violation.what)}"
         for name in report.gone:
             yield f"- {where}: {code(report.name)} leaves {code(name)} out"
         yield f"- {where}: {code(report.name)} took {report.seconds:.1f} s here{_scans(report)}"
     for violation in trial.references:
-        yield f"- {where}: at the end {violation.rows:,} rows of {code(violation.table)} {code(violation.what)}"
+        yield f"- {where}: at the end {counted(violation.rows, 'row')} of {code(violation.table)} {code(violation.what)}"
     yield from (f"- {where}: {code(line)}" for line in (*trial.damage, *trial.refusal))
     if trial.pending and trial.passes:
         yield f"- {where}: foreign keys and integrity are sound at the end"
@@ -58,7 +59,7 @@ def _notes(trial: Trial) -> Iterator[str]:
 def _scans(report: FileReport) -> str:
     """The statements that read whole tables."""
     scans = [
-        f"statement {statement.number}: {code(step)}" + ("" if rows is None else f" ({rows:,} rows)")
+        f"statement {statement.number}: {code(step)}" + ("" if rows is None else f" ({counted(rows, 'row')})")
         for statement in report.statements
         for step, rows in statement.scans
     ]

@@ -5,6 +5,7 @@ A term of ours, such as contract, never stands alone where somebody has to judge
 
 from collections.abc import Iterable, Iterator
 
+from crane_infra.counted import counted
 from crane_infra.report.markdown import code
 from crane_infra.report.model import DatabaseChanges, EnvironmentChanges, Pending, Report
 
@@ -130,7 +131,7 @@ def counted_rows(environment: EnvironmentChanges) -> Iterator[str]:
     """A line for each file and table whose rows the preview counted."""
     for database in environment.databases:
         for each in database.costs:
-            size = "too many rows to count them" if each.size is None else f"{each.size:,} {'row' if each.size == 1 else 'rows'}"
+            size = "too many rows to count them" if each.size is None else counted(each.size, "row")
             effects = ", ".join(_counted_effect(what, rows) for what, rows in each.effects)
             yield f"- **{environment.environment}**, {code(each.file, 120)}: {code(each.table)} has {size}: {effects}"
 
@@ -175,8 +176,3 @@ def listed(names: Iterable[str]) -> str:
     every = list(names)
     more = [f"{len(every) - _MOST_NAMES} more"] if len(every) > _MOST_NAMES else []
     return ", ".join([*map(code, every[:_MOST_NAMES]), *more])
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things, in the plural where needed."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from crane_infra.counted import counted
 from crane_infra.d1.errors import RefusedError
 from crane_infra.errors import ApiError, CraneError, LiveError
 from crane_infra.live.account import Account, Deployment
@@ -183,7 +184,7 @@ async def _try(entered: _Entry, voice: _Voice) -> _Joined | Outcome:
     if error := await run_trial(candidate.target, candidate.version, candidate.checks, voice.log, candidate.rounds):
         raise error
     voice.passes(
-        f"worker {candidate.script}: candidate {candidate.version} passed its {len(candidate.checks)} checks {candidate.rounds} times"
+        f"worker {candidate.script}: candidate {candidate.version} passed its {counted(len(candidate.checks), 'check')} {counted(candidate.rounds, 'time')}"
     )
     return entered
 

@@ -13,6 +13,7 @@ from time import monotonic
 from crane_infra.checks.model import AnyCheck
 from crane_infra.checks.request import Target
 from crane_infra.config.rollout import Rollout
+from crane_infra.counted import counted
 from crane_infra.errors import CheckError, CraneError, LiveError
 from crane_infra.live.account import Account
 from crane_infra.live.invocations import Unknown, invocations
@@ -165,7 +166,11 @@ async def _has_veto(account: Account, worker: Moving, seen: _Watched, began: dat
         seen.metrics = "unknown"
         return False
     ours = numbers.get(worker.version)
-    seen.metrics = f"Cloudflare counts {ours.errors} errors in {ours.requests} requests" if ours else "Cloudflare counts no request"
+    seen.metrics = (
+        f"Cloudflare counts {counted(ours.errors, 'error')} in {counted(ours.requests, 'request')}"
+        if ours
+        else "Cloudflare counts no request"
+    )
     return vetoes(numbers, worker.old, worker.version)
 
 

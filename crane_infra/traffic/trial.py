@@ -19,6 +19,7 @@ from crane_infra.checks.model import AnyCheck
 from crane_infra.checks.request import OVERRIDES, Route, Target, require_sendable, where
 from crane_infra.checks.run import in_order, try_once
 from crane_infra.checks.send import REQUEST_SECONDS
+from crane_infra.counted import counted
 from crane_infra.errors import CheckError
 from crane_infra.tls import trusted
 from crane_infra.traffic.series import ENOUGH, Seen, Verdict, has_arrived, judge, missing
@@ -136,7 +137,7 @@ def failure(target: Target, version: str, rounds: Sequence[Round], deadline: flo
 
 def last_wrong(rounds: Sequence[Round]) -> str:
     """The last try that did not pass, without secrets, and how many rounds there were."""
-    count = f"{len(rounds)} {'round' if len(rounds) == 1 else 'rounds'}"
+    count = counted(len(rounds), "round")
     shown = _shown(rounds)
     if shown is None or shown.check is None or shown.attempt is None:
         return f"{count}, each of them right"

@@ -75,6 +75,13 @@ def test_the_help_lists_every_command_with_its_summary_in_80_columns() -> None:
     assert [command.summary for name, command in COMMANDS.items() if [name, *command.summary.split()] not in lines] == []
 
 
+@pytest.mark.parametrize("group", [name for name, command in COMMANDS.items() if command.place.endswith(":app")])
+def test_the_help_of_a_group_cuts_no_summary_in_80_columns(group: str) -> None:
+    listed = CliRunner().invoke(make_app(group), [group, "--help"], terminal_width=80).output.partition("Commands:")[2]
+    assert listed
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
 APART = [(group, name) for group, command in COMMANDS.items() for name in command.apart]
 
 

@@ -32,7 +32,7 @@ def catalog(rules: dict[str, TableRule] | None = None) -> Catalog:
 def test_what_is_proposed_can_be_pasted_and_passes(shop: Path) -> None:
     proposed = "\n".join(propose_rules(catalog(), shop, None))
     rules = eval(f"dict(\n{proposed}\n)", {"TableRule": TableRule, "Json": Json})  # noqa: S307 - as a user pastes it
-    assert list(check_rules(catalog(rules["staging_rows"]), shop, "shop")) == ["shop: 3 tables have rules, 8 columns are masked"]
+    assert list(check_rules(catalog(rules["staging_rows"]), shop, "shop")) == ["shop: 3 tables with rules, 8 columns masked"]
     assert rules["staging_rows"]["users"].columns == {
         "id": "keep",
         "email": "email",

@@ -132,9 +132,9 @@ class TestComparing:
     @pytest.mark.parametrize(
         ("change", "what"),
         [
-            ("UPDATE t SET n = 0.25 WHERE id = 7", "t has 2 rows that are missing, or not in the file"),
-            ("DELETE FROM codes WHERE k = 'm100'", "codes has 1 rows that are missing, or not in the file"),
-            ("INSERT INTO t VALUES (999999, 'x', 1)", "t has 1 rows that are missing, or not in the file"),
+            ("UPDATE t SET n = 0.25 WHERE id = 7", "t has 2 rows missing, or not in the file"),
+            ("DELETE FROM codes WHERE k = 'm100'", "codes has 1 row missing, or not in the file"),
+            ("INSERT INTO t VALUES (999999, 'x', 1)", "t has 1 row missing, or not in the file"),
             ("CREATE INDEX more ON t (n)", "index more is not as in the file"),
             ("DROP TABLE codes", "table codes is missing"),
         ],

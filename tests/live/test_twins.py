@@ -125,7 +125,7 @@ async def test_a_twin_is_accepted_and_named_and_the_checks_expect_it(staging: St
     twin, script, url = staging.serve(staging.upload()), staging.worker["name"], staging.settings.url("w")
     named = f"worker {script} serves {twin}, the twin of {staging.proven}: the same upload, sent twice"
     assert await staging.looks() == {
-        "verify": [named, f"worker {script} passes 1 checks on {url}"],
+        "verify": [named, f"worker {script} passes 1 check on {url}"],
         "proof": [named, f"1 check passed: {script} 1"],
         "gate": [named],
     }

@@ -284,7 +284,7 @@ def test_staging_is_refreshed_from_production_by_a_command_that_takes_the_key_fr
         *("data", "refresh", "-s", "staging", "-d", "crane-classifier-db", "--yes"), environ={**environ, "CRANE_MASKING_KEY": key}, cwd=ROOT
     )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines()[-1] == "crane-classifier-db: crane-classifier-db-staging has 1 rows of crane-classifier-db, scrubbed"
+    assert ran.stdout.splitlines()[-1] == "crane-classifier-db: crane-classifier-db-staging has 1 row of crane-classifier-db, scrubbed"
     ((row),) = world.rows("crane-classifier-db-staging", "SELECT * FROM deliveries")
     assert (row["event"], row["received_at"], len(row["id"]), row["id"] != "c3f1-77aa-12") == ("push", "2026-01-01", 12, True)
     assert "corp/private" not in str(row)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from crane_infra.counted import counted
 from crane_infra.data.copy import read_schema
 from crane_infra.data.pages import Page, pages
 from crane_infra.data.shapes import SchemaObject, Shape, shapes_of
@@ -30,7 +31,7 @@ async def compare(source: Source, db: apsw.Connection) -> list[Difference]:
         return differing
     for shape in (shape for shape in shapes_of(db, source.name) if shape.kind == "rows"):
         if count := await _rows(source, local, shape):
-            differing.append(Difference(shape.name, f"has {count:,} rows that are missing, or not in the file"))
+            differing.append(Difference(shape.name, f"has {counted(count, 'row')} missing, or not in the file"))
     return differing
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import apsw
 from pydantic import Field, ValidationError
 
+from crane_infra.counted import counted
 from crane_infra.data.copy import Copied
 from crane_infra.data.disk import disk_faults
 from crane_infra.data.pages import pages
@@ -116,9 +117,11 @@ async def check_file(db: apsw.Connection, note: Note, where: str) -> None:
     """Read all rows of an unpacked backup, and compare counts and checksums with its note. Raises DataError."""
     shapes = {shape.name: shape for shape in shapes_of(db, where)}
     for table, (count, checksum) in note.tables.items():
-        counted, digest = await _digest(db, shapes.get(table), where)
-        if (counted, digest) != (count, checksum):
-            raise DataError(where, f"table {table} has {counted:,} rows that are not the {count:,} rows which were written", ANOTHER)
+        found, digest = await _digest(db, shapes.get(table), where)
+        if (found, digest) != (count, checksum):
+            raise DataError(
+                where, f"table {table} has {counted(found, 'row')} that are not the {counted(count, 'row')} which were written", ANOTHER
+            )
 
 
 async def _digest(db: apsw.Connection, shape: Shape | None, where: str) -> tuple[int, str]:

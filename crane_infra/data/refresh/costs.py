@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from crane_infra.counted import counted
 from crane_infra.data.circles import passing_indexes
 from crane_infra.data.copy import read_schema
 from crane_infra.data.estimate import Estimate, estimate
@@ -40,14 +41,14 @@ class Costs:
     @property
     def lines(self) -> tuple[str, str]:
         """A line on what is read, and one on what is written."""
-        deleted = f"{self.staging.rows:,} rows of staging go"
+        deleted = f"{counted(self.staging.rows, 'row')} of staging {'goes' if self.staging.rows == 1 else 'go'}"
         return self.production.text, f"writes at most {written_text(self.written)}, with indexes; {deleted}"
 
 
 def written_text(written: int) -> str:
     """So many rows, and what that means for the free plan."""
     days = f": more than {written // FREE_WRITES} days' worth, so it needs a paid plan" if written > FREE_WRITES else ""
-    return f"{written:,} rows, {written / FREE_WRITES:.0%} of what the free plan writes in a day{days}"
+    return f"{counted(written, 'row')}, {written / FREE_WRITES:.0%} of what the free plan writes in a day{days}"
 
 
 def plan_lines(plans: Sequence[TablePlan], costs: Costs) -> list[str]:
@@ -86,7 +87,7 @@ def _line(plan: TablePlan, costs: Costs) -> str:
     name, count = plan.table.name, costs.production.tables.get(plan.table.name)
     if plan.rule.rows == "none":
         return f"{name}: no rows"
-    read = f"at most {count:,} rows are read" if count is not None else "new in staging"
+    read = f"at most {counted(count, 'row')} {'is' if count == 1 else 'are'} read" if count is not None else "new in staging"
     chosen = "" if plan.rule.rows == "keep" else f", of which staging gets {_chosen(plan)}"
     masked = [f"{each.column.name} ({_shown(each.rule)})" for each in plan.masked]
     kept = [each.column.name for each in plan.columns if each.rule == "keep"]

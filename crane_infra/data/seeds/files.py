@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import apsw
 
+from crane_infra.counted import counted
 from crane_infra.data.scrub.of_files import database_of
 from crane_infra.data.scrub.schema import Schema
 from crane_infra.errors import MigrationError, refuse
@@ -92,7 +93,9 @@ def _second_run(db: apsw.Connection, schema: Schema, seed: Seed) -> MigrationErr
         todo = "Write it so that it can, for example with INSERT … ON CONFLICT DO NOTHING"
         return MigrationError(failed.where, f"it cannot run again: {failed.reason}", todo)
     changed = [
-        f"{table} has {after} rows, and had {before[table]}" for table, after in _counts(db, schema).items() if after != before[table]
+        f"{table} has {counted(after, 'row')}, and had {before[table]}"
+        for table, after in _counts(db, schema).items()
+        if after != before[table]
     ]
     if not changed:
         return None

@@ -7,6 +7,7 @@ its heading appears twice.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from crane_infra.counted import counted
 from crane_infra.migrations.files.names import MANY, listed
 from crane_infra.migrations.judgement import Judgement
 from crane_infra.migrations.lint.finding import Finding
@@ -39,7 +40,7 @@ def _pending(files: Sequence[Examined]) -> Iterator[str]:
         kinds = Counter[str](file.kind for file in files)
         yield f"{listed([file.file.name for file in files])} are pending: {_counts(kinds)}"
         return
-    yield f"{len(files)} pending {'migration' if len(files) == 1 else 'migrations'}"
+    yield f"{counted(len(files), 'pending migration')}"
     for file in files:
         tables = f", tables {', '.join(file.tables)}" if file.tables else ""
         yield f"pending {file.file.name} ({file.kind}, {file.file.sha256[:12]}{tables})"
@@ -54,7 +55,7 @@ def _found(findings: Sequence[Finding]) -> Iterator[str]:
         if rest := rules.most_common()[MANY:]:
             yield f"other rules: {_counts(dict(rest))}"
         return
-    yield f"lint has {len(findings)} {'warning' if len(findings) == 1 else 'warnings'}"
+    yield f"lint has {counted(len(findings), 'warning')}"
     yield from map(str, findings)
 
 

@@ -11,6 +11,7 @@ from crane_infra.checks.model import AnyCheck
 from crane_infra.checks.run import Target, run_checks, select
 from crane_infra.config.catalog import Catalog, CatalogWorker
 from crane_infra.config.settings import Settings
+from crane_infra.counted import counted
 from crane_infra.data.seeds.files import Seed
 from crane_infra.data.seeds.run import run_seeds
 from crane_infra.data.staging import staging_database
@@ -103,7 +104,7 @@ async def prove(step: ProveStep, claim: Mapping[str, Any], older: Iterable[objec
         served = await require_live(account, expected_versions(proof, before), expected_heads(proof))
     passed = {served[name].expected.script: await _check(step, name, served[name]) for name in step.catalog.workers}
     count, listed = sum(passed.values()), ", ".join(f"{script} {number}" for script, number in passed.items())
-    (step.progress.passes if step.progress else step.log)(f"{count} {'check' if count == 1 else 'checks'} passed: {listed}")
+    (step.progress.passes if step.progress else step.log)(f"{counted(count, 'check')} passed: {listed}")
 
 
 async def _check(step: ProveStep, name: str, served: Served) -> int:

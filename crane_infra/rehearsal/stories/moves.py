@@ -4,6 +4,7 @@ The rehearsed releases change crane-context. Each migration writes its own name 
 """
 
 from crane_infra.config.settings import Environment
+from crane_infra.counted import counted
 from crane_infra.rehearsal import project
 from crane_infra.rehearsal.stage import Json, Stage
 from crane_infra.rehearsal.worker_files import WORKER
@@ -20,7 +21,7 @@ def deployed(stage: Stage, environment: Environment) -> str:
         )
     checks = sum(len(names) for names in proof["checks"].values())
     applied = sum(int(database["head"]["count"]) for database in proof["databases"].values())
-    return f"{release_name(proof)}: {len(proof['workers'])} workers live, {applied} migrations, {checks} checks passed"
+    return f"{release_name(proof)}: {counted(len(proof['workers']), 'worker')} live, {counted(applied, 'migration')}, {counted(checks, 'check')} passed"
 
 
 def proven(stage: Stage) -> str:
