@@ -37,13 +37,13 @@ class Connections:
         self._address = ("", 0)
         self._room = asyncio.Semaphore(_MOST)
 
-    async def post(self, address: tuple[str, int], headers: Mapping[str, str], body: bytes, seconds: float) -> bytes:
+    async def post(self, address: tuple[str, int], headers: Mapping[str, str], body: bytes, seconds: float, path: str = "/") -> bytes:
         """Send a request and give the body of its reply, whatever its status.
 
         Raises NotConnectedError, LostReplyError, and TimeoutError when the reply takes longer than ``seconds``.
         """
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = f"POST / HTTP/1.1\r\nhost: {address[0]}\r\n{lines}content-length: {len(body)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nhost: {address[0]}\r\n{lines}content-length: {len(body)}\r\n\r\n"
         async with self._room:
             connection = self._kept(address) or await _connected(address)
             with self._keeping(connection):
