@@ -104,14 +104,30 @@ def add_schedules(found: Differences, script: str, live: Collection[str], proven
         found.lines.append(f"worker {script} keeps its schedules ({now}); those of the release were {then}")
 
 
+def add_classes(found: Differences, script: str, serving: Proof | None, target: Proof, worker: str) -> None:
+    """Note a Durable Object migration that the release that serves has and the one that is put back lacks, as far as both declare any."""
+    now, then = (_class_tags(proof, worker) for proof in (serving, target))
+    if then and (later := [tag for tag in now if tag not in then]):
+        found.obstacles.append(_past_classes(script, later[-1]))
+
+
+def _class_tags(proof: Proof | None, worker: str) -> list[str]:
+    steps = proof.manifest.get("workers", {}).get(worker, {}).get("class_migrations") if proof else None
+    return [str(step["tag"]) for step in steps if isinstance(step, Mapping) and "tag" in step] if isinstance(steps, list) else []
+
+
+def _past_classes(script: str, tag: str) -> LiveError:
+    what = f"the Durable Object migration {tag} came after the version of that release, and Cloudflare puts none back past one"
+    return LiveError(f"worker {script}", what, "Fix forward: prove a fix in staging and promote it")
+
+
 def add_version(found: Differences, worker: str, script: str, live: Json | None, target: Json, proofs: Sequence[Proof]) -> None:
     """Compare the version that serves with the one that is put back; ``live`` None: nothing serves, or several versions do."""
     if live is None:
         found.lines.append(f"worker {script}: no single version serves, so its bindings and secrets were not compared")
         return
     if (tag := live.get("migration_tag")) and tag != target.get("migration_tag"):
-        what = f"the Durable Object migration {tag} came after its version {target.get('id')}, and Cloudflare puts none back past one"
-        found.obstacles.append(LiveError(f"worker {script}", what, "Fix forward: prove a fix in staging and promote it"))
+        found.obstacles.append(_past_classes(script, str(tag)))
     for text, is_database in _bindings(live, target):
         line = f"worker {script}: {text}"
         found.risk("databases", f"{line}, so it no longer sees the rows of the other one") if is_database else found.lines.append(line)

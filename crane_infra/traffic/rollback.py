@@ -15,7 +15,7 @@ from crane_infra.live.version import read_version
 from crane_infra.migrations.ledger import read_ledger
 from crane_infra.release.outputs import StackOutputs, migrations_in
 from crane_infra.release.proof import Proof, ProvenWorker
-from crane_infra.traffic.differences import Differences, add_migrations, add_schedules, add_version
+from crane_infra.traffic.differences import Differences, add_classes, add_migrations, add_schedules, add_version
 from crane_infra.traffic.move import Move
 from crane_infra.traffic.target import Target, choose, moving, serving_proof
 
@@ -50,6 +50,7 @@ async def look(
     live = await all_at_once([_version(account, move.script, _single(move.before)) for move in moves])
     targets = await all_at_once([_version(account, move.script, move.version) for move in moves])
     for move, before, after in zip(moves, live, targets, strict=True):
+        add_classes(found, move.script, serving, target.proof, move.worker)
         if after is None:
             what = f"Cloudflare no longer has version {move.version}, which release {target.proof.digest[:12]} served"
             found.obstacles.append(LiveError(f"worker {move.script}", what, "Go back with rollback-to, from the files of that release"))

@@ -125,8 +125,20 @@ class TestWhatIsSaidFirst:
         version = production.api.upload(production.workers["one"], f"{CODE}b", migrations={"new_tag": "v1", "new_sqlite_classes": ["Room"]})
         production.api.deploy(production.workers["one"], (version, 100))
         line = refused(production, None, "contract", "secrets", "databases")
-        assert line.startswith(f"worker {production.workers['one']['name']}: the Durable Object migration v1 came after its version ")
+        assert line.startswith(
+            f"worker {production.workers['one']['name']}: the Durable Object migration v1 came after the version of that release"
+        )
         assert line.endswith("Fix forward: prove a fix in staging and promote it.")
+
+    def test_a_durable_object_migration_that_only_the_release_that_serves_declares_stands_in_the_way_too(
+        self, production: Production
+    ) -> None:
+        """Also where Cloudflare does not say which versions came before it."""
+        steps = [{"tag": "v1", "new_sqlite_classes": ["Room"]}, {"tag": "v2", "renamed_classes": {"Room": "Hall"}}]
+        for text, count in (("a", 1), ("b", 2)):
+            production.release({"one": text})
+            production.proofs[0]["manifest"]["workers"]["one"]["class_migrations"] = steps[:count]
+        assert "the Durable Object migration v2 came after the version of that release" in refused(production)
 
     def test_a_migration_without_its_file_has_to_be_accepted_like_a_contract(self, production: Production) -> None:
         production.release({"one": "a"}, {"db": FIRST})

@@ -209,7 +209,7 @@ def test_no_rollback_goes_back_past_a_migration(renamed: Clone) -> None:
     command = [*CRANE, "rollback", "-s", "production", "--yes"]
     ended = subprocess.run(command, cwd=renamed.folder, env=dict(renamed.environ), capture_output=True, text=True, check=False)
     assert ended.returncode == 1, ended.stdout
-    assert "worker shop-api: the Durable Object migration v2 came after its version" in ended.stderr
+    assert "worker shop-api: the Durable Object migration v2 came after the version of that release" in ended.stderr
     assert renamed.bindings["production"][1]["ROOM"]["class_name"] == "Room"
     assert renamed.shop.bindings("production")["ROOM"]["class_name"] == "Hall"
 
