@@ -30,7 +30,7 @@ def uploaded(begun: DatabaseImportResponse | None) -> str:
     assert begun.upload_url
     assert begun.filename
     httpx.put(begun.upload_url, content=SQL, trust_env=False, timeout=60).raise_for_status()
-    return begun.filename
+    return str(begun.filename)
 
 
 def has_imported(done: DatabaseImportResponse | None) -> bool:

@@ -35,7 +35,7 @@ def name(api: Api) -> str:
 
 def test_a_script_through_the_sdk(sdk: Cloudflare, cloud: Running, api: Api, name: str) -> None:
     account = cloud.account_id
-    script = sdk.workers.scripts.update(name, account_id=account, metadata=METADATA, files=[MODULE])  # type: ignore[arg-type]
+    script = sdk.workers.scripts.update(name, account_id=account, metadata=METADATA, files=[MODULE])
     assert (script.id, script.has_modules, script.compatibility_date, script.handlers) == (name, True, "2026-01-01", ["fetch"])
     assert script.startup_time_ms >= 0
     assert script.created_on
@@ -58,9 +58,9 @@ def test_a_script_through_the_sdk(sdk: Cloudflare, cloud: Running, api: Api, nam
 
 def test_versions_deployments_and_schedules_through_the_sdk(sdk: Cloudflare, cloud: Running, name: str) -> None:
     account = cloud.account_id
-    sdk.workers.scripts.update(name, account_id=account, metadata=METADATA, files=[MODULE])  # type: ignore[arg-type]
+    sdk.workers.scripts.update(name, account_id=account, metadata=METADATA, files=[MODULE])
     raw = sdk.workers.scripts.versions.with_raw_response
-    uploaded = json.loads(raw.create(name, account_id=account, metadata=METADATA, files=[MODULE]).read())["result"]  # type: ignore[arg-type]
+    uploaded = json.loads(raw.create(name, account_id=account, metadata=METADATA, files=[MODULE]).read())["result"]
     assert (uploaded["number"], uploaded["metadata"]["has_preview"]) == (2, False)
     assert uploaded["startup_time_ms"] >= 0
     first, second = [version.id for version in sdk.workers.scripts.versions.list(name, account_id=account, deployable=True)][::-1]
@@ -69,7 +69,7 @@ def test_versions_deployments_and_schedules_through_the_sdk(sdk: Cloudflare, clo
         name,
         account_id=account,
         strategy="percentage",
-        versions=shares,  # type: ignore[arg-type]
+        versions=shares,
         annotations={"workers_message": "why"},
     )
     assert made.annotations
@@ -83,7 +83,7 @@ def test_versions_deployments_and_schedules_through_the_sdk(sdk: Cloudflare, clo
 
 def test_settings_and_secrets_through_the_sdk(sdk: Cloudflare, cloud: Running, name: str) -> None:
     account = cloud.account_id
-    sdk.workers.scripts.update(name, account_id=account, metadata=METADATA, files=[MODULE])  # type: ignore[arg-type]
+    sdk.workers.scripts.update(name, account_id=account, metadata=METADATA, files=[MODULE])
     changed = sdk.workers.scripts.settings.edit(name, account_id=account, logpush=True, tags=["t"], tail_consumers=[{"service": "tail"}])
     assert (changed.logpush, changed.tags) == (True, ["t"])
     assert changed.tail_consumers
@@ -97,7 +97,7 @@ def test_settings_and_secrets_through_the_sdk(sdk: Cloudflare, cloud: Running, n
     assert secret
     assert secret.type == "secret_text"
     bindings = [{"name": "KEY", "type": "inherit"}, {"name": "TTL", "type": "plain_text", "text": "45"}]
-    edited = sdk.workers.scripts.script_and_version_settings.edit(name, account_id=account, settings={"bindings": bindings})  # type: ignore[arg-type]
+    edited = sdk.workers.scripts.script_and_version_settings.edit(name, account_id=account, settings={"bindings": bindings})
     assert [(binding.name, binding.type) for binding in edited.bindings or []] == [("KEY", "secret_text"), ("TTL", "plain_text")]
     got = sdk.workers.scripts.script_and_version_settings.get(name, account_id=account)
     assert [binding.to_dict() for binding in got.bindings or []] == [binding.to_dict() for binding in edited.bindings or []]
@@ -114,7 +114,7 @@ async def test_workers_through_the_async_sdk(cloud: Running, name: str) -> None:
             worker.id,
             account_id=account,
             main_module="index.js",
-            modules=modules(HELLO),  # type: ignore[arg-type]
+            modules=modules(HELLO),
             compatibility_date="2026-01-01",
             annotations={"workers_tag": "abc"},
         )
@@ -146,7 +146,7 @@ async def test_workers_through_the_async_sdk(cloud: Running, name: str) -> None:
             tail_consumers=[],
         )
         assert (edited.tags, edited.subdomain.enabled) == (["t"], True)
-        assert (await sdk.user.tokens.verify()).status == "active"  # type: ignore[union-attr]
+        assert (await sdk.user.tokens.verify()).status == "active"
         await sdk.workers.beta.workers.delete(worker.id, account_id=account)
 
 
@@ -158,10 +158,10 @@ def test_a_wrong_token_is_an_authentication_error(cloud: Running) -> None:
 async def test_a_script_through_the_async_sdk(cloud: Running, api: Api, name: str) -> None:
     account = cloud.account_id
     async with AsyncCloudflare(api_token=cloud.token, base_url=cloud.api_url, max_retries=0) as sdk:
-        script = await sdk.workers.scripts.update(name, account_id=account, metadata=METADATA, files=[MODULE])  # type: ignore[arg-type]
+        script = await sdk.workers.scripts.update(name, account_id=account, metadata=METADATA, files=[MODULE])
         assert (script.id, script.usage_model) == (name, "standard")
         raw = sdk.workers.scripts.versions.with_raw_response
-        uploaded = await raw.create(name, account_id=account, metadata=METADATA, files=[MODULE])  # type: ignore[arg-type]
+        uploaded = await raw.create(name, account_id=account, metadata=METADATA, files=[MODULE])
         assert json.loads(await uploaded.read())["result"]["number"] == 2
         with pytest.raises(cloudflare.BadRequestError) as refused:
             await sdk.workers.scripts.secrets.update(name, account_id=account, name="KEY", text="s3", type="secret_text")
