@@ -4,6 +4,8 @@ The provider compares a folder by its path as well as by its files. So the path 
 the program of one commit plans no other version on a laptop than in a workflow.
 """
 
+import contextlib
+import errno
 import hashlib
 import shutil
 import tempfile
@@ -23,21 +25,13 @@ def stage(assets: StaticAssets, source: Path) -> str:
     Raises BundleError if a file has changed since it was read.
     """
     folder = FOLDER / assets.digest[:_DIGITS]
-    if not _is_whole(folder, assets):
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        copy = Path(tempfile.mkdtemp(dir=FOLDER, prefix="copying-"))
-        try:
-            for file in assets.files:
-                _copy(source / file.name, copy / file.name, file.sha256)
-            shutil.rmtree(folder, ignore_errors=True)
-            copy.rename(folder)
-        except OSError as error:
-            if not _is_whole(folder, assets):  # else another run has just made it
-                raise BundleError(
-                    str(folder), f"static assets cannot be copied there ({error.strerror})", "Make the folder writable"
-                ) from None
-        finally:
-            shutil.rmtree(copy, ignore_errors=True)
+    try:
+        if not _is_whole(folder, assets):
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            _make(folder, assets, source)
+    except OSError as error:
+        what = f"static assets cannot be copied there ({error.strerror})"
+        raise BundleError(str(folder), what, "Make the folder writable") from None
     return folder.as_posix()
 
 
@@ -47,6 +41,30 @@ def read_as_hashed(path: Path, sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise BundleError(str(path), "changed while it was read", "Wait until the build has finished, then run this again")
     return content
+
+
+def _make(folder: Path, assets: StaticAssets, source: Path) -> None:
+    copy = Path(tempfile.mkdtemp(dir=FOLDER, prefix="copying-"))
+    try:
+        for file in assets.files:
+            _copy(source / file.name, copy / file.name, file.sha256)
+        _put(copy, folder, assets)
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+
+
+def _put(copy: Path, folder: Path, assets: StaticAssets) -> None:
+    """Move the copy to its place. What another run has put there meanwhile stays: a provider may be reading it."""
+    while not _is_whole(folder, assets):
+        try:
+            copy.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            spoilt = Path(tempfile.mkdtemp(dir=FOLDER, prefix="copying-"))
+            with contextlib.suppress(FileNotFoundError):
+                folder.rename(spoilt / "spoilt")
+            shutil.rmtree(spoilt)
 
 
 def _copy(source: Path, target: Path, sha256: str) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,33 @@ def test_the_provider_gets_a_copy_whose_path_says_which_files_it_has(site: Path,
     with pytest.raises(BundleError, match=r"index\.html: changed while it was read"):
         stage(read, site)
     assert [path.name for path in FOLDER.iterdir() if path.name.startswith("copying-")] == []
+
+
+def test_runs_side_by_side_share_one_copy_that_is_always_whole(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    read, begun = read_assets(site, WORKER), threading.Barrier(8)
+
+    def run(_: int) -> tuple[str, str]:
+        begun.wait(60)
+        folder = stage(read, site)
+        return folder, Path(folder, "index.html").read_text()
+
+    with ThreadPoolExecutor(8) as runs:
+        told = set(runs.map(run, range(8)))
+    assert [text for _, text in told] == ["home"]
+    assert [path.name for path in FOLDER.iterdir()] == [read.digest[:32]]
+
+
+def test_a_place_where_nothing_can_be_copied_is_refused(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    read = read_assets(site, WORKER)
+    FOLDER.mkdir(parents=True)
+    (FOLDER / read.digest[:32]).write_text("a file in the way")
+    assert Path(stage(read, site), "index.html").read_text() == "home"
+    monkeypatch.chdir(site)
+    FOLDER.parent.write_text("a file in the way")
+    with pytest.raises(BundleError, match=r"static assets cannot be copied there \("):
+        stage(read, site)
 
 
 def refusals(folder: Path) -> list[str]:

@@ -77,7 +77,7 @@ async def test_the_calls_of_an_upload_come_in_the_order_of_the_official_provider
 
 @pytest.mark.cloud
 @pytest.mark.parametrize("route", [GET, SESSION, BUCKET, VERSION])
-@pytest.mark.parametrize("then", [Drop("after-commit"), Drop("mid-body"), Error(500)], ids=["lost", "cut", "500"])
+@pytest.mark.parametrize("then", [Drop("before-read"), Drop("after-read"), Drop("after-commit"), Drop("mid-body"), Error(500)], ids=str)
 async def test_a_call_of_the_upload_whose_answer_is_lost_is_sent_again(
     cloud: Running, api: Api, faults: Faults, site: Path, route: str, then: Then
 ) -> None:

@@ -30,6 +30,10 @@ def worker_version(name: str) -> pulumi.CustomResource:
             {"name": "KEY", "type": "secret_text", "text": pulumi.Output.secret("canary")},
             {"name": "NEXT", "type": "service", "service": "other"},
         ],
+        assets={
+            "directory": ".crane/assets/abc",
+            "config": {"html_handling": "none", "not_found_handling": "404-page", "run_worker_first": ["/api/*"]},
+        },
         annotations={"workers_tag": "tag", "workers_message": "secrets none"},
     )
 

@@ -42,6 +42,10 @@ OURS: dict[str, Callable[[], dict[str, Any]]] = {
             {"name": "KEY", "type": "secret_text", "text": pulumi.Output.secret("canary")},
             {"name": "NEXT", "type": "service", "service": "other"},
         ],
+        "assets": {
+            "directory": ".crane/assets/abc",
+            "config": {"htmlHandling": "none", "notFoundHandling": "404-page", "runWorkerFirst": ["/api/*"]},
+        },
         "annotations": {"workersTag": "tag", "workersMessage": "secrets none"},
     },
     "workersDeployment:WorkersDeployment": lambda: {
