@@ -188,10 +188,11 @@ def _common(binding: Binding, live: Binding, declared: Binding) -> list[str]:
     return [binding.more.get(key, f"no {key}") for key in differing]
 
 
-def _asset_changes(live: Json | None, declared: Json) -> Iterator[str]:
+def _asset_changes(live: object, declared: Json) -> Iterator[str]:
     if live is None:
         yield "static assets are new"
-    before, after = declared_config(dict((live or {}).get("config") or {})), declared["config"]
+    there = live.get("config") if isinstance(live, Mapping) else None
+    before, after = declared_config(dict(there) if isinstance(there, Mapping) else {}), declared["config"]
     for key in sorted(before.keys() | after.keys()):
         yield from _becoming(f"{key} of the static assets", *(shown(config.get(key, "the default")) for config in (before, after)))
 

@@ -211,7 +211,10 @@ class TestWhatNoFileDeclares:
             "html_handling of the static assets: none becomes the default",
             "run_worker_first of the static assets: the default becomes /api/*",
         ]
-        assert version_changes(live(bindings=bound), assets)[0] == "static assets are new"
+        answers: list[Any] = [None, [], "x", {"config": []}]
+        for unread in answers:
+            said = version_changes(live(assets=unread, bindings=bound), assets)
+            assert ("static assets are new" in said) == (unread is None)
 
     def test_is_also_a_part_of_the_limits(self) -> None:
         limited = replace(SAME, version={**SAME.version, "limits": {"cpu_ms": 50}})

@@ -30,10 +30,11 @@ def test_a_refused_upload_is_one_sentence() -> None:
     )
 
 
-def test_the_provider_says_it_in_two_ways() -> None:
+def test_the_provider_says_it_in_several_ways() -> None:
     page = answer((10000, "Authentication error"))
     ways = [
         f"failed to make http request: {URL}: 403 Forbidden {page}",
+        f"failed to upload assets: {URL}: 403 Forbidden {page}",
         f"[ERROR] {URL}: 403 Forbidden {page}: failed to make http request",
     ]
     said = "the API token may not do this (403), Authentication error (code 10000). Give it the permission Workers Scripts Write on account 0123."
