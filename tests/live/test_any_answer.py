@@ -5,13 +5,14 @@ Each field of each answer gets each wrong value. What is read must be what it sh
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 from cloudflare import AsyncCloudflare
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crane_infra.d1.client import D1
@@ -27,6 +28,8 @@ __all__ = ["no_waiting"]
 
 ID, SCRIPT, VERSION = "11111111111111111111111111111111", "crane-context", "b0a3e9c8-0000-4000-8000-000000000001"
 DATABASE = "22222222-2222-4222-8222-222222222222"
+EXAMPLES = 10 * int(os.environ.get("CRANE_SOAK_ROUNDS", "2"))
+"""How many drawn answers each of the looks gets; all of them read through the same few functions."""
 Json = dict[str, Any]
 LISTED = {
     "deployments": [
@@ -218,6 +221,7 @@ def test_a_field_that_is_read_is_never_guessed(api: Cloudflare, name: str, wrong
 
 
 @pytest.mark.parametrize("name", LOOKS)
+@settings(max_examples=EXAMPLES)
 @given(
     result=json_values,
     success=st.sampled_from([True, False, None, "true"]),
@@ -232,6 +236,7 @@ def test_any_answer_is_read_or_closes_with_one_line(
 
 
 @pytest.mark.parametrize("name", LOOKS)
+@settings(max_examples=EXAMPLES)
 @given(body=st.binary(max_size=30), status=st.integers(200, 599))
 def test_any_bytes_close_with_one_line(api: Cloudflare, name: str, body: bytes, status: int) -> None:
     assert closed(api.look(name, body, status))
