@@ -108,7 +108,7 @@ async def test_a_condition_on_a_new_column_is_named_as_not_counted(stage: Stage)
         f"{CONTRACT}ALTER TABLE users ADD COLUMN new TEXT; DELETE FROM users WHERE new IS NULL; DELETE FROM users WHERE id = 1;"
     )
     assert lines == (
-        "counted what the pending files cost: 1 counts, which read about 12 rows, and 1 more were not counted",
+        "counted what the pending files cost: 1 count, which read about 12 rows, and 1 more were not counted",
         "0002_f.sql: of the 4 rows of users: 1 deleted by statement 3",
     )
 
@@ -116,7 +116,7 @@ async def test_a_condition_on_a_new_column_is_named_as_not_counted(stage: Stage)
 async def test_a_large_table_is_not_counted(stage: Stage) -> None:
     stage.server.sql(f"WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n LIMIT {MOST_ROWS}) INSERT INTO users (id) SELECT i FROM n")  # fmt: skip
     assert await stage.costs("DELETE FROM users WHERE id = 1;") == (
-        f"counted what the pending files cost: 1 counts, which read about {2 * (MOST_ROWS + 1):,} rows",
+        f"counted what the pending files cost: 1 count, which read about {2 * (MOST_ROWS + 1):,} rows",
         f"0002_f.sql: users has more than {MOST_ROWS:,} rows, so these were not counted: deleted by statement 1",
     )
 
