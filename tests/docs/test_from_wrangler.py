@@ -161,6 +161,16 @@ def test_static_assets_come_from_this_release_and_their_rules_too(walked: Clone,
     assert "_headers" in {module["name"] for module in _modules(walked, versions[0]["id"])}
 
 
+def test_a_static_asset_that_changed_since_the_proof_is_counted_and_refused(walked: Clone) -> None:
+    page = walked.shop.folder / "api" / "public" / "shop.txt"
+    page.write_text("another shop", encoding="utf-8")
+    said = walked.run("pulumi preview -s production")
+    assert "worker shop-api: static assets: 1 changed (1 file in all)" in said
+    assert re.search("production gate closed: release .* is not proven by staging|has not proven", said), said
+    assert [name for name in WORKERS if re.search(rf"WorkerVersion {name}\s.*replace", said)] == ["shop-api"]
+    page.write_text("the shop", encoding="utf-8")
+
+
 def _modules(walked: Clone, version: str) -> list[dict[str, Any]]:
     shown: dict[str, Any] = walked.shop.account.ask("GET", f"/workers/workers/shop-api/versions/{version}?include=modules")
     return list(shown["modules"])
