@@ -21,18 +21,16 @@ import httpx
 from local_cloud.plain_http import no_certificates
 from local_cloud.workerd.barrier import Traffic
 from local_cloud.workerd.connections import Connections, NotConnectedError
+from local_cloud.workerd.loading import Options, missing
 from local_cloud.workerd.node import Node, NodeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-Options = dict[str, Any]
 Headers = list[tuple[bytes, bytes]]
 _QUERY_SECONDS, _FETCH_SECONDS = 30.0, 120.0
 _IDLE_SECONDS = 1.0  # well under workerd's own 5, or a request may go into a connection that it closes at that moment
-_MOST_LOADED = 50
-"""Versions that one workerd loads before it starts anew: each stays in its memory, which takes 1.2 MiB."""
 _DUMP = "PRAGMA miniflare_d1_export(?,?,?);"
 
 
@@ -243,14 +241,14 @@ class Workerd:
 
     async def _offer(self, workers: list[Options]) -> bool:
         """Let the running workerd load what it lacks; False where it has to start anew."""
-        missing = _missing(self._applied, workers) if self._is_configured else None
-        if missing is None or self._node is None:
+        lacking = missing(self._applied, workers) if self._is_configured else None
+        if lacking is None or self._node is None:
             return False
         try:
-            reply = await self._node.ask("offer", workers=missing)
+            reply = await self._node.ask("offer", workers=lacking)
         except NodeError:
             return False
-        self._found(reply["url"], [*self._applied, *missing])
+        self._found(reply["url"], [*self._applied, *lacking])
         return True
 
     async def _ready(self, database: str) -> None:
@@ -282,20 +280,6 @@ class Workerd:
             if self._node is None or not self._node.alive:
                 self._node = await Node.start(self._modules, self.databases, keep_open=self._keep_open)
             return self._node
-
-
-def _missing(running: list[Options], wanted: list[Options]) -> list[Options] | None:
-    """Give the workers that a running workerd still has to load; None where it has to start anew."""
-    known = {worker["name"]: worker for worker in running}
-    missing = [worker for worker in wanted if not _serves(known.get(worker["name"]), worker)]
-    loaded = sum(worker["isLoaded"] for worker in (*running, *missing))
-    can_load = all(worker["isLoaded"] and worker["name"] not in known for worker in missing)
-    return missing if can_load and loaded <= max(_MOST_LOADED, 2 * sum(worker["isLoaded"] for worker in wanted)) else None
-
-
-def _serves(running: Options | None, wanted: Options) -> bool:
-    """Whether a running worker is the wanted one; one that was started can do all that a loaded one can."""
-    return running is not None and {**wanted, "isLoaded": wanted["isLoaded"] and running["isLoaded"]} == running
 
 
 def _binds_others(worker: Options) -> bool:
