@@ -54,7 +54,11 @@ class DrizzleKit:
         done = subprocess.run(
             [str(node()), str(modules / "drizzle-kit" / "bin.cjs"), *arguments],
             cwd=self.home,
-            env={**{name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}, "HOME": str(self.home)},
+            env={
+                **{name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ},
+                "HOME": str(self.home),
+                "NODE_COMPILE_CACHE": str(ROOT / ".crane" / "runtime" / "compiled"),  # else its JavaScript is compiled at each start
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
