@@ -60,8 +60,7 @@ class Comeback:
         """The checks in production find what staging could not show, before anybody else does."""
         stage = self._stage
         before = stage.account.serving(script("production"))
-        with stage.impatient("production"):
-            error = stage.up_refused("production")
+        error = stage.up_refused_by_checks("production", "status 500")
         words = f"{before} still serves everybody, alone"
         stage.require(words in error, f"expected '{words}' in the error, got: {error}")
         stage.require(stage.account.serving(script("production")) == before, "another version serves")

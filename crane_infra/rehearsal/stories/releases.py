@@ -90,9 +90,7 @@ class Releases:
         """Deploy a worker that answers its checks with status 500."""
         stage = self._stage
         stage.files.answer_500_in("staging")
-        with stage.impatient("staging"):
-            error = stage.up_refused("staging")
-        stage.require("expected" in error and "500" in error, f"expected the answer 500 in the error, got: {error}")
+        error = stage.up_refused_by_checks("staging", "status 500")
         stage.require(stage.proofs("staging")[0]["digest"] == self._newer, "staging has a proof of the release that failed")
         refused(stage, "is not proven by staging")
         return error
