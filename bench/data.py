@@ -102,6 +102,6 @@ async def _measured(api: machine.Api, folder: Path) -> list[Row]:
         for case in _CASES:
             await steps.tried(subject, copy, figures, case)
         await steps.backed_up(subject, copy, figures)
-        await steps.refreshed(subject, (made, production), figures)
+        await steps.refreshed(subject, (made, production), figures, steps.FIRST, steps.AGAIN)
         require(await production.bookmark() == before, "production was written to")
     return figures.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bench import machine
     from crane_infra.config.data_rules import TableRule
 
+FIRST, AGAIN = "refresh of an empty staging", "refresh of a full staging"
 _KEY = "a key of the measurement, and of nothing else"
 
 
@@ -64,14 +66,15 @@ class Figures:
         began = time.perf_counter()
         yield
         seconds = time.perf_counter() - began
-        self.rows.append(Row(what, seconds, "s"))
+        self.add(what, seconds, "s")
         if rows:
-            self.rows.append(Row(f"{what}: rows", rows / seconds, "rows/s", goal=goal))
-        self.rows.append(Row(f"{what}: most memory", _peak(), "MB"))
+            self.add(f"{what}: rows", rows / seconds, "rows/s", goal)
+        self.add(f"{what}: most memory", _peak(), "MB")
 
-    def add(self, what: str, value: float, unit: str) -> None:
-        """Add a figure."""
-        self.rows.append(Row(what, value, unit))
+    def add(self, what: str, value: float, unit: str, goal: Goal | None = None) -> None:
+        """Add a figure, and say it at once: a long measurement may fail at its end."""
+        self.rows.append(Row(what, value, unit, goal=goal))
+        sys.stderr.write(f"{what}: {value:,.1f} {unit}\n")
 
 
 @asynccontextmanager
@@ -116,20 +119,20 @@ async def backed_up(subject: Subject, copy: Copied, figures: Figures) -> None:
     (subject.folder / "plain.sqlite").unlink()
 
 
-async def refreshed(subject: Subject, production: tuple[str, D1], figures: Figures) -> None:
-    """Copy the database once more, mask it, and put its rows into a staging that has rows already."""
+async def refreshed(subject: Subject, production: tuple[str, D1], figures: Figures, *times: str) -> None:
+    """Copy the database once more, mask it, and put its rows into staging; each of ``times`` is one refresh."""
     catalog = Catalog(workers={}, databases={"shop": CatalogDatabase(migrations="shop", staging_rows=dict(subject.rules))})
     async with database(subject.api, "staging") as (made, staging):
         await migrate(staging, subject.schema, release="bench", log=silent)
         ends = Ends(*(ManagedDatabase("shop", each, db, subject.schema) for each, db in (production, (made, staging))))
         (plan,) = await plan_refresh(catalog, [ends], "staging", frozenset())
-        for what in ("refresh of an empty staging", "refresh of a full staging"):
+        for what in times:
             said, began = list[tuple[str, float]](), time.perf_counter()
             run = Refresh(catalog, _KEY, subject.folder / "refresh", lambda text, said=said: said.append((text, time.perf_counter())))  # type: ignore[misc]
             with figures.step(what, subject.rows):
                 tables = await run.run(plan)
-            times = [at for text, at in said if " copied " in text or " scrubbed, " in text]
-            for part, seconds in zip(("copy", "scrub, the search for masked values included"), _between(began, times), strict=True):
+            ended = [at for text, at in said if " copied " in text or " scrubbed, " in text]
+            for part, seconds in zip(("copy", "scrub, the search for masked values included"), _between(began, ended), strict=True):
                 figures.add(f"{what}: {part}", seconds, "s")
             kept = {table.name: table.kept for table in tables}
             require((sum(kept.values()), len(kept)) == (subject.rows, subject.tables), f"the refresh keeps {kept}")
