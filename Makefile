@@ -87,7 +87,7 @@ newest: engine | python $(UV) ## Run the tests of the program with the newest SD
 soak: setup engine ## Run the randomised tests for longer: faults, kills, answers, 2,000 changes that lint judges, 4,000 copies (about 25 minutes)
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/migrations/faults/test_processes.py tests/migrations/faults/test_random.py tests/local_cloud/test_durability.py tests/live/test_any_answer.py
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest --capture no tests/migrations/lint/test_random_losses.py
-	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/data/test_copy.py tests/data/test_backup.py tests/data/refresh/test_sql.py -k "any_database or any_rows"
+	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/data/test_copy.py tests/data/test_backup.py tests/data/refresh/test_any_rows.py -k any_database
 
 bench: setup engine ## Measure previews, releases and the local cloud, beside their goals (half an hour)
 	@.venv/bin/python -m bench $(ARGS)

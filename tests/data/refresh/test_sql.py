@@ -1,19 +1,14 @@
 """The SQL of a refresh puts exactly the rows of the copy in place of the old ones, in one transaction with foreign keys on."""
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from crane_infra.data.refresh.sql import replacing_statements
 from crane_infra.migrations.files.split import LONGEST_STATEMENT, split_statements
-from tests.data.any_database import EXAMPLES, AnyTable, databases, fill
-from tests.data.d1_like import dump
 from tests.data.scrub.files import made, rows
 
 SCHEMA = """
@@ -118,18 +113,3 @@ def test_no_statement_has_more_rows_than_d1_runs_in_one_program(tmp_path: Path) 
     counts = [statement.count("),(") + 1 for statement in statements if statement.startswith("INSERT")]
     assert sum(counts) == 10_000
     assert max(counts) * len(("rowid", "what")) < 25_000 / 3
-
-
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(databases())
-def test_any_rows_take_the_place_of_any_others_to_the_last_byte(tables: list[AnyTable]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        copy, target = Path(folder) / "copy.sqlite", Path(folder) / "target.sqlite"
-        for path, step in ((copy, 1), (target, -2)):
-            with closing(apsw.Connection(str(path))) as db:
-                fill(db, [replace(table, rows=table.rows[::step]) for table in tables])
-        statements = list(replacing_statements(copy, triggers(target), [], []))
-        assert split_statements("".join(f"{statement};\n" for statement in statements)) == (tuple(statements), "")
-        applied(target, statements)
-        after, expected = dump(target), dump(copy)
-        assert {**after, "sqlite_sequence": []} == {**expected, "sqlite_sequence": []}
