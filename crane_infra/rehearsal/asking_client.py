@@ -47,9 +47,9 @@ class Answers:
 class Traffic:
     """Asks from ``begin`` until ``end``."""
 
-    def __init__(self, questions: Sequence[Question]) -> None:
-        """Ask these questions."""
-        self._questions = questions
+    def __init__(self, questions: Sequence[Question], pause: float = _PAUSE_SECONDS) -> None:
+        """Ask these questions, with a pause between two rounds."""
+        self._questions, self._pause = questions, pause
         self._first: dict[str, tuple[int, str]] = {}
         self._answers, self._changed, self._over = Answers(), threading.Condition(), threading.Event()
         self._begun = self._ended = 0
@@ -84,7 +84,7 @@ class Traffic:
         with httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS) as client:
             while not self._over.is_set():
                 self._round(client)
-                self._over.wait(_PAUSE_SECONDS)
+                self._over.wait(self._pause)
 
     def _round(self, client: httpx.Client) -> None:
         with self._changed:
@@ -117,9 +117,9 @@ class Traffic:
 
 
 @contextmanager
-def asking(*questions: Question) -> Iterator[Traffic]:
+def asking(*questions: Question, pause: float = _PAUSE_SECONDS) -> Iterator[Traffic]:
     """Ask these questions until the end of the block, from before its first line: every question was answered once by then."""
-    traffic = Traffic(questions)
+    traffic = Traffic(questions, pause)
     traffic.begin()
     try:
         if not traffic.asked_again(_ANSWER_SECONDS):

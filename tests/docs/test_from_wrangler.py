@@ -93,7 +93,7 @@ def walked(running: Running, top: Path) -> Clone:
     lines = [line for block in shown if block.info == "sh" for line in block.content.splitlines()]
     questions = [Question(f"{running.edge_url}/shop-api{end}/{path}") for end in ENVIRONMENTS.values() for path in ("", "shop.txt")]
     before = {environment: shop.bindings(environment) for environment in ENVIRONMENTS}
-    with asking(*questions) as traffic:
+    with asking(*questions, pause=0.2) as traffic:
         for line in lines:
             clone.said[line] = clone.run(line)
         assert traffic.asked_again(60.0)
