@@ -23,7 +23,7 @@ from tests.world.engine import SURE, Engine, Json, Result, clean_environment, re
 
 SETTINGS = "crane-infra"
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP")
-IMPATIENT, FEWEST_ROUNDS = 3, 6
+IMPATIENT, FEWEST_ROUNDS = 8, 6
 
 
 @dataclass
@@ -141,7 +141,7 @@ class World:
 
     @contextmanager
     def impatient(self, stack: str) -> Iterator[None]:
-        """Let the checks of a stack give up after 3 s for a while: they are to fail, and that need not take a minute."""
+        """Let the checks of a stack give up after a few seconds for a while: they are to fail, and that need not take a minute."""
         before, content = self.stack_file(stack), self.stack_file(stack)
         content["config"][f"{SETTINGS}:check-deadline-seconds"] = IMPATIENT
         self.write_stack_file(stack, content)

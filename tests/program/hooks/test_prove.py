@@ -60,8 +60,8 @@ class Live:
         return self.api.upload(self.worker, REPORTS, bindings=bindings, annotations={"workers/tag": tag})
 
     def impatient(self) -> None:
-        """Let checks give up after 1 s: they are to fail."""
-        self.step = replace(self.step, settings=self.step.settings.model_copy(update={"check_deadline_seconds": 1}))
+        """Let checks give up after a few seconds: they are to fail."""
+        self.step = replace(self.step, settings=self.step.settings.model_copy(update={"check_deadline_seconds": 5}))
 
     def release(self, **about: str) -> dict[str, Any]:
         """Upload and deploy; the claim follows."""
