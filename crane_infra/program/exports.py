@@ -20,7 +20,7 @@ from crane_infra.program.components.database import Database
 from crane_infra.program.components.release import written
 from crane_infra.program.components.worker import Worker
 from crane_infra.program.preparation import Prepared
-from crane_infra.release.exported import OUTPUTS, exported, for_people, history
+from crane_infra.release.exported import OUTPUTS, SEEDS_DUE, exported, for_people, history
 from crane_infra.release.order import numbers_with
 from crane_infra.release.origin import commit, versions
 from crane_infra.release.proof import PROOF_SCHEMA, Proof, ProvenDatabase, ProvenHead, ProvenWorker, extended
@@ -65,9 +65,9 @@ def expected_for_people(prepared: Prepared) -> dict[str, Any]:
 
 
 def history_record(prepared: Prepared, plan: Plan, version_ids: Mapping[str, str], database_ids: Mapping[str, str]) -> str:
-    """The proofs with this release's claim in front, and the order of releases, as one text; the last text where nothing changed."""
+    """The proofs with this release's claim in front, the order of releases and when seeds were due; one text, the last one where nothing changed."""
     proofs = proofs_with_claim(prepared, plan, version_ids, database_ids)
-    return history({"proofs": proofs, **releases_record(prepared)}, prepared.last.history)
+    return history({"proofs": proofs, **releases_record(prepared), SEEDS_DUE: dict(plan.seeds.marks)}, prepared.last.history)
 
 
 def releases_record(prepared: Prepared) -> dict[str, dict[str, int]]:
@@ -94,7 +94,6 @@ def environment_record(prepared: Prepared, plan: Plan, database_ids: Mapping[str
                 "id": database_ids[name],
                 "adopted": database.adopted is not None,
                 **({"read-replication": database.read_replication} if database.read_replication else {}),
-                **({"seeds-due": plan.seeds.marks[name]} if name in plan.seeds.marks else {}),
             }
             for name, database in prepared.settings.databases.items()
         },

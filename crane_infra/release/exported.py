@@ -13,7 +13,9 @@ from crane_infra.release.packed import packed, unpacked
 HISTORY, ENVIRONMENT = "__proofs", "__environment"
 """The proofs and the order of releases, packed; the record of the environment."""
 OUTPUTS = ("environment", "release", "commit", "addresses", HISTORY, ENVIRONMENT)
-_PACKED = ("proofs", "releases")
+SEEDS_DUE = "seeds-due"
+"""When seeds of each database were due last."""
+_PACKED = ("proofs", "releases", SEEDS_DUE)
 RESTORE = "Use the version of crane-infra that wrote them, or restore the state: pulumi stack export and import"
 
 

@@ -14,7 +14,7 @@ from crane_infra.config.script_settings import ScriptSettings
 from crane_infra.errors import SettingsError
 from crane_infra.frozen import first_fault
 from crane_infra.migrations.ledger import Ledger, LedgerEntry
-from crane_infra.release.exported import HISTORY, RESTORE, as_recorded, plain_outputs
+from crane_infra.release.exported import HISTORY, RESTORE, SEEDS_DUE, as_recorded, plain_outputs
 from crane_infra.release.proof import Proof, newest_fault, proofs_in
 
 
@@ -32,8 +32,6 @@ class DatabaseOutput(_Output):
     adopted: bool = False
     read_replication: Annotated[str | None, Field(alias="read-replication")] = None
     """None: the stack does not declare it."""
-    seeds_due: Annotated[str | None, Field(alias="seeds-due")] = None
-    """When this stack last ran seeds, if it ever did."""
 
 
 class SentMigrations(_Output):
@@ -83,6 +81,7 @@ class _Environment(_Output):
 
 class _Exported(_Output):
     environment: _Environment = _Environment()
+    seeds_due: Annotated[Mapping[str, str], Field(alias=SEEDS_DUE)] = {}
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,8 @@ class StackOutputs:
     """The text in which the stack exported its proofs; empty where it exported none, or a version before exported them."""
     exists: bool = True
     """False if there is no such stack."""
+    seeds_due: Mapping[str, str] = field(default_factory=dict)
+    """When this stack last ran seeds of a database, by its name."""
 
     @property
     def newest(self) -> Proof | None:
@@ -164,7 +165,7 @@ def read_outputs(raw: Mapping[str, Any] | None, stack: str = "") -> StackOutputs
     environment = exported.environment
     text = str((raw or {}).get(HISTORY, ""))
     parts = (environment.workers, environment.databases, environment.secrets, proofs_in(plain))
-    return StackOutputs(*parts, raw=plain, history=text, exists=raw is not None)
+    return StackOutputs(*parts, raw=plain, history=text, exists=raw is not None, seeds_due=exported.seeds_due)
 
 
 def ledger_of(migrations: Mapping[str, str]) -> Ledger:

@@ -50,7 +50,7 @@ def announce_seeds(prepared: Prepared, due: Future[Due], statuses: Judgements | 
     A mark stays for good: if it went away, the step would run once more. In a preview, others say which database does not answer. Raises
     ApiError in an update.
     """
-    marks = {name: database.seeds_due for name, database in prepared.last.databases.items() if database.seeds_due}
+    marks = dict(prepared.last.seeds_due)
     if prepared.settings.environment != "staging":
         return SeedsPlan()
     refreshes = {name: status.ledger.refresh for name, status in (statuses or {}).items() if status.ledger.refresh}

@@ -67,27 +67,27 @@ class TestRowsThatAreGone:
 
     def again(self, declare: Declare, outputs: dict[str, Any], *, preview: bool = False) -> tuple[dict[str, str | None], dict[str, Any]]:
         declared = declare("staging", {STAGING: outputs}, preview=preview)
-        return due(declared), recorded(declared)["environment"]
+        return due(declared), recorded(declared)
 
     @pytest.mark.parametrize("preview", [False, True])
     def test_are_none_where_all_seeds_ran_and_the_mark_stays(
         self, declare: Declare, outputs: dict[str, Any], logged: list[str], *, preview: bool
     ) -> None:
         logged.clear()
-        marks, environment = self.again(declare, outputs, preview=preview)
-        assert marks == {SEEDED: outputs["environment"]["databases"][SEEDED]["seeds-due"], SEEDLESS: None}
-        assert environment["databases"] == outputs["environment"]["databases"]
+        marks, exported = self.again(declare, outputs, preview=preview)
+        assert marks == {SEEDED: outputs["seeds-due"][SEEDED], SEEDLESS: None}
+        assert exported["seeds-due"] == outputs["seeds-due"]
         assert [line for line in logged if "seed" in line] == []
 
     @pytest.mark.parametrize("preview", [False, True])
     def test_make_the_step_run_after_a_restore_and_are_on_record(
         self, declare: Declare, account: Account, outputs: dict[str, Any], *, preview: bool
     ) -> None:
-        before = outputs["environment"]["databases"][SEEDED]["seeds-due"]
+        before = outputs["seeds-due"][SEEDED]
         account.seeds.clear()
-        marks, environment = self.again(declare, outputs, preview=preview)
+        marks, exported = self.again(declare, outputs, preview=preview)
         assert marks[SEEDED] not in {None, before}
-        assert environment["databases"][SEEDED]["seeds-due"] == marks[SEEDED]
+        assert exported["seeds-due"] == {SEEDED: marks[SEEDED]}
 
     def test_make_the_step_of_a_database_without_seeds_run_to_complete_a_refresh(
         self, declare: Declare, account: Account, outputs: dict[str, Any], logged: list[str]
@@ -95,7 +95,7 @@ class TestRowsThatAreGone:
         ids = {name: one["id"] for name, one in outputs["environment"]["databases"].items()}
         account.refreshes = {ids[SEEDED]: ("2026-11-29T01", None), ids[SEEDLESS]: ("2026-11-29T02", "2026-11-29T03")}
         marks, _ = self.again(declare, outputs)
-        assert marks[SEEDED] == outputs["environment"]["databases"][SEEDED]["seeds-due"]
+        assert marks[SEEDED] == outputs["seeds-due"][SEEDED]
         assert marks[SEEDLESS]
         as_before, replaced = [line for line in logged if "refresh that" in line]
         began = f"{SEEDED}-staging: the refresh that began at 2026-11-29T01"
