@@ -113,10 +113,10 @@ class Stack:
         return Run(done.returncode, list(_steps(log)), errors, warnings, done.stdout + done.stderr)
 
     def export(self) -> str:
-        """The state as the engine exports it, with encrypted values."""
-        done = self._pulumi("stack", "export")
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        """The state with encrypted values, as an export has it. It is read where the engine keeps it: each start of the engine derives a key."""
+        (file,) = (self.folder / "state" / ".pulumi" / "stacks").rglob("contract.json")
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        return json.dumps({"version": kept["version"], "deployment": kept["checkpoint"]["latest"] or {}})
 
     def forget(self, *keys: str) -> None:
         """Remove the provider's configuration from the stack."""
