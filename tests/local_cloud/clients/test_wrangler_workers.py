@@ -106,8 +106,6 @@ def test_versions_are_uploaded_split_and_rolled_back(project: Project, api: Api)
     assert project.served()["build"] == 1
     assert api.edge({"name": f"{second['id'][:8]}-{project.script['name']}"}).json()["tag"] == "abc"
 
-    listed = project.json("versions", "list", "--json")
-    assert [version["id"] for version in listed] == [first["id"], second["id"]]
     shown = project.run("versions", "view", second["id"]).stdout
     assert [line for line in ("Tag:         abc", "Message:     why", 'env.TTL ("45")') if line not in shown] == []
 
@@ -123,9 +121,6 @@ def test_versions_are_uploaded_split_and_rolled_back(project: Project, api: Api)
     assert project.served()["build"] == 2
     project.run("rollback", first["id"], "--message", "it was better", "-y")
     assert project.served()["build"] == 1
-    text = project.run("deployments", "list").stdout
-    assert text.count("Created:") > 4
-    assert "Message:     it was better" in text
     project.run("rollback", "-y")
     assert project.served()["build"] == 2
     text = project.run("versions", "list").stdout
@@ -134,10 +129,10 @@ def test_versions_are_uploaded_split_and_rolled_back(project: Project, api: Api)
     marked = {"strategy": "percentage", "versions": shares, "annotations": {"workers/message": "crane candidate 0123456789ab"}}
     api.result("POST", f"{project.path}/deployments", marked)
     text = project.run("deployments", "list").stdout
+    assert text.count("Created:") > 5
+    assert "Message:     it was better" in text
     assert "Message:     crane candidate 0123456789ab" in text
     assert f"(0%) {second['id']}" in text
-    newest = project.json("deployments", "list", "--json")[-1]
-    assert newest == api.result("GET", f"{project.path}/deployments")["deployments"][0]
 
 
 def test_wrangler_deploys_a_worker_that_the_newer_api_created(project: Project, api: Api) -> None:
@@ -168,7 +163,7 @@ def test_secrets_are_put_listed_and_deleted_and_a_rollback_over_one_asks(project
 
     project.run("versions", "secret", "put", "OTHER", answer="x")
     assert "KEY" not in project.served()
-    project.run("versions", "deploy", f"{project.versions()[-1]['id']}@100", "--yes")
+    project.api.deploy(project.script, (project.versions()[-1], 100))
     project.run("secret", "delete", "KEY")
     assert project.json("secret", "list") == [{"name": "OTHER", "type": "secret_text"}]
     assert project.served()["key"] is None
@@ -179,7 +174,9 @@ def test_a_secret_for_an_unknown_worker_creates_a_draft_worker(project: Project,
     assert [secret["name"] for secret in api.result("GET", f"{project.path}/secrets")] == ["KEY"]
 
 
-def test_a_missing_required_secret_stops_a_deploy_with_wranglers_own_text(project: Project) -> None:
+def test_a_missing_required_secret_stops_a_deploy_with_wranglers_own_text_and_a_deleted_worker_is_unknown(
+    project: Project, api: Api
+) -> None:
     project.run("deploy")
     project.config["secrets"] = {"required": ["NEEDED"]}
     done = project.run("deploy", build=2, check=False)
@@ -187,9 +184,6 @@ def test_a_missing_required_secret_stops_a_deploy_with_wranglers_own_text(projec
     assert "The following required secrets have not been set: NEEDED" in done.stdout + done.stderr
     assert project.served()["build"] == 1
 
-
-def test_a_worker_is_deleted_and_then_unknown(project: Project, api: Api) -> None:
-    project.run("deploy")
     assert f"Successfully deleted {project.script['name']}" in project.run("delete").stdout
     assert api.edge(project.script).status_code == 404
     done = project.run("versions", "list", check=False)
