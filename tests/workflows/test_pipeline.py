@@ -6,13 +6,14 @@ compared with a file below golden/; ``CRANE_GOLDEN=write`` writes these files an
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.workflows.backup_nights import BACKUP_ISSUE, Backups, three_nights
+from tests.workflows.bad_changes import BAD
 from tests.workflows.misfit import (
     CONTEXT,
     DATABASE,
@@ -22,7 +23,7 @@ from tests.workflows.misfit import (
     read_hosts_in_health,
     rows_that_do_not_fit,
 )
-from tests.workflows.place import Place, change_stack_file, own_program, place, stack_setting
+from tests.workflows.place import Place, change_stack_file, place, stack_setting
 from tests.workflows.runner import Json, Run
 from tests.workflows.told import comment, golden, well
 from tests.world import warm
@@ -163,49 +164,6 @@ class TestAForksPullRequest:
 
 
 # What is refused
-
-
-def taken_number(there: Place) -> None:
-    add_migration(there, "0004_again.sql", "CREATE TABLE again (id INTEGER PRIMARY KEY);")
-
-
-def edited_migration(there: Place) -> None:
-    path = there.workers / CONTEXT / "migrations" / "0002_index_sessions_by_heartbeat.sql"
-    path.write_text(f"{path.read_text(encoding='utf-8')}-- more\n", encoding="utf-8")
-
-
-def dropped_table(there: Place) -> None:
-    add_migration(there, "0007_drop_sessions.sql", "-- crane: contract\nDROP TABLE sessions;")
-
-
-def renamed_database(there: Place) -> None:
-    databases = stack_setting(there.origin, "staging", "databases")
-    databases["crane-context-db"]["name"] = "crane-context-db-better"
-    change_stack_file(there.origin, "staging", {"databases": databases})
-
-
-def removed_worker(there: Place) -> None:
-    catalog = own_program(there.origin) / "catalog.py"
-    text = catalog.read_text(encoding="utf-8")
-    catalog.write_text(text.replace(', "crane-classifier": _classifier()', ""), encoding="utf-8")
-    for environment in ("staging", "production"):
-        workers = stack_setting(there.origin, environment, "workers")
-        del workers["crane-classifier"]
-        change_stack_file(there.origin, environment, {"workers": workers})
-
-
-def no_bundle(there: Place) -> None:
-    shutil.rmtree(there.workers / CONTEXT / "dist")
-
-
-BAD: dict[str, tuple[Callable[[Place], None], str]] = {
-    "taken-number": (taken_number, "0004_again.sql: the number 4 is taken by 0004_create_smoke_writes.sql"),
-    "edited-migration": (edited_migration, "0002_index_sessions_by_heartbeat.sql: edited after it was applied"),
-    "dropped-table": (dropped_table, "0007_drop_sessions.sql"),
-    "renamed-database": (renamed_database, "was renamed from crane-context-db-staging to crane-context-db-better"),
-    "removed-worker": (removed_worker, "was removed, but crane-classifier-staging is deployed"),
-    "no-bundle": (no_bundle, "the folder does not exist"),
-}
 
 
 @dataclass(frozen=True)
@@ -378,43 +336,11 @@ class TestAReleaseThatProductionsRowsDoNotFit:
         assert "canary-row-agent" not in summary
 
 
-BACKUP_ISSUE = "The nightly backup of production failed"
-
-
-@dataclass(frozen=True)
-class Backups:
-    """Three nights: the backups cannot be written; the newest one is damaged; all is well. After each, the issues about it."""
-
-    nights: tuple[Run, Run, Run]
-    issues: tuple[list[Json], ...]
-    kept: list[str]
-    was_left: bool
-    """Whether state and production are as they were."""
-
-
 @pytest.fixture(scope="module")
 def backups(hub: Place, tried: Tried) -> Backups:
     """The rows of production that did not fit are backed up."""
     assert tried.promoted.results
-    before, issues = (hub.state(), production(hub)), list[list[Json]]()
-
-    def night(where: Path) -> Run:
-        run = hub.backed_up(where)
-        issues.append([dict(issue) for issue in hub.hub.issues if issue["title"] == BACKUP_ISSUE])
-        return run
-
-    where = hub.runner.folder / "backups"
-    where.write_text("a file in the place of the folder", encoding="utf-8")
-    unwritten = night(where)
-    where.unlink()
-    where.mkdir()
-    damaged = where / f"crane-context-db-20990101T000000Z-{'0' * 16}.sqlite.gz"
-    damaged.write_bytes(b"damaged")
-    unread = night(where)
-    damaged.unlink()
-    well_done = night(where)
-    kept = sorted(path.name.partition("-20")[0] for path in where.iterdir())
-    return Backups((unwritten, unread, well_done), tuple(issues), kept, (hub.state(), production(hub)) == before)
+    return three_nights(hub)
 
 
 class TestANightlyBackup:

@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from crane_infra.cli.main import make_app
 from crane_infra.config.assets import Assets
 from crane_infra.config.bindings import Binding, DurableObject, Json, RateLimit
 from crane_infra.config.catalog import Limits, Placement
@@ -383,23 +381,3 @@ class TestBadInput:
         (text,) = shapes.TOP_LEVEL_ONLY_JSON.values()
         with pytest.raises(WranglerError, match=r"solo is the worker of .*/a/wrangler\.json too\. Import one of the two"):
             clone.plan({"a/wrangler.json": text, "b/wrangler.json": text})
-
-
-class TestTheCommand:
-    def test_writes_nothing_unless_it_is_told_to(self, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(clone.root)
-        (path,) = clone.write(shapes.TOP_AND_PRODUCTION_TOML)
-
-        def run(*words: str) -> str:
-            result = CliRunner().invoke(make_app("import-wrangler"), ["import-wrangler", str(path), *words])
-            assert result.exit_code == 0, result.output
-            return result.output
-
-        assert "+    return Catalog(" in run()
-        assert not (clone.root / "crane_infra" / "catalog.py").exists()
-        assert "wrote crane_infra/catalog.py\nwrote Pulumi.production.yaml\nwrote Pulumi.staging.yaml\n" in run("--write")
-        assert "Nothing changes: the files say this already." in run("--write")
-        (clone.root / "Pulumi.staging.yaml").write_text(OWN, encoding="utf-8")
-        shown = run()
-        assert "+++ Pulumi.staging.yaml" in shown
-        assert "+++ Pulumi.production.yaml" not in shown
