@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Literal
 
+from filelock import FileLock, Timeout
+
 from local_cloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
@@ -22,13 +24,8 @@ _PAUSE_SECONDS = 0.02
 def hold(folder: Path, seconds: float, name: Literal["lock", "changing"] = "lock") -> Iterator[int]:
     """Hold one of the folder's locks and give its file descriptor; a child process that inherits it shares the lock.
 
-    Raises LocalCloudError when another process keeps the lock for ``seconds`` or filelock is not installed, FileNotFoundError when the
-    folder does not exist.
+    Raises LocalCloudError when another process keeps the lock for ``seconds``, FileNotFoundError when the folder does not exist.
     """
-    try:
-        from filelock import FileLock, Timeout  # noqa: PLC0415 (only the group 'local' installs it, and crane starts without)
-    except ImportError:
-        raise LocalCloudError("filelock", "is not installed", "Install the dependency group 'local': uv sync --group local") from None
     if not folder.is_dir():
         raise FileNotFoundError(folder)  # FileLock would create it
     descriptors: list[int] = []

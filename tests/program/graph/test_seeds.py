@@ -57,11 +57,13 @@ class TestRowsThatAreGone:
 
     @pytest.fixture
     def outputs(self, declare: Declare, account: Account) -> dict[str, Any]:
-        """What staging exports once its first run has seeded it."""
+        """What staging exports once its seeds had to run again; its first run had new files, and needed no mark."""
         first = declare("staging")
-        outputs = recorded(first)
-        assert due(first)[SEEDED]
-        assert due(first)[SEEDLESS] is None
+        account.remember(recorded(first))
+        account.seeds.clear()
+        marks, outputs = self.again(declare, recorded(first))
+        assert marks[SEEDED]
+        assert marks[SEEDLESS] is None
         account.remember(outputs)
         return outputs
 
@@ -88,6 +90,10 @@ class TestRowsThatAreGone:
         marks, exported = self.again(declare, outputs, preview=preview)
         assert marks[SEEDED] not in {None, before}
         assert exported["seeds-due"] == {SEEDED: marks[SEEDED]}
+
+    def test_make_no_step_run_where_migrations_are_pending(self, declare: Declare) -> None:
+        """New files make it run by themselves, and a database that was restored is to be refused before anything is applied to it."""
+        assert due(declare("staging")) == {SEEDED: None, SEEDLESS: None}
 
     def test_make_the_step_of_a_database_without_seeds_run_to_complete_a_refresh(
         self, declare: Declare, account: Account, outputs: dict[str, Any], logged: list[str]
