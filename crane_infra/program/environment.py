@@ -12,6 +12,7 @@ from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.announce.plan import announce
 from crane_infra.program.callbacks import start_callbacks
 from crane_infra.program.exports import export
+from crane_infra.program.interrupted import end_quietly
 from crane_infra.program.preparation import prepare
 from crane_infra.program.resources import (
     declare_databases,
@@ -32,6 +33,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
 
     Raises a CraneError before the first resource where anything is wrong or the gate is closed.
     """
+    end_quietly()
     leave_out_unread()
     make_room(catalog)
     start_callbacks()
