@@ -44,6 +44,23 @@ def rows_that_do_not_fit(there: Place) -> None:
     )
 
 
+MANY = 300_000
+
+
+@contextmanager
+def many_rows(there: Place) -> Iterator[None]:
+    """Let the table of which one row would be lost have 300,000."""
+    there.account.rows(
+        DATABASE,
+        f"WITH RECURSIVE n (i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY}) "  # noqa: S608
+        "INSERT INTO smoke_writes SELECT 'more ' || i, '2026' FROM n",
+    )
+    try:
+        yield
+    finally:
+        there.account.rows(DATABASE, "DELETE FROM smoke_writes WHERE name LIKE 'more %'")
+
+
 def read_hosts_in_health(there: Place) -> None:
     """Let the health of crane-context read the hosts of its sessions as JSON, which fails for one that has a quotation mark."""
     module = there.workers / CONTEXT / "dist" / "index.js"
@@ -72,5 +89,7 @@ def production(there: Place) -> Json:
         "serving": [there.account.serving(script) for script in (CONTEXT, "crane-classifier")],
         "ledgers": [there.account.ledger(name) for name in (DATABASE, OTHER)],
         "sessions": there.account.rows(DATABASE, "SELECT * FROM sessions ORDER BY 1"),
-        "smoke_writes": there.account.rows(DATABASE, "SELECT * FROM smoke_writes ORDER BY 1"),
+        "smoke_writes": there.account.rows(
+            DATABASE, "SELECT COUNT(*), SUM(length(name)), SUM(length(written_at)), MIN(name), MAX(name) FROM smoke_writes"
+        ),
     }

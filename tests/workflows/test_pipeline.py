@@ -19,6 +19,7 @@ from tests.workflows.misfit import (
     DATABASE,
     a_row_that_fails_health,
     add_migration,
+    many_rows,
     production,
     read_hosts_in_health,
     rows_that_do_not_fit,
@@ -309,8 +310,10 @@ def tried(hub: Place, nights: Nights) -> Tried:
     rows_that_do_not_fit(hub)
     hub.commit("Rows")
     hub.merge("rows")
-    merged, before = hub.pushed(), production(hub)
-    return Tried(merged, hub.promoted(), before, production(hub))
+    merged = hub.pushed()
+    with many_rows(hub):
+        before = production(hub)
+        return Tried(merged, hub.promoted(), before, production(hub))
 
 
 class TestAReleaseThatProductionsRowsDoNotFit:
@@ -330,8 +333,8 @@ class TestAReleaseThatProductionsRowsDoNotFit:
     def test_is_told_by_file_and_table_with_exact_counts_and_no_value(self, tried: Tried) -> None:
         summary = tried.promoted.jobs["rehearse"].summary
         assert "| `0007_agents.sql` | `sessions` | 4 | 4 | 0 | 0 | 3 | 0 |" in summary
-        assert "| `0008_smoke_writes.sql` | `smoke_writes` | 3 | 2 | 0 | 0 | 0 | 1 |" in summary
-        assert "`0008_smoke_writes.sql` would fail: `it would lose 1 of 3 rows of smoke_writes without declaring it`" in summary
+        assert "| `0008_smoke_writes.sql` | `smoke_writes` | 300,000 | 299,999 | 0 | 0 | 0 | 1 |" in summary
+        assert "`0008_smoke_writes.sql` would fail: `it would lose 1 of 300000 rows of smoke_writes without declaring it`" in summary
         assert "- `crane-classifier-db`: 2 rows of `deliveries` `have a value that another row has too`" in summary
         assert "canary-row-agent" not in summary
 
