@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import commands, data, imports, lint, machine, memory, migrations, million, profile, queries, ready, releases, rollback, steady
+from crane_infra.cli.interrupts import sigterm_as_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background; the engine would wait 5 s for its plugins then
-    rows = [row for name in given.names or USUAL for row in measured(MEASUREMENTS[name])]
+    with sigterm_as_ctrl_c():  # the local clouds of a measurement end with it
+        rows = [row for name in given.names or USUAL for row in measured(MEASUREMENTS[name])]
     about = {"machine": machine.described(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     if given.json:
         measured_rows = [{**asdict(row), "ratio": row.ratio, "missed": row.is_missed} for row in rows]
