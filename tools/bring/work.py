@@ -1,6 +1,7 @@
 """Runs the programs that take long, and reports every 20 seconds that they still run.
 
-Their own output goes to a log file. When this process stops, they stop too.
+Their own output goes to a log file. When a signal stops this process, they stop too. An exception from a signal's handler can leave ``Popen``
+half started, or its lock held for ever, so a signal is only noted while a program runs, and handled once the program has ended.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import TYPE_CHECKING
 from bring.found import WayError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 HEARTBEAT_SECONDS = 20
+LOOK_SECONDS = 0.1
 SHOWN = 300
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def say(line: str) -> None:
@@ -34,7 +37,7 @@ def run(command: Sequence[str | Path], *, log: Path, cwd: Path, env: Mapping[str
 
     Raises WayError if it cannot start, fails (with its last line), or takes more than ``limit`` seconds.
     """
-    with log.open("ab") as out:
+    with log.open("ab") as out, _noted() as stops:
         began = out.tell()
         try:
             process = subprocess.Popen(  # noqa: S603 - commands are written in this package
@@ -43,7 +46,7 @@ def run(command: Sequence[str | Path], *, log: Path, cwd: Path, env: Mapping[str
         except OSError as error:
             raise WayError(f"{command[0]} cannot be started ({error.strerror})") from error
         try:
-            code = _wait(process, limit)
+            code = _wait(process, limit, stops)
         finally:
             _end(process)
     if code != 0:
@@ -56,16 +59,34 @@ def last_line(log: Path, began: int) -> str:
     return next((" ".join(line.split())[:SHOWN] for line in reversed(lines) if line.strip()), "")
 
 
-def _wait(process: subprocess.Popen[bytes], limit: float | None) -> int:
-    began = time.monotonic()
-    while True:
-        try:
-            return process.wait(timeout=HEARTBEAT_SECONDS)
-        except subprocess.TimeoutExpired:
-            elapsed = time.monotonic() - began
-            if limit is not None and elapsed > limit:
-                raise WayError(f"it had not finished after {elapsed:.0f} s") from None
-            say(f"  still running, {elapsed:.0f} s so far")
+@contextlib.contextmanager
+def _noted() -> Iterator[list[int]]:
+    """Note the signals that stop this process, and handle the first one after the block. A signal that is ignored stays ignored."""
+    stops: list[int] = []
+    heeded = [stop for stop in STOPS if signal.getsignal(stop) not in (signal.SIG_IGN, None)]
+    before = {stop: signal.signal(stop, lambda number, _: stops.append(number)) for stop in heeded}
+    try:
+        yield stops
+    finally:
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
+        if stops:
+            signal.raise_signal(stops[0])
+
+
+def _wait(process: subprocess.Popen[bytes], limit: float | None, stops: Sequence[int]) -> int | None:
+    """Wait for the end of a program; None if a signal came first."""
+    began = told = time.monotonic()
+    while not stops:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=LOOK_SECONDS)
+        now = time.monotonic()
+        if limit is not None and now - began > limit:
+            raise WayError(f"it had not finished after {now - began:.0f} s")
+        if now - told > HEARTBEAT_SECONDS:
+            say(f"  still running, {now - began:.0f} s so far")
+            told = now
+    return None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
