@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 import tempfile
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,7 +58,7 @@ def main() -> None:
     given = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background; the engine would wait 5 s for its plugins then
     with sigterm_as_ctrl_c():  # the local clouds of a measurement end with it
-        rows = [row for name in given.names or USUAL for row in measured(MEASUREMENTS[name])]
+        rows = [row for name in given.names or USUAL for row in measured(name)]
     about = {"machine": machine.described(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     if given.json:
         measured_rows = [{**asdict(row), "ratio": row.ratio, "missed": row.is_missed} for row in rows]
@@ -68,10 +69,16 @@ def main() -> None:
         console.print(verdict(rows))
 
 
-def measured(measure: Callable[[Path], list[Row]]) -> list[Row]:
-    """Run one measurement in its own temporary folder."""
+def measured(name: str) -> list[Row]:
+    """Run one measurement in its own temporary folder; its figures go to standard error at once, for who waits for the others."""
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        return measure(Path(folder))
+        rows = MEASUREMENTS[name](Path(folder))
+    for row in rows:
+        ratio = f", {row.ratio:.2f} x {row.of}" if row.ratio else ""
+        sys.stderr.write(f"{row.what}: {row.value:,.1f} {row.unit}{ratio}\n")
+    sys.stderr.write(f"{name} took {time.monotonic() - began:.0f} s\n")
+    return rows
 
 
 def table(rows: list[Row], caption: str) -> Table:
