@@ -115,6 +115,13 @@ def loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
+@pytest.fixture(autouse=True)
+def engine_of_its_own() -> Iterator[None]:
+    """The engine that a test pretends to run under, and whether it previews, goes with the test: other files ask Pulumi too."""
+    yield
+    pulumi.runtime.settings.reset_options()
+
+
 @pytest.fixture
 def account() -> Iterator[Account]:
     """An account that has whatever is adopted."""

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pulumi
 import pytest
 
 from crane_infra.catalog import crane
@@ -186,3 +187,10 @@ def test_there_is_a_thread_for_every_resource_that_waits(staging: Declared) -> N
     catalog = crane()
     of_catalog = RESOURCES_OF_A_WORKER * len(catalog.workers) + RESOURCES_OF_A_DATABASE * len(catalog.databases)
     assert len(staging.resources) <= of_catalog
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_test_previews_only_where_it_says_so(declare: Declare, turn: int) -> None:  # noqa: ARG001 (the second turn comes after a preview)
+    assert not pulumi.runtime.is_dry_run()
+    declare("staging", preview=True)
+    assert pulumi.runtime.is_dry_run()
