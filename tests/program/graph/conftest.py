@@ -116,10 +116,10 @@ def loop() -> asyncio.AbstractEventLoop:
 
 
 @pytest.fixture(autouse=True)
-def engine_of_its_own() -> Iterator[None]:
-    """The engine that a test pretends to run under, and whether it previews, goes with the test: other files ask Pulumi too."""
+def no_preview_afterwards() -> Iterator[None]:
+    """A preview that a test pretends ends with the test: the code that other files test asks Pulumi for it too."""
     yield
-    pulumi.runtime.settings.reset_options()
+    pulumi.runtime.settings.SETTINGS.dry_run = False
 
 
 @pytest.fixture
