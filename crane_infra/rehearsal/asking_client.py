@@ -1,4 +1,4 @@
-"""A client that calls live workers without a pause and expects the same answers, in a thread of its own.
+"""A client that keeps calling live workers and expects the same answers, in a thread of its own.
 
 It asks in rounds, each question once per round. It counts answers, records the versions that answered, and can wait until every question was
 asked after a given moment. So an adoption is only found to change nothing if a client was calling all the time.

@@ -1,9 +1,7 @@
 """`crane rehearse --all` ends 0 with every step told; whatever it started ends with it."""
 
 import hashlib
-import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,22 +36,6 @@ def stage_of(clone: Path, name: str) -> Stage:
     return Stage(clone, clone / ".crane" / name, catalog.crane())
 
 
-def environment(folder: Path) -> Path:
-    """A virtual environment like that of the tests, whose ``python3`` is warm; gives its other Python.
-
-    The story whose runs are killed has a Python of its own for each: what is killed has to end at once.
-    """
-    (folder / "bin").mkdir()
-    (folder / "lib").symlink_to(Path(sys.prefix) / "lib")
-    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", folder)
-    own, starter = folder / "bin" / "python", folder / "bin" / "python3"
-    own.symlink_to(Path(sys.executable).resolve())
-    choice = f'case "$PULUMI_OPTION_CWD" in *existing*) exec {own} "$@";; *) exec {warm.python(*warm.PROGRAM)} "$@";; esac'
-    starter.write_text(f"#!/bin/sh\n{choice}\n", encoding="utf-8")
-    starter.chmod(0o700)
-    return own
-
-
 @dataclass(frozen=True)
 class Played:
     """Both rehearsals, and the workers of the clone before them."""
@@ -64,8 +46,9 @@ class Played:
 
 @pytest.fixture(scope="module")
 def played(run: Run, clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """With credentials of a real account at hand."""
-    workers, python = digest(clone / "workers"), environment(tmp_path_factory.mktemp("environment"))
+    """With credentials of a real account at hand. The runs that are killed have a Python of their own: what is killed has to end at once."""
+    killed = 'ls "$PULUMI_OPTION_CWD"/workers/*/migrations/*_killed.sql > /dev/null 2>&1'
+    workers, python = digest(clone / "workers"), warm.environment(tmp_path_factory.mktemp("environment"), own=killed)
     crane = (python, "-c", "from crane_infra.cli.main import main; main()")
     ended = run(*crane, "rehearse", "--all", COLUMNS="200", CLOUDFLARE_API_TOKEN="canary-real-token", PULUMI_ACCESS_TOKEN="canary-access")
     return Played(ended, workers)

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from crane_infra.rehearsal.stories import adoption, empty, releases
 from local_cloud import daemon
 from tests.clone import CRANE, Run
 from tests.repository import ROOT
+from tests.world import warm
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -102,10 +103,11 @@ class TestAnAccountThatIsSpoilt:
             empty.Empty(existing[0]).require_empty()
 
 
-def test_a_step_that_fails_is_named_and_nothing_is_left_running(run: Run, clone: Path) -> None:
+def test_a_step_that_fails_is_named_and_nothing_is_left_running(run: Run, clone: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    python = warm.environment(tmp_path_factory.mktemp("environment"))
     broken = clone / "workers" / "crane-context" / "migrations" / "0005_broken.sql"
     broken.write_text("SELECT abs(-9223372036854775808);\n", encoding="utf-8")
-    output = run(CRANE, "rehearse", COLUMNS="200")
+    output = run(python, "-c", "from crane_infra.cli.main import main; main()", "rehearse", COLUMNS="200")
     broken.unlink()
     assert output.returncode == 1
     assert output.stderr.startswith("error: step 4, update staging: deployed, migrated, checked, proven: ")
@@ -115,11 +117,20 @@ def test_a_step_that_fails_is_named_and_nothing_is_left_running(run: Run, clone:
     assert daemon.status(clone / ".crane" / "rehearsal" / "cloud") is None
 
 
+class ChangedProgram(Stage):
+    """A stage whose engine runs a changed copy of the program, which is imported anew by a Python that has imported the libraries."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What the engine runs with."""
+        return {**super().environ, "PULUMI_PYTHON_CMD": warm.python(*warm.LIBRARIES)}
+
+
 @pytest.fixture
 def spoil(tmp_path: Path) -> Iterator[Callable[[str, str, str], Stage]]:
     """Give a stage whose engine runs a copy of the program with one line replaced; the rehearsal itself is this repository's."""
     program = tmp_path / "program"
-    stage = Stage(ROOT, tmp_path / "rehearsal", catalog.crane(), program)
+    stage = ChangedProgram(ROOT, tmp_path / "rehearsal", catalog.crane(), program)
 
     def spoilt(file: str, line: str, instead: str) -> Stage:
         shutil.copytree(ROOT / "crane_infra", program / "crane_infra")  # with what is compiled

@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from crane_infra.config.settings import ENVIRONMENTS
 from local_cloud.faults.model import Hold
 from tests.workflows.place import Place, place
 from tests.workflows.runner import Ran, Run
-from tests.world.engine import Engine
+from tests.world import warm
+from tests.world.engine import Engine, search_path
 from tests.world.started import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -30,7 +32,7 @@ STAGING = "crane-context-staging"
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A repository whose first release is proven in staging."""
-    with place(tmp_path_factory.mktemp("cancelled")) as made:
+    with place(tmp_path_factory.mktemp("cancelled"), **warm.in_checkouts(tmp_path_factory.mktemp("commands"), search_path())) as made:
         first = made.pushed()
         assert first.results == {"build": "success", "deploy": "success"}, first.output
         yield made
@@ -64,9 +66,20 @@ def printed(there: Place) -> str:
     return there.runner.printing.read_text(encoding="utf-8", errors="replace") if there.runner.printing else ""
 
 
+@contextmanager
+def own_python(there: Place) -> Iterator[None]:
+    """Let programs have a Python of their own for a while: what is killed has to end at once."""
+    before = there.runner.environ
+    there.runner.environ = {name: value for name, value in before.items() if name != "PULUMI_PYTHON_CMD"}
+    try:
+        yield
+    finally:
+        there.runner.environ = before
+
+
 def cancelled_while_it_uploads(there: Place, *, lets_go: bool) -> Ran:
     """Cancel a run of staging while Cloudflare takes its time with an upload; ``lets_go``: the answer comes once the engine has heard of it."""
-    with ThreadPoolExecutor() as threads, there.local.faults.fault(UPLOAD, Hold()) as fault:
+    with own_python(there), ThreadPoolExecutor() as threads, there.local.faults.fault(UPLOAD, Hold()) as fault:
         going = threads.submit(there.pushed)
         until(lambda: fault.fired or going.done(), "the upload")
         assert fault.fired, printed(there)

@@ -80,6 +80,25 @@ def test_another_script_gets_a_python_of_its_own(tmp_path: Path) -> None:
     assert run(warm_python(), tmp_path / "other", SHOWS).stderr.split()[0] == "False"
 
 
+def test_a_program_that_a_test_has_changed_is_imported_anew_beside_libraries_that_are_warm(script: Path) -> None:
+    content = "import sys; print(*('pulumi' in sys.modules, any(name.startswith('crane_infra') for name in sys.modules)))"
+    assert run(warm.python(*warm.LIBRARIES), script, content).stdout == "True False\n"
+
+
+def test_crane_is_warm_as_a_rehearsal_starts_it_and_other_code_is_not(tmp_path: Path) -> None:
+    cold = warm.environment(tmp_path)
+    python = cold.with_name("python")
+    code = "from crane_infra.cli.main import main; main()"
+    own, forked = (
+        subprocess.run([start, "-c", code, "lock", "--help"], capture_output=True, text=True, check=True).stdout for start in (cold, python)
+    )
+    assert forked == own
+    shown = subprocess.run(
+        [python, "-c", "import sys; print(sys.argv, 'pulumi' in sys.modules)", "a"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "['-c', 'a'] False\n"
+
+
 @pytest.mark.parametrize("words", [["-m", "pip", "list", "-v", "--format", "json"], ["--version"]], ids=["packages", "version"])
 def test_the_language_host_is_told_what_it_is_told_otherwise(words: list[str]) -> None:
     own, forked = (

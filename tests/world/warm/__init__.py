@@ -5,8 +5,9 @@ imports, which take most of its time, and Pulumi's SDK does not send the engine 
 ``command.py`` as Python, which hands everything to ``server.py``, waits, and ends as the process ended. If it is killed, so is the process.
 
 - The program of a run: engine, language host and the script that runs a program are the real ones. PULUMI_PYTHON_CMD tells the language host which
-  Python to start. Runs that are interrupted, frozen or killed start one of their own, as users do, and so do rehearsals with such runs.
-- The commands of ``crane`` in the jobs of a workflow. Elsewhere tests call ``crane`` in their own process, or start it as a user does.
+  Python to start. Runs that are interrupted, frozen or killed start one of their own, as users do, those of rehearsals too. A program that a test
+  has changed starts from a Python that has imported the libraries alone.
+- The commands of ``crane`` in the jobs of a workflow and in rehearsals. Elsewhere tests call ``crane`` in their own process, or start it as a user does.
 - The host of the programs with which the stand-in provider is compared with the official one: it imports the whole SDK of Cloudflare's provider.
 - A local cloud that a test starts in its own process. What ``crane local up`` and the rehearsals start has a Python of its own.
 """
@@ -16,6 +17,7 @@ import functools
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,10 +29,12 @@ from tests.repository import ROOT
 HERE = Path(__file__).parent
 
 
-PROGRAM = (
+LIBRARIES = (
     "anyio._backends._asyncio",
+    "apsw",
     "argparse",
     "cloudflare.resources.d1.database",
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
     "grpc.experimental",
     "httpcore",
     "jinja2",
@@ -39,9 +43,9 @@ PROGRAM = (
     "runpy",
     "stamina",
     "yaml",
-    "crane_infra.catalog",
-    "crane_infra.program.environment",
 )
+"""What ``pulumi-language-python-exec`` and a program import that is not of this repository: for a program that a test has changed."""
+PROGRAM = (*LIBRARIES, "crane_infra.catalog", "crane_infra.program.environment")
 """What ``pulumi-language-python-exec`` and ``__main__.py`` import."""
 CLOUD = ("local_cloud.server.process", "local_cloud.provider")
 HOST = ("crane_infra.imports", "grpc", "pulumi_cloudflare", "pulumi.automation._server", "pulumi.runtime.proto.language_pb2_grpc")
@@ -62,17 +66,35 @@ def variables() -> dict[str, str]:
 def in_checkouts(folder: Path, path: str) -> dict[str, str]:
     """The same for the jobs of a workflow, and for each ``crane`` that they start, by commands in a folder that goes before ``path``.
 
-    A checkout whose program is not a link to that of this repository has a Python of its own for each program and command.
+    A checkout whose program is not a link to that of this repository has a Python of its own for each command, and imports its own program.
     """
-    crane = shlex.quote(str(Path(sys.executable).with_name("crane")))
-    for name, program, script, modules in (
-        ("crane", "$PYTHONPATH/crane_infra", f"{crane} ", COMMANDS),
-        ("program", "crane_infra", "", PROGRAM),
-    ):
-        own, linked = (f'exec {start} {script}"$@"' for start in (shlex.quote(sys.executable), python(*modules)))
-        (folder / name).write_text(f"#!/bin/sh\n[ -L {program} ] && {linked}\n{own}\n", encoding="utf-8")
-        (folder / name).chmod(0o700)
+    own, crane = (shlex.quote(str(path)) for path in (sys.executable, Path(sys.executable).with_name("crane")))
+    write_command(folder / "crane", f'[ -L "$PYTHONPATH/crane_infra" ] && exec {python(*COMMANDS)} {crane} "$@"\nexec {own} {crane} "$@"')
+    write_command(folder / "program", f'[ -L crane_infra ] && exec {python(*PROGRAM)} "$@"\nexec {python(*LIBRARIES)} "$@"')
     return {"PULUMI_PYTHON_CMD": str(folder / "program"), "PATH": os.pathsep.join([str(folder), path])}
+
+
+def environment(folder: Path, *, own: str = "false") -> Path:
+    """A virtual environment like that of the tests in which programs and ``crane`` are warm; gives its Python, which is not.
+
+    It is for what starts both from the folder of its own Python. ``own`` is a command of the shell: where it succeeds, a program has a Python of
+    its own, as is needed where runs are killed.
+    """
+    (folder / "bin").mkdir()
+    (folder / "lib").symlink_to(Path(sys.prefix) / "lib")
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", folder)
+    cold = folder / "bin" / Path(sys.executable).resolve().name
+    cold.symlink_to(Path(sys.executable).resolve())
+    crane = f'[ "$1" = -c ] && exec {python(*COMMANDS)} "$@"'  # as a rehearsal starts it
+    write_command(folder / "bin" / "python", f'{crane}\nexec {shlex.quote(str(cold))} "$@"')
+    write_command(folder / "bin" / "python3", f'if {own}; then exec {shlex.quote(str(cold))} "$@"; fi\nexec {python(*PROGRAM)} "$@"')
+    return cold
+
+
+def write_command(path: Path, script: str) -> None:
+    """Write a script of the shell that can be started."""
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o700)
 
 
 @functools.cache

@@ -10,13 +10,13 @@ import signal
 import sys
 
 SCRIPTS = ("/pulumi-language-python-exec", "/host.py", "/bin/crane")
-MODULES = (["-m", "pip", "list"], ["-m", "local_cloud.server.serve"])
+BEGINNINGS = (["-m", "pip", "list"], ["-m", "local_cloud.server.serve"], ["-c", "from crane_infra.cli.main import main; main()"])
 
 
 def main() -> None:
     """Run the arguments, and end as they end."""
     path, python, *words = sys.argv[1:]
-    if not words[0].endswith(SCRIPTS) and all(words[: len(module)] != module for module in MODULES):
+    if not words[0].endswith(SCRIPTS) and all(words[: len(beginning)] != beginning for beginning in BEGINNINGS):
         os.execv(python, [python, *words])  # noqa: S606 - the Python that was asked for
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)

@@ -129,10 +129,13 @@ def become(request: Request) -> None:
 
 
 def run(words: list[str]) -> None:
-    """Do what ``python SCRIPT ARGUMENTS`` or ``python -m MODULE ARGUMENTS`` does."""
+    """Do what ``python SCRIPT ARGUMENTS``, ``python -m MODULE ARGUMENTS`` or ``python -c CODE ARGUMENTS`` does."""
     if words[0] == "-m":
         sys.argv, sys.path[0] = words[1:], os.getcwd()  # noqa: PTH109
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    elif words[0] == "-c":
+        sys.argv, sys.path[0] = ["-c", *words[2:]], ""
+        exec(words[1], {"__name__": "__main__"})  # noqa: S102
     else:
         sys.argv, sys.path[0] = words, os.path.dirname(words[0])  # noqa: PTH120
         runpy.run_path(words[0], run_name="__main__")
