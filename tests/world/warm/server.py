@@ -3,6 +3,7 @@
 It has one thread and opens no connection of its own, so a fork is a whole Python: nothing of Pulumi or gRPC has begun when it is made.
 """
 
+import atexit
 import functools
 import gc
 import importlib
@@ -15,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -141,6 +143,30 @@ def run(words: list[str]) -> None:
         runpy.run_path(words[0], run_name="__main__")
 
 
+def end_as_python(code: int) -> None:
+    """End this process as Python does at the end of a program, but for what it does with each module that was imported: 40 ms in a fork."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code & 0xFF)
+
+
+def run_to_its_end(words: list[str]) -> None:
+    """Run Python with these arguments and end as it ends. What ends with a message is left to Python itself."""
+    try:
+        run(words)
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            raise
+        code = end.code or 0
+    else:
+        code = 0
+    with suppress(OSError, ValueError):  # a stream that nobody reads, of which Python says so
+        end_as_python(code)
+    sys.exit(code)
+
+
 def complete_models() -> None:
     """Build what Pydantic builds at the first use of a model, else each fork does."""
     models = list(pydantic.BaseModel.__subclasses__()) if (pydantic := sys.modules.get("pydantic")) else []
@@ -175,7 +201,7 @@ def main() -> None:
         shutil.rmtree(os.path.dirname(sys.argv[1]))  # noqa: PTH120
     else:
         become(request)
-        run(request.words)
+        run_to_its_end(request.words)
 
 
 if __name__ == "__main__":
