@@ -28,13 +28,13 @@ from tests import cloud as clouds
 from tests.docs import markdown
 from tests.docs.shop import ENVIRONMENTS, SECRET, WORKERS, Shop
 from tests.repository import ROOT
+from tests.world import warm
 from tests.world.engine import Engine, Result, clean_environment, require_engine
 from tests.wrangler import Wrangler
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud, pytest.mark.npm]
 
 PAGE, HEADING = ROOT / "docs" / "adopting.md", "From wrangler in ten minutes"
-CRANE = [sys.executable, "-c", "from crane_infra.cli.main import main; main()"]
 VARIABLES = {"FINGERPRINT_KEY": "canary-fingerprint-key", "STAGING_API_KEY": f"{SECRET}-staging", "PRODUCTION_API_KEY": SECRET}
 ALONE = {"id", "database_id", "namespace_id", "bucket_name", "queue_name", "service", "class_name", "text", "type"}
 
@@ -53,15 +53,23 @@ class Clone:
         """Run a command of the page, as a shell in the clone would, and give what it said."""
         words = [re.sub(r"\$(\w+)", lambda name: VARIABLES[name[1]], word) for word in shlex.split(line)]
         if words[0] == "pulumi":
-            run: Result = Engine(self.folder, self.environ).run(*words[1:], *(["--yes"] if words[1] == "up" else []))
+            run: Result = Engine(self.folder, self.environ, warm=warm.variables(*warm.PACKAGES)).run(
+                *words[1:], *(["--yes"] if words[1] == "up" else [])
+            )
             assert run.exit == 0, f"{line}\n{run.output}"
             return run.output
         if words[:2] == ["npx", "wrangler"]:
             return self.shop.wrangler(*words[2:], cwd=self.folder).stdout
         assert words[0] == "crane", words
-        ended = subprocess.run([*CRANE, *words[1:]], cwd=self.folder, env=dict(self.environ), capture_output=True, text=True, check=False)
+        ended = self.crane(*words[1:])
         assert ended.returncode == 0, f"{line}\n{ended.stdout}{ended.stderr}"
         return ended.stdout
+
+    def crane(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the ``crane`` of this clone."""
+        command = [warm.python(*warm.PACKAGES), str(Path(sys.executable).with_name("crane")), *words]
+        environ = {**self.environ, "PYTHONPATH": str(self.folder)}
+        return subprocess.run(command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +101,7 @@ def walked(running: Running, top: Path) -> Clone:
     lines = [line for block in shown if block.info == "sh" for line in block.content.splitlines()]
     questions = [Question(f"{running.edge_url}/shop-api{end}/{path}") for end in ENVIRONMENTS.values() for path in ("", "shop.txt")]
     before = {environment: shop.bindings(environment) for environment in ENVIRONMENTS}
-    with asking(*questions, pause=0.2) as traffic:
+    with asking(*questions, pause=0.5) as traffic:
         for line in lines:
             clone.said[line] = clone.run(line)
         assert traffic.asked_again(60.0)
@@ -216,8 +224,7 @@ def test_a_migration_goes_out_at_once_once_and_is_said(renamed: Clone, stack: st
 
 
 def test_no_rollback_goes_back_past_a_migration(renamed: Clone) -> None:
-    command = [*CRANE, "rollback", "-s", "production", "--yes"]
-    ended = subprocess.run(command, cwd=renamed.folder, env=dict(renamed.environ), capture_output=True, text=True, check=False)
+    ended = renamed.crane("rollback", "-s", "production", "--yes")
     assert ended.returncode == 1, ended.stdout
     assert "worker shop-api: the Durable Object migration v2 came after the version of that release" in ended.stderr
     assert renamed.bindings["production"][1]["ROOM"]["class_name"] == "Room"

@@ -65,7 +65,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
     with promoted_world(tmp_path_factory) as world:
         before = world.answering(WORKER)
         replaced = ("--replace", f"**WorkerVersion::{WORKER}")
-        with world.faults.fault(DEPLOY, Hold()) as held, started(world, "production", *replaced) as run:
+        with world.faults.fault(DEPLOY, Hold()) as held, started(world, "production", *replaced, to_its_end=True) as run:
             run.reaches(held)
             freeze = crane(world, "freeze", "--reason", "the sale is on", "--by", "ann")
             held.end()

@@ -74,7 +74,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
         well(world.up("staging"))
         well(world.up("production"))
         for stack in ("staging", "production"):
-            as_the_version_before_wrote_it(world, stack, tmp_path_factory.mktemp("before"))
+            as_the_version_before_wrote_it(world, stack)
         new, old = world.proofs("production")
         files = world.project.folder / "new"
         shutil.copytree(world.workers, files)

@@ -37,7 +37,7 @@ HISTORY = re.compile(r"proofs|manifest|sha256|sha-256|1:eN")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Staging has proven twenty releases."""
     with proven_world(tmp_path_factory) as made:
-        add_history(made, "staging", PROOFS, tmp_path_factory.mktemp("history"))
+        add_history(made, "staging", PROOFS)
         yield made
 
 
@@ -173,10 +173,10 @@ class Upgraded:
 
 
 @pytest.fixture(scope="module")
-def upgraded(world: World, changed: Changed, tmp_path_factory: pytest.TempPathFactory) -> Upgraded:
+def upgraded(world: World, changed: Changed) -> Upgraded:
     """The state of staging gets the form that the version before wrote."""
     assert changed.up.exit == 0
-    before = as_the_version_before_wrote_it(world, "staging", tmp_path_factory.mktemp("before"))
+    before = as_the_version_before_wrote_it(world, "staging")
     preview = world.engine.run("preview", "--stack", "staging", "--suppress-outputs")
     update = world.up("staging")
     again = world.engine.run("preview", "--stack", "staging", "--expect-no-changes")
@@ -221,7 +221,7 @@ def waited(world: World, upgraded: Upgraded) -> Result:
     assert upgraded.update.exit == 0
     migration = world.workers / "crane-context" / "migrations" / "0006_add_color_to_sessions.sql"
     migration.write_text("-- crane: expand\nALTER TABLE sessions ADD COLUMN color TEXT;\n", encoding="utf-8")
-    with world.faults.fault(QUERY, Hold(), saying="ADD COLUMN color") as fault, started(world, "staging") as run:
+    with world.faults.fault(QUERY, Hold(), saying="ADD COLUMN color") as fault, started(world, "staging", to_its_end=True) as run:
         run.reaches(fault)
         until(lambda: f"{migration.name}{WAITING}" in run.output, "a line about the file that takes long")
         fault.end()

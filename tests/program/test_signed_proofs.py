@@ -47,7 +47,7 @@ def forged(world: World, proof: Json) -> Json:
 def put_into_state(world: World, proofs: list[Json]) -> None:
     """Write another list of proofs into staging's state, in the form in which the program keeps it."""
     plain = world.outputs("staging") | {"proofs": proofs}
-    change_state(world, "staging", world.project.folder, as_recorded(plain), exported("staging", plain))
+    change_state(world, "staging", as_recorded(plain), exported("staging", plain))
     assert world.proofs("staging") == proofs
 
 

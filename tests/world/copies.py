@@ -18,6 +18,7 @@ from crane_infra import catalog
 from crane_infra.rehearsal import local_project
 from crane_infra.rehearsal.project import Project
 from tests.repository import ROOT
+from tests.world import warm
 from tests.world.engine import Engine, clean_environment
 from tests.world.world import World, new_world, try_briefly
 
@@ -64,7 +65,7 @@ def _begin_as(source: Path, folder: Path) -> Iterator[World]:
         for path in here.backend.rglob("*.json"):
             text = path.read_text(encoding="utf-8").replace(f"127.0.0.1:{old}", f"127.0.0.1:{local.cloud.port}")
             path.write_text(text.replace(str(source), str(folder)), encoding="utf-8")
-        yield World(local, Engine(folder, local.environ, warm=True))
+        yield World(local, Engine(folder, local.environ, warm=warm.variables()))
     finally:
         local_project.end(here)
 

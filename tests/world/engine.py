@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.repository import ROOT
-from tests.world import warm
 
 SURE = ("--yes", "--skip-preview")
 # How the engine itself ends its list of errors.
@@ -68,15 +67,15 @@ class Engine:
     environ: Mapping[str, str]
     output: list[str] = field(default_factory=list)
     seconds: float = 300
-    warm: bool = False
-    """Whether its programs start from a Python that has imported what they import (``tests/world/warm``)."""
+    warm: Mapping[str, str] = field(default_factory=dict)
+    """What starts its programs from a Python that has imported what they import (``tests/world/warm``)."""
 
     def run(self, *words: str, **variables: str) -> Result:
         """Run the engine with these variables besides its own; one that hangs fails the test."""
         ended = subprocess.run(
             ["pulumi", *words, "--non-interactive", "--color", "never"],
             cwd=self.folder,
-            env={**self.environ, **(warm.variables() if self.warm else {}), **variables},
+            env={**self.environ, **self.warm, **variables},
             capture_output=True,
             text=True,
             timeout=self.seconds,

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 from crane_infra.release.exported import as_recorded, exported, plain_outputs
 from tests.world.engine import Json
@@ -11,33 +10,32 @@ from tests.world.world import World
 RELEASE, ROOT = "pulumi:index:Stash::release", "pulumi:pulumi:Stack::"
 
 
-def add_history(world: World, stack: str, proofs: int, folder: Path) -> None:
+def add_history(world: World, stack: str, proofs: int) -> None:
     """Let a stack have proven this many releases, the one that it has as the newest."""
     plain = plain_outputs(world.exported(stack))
     newest = plain["proofs"][0]
     plain["proofs"] = [newest, *(_older(newest, number) for number in range(1, proofs))]
     plain["releases"] = {proof["digest"]: number for number, proof in enumerate(reversed(plain["proofs"]), 1)}
-    change_state(world, stack, folder, as_recorded(plain), exported(stack, plain))
+    change_state(world, stack, as_recorded(plain), exported(stack, plain))
 
 
-def as_the_version_before_wrote_it(world: World, stack: str, folder: Path) -> Json:
+def as_the_version_before_wrote_it(world: World, stack: str) -> Json:
     """Give the state of a stack the form in which the version before wrote it. Returns its outputs."""
     plain = plain_outputs(world.exported(stack))
-    change_state(world, stack, folder, plain, plain)
+    change_state(world, stack, plain, plain)
     return plain
 
 
-def change_state(world: World, stack: str, folder: Path, record: Json, outputs: Json) -> None:
-    """Replace what the release step holds and what the stack exports."""
-    state = json.loads(world.state(stack))
-    for resource in state["deployment"]["resources"]:
+def change_state(world: World, stack: str, record: Json, outputs: Json) -> None:
+    """Replace what the release step holds and what the stack exports, where the engine keeps it."""
+    path = world.state_file(stack)
+    state = json.loads(path.read_text(encoding="utf-8"))
+    for resource in state["checkpoint"]["latest"]["resources"]:
         if resource["urn"].endswith(RELEASE):
             resource["inputs"]["input"] = resource["outputs"]["input"] = resource["outputs"]["output"] = record
         elif ROOT in resource["urn"]:
             resource["outputs"] = outputs
-    path = folder / "state.json"
     path.write_text(json.dumps(state), encoding="utf-8")
-    world.engine.well("stack", "import", "--stack", stack, "--file", str(path))
 
 
 def _older(proof: Json, number: int) -> Json:

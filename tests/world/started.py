@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from local_cloud.faults.client import Fault
+from tests.world import warm
 from tests.world.engine import SURE, Result
 from tests.world.world import World
 
@@ -102,14 +103,18 @@ class Started:
 
 
 @contextmanager
-def started(world: World, stack: str, *words: str) -> Iterator[Started]:
-    """Start an update of a stack; nothing of it is left at the end of the block."""
+def started(world: World, stack: str, *words: str, to_its_end: bool = False) -> Iterator[Started]:
+    """Start an update of a stack; nothing of it is left at the end of the block.
+
+    One that runs ``to_its_end``, only held by faults, has a warm program; one that is frozen, interrupted or killed has its own.
+    """
+    programs = warm.variables() if to_its_end else warm.own_program()
     file = world.project.folder / f"{stack}.output"
     with file.open("wb") as output:
         engine = subprocess.Popen(
             ["pulumi", "up", "--stack", stack, *SURE, "--suppress-progress", *words, "--non-interactive", "--color", "never"],
             cwd=world.project.folder,
-            env=dict(world.engine.environ),
+            env={**world.engine.environ, **programs},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

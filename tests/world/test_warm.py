@@ -15,7 +15,7 @@ from tests.world.world import World
 
 SHOWS = """
 import os, sys
-print(sys.argv, sys.path[0], os.getcwd(), sorted({**os.environ, "_": ""}.items()), __name__, __file__, sys.stdin.read(), sys.flags)
+print(sys.argv, sys.path[:3], os.getcwd(), sorted({**os.environ, "_": ""}.items()), __name__, __file__, sys.stdin.read(), sys.flags)
 print("pulumi" in sys.modules, os.getpid() == os.getpgid(0), file=sys.stderr)
 """
 
@@ -45,7 +45,7 @@ def warm_python() -> str:
 
 
 def test_a_script_has_the_arguments_folder_environment_and_streams_that_it_was_given(script: Path) -> None:
-    own, forked = (run(python, script, SHOWS, VALUE="ä = 1") for python in (sys.executable, warm_python()))
+    own, forked = (run(python, script, SHOWS, VALUE="ä = 1", PYTHONPATH="/one:/two") for python in (sys.executable, warm_python()))
     assert "what comes in" in own.stdout
     assert forked.stdout == own.stdout
     assert (own.stderr.split()[0], forked.stderr.split()[0]) == ("False", "True")
@@ -76,6 +76,10 @@ def test_a_script_ends_when_its_command_is_killed(script: Path) -> None:
         assert program.wait(30) is None or not program.is_running()
 
 
+def test_the_program_of_a_run_that_is_to_be_killed_has_a_python_of_its_own(script: Path) -> None:
+    assert run(warm.own_python(), script, SHOWS).stderr.split()[0] == "False"
+
+
 def test_another_script_gets_a_python_of_its_own(tmp_path: Path) -> None:
     assert run(warm_python(), tmp_path / "other", SHOWS).stderr.split()[0] == "False"
 
@@ -101,10 +105,11 @@ def test_crane_is_warm_as_a_rehearsal_starts_it_and_other_code_is_not(tmp_path: 
 
 @pytest.mark.parametrize("words", [["-m", "pip", "list", "-v", "--format", "json"], ["--version"]], ids=["packages", "version"])
 def test_the_language_host_is_told_what_it_is_told_otherwise(words: list[str]) -> None:
-    own, forked = (
-        subprocess.run([python, *words], capture_output=True, text=True, check=True).stdout for python in (sys.executable, warm_python())
+    own, *known = (
+        subprocess.run([python, *words], capture_output=True, text=True, check=True).stdout
+        for python in (sys.executable, warm_python(), warm.own_python())
     )
-    assert forked == own
+    assert known == [own, own]
 
 
 def told(run: Result) -> tuple[int, list[str], list[str]]:

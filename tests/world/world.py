@@ -19,6 +19,7 @@ from crane_infra.release.exported import plain_outputs
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from tests.repository import ROOT
+from tests.world import warm
 from tests.world.engine import SURE, Engine, Json, Result, clean_environment, require_engine
 
 SETTINGS = "crane-infra"
@@ -76,6 +77,10 @@ class World:
     def state(self, stack: str) -> str:
         """The state of a stack as the engine gives it to anybody."""
         return self.engine.well("stack", "export", "--stack", stack)
+
+    def state_file(self, stack: str) -> Path:
+        """Where the engine keeps the state of a stack."""
+        return self.project.backend / ".pulumi" / "stacks" / SETTINGS / f"{stack}.json"
 
     def resources(self, stack: str, backend: Path | None = None) -> set[str]:
         """The types of the resources in a stack's state, but for the stack itself and providers; ``backend`` where it is not the project's."""
@@ -164,7 +169,7 @@ def new_world(folder: Path) -> Iterator[World]:
     try:
         local = local_project.begin(here, catalog.crane(), clean_environment())
         try_briefly(here)
-        yield World(local, Engine(folder, local.environ, warm=True))
+        yield World(local, Engine(folder, local.environ, warm=warm.variables()))
     finally:
         local_project.end(here)
 

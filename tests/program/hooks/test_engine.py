@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.world import warm
 from tests.world.engine import SURE, Engine, Result, clean_environment, require_engine, search_path
 
 pytestmark = pytest.mark.engine
@@ -28,9 +29,12 @@ class Hooked(Engine):
         shown = {"HOOKED_BEHAVIOUR": behaviour, "HOOKED_VALUE": value, **variables}
         return self.run("up", *SURE, "--suppress-progress", **shown)
 
-    def value(self, **variables: str) -> object:
+    def value(self, stack: str = "hooked") -> object:
         """The value that the stack exports; None where it exports nothing."""
-        return json.loads(self.well("stack", "output", "--json", **variables)).get("value")
+        state = self.folder.parent / "state" / ".pulumi" / "stacks" / "hooked" / f"{stack}.json"
+        resources = (json.loads(state.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}).get("resources", [])
+        exported = [resource.get("outputs", {}) for resource in resources if resource["type"] == "pulumi:pulumi:Stack"]
+        return exported[0].get("value") if exported else None
 
 
 def hooked(folder: Path, home: Path) -> Hooked:
@@ -46,7 +50,7 @@ def hooked(folder: Path, home: Path) -> Hooked:
         "PULUMI_STACK": "hooked",
         "HOOKED_PLANTED": PLANTED,
     }
-    return Hooked(folder / "program", clean_environment() | variables, seconds=LIMIT, warm=True)
+    return Hooked(folder / "program", clean_environment() | variables, seconds=LIMIT, warm=warm.variables())
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +104,10 @@ def test_a_hook_that_does_not_end_well_fails_the_update_and_is_asked_again(stack
 def test_a_hook_that_fails_at_the_first_update_leaves_no_record(stack: Hooked) -> None:
     stack.well("stack", "init", "fresh")
     assert stack.up("time_out", "new", PULUMI_STACK="fresh").exit != 0
-    assert stack.value(PULUMI_STACK="fresh") is None
+    assert stack.value("fresh") is None
 
     assert stack.up("passes", "new", PULUMI_STACK="fresh").exit == 0
-    assert stack.value(PULUMI_STACK="fresh") == "new"
+    assert stack.value("fresh") == "new"
 
 
 def test_a_passed_hook_is_not_asked_again(stack: Hooked) -> None:

@@ -234,7 +234,7 @@ class TestAKilledRun:
 class TestTwoRunsAtOnce:
     def test_the_second_is_refused_a_preview_is_not_and_the_first_goes_on(self, world: World) -> None:
         release = next_release(world)
-        with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging") as run:
+        with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging", to_its_end=True) as run:
             run.reaches(fault)
             second = world.up("staging")
             preview = world.engine.run("preview", "--stack", "staging")

@@ -73,7 +73,8 @@ def made(world: World) -> Json:
 
 def saved(world: World) -> list[str]:
     """What the state calls pending."""
-    operations = json.loads(world.state("staging"))["deployment"].get("pending_operations") or []
+    state = json.loads(world.state_file("staging").read_text(encoding="utf-8"))
+    operations = (state["checkpoint"]["latest"] or {}).get("pending_operations") or []
     return sorted(f"{one['type']} {one['resource']['inputs']['name']}" for one in operations)
 
 

@@ -5,8 +5,10 @@ imports, which take most of its time, and Pulumi's SDK does not send the engine 
 ``command.py`` as Python, which hands everything to ``server.py``, waits, and ends as the process ended. If it is killed, so is the process.
 
 - The program of a run: engine, language host and the script that runs a program are the real ones. PULUMI_PYTHON_CMD tells the language host which
-  Python to start. Runs that are interrupted, frozen or killed start one of their own, as users do, those of rehearsals too. A program that a test
-  has changed starts from a Python that has imported the libraries alone.
+  Python to start. Runs that are interrupted, frozen or killed start one of their own, as users do, those of rehearsals too; only what the
+  language host asks beforehand, the version and the packages, is answered from what is known. A program that a test has changed starts from a
+  Python that has imported the libraries alone.
+- The program and the commands of a clone that has a catalog of its own: what is imported are the packages, not crane.
 - The commands of ``crane`` in the jobs of a workflow and in rehearsals. Elsewhere tests call ``crane`` in their own process, or start it as a user does.
 - The host of the programs with which the stand-in provider is compared with the official one: it imports the whole SDK of Cloudflare's provider.
 - A local cloud that a test starts in its own process. What ``crane local up`` and the rehearsals start has a Python of its own.
@@ -47,6 +49,8 @@ LIBRARIES = (
 """What ``pulumi-language-python-exec`` and a program import that is not of this repository: for a program that a test has changed."""
 PROGRAM = (*LIBRARIES, "crane_infra.catalog", "crane_infra.program.environment")
 """What ``pulumi-language-python-exec`` and ``__main__.py`` import."""
+PACKAGES = (*LIBRARIES, "ssl", "typer")
+"""What the program and the commands of any clone import of others."""
 CLOUD = ("local_cloud.server.process", "local_cloud.provider")
 HOST = ("crane_infra.imports", "grpc", "pulumi_cloudflare", "pulumi.automation._server", "pulumi.runtime.proto.language_pb2_grpc")
 """What ``tests/local_cloud/provider/program/host.py`` imports."""
@@ -58,9 +62,14 @@ COMMANDS = tuple(
 """What the commands of ``crane`` import."""
 
 
-def variables() -> dict[str, str]:
-    """What makes the language host start its programs from a warm Python."""
-    return {"PULUMI_PYTHON_CMD": python(*PROGRAM)}
+def variables(*modules: str) -> dict[str, str]:
+    """What makes the language host start its programs from a Python that has imported these modules, or else this repository's program."""
+    return {"PULUMI_PYTHON_CMD": python(*(modules or PROGRAM))}
+
+
+def own_program() -> dict[str, str]:
+    """What makes the language host start its programs from a Python of their own, in the engine's session, and ask the warm one the rest."""
+    return {"PULUMI_PYTHON_CMD": own_python()}
 
 
 def in_checkouts(folder: Path, path: str) -> dict[str, str]:
@@ -95,6 +104,18 @@ def write_command(path: Path, script: str) -> None:
     """Write a script of the shell that can be started."""
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o700)
+
+
+@functools.cache
+def own_python() -> str:
+    """The command of a Python that begins with its imports; only its version and packages come from a warm one."""
+    known = python(*PROGRAM)
+    command = Path(known).with_name("own")
+    command.write_text(
+        f'#!/bin/sh\ncase "$*" in --version|"-m pip list"*) exec {known} "$@";; *) exec {shlex.quote(sys.executable)} "$@";; esac\n'
+    )
+    command.chmod(0o700)
+    return str(command)
 
 
 @functools.cache

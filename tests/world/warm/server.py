@@ -119,7 +119,7 @@ def packages(*words: str) -> bytes:
 
 
 def become(request: Request) -> None:
-    """Take on what a new Python would have got: streams, environment, folder and arguments, and no handlers of signals."""
+    """Take on what a new Python would have got: streams, environment, folder and places of modules, and no handlers of signals."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, stream in enumerate(request.streams):
@@ -128,6 +128,7 @@ def become(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.environ)
     os.chdir(request.folder)
+    sys.path[1:1] = [place for place in request.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
 
 
 def run(words: list[str]) -> None:
