@@ -3,6 +3,7 @@
 What it reads of a stack is read once for as long as no file of the backend changes (``pulumi_reads.py``).
 """
 
+import asyncio
 import contextlib
 import io
 import os
@@ -10,9 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import monotonic
+from types import SimpleNamespace
 from unittest import mock
 
 from crane_infra import pulumi_cli
+from crane_infra.checks import run
 from crane_infra.cli.main import main
 from tests.pulumi_reads import ask_once
 
@@ -30,6 +34,26 @@ def crane(*words: str, environ: Mapping[str, str], cwd: Path) -> subprocess.Comp
     ):
         code = _exit_code()
     return subprocess.CompletedProcess(["crane", *words], code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def checks_without_pauses() -> Iterator[None]:
+    """Let the checks in this process count each pause between two tries as time that has passed, without waiting for it."""
+    skipped = 0.0
+
+    async def skip(seconds: float) -> None:
+        nonlocal skipped
+        skipped += seconds
+        await asyncio.sleep(0)
+
+    def now() -> float:
+        return monotonic() + skipped
+
+    with (
+        mock.patch.object(run, "monotonic", now),
+        mock.patch.object(run, "asyncio", SimpleNamespace(sleep=skip)),
+    ):
+        yield
 
 
 def _exit_code() -> int:

@@ -1,5 +1,6 @@
 """What the documents hold: fenced blocks, tables, headings and links, as a Markdown parser sees them."""
 
+import functools
 import re
 from collections.abc import Iterator
 from itertools import pairwise, takewhile
@@ -15,6 +16,7 @@ RUNBOOK, LOCAL, SETTINGS, PIPELINE = (ROOT / "docs" / f"{name}.md" for name in (
 DOCUMENTS = (README, CHANGELOG, ROOT / "workers" / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 
+@functools.cache
 def tokens(path: Path) -> list[Token]:
     """The block tokens of a document, in order."""
     return MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8"))
@@ -70,6 +72,7 @@ def links(path: Path) -> list[str]:
     return [str(token.attrs["href"]) for token in inner if token.type == "link_open"]
 
 
+@functools.cache
 def anchors(path: Path) -> set[str]:
     """The names under which a document's headings can be linked to."""
     headings = [after.content for token, after in pairwise(tokens(path)) if token.type == "heading_open"]

@@ -50,8 +50,7 @@ def story(world: World, tmp_path_factory: pytest.TempPathFactory) -> Story:
     (folder / "wrangler.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "index.js").write_text("export default { fetch: () => new Response('by hand') };", encoding="utf-8")
     wrangler("deploy", cwd=folder)
-    with world.impatient("staging"):
-        verified = verify(world, "staging")
+    verified = verify(world, "staging")
     preview = world.engine.run("preview", "--stack", "staging")
     world.faults.reset()
     refused = world.up("staging")

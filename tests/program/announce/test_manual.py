@@ -60,7 +60,8 @@ class Verified:
 def crane_verify(world: World, stack: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run crane verify as a person does."""
     environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder), **variables}
-    return command_line.crane("verify", "-s", stack, *words, environ=environ, cwd=ROOT)
+    with command_line.checks_without_pauses():
+        return command_line.crane("verify", "-s", stack, *words, environ=environ, cwd=ROOT)
 
 
 def verify(world: World, stack: str) -> Verified:
@@ -105,8 +106,7 @@ def staging(world: World) -> Staging:
     """Somebody deploys to staging; then it is looked at, previewed, updated, and updated again."""
     script = f"{SCRIPT}-staging"
     deploy_by_hand(world, script)
-    with world.impatient("staging"):
-        verified = verify(world, "staging")
+    verified = verify(world, "staging")
     preview, run = world.engine.run("preview", "--stack", "staging"), world.up("staging")
     return Staging(verified, preview, run, world.up("staging", "--expect-no-changes"), world.answering(script))
 
@@ -210,15 +210,14 @@ def spoilt(world: World, fixed: Result, tmp_path_factory: pytest.TempPathFactory
     """Wrangler rolls a worker back and applies a migration that no release has; a table is dropped; a worker is deleted."""
     script, folder = f"{SCRIPT}-staging", tmp_path_factory.mktemp("wrangler")
     wrangler, before = Wrangler(world.cloud, folder), world.versions(script)[1]
-    with world.impatient("staging"):
-        wrangler("rollback", before, "--name", script, "--message", "by hand", "-y")
-        rollback = verify(world, "staging")
-        _migrate_by_hand(world, wrangler)
-        migration = verify(world, "staging")
-        world.rows(DATABASE, "DROP TABLE smoke_writes")
-        table = verify(world, "staging")
-        world.api("DELETE", f"/workers/workers/{script}")
-        return Spoilt(rollback, before, migration, table, verify(world, "staging"))
+    wrangler("rollback", before, "--name", script, "--message", "by hand", "-y")
+    rollback = verify(world, "staging")
+    _migrate_by_hand(world, wrangler)
+    migration = verify(world, "staging")
+    world.rows(DATABASE, "DROP TABLE smoke_writes")
+    table = verify(world, "staging")
+    world.api("DELETE", f"/workers/workers/{script}")
+    return Spoilt(rollback, before, migration, table, verify(world, "staging"))
 
 
 def _migrate_by_hand(world: World, wrangler: Wrangler) -> None:

@@ -186,8 +186,7 @@ def returned(world: World, seen: Seen, tmp_path_factory: pytest.TempPathFactory)
     """Wrangler deploys other code with a variable and another schedule, and switches off every address; the dashboard stops logpush."""
     deploy_with_wrangler(world, tmp_path_factory.mktemp("wrangler"))
     in_dashboard(world, {"logpush": False})
-    with world.impatient("staging"):
-        verified = verify(world, "staging")
+    verified = verify(world, "staging")
     preview, run = world.engine.run("preview", "--stack", "staging"), world.up("staging")
     return Returned(verified, preview, run, live(world), verify(world, "staging"), world.up("staging", "--expect-no-changes"))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stamina
 
 from crane_infra.checks.model import Check
 from crane_infra.config.catalog import Catalog, CatalogWorker
@@ -21,6 +22,7 @@ from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Error, Reply
 from tests.cloud import Api
+from tests.command_line import checks_without_pauses
 
 pytestmark = pytest.mark.cloud
 
@@ -58,10 +60,6 @@ class Live:
             {"name": "STATUS", "type": "plain_text", "text": status},
         ]
         return self.api.upload(self.worker, REPORTS, bindings=bindings, annotations={"workers/tag": tag})
-
-    def impatient(self) -> None:
-        """Let checks give up after a few seconds: they are to fail."""
-        self.step = replace(self.step, settings=self.step.settings.model_copy(update={"check_deadline_seconds": 5}))
 
     def release(self, **about: str) -> dict[str, Any]:
         """Upload and deploy; the claim follows."""
@@ -137,8 +135,7 @@ async def require_proven(live: Live, proof: Proof) -> None:
 
 
 async def fault(live: Live, kind: type[CraneError]) -> str:
-    live.impatient()
-    with pytest.raises(kind) as caught:
+    with checks_without_pauses(), pytest.raises(kind) as caught:
         await prove(live.step, live.claim)
     return str(caught.value)
 
@@ -233,6 +230,7 @@ async def test_an_answer_about_deployments_that_cannot_be_read_is_none_and_said(
     page = Reply(200, f'{{"success": true, "result": {result}}}', {"content-type": "application/json"})
     route = "GET /accounts/{a}/workers/scripts/{name}/deployments"
     with (
+        stamina.set_testing(True, attempts=10, cap=True),  # as many tries as ever, without the time between them
         Faults(cloud).fault(route, page, times=5) as fault,
         pytest.raises(ApiError, match=r"^deployments of .*: Cloudflare's API failed"),
     ):
