@@ -5,15 +5,15 @@ What a ``with`` block sets ends with the block. The client talks only to one run
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
+from local_cloud import plain_http
 from local_cloud.errors import LocalCloudError
 from local_cloud.faults.model import RULE, Error, Rule
-from local_cloud.plain_http import no_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,16 +151,14 @@ class Faults:
 
         Raises ValueError when it refuses what was asked, LocalCloudError when it refuses the token or its log has overflowed.
         """
-        content = RULE.dump_json(body) if isinstance(body, Rule) else None
-        given = {"content": content} if content else {"json": body}
-        calls: dict[str, Any] = {"headers": self._headers, "trust_env": False, "verify": no_certificates(), "timeout": _SECONDS}
-        reply = httpx.request(method, self._url + path, **calls, **given)
-        answer: dict[str, Any] = reply.json()
-        if reply.status_code == httpx.codes.UNAUTHORIZED:
+        content = RULE.dump_json(body) if isinstance(body, Rule) else None if body is None else json.dumps(body, allow_nan=False).encode()
+        status, reply = plain_http.ask(method, self._url + path, self._headers, content, _SECONDS)
+        answer: dict[str, Any] = json.loads(reply)
+        if status == HTTPStatus.UNAUTHORIZED:
             raise LocalCloudError(self._url, answer["error"], "Read cloud.json again: each start of the cloud makes another token")
-        if reply.status_code == httpx.codes.CONFLICT:
+        if status == HTTPStatus.CONFLICT:
             raise LocalCloudError("the log of the local cloud", answer["error"], "")
-        if reply.status_code != httpx.codes.OK:
+        if status != HTTPStatus.OK:
             raise ValueError(answer["error"])
         return answer
 
