@@ -34,7 +34,7 @@ OF_WORKERS = ("variables", "crons", "services", "observability", "logpush", "tag
 PLACES = {"staging": "dev:/vc/staging", "production": "prod:/vc"}
 """The folders in Infisical, where a project keeps its secrets there."""
 SALT = "encryptionsalt"
-ENCRYPTED = (SALT, f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key", f"{PROJECT}:signing-key")
+ENCRYPTED = (SALT, "secretsprovider", "encryptedkey", f"{PROJECT}:secrets", f"{PROJECT}:fingerprint-key", f"{PROJECT}:signing-key")
 KEPT = (*ENCRYPTED, f"{PROJECT}:proof-keys")
 """What a stack file keeps when it is written again."""
 

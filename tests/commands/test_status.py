@@ -108,6 +108,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Everything that is looked at, in order."""
     told = Story()
     with promoted_world(tmp_path_factory) as world:
+        for stack in ("staging", "production"):
+            world.take_passphrase(stack)
         old = tmp_path_factory.mktemp("old")
         shutil.copytree(world.workers, old / "workers")
         world.faults.reset()

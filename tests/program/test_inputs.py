@@ -95,6 +95,7 @@ class TestASourceOfSecretsThatDoesNotGiveThem:
 
     def test_the_encrypted_ones_cannot_be_decrypted(self, world: World) -> None:
         """The engine itself refuses, before the program runs."""
+        world.take_passphrase("staging")
         world.faults.reset()
         run = world.up("staging", PULUMI_CONFIG_PASSPHRASE="another")
         assert run.exit != 0

@@ -37,6 +37,7 @@ HISTORY = re.compile(r"proofs|manifest|sha256|sha-256|1:eN")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Staging has proven twenty releases."""
     with proven_world(tmp_path_factory) as made:
+        made.take_passphrase("staging")
         add_history(made, "staging", PROOFS)
         yield made
 

@@ -62,3 +62,17 @@ def test_nothing_that_names_a_real_resource_is_copied(copied: dict[str, object])
             "url": f"{RUNNING.edge_url}/web-staging",
         }
     }
+
+
+def test_what_encrypts_a_stack_and_what_is_encrypted_stay_when_its_file_is_written_again(copied: dict[str, object], tmp_path: Path) -> None:
+    """Whichever of Pulumi's providers of secrets it is: without the key in the file, nobody could decrypt the state."""
+    assert "crane-infra:secrets" not in copied
+    here = project.Project(tmp_path, tmp_path / ".crane" / "local")
+    file = here.folder / "Pulumi.staging.yaml"
+    encrypted = {"crane-infra:secrets": {"KEY": {"secure": "v1:ciphertext"}}}
+    for kept in ({"encryptionsalt": "v1:salt"}, {"secretsprovider": "hashivault://crane", "encryptedkey": "d3JhcHBlZA=="}):
+        file.write_text(yaml.safe_dump({**kept, "config": encrypted}), encoding="utf-8")
+        project.write(here, RUNNING)
+        written = yaml.safe_load(file.read_text(encoding="utf-8"))
+        assert written == {**kept, "config": written["config"]}
+        assert encrypted.items() <= written["config"].items()

@@ -44,16 +44,8 @@ class Reported:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Both environments run one release; production has a passphrase of its own."""
     with promoted_world(tmp_path_factory) as made:
-        changed = subprocess.run(
-            ["pulumi", "stack", "change-secrets-provider", "passphrase", "--stack", "production"],
-            cwd=made.project.folder,
-            env=dict(made.engine.environ),
-            input=f"{OTHER}\n{OTHER}\n",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert changed.returncode == 0, changed.stderr
+        made.take_passphrase("staging")
+        made.take_passphrase("production", OTHER)
         yield made
 
 

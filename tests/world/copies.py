@@ -1,6 +1,7 @@
 """Worlds that are copied: stacks are made, and a release is proven and promoted, once in a run of the tests; each story gets a copy.
 
-The copy has everything: the state of both stacks, the folder of the cloud, passphrase, stack files. Only addresses and paths differ.
+The copy has everything: the state of both stacks, the folder of the cloud, passphrase, stack files. Only addresses and paths differ. A key manager
+encrypts their secrets (``key_manager.py``).
 """
 
 import json
@@ -15,11 +16,12 @@ import pytest
 from filelock import FileLock
 
 from crane_infra import catalog
+from crane_infra.config.settings import ENVIRONMENTS
 from crane_infra.rehearsal import local_project
 from crane_infra.rehearsal.project import Project
 from tests.repository import ROOT
-from tests.world import warm
-from tests.world.engine import Engine, clean_environment
+from tests.world import key_manager, warm
+from tests.world.engine import Engine, managed_environment
 from tests.world.world import World, new_world, try_briefly
 
 UPDATES = {"proven": ("fresh", "staging"), "promoted": ("proven", "production")}
@@ -60,7 +62,7 @@ def _begin_as(source: Path, folder: Path) -> Iterator[World]:
     here = Project(ROOT, folder, workers=folder / "workers")
     old = json.loads((source / "cloud" / "cloud.json").read_text(encoding="utf-8"))["port"]
     try:
-        local = local_project.begin(here, catalog.crane(), clean_environment(), port=_free_port())
+        local = local_project.begin(here, catalog.crane(), managed_environment(), port=_free_port())
         try_briefly(here)
         for path in here.backend.rglob("*.json"):
             text = path.read_text(encoding="utf-8").replace(f"127.0.0.1:{old}", f"127.0.0.1:{local.cloud.port}")
@@ -86,7 +88,9 @@ def _made_once(factory: pytest.TempPathFactory, name: str) -> Path:
 
 def _make(factory: pytest.TempPathFactory, name: str, folder: Path) -> None:
     if name not in UPDATES:
-        with new_world(folder):
+        with new_world(folder) as made:
+            for environment in ENVIRONMENTS:
+                made.engine.well("stack", "change-secrets-provider", key_manager.PROVIDER, "--stack", environment)
             return
     before, stack = UPDATES[name]
     with _begin_as(_made_once(factory, before), folder) as world:

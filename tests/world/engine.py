@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.repository import ROOT
+from tests.world import key_manager
 
 SURE = ("--yes", "--skip-preview")
 # How the engine itself ends its list of errors.
@@ -35,6 +36,11 @@ def clean_environment() -> dict[str, str]:
     """This machine without accounts and plugins. Bytecode is wanted: without it the Cloudflare SDK takes seconds to import."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "CLOUDFLARE_", "PYTHON"))}
     return {**kept, "PULUMI_HOME": os.environ["PULUMI_HOME"]}
+
+
+def managed_environment() -> dict[str, str]:
+    """The same, with the key manager of the tests."""
+    return {**clean_environment(), **key_manager.variables()}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from tests.repository import ROOT
 from tests.world import warm
-from tests.world.engine import SURE, Engine, Json, Result, clean_environment, require_engine
+from tests.world.engine import SURE, Engine, Json, Result, managed_environment, require_engine
 
 SETTINGS = "crane-infra"
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP")
@@ -137,8 +137,13 @@ class World:
         return list(self.api("POST", f"/d1/database/{found['uuid']}/query", {"sql": sql})["result"][0]["results"])
 
     def secrets(self, stack: str) -> dict[str, str]:
-        """A stack's secret values, as only the holder of the passphrase sees them."""
+        """A stack's secret values, as only the holder of its key sees them."""
         return self.local.secrets(stack)
+
+    def take_passphrase(self, stack: str, passphrase: str = "") -> None:
+        """Encrypt the secrets of a stack with a passphrase from now on, its own or that of the project, instead of with the key manager."""
+        variables = {"PULUMI_CONFIG_PASSPHRASE": passphrase} if passphrase else {}
+        self.engine.well("stack", "change-secrets-provider", "passphrase", "--stack", stack, **variables)
 
     def stack_file(self, stack: str) -> Json:
         """A stack's settings, as the file has them."""
@@ -167,7 +172,7 @@ def new_world(folder: Path) -> Iterator[World]:
     here = Project(ROOT, folder, workers=folder / "workers")
     shutil.copytree(ROOT / "workers", here.workers_dir)
     try:
-        local = local_project.begin(here, catalog.crane(), clean_environment())
+        local = local_project.begin(here, catalog.crane(), managed_environment())
         try_briefly(here)
         yield World(local, Engine(folder, local.environ, warm=warm.variables()))
     finally:

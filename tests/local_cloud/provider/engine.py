@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from local_cloud.provider import ProviderServer, start_provider
 from tests.repository import ROOT
-from tests.world import warm
+from tests.world import key_manager, warm
 
 PROGRAM = Path(__file__).parent / "program"
 TOKEN = "canary-token-9b1d"
@@ -87,7 +87,7 @@ class Stack:
             stdout=subprocess.PIPE,
             text=True,
         )
-        made = self._pulumi("stack", "init", "contract")
+        made = self._pulumi("stack", "init", "contract", "--secrets-provider", key_manager.PROVIDER)
         assert made.returncode == 0, made.stderr
         assert self.host.stdout
         self.client = f"127.0.0.1:{self.host.stdout.readline().strip()}"
@@ -113,7 +113,7 @@ class Stack:
         return Run(done.returncode, list(_steps(log)), errors, warnings, done.stdout + done.stderr)
 
     def export(self) -> str:
-        """The state with encrypted values, as an export has it. It is read where the engine keeps it: each start of the engine derives a key."""
+        """The state with encrypted values, as an export has it. It is read where the engine keeps it: a start of the engine takes longer."""
         (file,) = (self.folder / "state" / ".pulumi" / "stacks").rglob("contract.json")
         kept = json.loads(file.read_text(encoding="utf-8"))
         return json.dumps({"version": kept["version"], "deployment": kept["checkpoint"]["latest"] or {}})
@@ -147,10 +147,10 @@ class Stack:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "CLOUDFLARE_", "PYTHON"))}
         return {
             **kept,
+            **key_manager.variables(),
             "PATH": search_path(),
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": "passphrase",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DEBUG_COMMANDS": "1",
             "PULUMI_DEBUG_PROVIDERS": f"cloudflare:{self.provider_port}",

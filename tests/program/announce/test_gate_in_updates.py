@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.world import key_manager
 from tests.world.copies import fresh_world
 from tests.world.engine import Json, Result
 from tests.world.world import World, edited
@@ -45,7 +46,7 @@ def alone(empty: World) -> dict[str, str]:
     backend = empty.project.folder / "alone"
     backend.mkdir()
     variables = {"PULUMI_BACKEND_URL": backend.as_uri()}
-    empty.engine.well("stack", "select", "production", "--create", "--secrets-provider", "passphrase", **variables)
+    empty.engine.well("stack", "select", "production", "--create", "--secrets-provider", key_manager.PROVIDER, **variables)
     return variables
 
 
