@@ -6,11 +6,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { d1Client } from "./d1_client.mjs";
 import databases from "./databases.cjs";
-import { Trials, code } from "./trials.mjs";
+import { codeWithDatabases } from "./loaded.mjs";
+import { Trials } from "./trials.mjs";
 
 const [modules, persist] = process.argv.slice(2);
-const { Miniflare, NoOpLog, PLUGINS, supportedCompatibilityDate } = createRequire(`${modules}/`)("miniflare");
+const require = createRequire(`${modules}/`);
+const { Miniflare, NoOpLog, PLUGINS, supportedCompatibilityDate } = require("miniflare");
 const gate = readFileSync(new URL("gate.mjs", import.meta.url), "utf8");
 const localhost = { host: "127.0.0.1", port: 0 };
 const common = { ...localhost, log: new NoOpLog(), cf: false };
@@ -58,12 +61,18 @@ PLUGINS.assets.getServices = async (given) => {
 const bound = (name, options) => ({ name, type: "d1", plugin, options });
 const started = ({ d1Databases, ...worker }) => ({ ...worker, unsafeBindings: Object.entries(d1Databases).map(([name, id]) => bound(name, { id })) });
 
-// The versions that the gate loads when a request names them.
-const keep = (workers) => workers.forEach((worker) => writeFileSync(join(codes, `${worker.name}.json`), JSON.stringify(code(worker))));
+// The versions that the gate loads when a request names them. One with databases is started where the code of D1's bindings is not found.
+let found;
+const client = () => (found ??= { code: d1Client(require("workerd").default) }).code;
+const canLoad = ({ isLoaded, d1Databases }) => isLoaded && (!Object.keys(d1Databases).length || client() !== undefined);
+const keep = (workers) =>
+  workers.forEach((worker) => writeFileSync(join(codes, `${worker.name}.json`), JSON.stringify(codeWithDatabases(worker, client))));
 const place = async () => ({ url: String(await miniflare.unsafeGetDirectURL("gate")) });
 
-// Fails where workerd ended and Miniflare could not start it again, as when another program has its port.
+// Fails where a version has to be started after all, and where workerd ended and Miniflare could not start it again, as when another program
+// has its port.
 async function offer({ workers }) {
+  if (!workers.every(canLoad)) throw new Error("this version has to be started");
   keep(workers);
   await miniflare.ready;
   return place();
@@ -71,8 +80,8 @@ async function offer({ workers }) {
 
 // Miniflare wants the port back that it had, and any program may have taken it since: then it starts anew, on another.
 async function configure({ key, workers: versions }) {
-  keep(versions.filter((version) => version.isLoaded));
-  const own = prepared(versions.filter((version) => !version.isLoaded)).map(started);
+  keep(versions.filter(canLoad));
+  const own = prepared(versions.filter((version) => !canLoad(version))).map(started);
   const workers = [gateWorker(key, own), ...own];
   const kept = { d1Persist: persist, kvPersist: beside("kv"), r2Persist: beside("r2"), durableObjectsPersist: beside("objects") };
   const options = { ...common, ...kept, handleRuntimeStdio: logged, workers };

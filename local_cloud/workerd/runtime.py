@@ -3,8 +3,8 @@
 ``describe`` gives what should run, and workerd is brought to it, one change at a time, without cutting off replies. Requests go
 to one worker (gate.mjs) that reaches every database and version by id. It keeps no state of its own.
 
-A version that binds only values is loaded into the workerd that runs (``isLoaded``). Any other starts workerd anew, which waits until a request
-needs it: many deployments then cost one start, queries cost none, and a version that is no longer needed runs on until then, without an address.
+A version that binds only values and databases is loaded into the workerd that runs (``isLoaded``). Any other starts workerd anew, which waits until
+a request needs it: many deployments then cost one start, queries cost none, and a version that is no longer needed runs on until then, without an address.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 // Tries versions in workerd before they are accepted, apart from the live one and with empty databases, so that a failure never reaches it.
 import { readFileSync } from "node:fs";
+import { code } from "./loaded.mjs";
 
 const PROBE = readFileSync(new URL("probe.mjs", import.meta.url), "utf8");
-const KEYS = { ESModule: "js", CommonJS: "cjs", Text: "text" };
 const MOST = 100; // scripts that one process loads: each leaves 50 KB in it
 
 export class Trials {
@@ -62,10 +62,4 @@ export class Trials {
     this.#probe = undefined;
     await probe?.dispose().catch(() => {});
   }
-}
-
-// A worker of Miniflare as the code that a worker loader takes.
-export function code({ modules, compatibilityDate, compatibilityFlags, bindings }) {
-  const named = modules.map(({ type, path, contents }) => [path.slice(1), { [KEYS[type]]: contents }]);
-  return { compatibilityDate, compatibilityFlags, mainModule: named[0][0], modules: Object.fromEntries(named), env: bindings };
 }

@@ -1,8 +1,8 @@
 """Translates what is stored into Miniflare's options for what should run. Pure but for reading handlers.mjs.
 
 A version runs under its id while its script's newest deployment names it, while the edge still serves an older deployment that does, or
-while its own address is in use. The same records always give the same options, so a restart runs the same workers. What binds only values is
-loaded into a workerd that runs already; everything else needs a start of workerd.
+while its own address is in use. The same records always give the same options, so a restart runs the same workers. What binds only
+values and databases is loaded into a workerd that runs already; everything else needs a start of workerd.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def _is_loadable(worker: dict[str, Any]) -> bool:
 
 
 def _is_loaded(worker: dict[str, Any]) -> bool:
-    """Whether a worker runs in a loader as it does in a workerd of its own: a loader passes no database to it, and has no cache."""
-    return _is_loadable(worker) and not worker["d1Databases"] and not any("caches" in module["contents"] for module in worker["modules"])
+    """Whether a worker runs in a loader as it does in a workerd of its own: a loader has no cache."""
+    return _is_loadable(worker) and not any("caches" in module["contents"] for module in worker["modules"])
 
 
 def active_version(store: Store, propagation: Propagation, script: str) -> str | None:

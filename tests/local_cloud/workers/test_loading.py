@@ -62,7 +62,7 @@ def test_as_many_as_are_needed_are_loaded_at_once() -> None:
     ("more", "is_loaded"),
     [
         ({}, True),
-        ({"bindings": [{"name": "DB", "type": "d1", "database_id": "d"}]}, False),
+        ({"bindings": [{"name": "DB", "type": "d1", "database_id": "d"}]}, True),
         ({"bindings": [{"name": "KV", "type": "kv_namespace", "namespace_id": "n"}]}, False),
         ({"bindings": [{"name": "OTHER", "type": "service", "service": "other"}]}, False),
         ({"modules": modules("export default { fetch: () => caches.default.match('https://example.com/') };")}, False),

@@ -11,6 +11,7 @@ from tests.local_cloud.workers.forms import says
 
 pytestmark = pytest.mark.cloud
 
+KV = {"name": "KV", "type": "kv_namespace", "namespace_id": "starts-with-workerd"}
 ECHO = """export default { async fetch(request, env) {
   const body = await request.text();
   return Response.json({ url: request.url, method: request.method, body, x: request.headers.get("x-y"), env }, { status: 203 });
@@ -135,7 +136,7 @@ def test_a_worker_without_a_deployment_a_closed_subdomain_and_an_unknown_script_
 
 
 def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
-    """The first request to a deployed worker that binds a database starts the runtime anew, after waiting for replies under way."""
+    """The first request to a deployed worker that binds a KV namespace starts the runtime anew, after waiting for replies under way."""
     slow = """export default { fetch() {
       const { readable, writable } = new TransformStream();
       const writer = writable.getWriter();
@@ -147,7 +148,7 @@ def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
     } };"""
     worker, other = api.worker(), api.worker()
     api.deploy(worker, (api.upload(worker, slow), 100))
-    version = api.upload(other, HELLO, bindings=[{"name": "DB", "type": "d1", "database_id": api.database()}])
+    version = api.upload(other, HELLO, bindings=[KV])
     with (
         ThreadPoolExecutor(1) as threads,
         httpx.stream("GET", f"{api.running.edge_url}/{worker['name']}/", trust_env=False, timeout=60) as reply,
@@ -161,12 +162,12 @@ def test_a_deployment_does_not_cut_off_a_long_reply_under_way(api: Api) -> None:
     assert text == "01234"
 
 
-def test_deployments_of_workers_with_databases_start_the_runtime_anew_once_with_the_next_request_to_a_worker(api: Api) -> None:
+def test_deployments_of_workers_with_kv_start_the_runtime_anew_once_with_the_next_request_to_a_worker(api: Api) -> None:
     """Queries do not, nor does a new database, nor a version that serves already."""
-    database, workers = api.database(), [api.worker(), api.worker()]
+    workers = [api.worker(), api.worker()]
     before = runtime(api)
     for worker in workers:
-        api.deploy(worker, (api.upload(worker, bindings=[{"name": "DB", "type": "d1", "database_id": database}]), 100))
+        api.deploy(worker, (api.upload(worker, bindings=[KV]), 100))
     api.query(api.database(), "SELECT 1")
     assert runtime(api) == before
     assert [api.edge(worker).text for worker in workers] == ["hello", "hello"]
@@ -177,11 +178,14 @@ def test_deployments_of_workers_with_databases_start_the_runtime_anew_once_with_
     assert runtime(api) == after
 
 
-def test_a_deployment_of_a_worker_that_binds_only_values_leaves_the_others_running(api: Api) -> None:
+def test_a_deployment_of_a_worker_that_binds_values_and_databases_leaves_the_others_running(api: Api) -> None:
     """Their memory too. A worker that started with workerd for another's sake, which binds it, runs on as well once nobody binds it."""
     counting, back, front = api.worker(), api.worker(), api.worker()
-    code = "let n = 0; export default { fetch: (request, env) => new Response(`${env.NAME} ${++n}`) };"
-    named = [{"name": "NAME", "type": "plain_text", "text": "count"}]
+    code = """let n = 0; export default { async fetch(request, env) {
+      const { name } = await env.DB.prepare("SELECT ? AS name").bind(env.NAME).first();
+      return new Response(`${name} ${++n}`);
+    } };"""
+    named = [{"name": "NAME", "type": "plain_text", "text": "count"}, {"name": "DB", "type": "d1", "database_id": api.database()}]
     api.deploy(back, (api.upload(back, says("back")), 100))
     service = [{"name": "BACK", "type": "service", "service": back["name"]}]
     api.deploy(front, (api.upload(front, "export default { fetch: (r, env) => env.BACK.fetch(r) };", bindings=service), 100))
