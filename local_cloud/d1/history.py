@@ -64,8 +64,11 @@ class History:
         limit = _nanoseconds(moment)
         return next((state for state in reversed(self.states()) if state.at <= limit), None)
 
-    def record(self, *, written: bool) -> State:
-        """Keep the present state and give it; without ``written`` gives the last one if nothing changed since."""
+    def record(self, *, written: bool, at: int | None = None) -> State:
+        """Keep the present state and give it; without ``written`` gives the last one if nothing changed since.
+
+        ``at`` is when it was written, in nanoseconds since 1970: now, if it is left out.
+        """
         states, copy = self.states(), self._folder / "new"
         if not states:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +77,7 @@ class History:
         if states and not written and _content(states[-1].file) == _content(copy):
             copy.unlink()
             return states[-1]
-        state = self._next(copy, states[-1] if states else None, time.time_ns() if written else self._last_touched())
+        state = self._next(copy, states[-1] if states else None, (at or time.time_ns()) if written else self._last_touched())
         copy.rename(state.file)
         self._kept = self._without_oldest([*states, state])
         return state

@@ -1,12 +1,14 @@
 """What this process knows of each database beyond its record: the queries under way, what blocks it, its long jobs.
 
-Nothing of this needs to survive a restart: an import is one SQLite transaction, and so is a restore. It runs no SQL.
+Nothing of this needs to survive a restart: an import is one SQLite transaction, and so is a restore. A state that a kill left out is still
+there, and the first call that may write keeps it. It runs no SQL.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -37,7 +39,10 @@ class Job:
 
 @dataclass
 class OpenDatabase:
-    """One database that calls use; ``busy`` is the kind of job that blocks it, or empty."""
+    """One database that calls use; ``busy`` is the kind of job that blocks it, or empty.
+
+    The state after a write is kept beside the reply, and the next call waits for it. Writes whose calls were under way at once may share one.
+    """
 
     history: History
     traffic: Traffic = field(default_factory=Traffic)
@@ -46,6 +51,10 @@ class OpenDatabase:
     restores: deque[float] = field(default_factory=deque)
     is_gone: bool = False
     writing_history: asyncio.Lock = field(default_factory=asyncio.Lock)
+    knows_present: bool = False
+    """Whether every state that calls to an earlier process wrote is kept."""
+    _unkept_since: int = 0
+    _keeper: asyncio.Task[None] | None = None
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @contextlib.asynccontextmanager
@@ -62,6 +71,7 @@ class OpenDatabase:
         try:
             if self.is_gone:
                 raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, "The database could not be found")
+            await self.kept()
             yield
         finally:
             self.traffic.leave()
@@ -72,6 +82,7 @@ class OpenDatabase:
         async with self._changing, self.traffic.stopped():
             if self.is_gone:
                 raise Refusal(NOT_FOUND, NO_SUCH_DATABASE, "The database could not be found")
+            await self.kept()
             yield
 
     def refuse_if_busy(self) -> None:
@@ -81,8 +92,40 @@ class OpenDatabase:
 
     async def record(self, *, written: bool) -> State:
         """Keep the present state unless it is kept already, and give it; after a write it is always a new one."""
+        await self.kept()
+        return await self._record(written=written)
+
+    def wrote(self) -> None:
+        """Begin to keep the state that a call has just written, in the background."""
+        self._unkept_since = self._unkept_since or time.time_ns()
+        self._keep()
+
+    async def kept(self) -> None:
+        """Wait until the states of all writes are kept. Raises OSError or sqlite3.Error when one cannot be; the next call tries again."""
+        if self._unkept_since:
+            self._keep()
+        if self._keeper is not None:
+            await asyncio.shield(self._keeper)
+
+    def _keep(self) -> None:
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._keep_all())
+            self._keeper.add_done_callback(lambda keeper: keeper.cancelled() or keeper.exception())  # whoever waits for it gets it
+
+    async def _keep_all(self) -> None:
+        while began := self._unkept_since:
+            self._unkept_since = 0
+            try:
+                await self._record(written=True, at=began)
+            except BaseException:
+                self._unkept_since = began
+                raise
+
+    async def _record(self, *, written: bool, at: int | None = None) -> State:
         async with self.writing_history:
-            return await asyncio.to_thread(self.history.record, written=written)
+            state = await asyncio.to_thread(self.history.record, written=written, at=at)
+        self.knows_present = True
+        return state
 
 
 class OpenDatabases:
@@ -99,6 +142,10 @@ class OpenDatabases:
             folder = side_folder(databases, uuid, "history")
             self._opened[uuid] = OpenDatabase(History(database_file(databases, uuid), folder, database["created_at"]))
         return self._opened[uuid]
+
+    async def kept(self) -> None:
+        """Wait until the states of all writes to all databases are kept, as far as they can be."""
+        await asyncio.gather(*(database.kept() for database in self._opened.values()), return_exceptions=True)
 
     def forget(self, uuid: str) -> None:
         """Forget a deleted database."""

@@ -51,7 +51,7 @@ async def _run(cloud: Cloud, request: Request) -> list[Body]:
         if not may(request, Permission.D1_WRITE):
             await refuse_writes(cloud, uuid, statements)
             return await _transaction(cloud, uuid, opened, statements)
-        if not opened.history.states():
+        if not opened.knows_present:
             await present(cloud, uuid, opened)
         if cloud.behaviour.atomic_batches:
             return await _transaction(cloud, uuid, opened, statements)
@@ -70,7 +70,7 @@ async def _transaction(cloud: Cloud, uuid: str, opened: OpenDatabase, statements
         cloud.log.executed(uuid, statement.sql)
     replies = [{"results": result["results"], "success": True, "meta": meta(result["meta"])} for result in results]
     if any(reply["meta"]["changed_db"] for reply in replies):
-        await opened.record(written=True)
+        opened.wrote()
     return replies
 
 

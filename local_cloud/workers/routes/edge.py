@@ -66,6 +66,7 @@ class Edge:
             answering[:] = [self._version(label, request)]
             return answering[0]
 
+        await self._cloud.open_databases.kept()  # the worker may write too
         async with self._cloud.workerd.fetch(choose, url, request.method, headers, body) as reply:
             if reply and answering[0]:
                 self._cloud.invocations.record(label, answering[0], threw=_THREW in reply.headers)

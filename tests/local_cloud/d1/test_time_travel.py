@@ -206,6 +206,33 @@ def test_a_bookmark_is_the_same_after_a_restart(tmp_path: Path, begin: Callable[
         assert bookmark(api, database) > before
 
 
+def test_a_state_that_a_kill_came_before_is_kept_by_the_next_process(tmp_path: Path, begin: Callable[..., Running]) -> None:
+    running = begin(tmp_path)
+    with contextlib.closing(api_of(running).http) as http:
+        api = Api(running, http)
+        database = api.database()
+        api.query(database, "CREATE TABLE t(a)")
+        before = bookmark(api, database)
+        api.query(database, "INSERT INTO t VALUES(1)")
+    os.kill(running.pid, signal.SIGKILL)
+    for state in later_states(running, before):
+        state.unlink()
+    running = begin(tmp_path)
+    with contextlib.closing(api_of(running).http) as http:
+        api = Api(running, http)
+        api.query(database, "INSERT INTO t VALUES(2)")
+        last = bookmark(api, database)
+        left_out, _ = later_states(running, before)
+        assert left_out.name.partition(".")[0] < last
+        restore(api, database, f"bookmark={left_out.name.partition('.')[0]}")
+        assert api.query(database, "SELECT a FROM t") == [[{"a": 1}]]
+
+
+def later_states(running: Running, bookmark: str) -> list[Path]:
+    """The files of the states after a bookmark, oldest first."""
+    return sorted(file for file in running.folder.rglob("*-*-*-*.*.sqlite") if file.name > f"{bookmark}.~")
+
+
 def test_concurrent_restores_and_a_deletion_run_one_after_the_other(api: Api) -> None:
     database = api.database()
     api.query(database, "CREATE TABLE t(a)")
