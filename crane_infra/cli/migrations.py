@@ -47,10 +47,23 @@ def status(stack: StackOption, database: DatabaseOption = None, as_json: JsonOpt
 
 @app.command()
 def plan(stack: StackOption, database: DatabaseOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
-    """Show what an update would apply. Class, tables, findings and counts. Exits 0 if it could, 3 if it would be refused, 1 on an error."""
-    judgements = _each(stack, database, _status_with_costs)
-    _show(stack, judgements, migrations_text.plan_as_json if as_json else migrations_text.plan)
-    if any(judgement.refusal for judgement in judgements):
+    """Show what an update would apply. Class, tables, findings and counts. Exits 0 if it could, 3 if it would be refused, 1 on an error.
+
+    Without a database it also shows the Durable Object migrations of workers.
+    """
+    from crane_infra.commands.class_migrations import class_migrations_of  # noqa: PLC0415 - see _each
+    from crane_infra.commands.databases import for_each_database  # noqa: PLC0415
+
+    settings, outputs = settings_and_outputs(stack, root())
+    judgements = for_each_database(settings, catalog.crane(), outputs, database, _status_with_costs)
+    workers = [] if database else class_migrations_of(settings, catalog.crane())
+    if as_json:
+        databases = [migrations_text.plan_as_json(judgement) for judgement in judgements]
+        shown = {"stack": stack, "databases": databases, "workers": [migrations_text.classes_as_json(worker) for worker in workers]}
+        typer.echo(json.dumps(shown, indent=2))
+    else:
+        typer.echo("\n".join([*map(migrations_text.plan, judgements), *map(migrations_text.classes, workers)]))
+    if any(judgement.refusal for judgement in judgements) or any(worker.refusal for worker in workers):
         raise typer.Exit(NOT_SETTLED)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from crane_infra.counted import counted
 
 if TYPE_CHECKING:  # lint of files imports neither
+    from crane_infra.commands.class_migrations import ClassesOfWorker
     from crane_infra.migrations.drift import Drift
     from crane_infra.migrations.judgement import Judgement
     from crane_infra.migrations.lint.judge import Examined
@@ -28,6 +29,14 @@ def plan(judgement: "Judgement") -> str:
         lines += [f"    {finding.level}: {finding}" for finding in examined.findings if str(finding.error()) not in stops]
     lines += [f"  {line}" for line in judgement.costs]
     return "\n".join([*lines, *_refused(judgement)])
+
+
+def classes(worker: "ClassesOfWorker") -> str:
+    """The Durable Object migrations that an update would send with the next version of a worker."""
+    lines = [f"{worker.script}: Durable Object migrations up to {worker.live or 'none'}; {len(worker.pending)} pending"]
+    lines += [f"  apply  {step.tag}  {step.summary}" for step in worker.pending]
+    lines += ["    the version gets all traffic at once, untried, and crane rollback cannot go back past it"] if worker.pending else []
+    return "\n".join([*lines, *([f"  refused  {worker.refusal}"] if worker.refusal else [])])
 
 
 def lint(examined: "Sequence[Examined]") -> str:
@@ -63,6 +72,16 @@ def plan_as_json(judgement: "Judgement") -> dict[str, Any]:
     """The same as ``plan``."""
     pending = [examined_as_json(examined) for examined in judgement.examined]
     return {**status_as_json(judgement), "pending": pending, "costs": list(judgement.costs)}
+
+
+def classes_as_json(worker: "ClassesOfWorker") -> dict[str, Any]:
+    """The same as ``classes``."""
+    return {
+        "worker": worker.script,
+        "live": worker.live,
+        "pending": [step.form() for step in worker.pending],
+        "refusal": None if worker.refusal is None else str(worker.refusal),
+    }
 
 
 def examined_as_json(examined: "Examined") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TextIO
 
+from crane_infra.counted import counted
 from crane_infra.data.copy import Progress
 
 
@@ -12,8 +13,8 @@ def shown_on(stream: TextIO) -> Callable[[Progress], None]:
         return lambda _: None
 
     def show(progress: Progress) -> None:
-        of = f" of at most {progress.of:,}" if progress.of else ""
-        stream.write(f"\r\x1b[K{progress.table}: {progress.rows:,}{of} rows")
+        shown = f"{progress.rows:,} of at most {counted(progress.of, 'row')}" if progress.of else counted(progress.rows, "row")
+        stream.write(f"\r\x1b[K{progress.table}: {shown}")
         if progress.rows >= progress.of:
             stream.write("\r\x1b[K")
         stream.flush()

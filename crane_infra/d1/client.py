@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from cloudflare import AsyncCloudflare
 from pydantic import TypeAdapter
 
+from crane_infra.counted import counted
 from crane_infra.d1 import reply
 from crane_infra.d1.answer import Call, read_result
 from crane_infra.d1.database import BoundStatement, Param, Result, Row
@@ -50,13 +51,13 @@ class D1:
 
         async def once() -> list[Row]:
             try:
-                counted, selected = await self._query(call, [count, BoundStatement(sql, params)])
+                number, selected = await self._query(call, [count, BoundStatement(sql, params)])
             except NotFoundError:
                 if await self._exists():
                     raise call.unanswered("a query finds no such database, and the database is there") from None
                 raise
-            if counted.rows != ({"counted": len(selected.rows)},):
-                raise call.unanswered(f"its answer has {len(selected.rows)} rows, and counts another number of them")
+            if number.rows != ({"counted": len(selected.rows)},):
+                raise call.unanswered(f"its answer has {counted(len(selected.rows), 'row')}, and counts another number of them")
             return list(selected.rows)
 
         return await again(once)

@@ -29,6 +29,7 @@ from crane_infra.data.lines import (
 from crane_infra.data.shapes import KeyColumn, Shape
 from crane_infra.data.source import Source
 from crane_infra.errors import DataError
+from crane_infra.migrations.files.split import LONGEST_STATEMENT
 
 MOST_ROWS = 5_000
 _FIRST_ROWS = 500
@@ -37,6 +38,9 @@ _MOST_BYTES = 6_000_000
 _PARTS_AT_ONCE = 40
 _SMALLEST = 50
 _SMALLEST_CAP = 1_000
+_ROOM_FOR_KEYS = LONGEST_STATEMENT - 15_000
+"""Bytes that the keys at both ends of a page may have in its SELECT; the rest is for the columns."""
+_SHORTER = "Give the table a shorter key, or shorten the values of that key"
 
 
 @dataclass(frozen=True)
@@ -180,8 +184,12 @@ def _key_of(source: Source, shape: Shape, line: str) -> str:
     key = [cells[column.cell] for column in shape.key]
     if any(cell.startswith(LONG) for cell in key):
         what = f"the key of a row is longer than {LONGEST_KEY:,} bytes"
-        raise DataError(f"database {source.name}, table {shape.name}", what, "Leave the table out, or give it a shorter key")
-    return BAR.join(key)
+        raise DataError(f"database {source.name}, table {shape.name}", what, _SHORTER)
+    joined = BAR.join(key)
+    if len(condition(shape.key, joined, joined)[0].encode()) > _ROOM_FOR_KEYS:
+        what = f"the key of a row is too long to page by: D1 takes {LONGEST_STATEMENT:,} bytes in a statement"
+        raise DataError(f"database {source.name}, table {shape.name}", what, _SHORTER)
+    return joined
 
 
 async def _completed(source: Source, shape: Shape, lines: Sequence[str]) -> list[str]:

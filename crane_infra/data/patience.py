@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from crane_infra.counted import counted
 from crane_infra.d1.database import BoundStatement, Param, Row
 from crane_infra.d1.errors import RateLimitedError
 from crane_infra.data.source import Source
@@ -35,7 +36,7 @@ class Patient:
         answers = await self._patiently(lambda: self._source.select(statements))
         self._rows += sum(map(len, answers))
         if self._rows > self._most:
-            what = f"{self._rows:,} rows were read, and at most {self._most:,} may be"
+            what = f"it has more than the {counted(self._most, 'row')} that may be read"
             raise DataError(f"database {self.name}", what, "Raise --rows if that is meant; the same command goes on where it stopped")
         return answers
 

@@ -108,22 +108,25 @@ def _shape(db: apsw.Connection, name: str, kind: str, where: str, *, is_keyed: b
         return _virtual(db, name, cells)
     if is_keyed:
         return Shape(name, tuple(cells), tuple(_primary_key(db, name, stored)), has_rowids=False)
-    if alias := _rowid_alias(db, name, columns):
+    if alias := rowid_alias(db, name, [column[:3] for column in columns]):
         return Shape(name, tuple(cells), (KeyColumn(quoted(alias), stored.index(alias)),))
     taken = {column.lower() for column, *_ in columns}
     free = next((rowid for rowid in _ROWIDS if rowid not in taken), None)
     if free is None:
         what = "it has columns named rowid, _rowid_ and oid, so its rows cannot be told apart"
-        raise DataError(f"{where}, table {name}", what, "Rename one of these columns, or leave the table out")
+        raise DataError(f"{where}, table {name}", what, "Rename one of these columns")
     return Shape(name, (free, *cells), (KeyColumn(free, 0),))
 
 
-def _rowid_alias(db: apsw.Connection, name: str, columns: Sequence[tuple[str, str, int, int]]) -> str:
-    """The INTEGER PRIMARY KEY, which is the row id itself; empty where there is none."""
-    keys = [(column, kind) for column, kind, pk, _ in columns if pk]
+def rowid_alias(db: apsw.Connection, table: str, columns: Sequence[tuple[str, str, int]]) -> str:
+    """The INTEGER PRIMARY KEY, which is the row id itself; empty where there is none. ``columns``: name, type, and place in the primary key or 0.
+
+    One that is declared DESC is none: SQLite gives it an index of its own.
+    """
+    keys = [(column, kind) for column, kind, key in columns if key]
     if len(keys) != 1 or keys[0][1].upper() != "INTEGER":
         return ""
-    has_index = rows(db, "SELECT 1 FROM pragma_index_list(?) WHERE origin = 'pk'", name)
+    has_index = rows(db, "SELECT 1 FROM pragma_index_list(?) WHERE origin = 'pk'", table)
     return "" if has_index else keys[0][0]
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.config.class_migrations import ClassMigration
-from crane_infra.errors import LiveError
+from crane_infra.config.settings import Settings
+from crane_infra.errors import LiveError, SettingsError
 from crane_infra.release.outputs import SentMigrations
 
 
@@ -57,6 +58,14 @@ def again(declared: Sequence[ClassMigration], last: SentMigrations | None, uploa
     if last is None or last.upload != upload or last.new not in tags or (last.old is not None and last.old not in tags):
         return None
     return Sending(tuple(declared[_after(tags, last.old) : _after(tags, last.new)]), last, is_pending=False)
+
+
+def require_at_once(settings: Settings, worker: str, each: Sending) -> None:
+    """Raise SettingsError where a version with pending steps is to get its traffic in steps."""
+    if each.is_pending and settings.rollout_of(worker).steps:
+        what = f"the Durable Object migration {each.sent.new} cannot go out in steps: Cloudflare gives its version all traffic at once"
+        todo = f"Set workers.{worker}.rollout to {{steps: []}} for this release"
+        raise SettingsError(f"{settings.file} workers.{worker}.rollout", what, todo)
 
 
 def _after(tags: Sequence[str], tag: str | None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from crane_infra.counted import counted
 from local_cloud.client import Account
 
 Rows = list[dict[str, Any]]
@@ -40,7 +41,7 @@ def lost(before: Snapshot, after: Snapshot) -> list[str]:
         ident_now, tables_now = after.databases.get(name, ("", {}))
         changes += [] if ident_now == ident else [f"database {name} is another one"]
         changes += [
-            f"{name}: {lost_rows} rows of {table} are gone"
+            f"{name}: {table} lost {counted(lost_rows, 'row')}"
             for table, rows in tables.items()
             if (lost_rows := _lost_rows(rows, tables_now.get(table, [])))
         ]

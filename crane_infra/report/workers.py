@@ -11,6 +11,7 @@ from crane_infra.config.catalog import Catalog
 from crane_infra.config.script_settings import ScriptSettings, label, shown, single_values
 from crane_infra.config.settings import KEY_NAME, Settings
 from crane_infra.config.variables import variables_of
+from crane_infra.counted import counted
 from crane_infra.release.assets import change_of
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.report.model import Change, Standing, WorkerChanges
@@ -73,7 +74,7 @@ def _code(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Itera
 def _assets(name: str, declared: DeclaredEnvironment, last: StackOutputs) -> Iterator[Change]:
     before, after = (_map(worker.get("assets")) for worker in (last.worker_manifest(name), declared.workers[name]))
     if change := change_of(before, after):
-        yield Change("static assets", "", f"{len(files)} files" if (files := _map(before.get("files"))) else None, change)
+        yield Change("static assets", "", counted(len(files), "file") if (files := _map(before.get("files"))) else None, change)
     yield from _maps("static assets", *(_single(_map(assets.get("config"))) for assets in (before, after)))
 
 

@@ -313,6 +313,14 @@ class TestBeforeItBegins:
         assert (copied.left_out, copied.rows) == (("codes", "lost"), 2000)
 
 
+async def test_a_key_of_several_long_values_is_refused_in_one_line(tmp_path: Path) -> None:
+    sql = "CREATE TABLE t (a, b, PRIMARY KEY (a, b)) WITHOUT ROWID; INSERT INTO t VALUES (long, long), ('', '')"
+    source = source_with(tmp_path, sql.replace("long", "CAST(zeroblob(19000) AS TEXT)"))
+    what = r"^database crane-test, table t: the key of a row is too long to page by: D1 takes 100,000 bytes in a statement\. Give the table"
+    with pytest.raises(DataError, match=what):
+        await copy_database(source, tmp_path / "copy.sqlite")
+
+
 async def test_memory_does_not_grow_with_the_database(tmp_path: Path) -> None:
     source = source_with(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)")
     fill = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300) INSERT INTO t (a, b) SELECT randomblob(100000), i FROM c"

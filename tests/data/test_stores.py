@@ -1,13 +1,16 @@
 """Backups go into a folder or a bucket as a whole or not at all, and requests to a bucket are signed as S3 asks for."""
 
+import errno
 import hashlib
 import hmac
 import re
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
@@ -33,6 +36,8 @@ class BucketServer:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.url = ""
+        self.claimed = 0
+        """How many bytes an answer says that it has, where it says something else than it has."""
 
     def answer(self, method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         path, query = urlsplit(url).path, dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
@@ -74,7 +79,7 @@ def bucket() -> Iterator[BucketServer]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             status, content = server.answer(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             self.send_response(status)
-            self.send_header("content-length", str(len(content)))
+            self.send_header("content-length", str(server.claimed or len(content)))
             self.end_headers()
             self.wfile.write(content)
 
@@ -124,8 +129,76 @@ def test_a_bucket_that_refuses_or_is_missing_is_one_line_without_the_key(bucket:
         store_at("s3://other", environ(bucket)).names()
     with pytest.raises(DataError, match="the bucket does not answer"):
         store_at("s3://backups", environ(bucket, AWS_ENDPOINT_URL="http://127.0.0.1:1")).names()
-    with pytest.raises(DataError, match="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is not set"):
+    with pytest.raises(DataError, match="it needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"):
         store_at("s3://backups", {})
+
+
+@pytest.mark.parametrize(
+    ("place", "variables", "message"),
+    [
+        ("", {}, r"^the place of backups, '': it is neither a folder nor a bucket\. Name a folder, or s3://bucket/prefix\.$"),
+        (" ", {}, "it is neither a folder nor a bucket"),
+        ("S3://backups/x", {}, "it is neither a folder nor a bucket"),
+        ("s3:/backups/x", {}, "it is neither a folder nor a bucket"),
+        ("https://example.com/x", {}, "it is neither a folder nor a bucket"),
+        ("~no-such-user-here/x", {}, "this machine has no such user"),
+        ("s3://", {}, r"^s3://: it names no bucket\. Name one"),
+        ("s3://b", {"AWS_ACCESS_KEY_ID": ""}, "it needs AWS_ACCESS_KEY_ID in the environment"),
+        (
+            "s3://b",
+            {"AWS_SECRET_ACCESS_KEY": "planted-key\n"},
+            "no key has blanks, line breaks or letters like those in AWS_SECRET_ACCESS_KEY",
+        ),
+        ("s3://b", {"AWS_SECRET_ACCESS_KEY": "planted-köy", "AWS_REGION": "a b"}, "like those in AWS_SECRET_ACCESS_KEY and AWS_REGION"),
+        ("s3://b", {"AWS_ENDPOINT_URL": "http://[planted"}, "AWS_ENDPOINT_URL is not an address"),
+        ("s3://b", {"AWS_ENDPOINT_URL": "127.0.0.1:9000"}, "AWS_ENDPOINT_URL is not an address"),
+    ],
+)
+def test_a_place_that_is_none_is_one_line(place: str, variables: dict[str, str], message: str) -> None:
+    """An unset variable in ``--to "$PLACE"`` must not fill the present folder with rows of production."""
+    key = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    with pytest.raises(DataError, match=message) as refused:
+        store_at(place, key | variables)
+    assert "planted" not in str(refused.value)
+
+
+def test_a_backup_of_a_bucket_is_never_in_memory_as_a_whole(bucket: BucketServer, tmp_path: Path) -> None:
+    bucket.files["a.gz"] = bytes(40_000_000)
+    store = store_at("s3://backups", environ(bucket))
+    store.names()
+    tracemalloc.start()
+    try:
+        assert store.get("a.gz", tmp_path).stat().st_size == 40_000_000
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_backup_that_the_bucket_cuts_off_is_one_line(bucket: BucketServer, tmp_path: Path) -> None:
+    bucket.files["a.gz"], bucket.claimed = bytes(1000), 2000
+    with pytest.raises(DataError, match=r"^s3://backups/a\.gz: the bucket does not answer \(RemoteProtocolError\)"):
+        store_at("s3://backups", environ(bucket)).get("a.gz", tmp_path)
+
+
+def test_what_the_system_refuses_of_a_folder_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may do everything, so the system's answer is made up."""
+
+    def denied(*_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    store = store_at(str(tmp_path), {})
+    monkeypatch.setattr(Path, "iterdir", denied)
+    monkeypatch.setattr(Path, "unlink", denied)
+    with pytest.raises(DataError, match=r"it cannot be read: Permission denied\. Name the folder of the backups"):
+        store.names()
+    with pytest.raises(DataError, match=r"x\.gz: it cannot be removed: Permission denied"):
+        store.remove("x.gz")
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="file: it cannot be read: Not a directory"):
+        store_at(str(tmp_path / "file"), {}).names()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

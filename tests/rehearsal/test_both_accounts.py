@@ -86,7 +86,7 @@ class TestBothAccounts:
             "staging: 12 comparisons, no difference; production: 11 comparisons, no difference",
             "staging: 4 to import, 14 to create, 4 adoptions listed; production: 4 to import, 14 to create, 4 adoptions listed",
             "adopt: was removed",
-            "all 1210 rows are there",
+            "nothing is missing of 1,210 rows",
         ],
     )
     def test_what_was_seen_is_told(self, played: Played, words: str) -> None:

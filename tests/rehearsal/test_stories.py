@@ -81,7 +81,7 @@ class TestAnAccountThatIsSpoilt:
     def test_a_row_that_is_gone(self, existing: tuple[Stage, adoption.Adoption]) -> None:
         stage, story = existing
         stage.account.rows("crane-context-db-prod", "DELETE FROM sessions WHERE id = 'session-250'")
-        with pytest.raises(RehearsalError, match=r"^rehearsal: crane-context-db-prod: 1 rows of sessions are gone"):
+        with pytest.raises(RehearsalError, match=r"^rehearsal: crane-context-db-prod: sessions lost 1 row"):
             story.compare()
 
     def test_a_setting_that_is_reset(self, existing: tuple[Stage, adoption.Adoption]) -> None:

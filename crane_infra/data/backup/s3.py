@@ -21,6 +21,7 @@ _NOTHING = hashlib.sha256(b"").hexdigest()
 _SECONDS = 300.0
 _KEYS = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 _NEXT = re.compile(r"<NextContinuationToken>(.*?)</NextContinuationToken>", re.DOTALL)
+_IN_HEADERS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
@@ -82,11 +83,18 @@ class Bucket:
     def of(cls, place: str, environ: Mapping[str, str]) -> "Bucket":
         """The bucket at ``bucket/prefix``. Raises DataError where a credential is missing."""
         missing = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not environ.get(name)]
-        if missing or not place.partition("/")[0]:
-            what = f"{' and '.join(missing)} is not set" if missing else "it names no bucket"
+        if not place.partition("/")[0]:
+            raise DataError(f"s3://{place}", "it names no bucket", "Name one: s3://bucket/prefix")
+        if missing:
+            what = f"it needs {' and '.join(missing)} in the environment"
             raise DataError(f"s3://{place}", what, "Set the key of the bucket; AWS_ENDPOINT_URL names a bucket that is not Amazon's")
+        if odd := [name for name in _IN_HEADERS if not re.fullmatch(r"[!-~]*", environ.get(name, ""))]:
+            what = f"no key has blanks, line breaks or letters like those in {' and '.join(odd)}"
+            raise DataError(f"s3://{place}", what, "Set it again, without them")
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.amazonaws.com"
+        if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?(/[\w./-]*)?", endpoint, re.ASCII):
+            raise DataError(f"s3://{place}", "AWS_ENDPOINT_URL is not an address", "It is like https://host or http://127.0.0.1:9000")
         bucket, _, prefix = place.partition("/")
         session = environ.get("AWS_SESSION_TOKEN", "")
         key = Credentials(environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], region, session)
@@ -112,10 +120,8 @@ class Bucket:
     def get(self, name: str, into: Path) -> Path:
         """Download a file into a folder."""
         path = into / name
-        content = self._call("GET", name).content
-        with disk_faults(into):
-            path.touch(mode=0o600)
-            path.write_bytes(content)
+        path.touch(mode=0o600)
+        self._call("GET", name, into=path)
         return path
 
     def remove(self, name: str) -> None:
@@ -123,8 +129,16 @@ class Bucket:
         self._call("DELETE", name)
 
     def _call(
-        self, method: str, name: str, *, query: Mapping[str, str] | None = None, file: Path | None = None, payload: str = _NOTHING
+        self,
+        method: str,
+        name: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        file: Path | None = None,
+        payload: str = _NOTHING,
+        into: Path | None = None,
     ) -> httpx.Response:
+        """One request. A backup may be larger than memory, so ``file`` is sent from the disk, and the answer goes to the file ``into``."""
         key = f"/{self.prefix}{name}" if name else ""
         path = quote(f"{urlsplit(self.endpoint).path}/{self.name}{key}")
         url = f"{self.endpoint.removesuffix(urlsplit(self.endpoint).path)}{path}" + (f"?{query_of(query)}" if query else "")
@@ -134,8 +148,14 @@ class Bucket:
             headers["content-length"] = str(file.stat().st_size)
         where = f"s3://{self.name}/{self.prefix}{name}"
         try:
-            with httpx.Client(timeout=_SECONDS, verify=trusted()) as http:
-                reply = http.request(method, url, headers=headers, content=_chunks(file) if file else None)
+            with (
+                httpx.Client(timeout=_SECONDS, verify=trusted()) as http,
+                http.stream(method, url, headers=headers, content=_chunks(file) if file else None) as reply,
+            ):
+                if into and reply.status_code < HTTPStatus.BAD_REQUEST:
+                    _write(reply.iter_raw(), into)
+                else:
+                    reply.read()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise DataError(where, f"the bucket does not answer ({type(error).__name__})", "Check its address, then try again") from None
         if reply.status_code >= HTTPStatus.BAD_REQUEST:
@@ -143,6 +163,12 @@ class Bucket:
             todo = "Check the name of the bucket and what its key may do"
             raise DataError(where, f"the bucket refused it: status {reply.status_code}{f', {code[1]}' if code else ''}", todo)
         return reply
+
+
+def _write(chunks: Iterator[bytes], path: Path) -> None:
+    with disk_faults(path.parent), path.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
 
 
 def _chunks(file: Path) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Where backups are kept: a folder, or a bucket that speaks S3."""
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from crane_infra.data.disk import disk_faults
 from crane_infra.errors import DataError
 
 _S3 = "s3://"
+_ADDRESS = re.compile(r"\w+:/")
 
 
 class Store(Protocol):
@@ -31,8 +33,18 @@ class Store(Protocol):
 
 
 def store_at(place: str, environ: Mapping[str, str]) -> Store:
-    """The store at a folder or ``s3://bucket/prefix``; credentials of a bucket are in the usual variables. Raises DataError."""
-    return Bucket.of(place.removeprefix(_S3), environ) if place.startswith(_S3) else Folder(Path(place).expanduser())
+    """The store at a folder or ``s3://bucket/prefix``; credentials of a bucket are in the usual variables. Raises DataError.
+
+    An empty place, as a variable that is not set makes one, is not the present folder.
+    """
+    if place.startswith(_S3):
+        return Bucket.of(place.removeprefix(_S3), environ)
+    if not place.strip() or _ADDRESS.match(place):
+        raise DataError(f"the place of backups, {place!r}", "it is neither a folder nor a bucket", "Name a folder, or s3://bucket/prefix")
+    try:
+        return Folder(Path(place).expanduser())
+    except RuntimeError:
+        raise DataError(place, "this machine has no such user", "Write out the path of the folder") from None
 
 
 class Folder:
@@ -43,7 +55,12 @@ class Folder:
 
     def names(self) -> list[str]:
         """The names of its files."""
-        return sorted(path.name for path in self._path.iterdir() if path.is_file()) if self._path.is_dir() else []
+        if not self._path.exists():
+            return []
+        try:
+            return sorted(path.name for path in self._path.iterdir() if path.is_file())
+        except OSError as error:
+            raise self._unreadable(self._path, error) from None
 
     def put(self, file: Path) -> None:
         """Copy a file into the folder; it has its name only once it is complete."""
@@ -68,8 +85,16 @@ class Folder:
             with disk_faults(into):
                 return Path(shutil.copy(self._path / name, into / name))
         except OSError as error:
-            raise DataError(str(self._path / name), f"it cannot be read: {error.strerror}", "Name a backup that is there") from None
+            raise self._unreadable(self._path / name, error) from None
 
     def remove(self, name: str) -> None:
         """Remove a file of the folder."""
-        (self._path / name).unlink(missing_ok=True)
+        try:
+            (self._path / name).unlink(missing_ok=True)
+        except OSError as error:
+            todo = "Remove it yourself, or let the owner of the folder run this"
+            raise DataError(str(self._path / name), f"it cannot be removed: {error.strerror}", todo) from None
+
+    @staticmethod
+    def _unreadable(path: Path, error: OSError) -> DataError:
+        return DataError(str(path), f"it cannot be read: {error.strerror}", "Name the folder of the backups, and be allowed to read it")

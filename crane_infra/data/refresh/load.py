@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+from crane_infra.counted import counted
 from crane_infra.d1.database import BoundStatement
 from crane_infra.d1.errors import BusyError, NoAnswerError, WriteOutcomeUnknown
 from crane_infra.data.refresh.sql import replacing_statements
@@ -118,5 +119,5 @@ class Load:
             (row,) = await self.database.db.read(f"SELECT {', '.join(columns)}")
             for table, count in zip(tables[at : at + 50], row.values(), strict=True):
                 if count != table.kept:
-                    what = f"{table.name} has {count} rows after the refresh, and its scrubbed copy has {table.kept}"
+                    what = f"{table.name} has {counted(int(str(count)), 'row')} after the refresh, and its scrubbed copy has {table.kept:,}"
                     raise DataError(f"database {self.database.db.name}", what, f"Stop what writes to staging meanwhile. {AGAIN}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
-from crane_infra.data.shapes import WITHOUT_ROWS
+from crane_infra.data.shapes import WITHOUT_ROWS, rowid_alias
 from crane_infra.data.virtual import virtual_table
 from crane_infra.migrations.files.tokens import quoted
 from crane_infra.migrations.own_tables import is_users
@@ -106,7 +106,7 @@ def _table(db: apsw.Connection, name: str, without_rowid: bool) -> Table:  # noq
         tuple(column for (column,) in db.execute("SELECT name FROM pragma_index_info(?) WHERE name IS NOT NULL ORDER BY seqno", (index,)))
         for (index,) in db.execute('SELECT name FROM pragma_index_list(?) WHERE "unique" ORDER BY seq', (name,))
     )
-    return Table(name, columns, tuple(_references(db, name)), unique, rowid=None if without_rowid else _rowid(columns))
+    return Table(name, columns, tuple(_references(db, name)), unique, rowid=None if without_rowid else _rowid(db, name, columns))
 
 
 def _columns(db: apsw.Connection, name: str) -> Iterator[Column]:
@@ -128,10 +128,9 @@ def _key(db: apsw.Connection, name: str) -> tuple[str, ...]:
     return tuple(column.name for column in sorted(_columns(db, name), key=lambda column: column.key) if column.key)
 
 
-def _rowid(columns: Sequence[Column]) -> str | None:
+def _rowid(db: apsw.Connection, name: str, columns: Sequence[Column]) -> str | None:
     """The name of the rowid; None where the only column of the key is the rowid, or every name of it is that of a column."""
-    key = [column for column in columns if column.key]
-    if len(key) == 1 and key[0].type.upper() == "INTEGER":
+    if rowid_alias(db, name, [(column.name, column.type, column.key) for column in columns]):
         return None
     taken = {column.name.lower() for column in columns}
     return next((name for name in _ROWID_NAMES if name not in taken), None)

@@ -13,9 +13,9 @@ import pulumi
 from crane_infra.at_once import all_at_once
 from crane_infra.config.bound import bindings_of
 from crane_infra.config.variables import variables_of
-from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, SettingsError, refuse
+from crane_infra.errors import WOULD_REFUSE, ApiError, CraneError, refuse
 from crane_infra.live.account import Account, open_account
-from crane_infra.live.class_migrations import Sending, again, sending
+from crane_infra.live.class_migrations import Sending, again, require_at_once, sending
 from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.manifest import digest_of
@@ -78,7 +78,7 @@ def announce_classes(prepared: Prepared, live: Future[dict[str, LiveClasses]], r
         try:
             if each := _sending(prepared, worker, classes, reuploads):
                 sent[worker] = each
-                _require_at_once(prepared, worker, each)
+                require_at_once(prepared.settings, worker, each)
         except CraneError as error:
             faults.append(error)
     if not pulumi.runtime.is_dry_run():
@@ -130,14 +130,6 @@ def _unchanged(prepared: Prepared, worker: str, reuploads: Mapping[str, str]) ->
     last = prepared.last.workers.get(worker)
     declared = prepared.catalog.workers[worker].class_migrations
     return again(declared, last.class_migrations if last else None, upload_digest(prepared, worker, reuploads)) if declared else None
-
-
-def _require_at_once(prepared: Prepared, worker: str, each: Sending) -> None:
-    settings = prepared.settings
-    if each.is_pending and settings.rollout_of(worker).steps:
-        what = f"the Durable Object migration {each.sent.new} cannot go out in steps: Cloudflare gives its version all traffic at once"
-        todo = f"Set workers.{worker}.rollout to {{steps: []}} for this release"
-        raise SettingsError(f"{settings.file} workers.{worker}.rollout", what, todo)
 
 
 def _lines(prepared: Prepared, plan: ClassesPlan) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from crane_infra.checks.model import Check
 from crane_infra.config.settings import ENVIRONMENTS, Environment
+from crane_infra.counted import counted
 from crane_infra.rehearsal import project
 from crane_infra.rehearsal.asking_client import Answers, Question, Traffic
 from crane_infra.rehearsal.existing_account import STRAY, make_existing
@@ -59,7 +60,8 @@ class Adoption:
         stage.begin()
         make_existing(stage.project, stage.account, stage.catalog, stage.environ)
         self._before = take(stage.account)
-        return f"{len(self._before.workers)} workers, {len(self._before.databases)} databases, {self._before.rows} rows"
+        before = self._before
+        return f"{counted(len(before.workers), 'worker')}, {counted(len(before.databases), 'database')}, {counted(before.rows, 'row')}"
 
     def find(self) -> str:
         """Let ``crane adopt`` write both stack files, at the same time."""
@@ -131,7 +133,7 @@ class Adoption:
         self._require_steady(self._phase())
         losses = lost(self._before, take(self._stage.account))
         self._stage.require(not losses, ", ".join(losses))
-        return f"{answers}; all {self._before.rows} rows are there"
+        return f"{answers}; nothing is missing of {counted(self._before.rows, 'row')}"
 
     def _preview(self, environment: Environment) -> str:
         stage = self._stage

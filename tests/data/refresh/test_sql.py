@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from crane_infra.data.refresh.sql import replacing_statements
+from crane_infra.errors import DataError
 from crane_infra.migrations.files.split import LONGEST_STATEMENT, split_statements
 from tests.data.scrub.files import made, rows
 
@@ -41,6 +42,7 @@ INSERT INTO loose (rowid, x) SELECT 50 + value, replace(hex(zeroblob(30000)), '0
 INSERT INTO hidden VALUES ('a', 1), ('a', 1); DELETE FROM log; INSERT INTO log VALUES ('kept by production');
 INSERT INTO own (rowid, title, body) VALUES (5, 'new title', replace(hex(zeroblob(30000)), '00', 'word '));
 """
+LONG_KEY, LONG = "CAST(zeroblob(20000) AS TEXT)", "zeroblob(70000)"
 TABLES = ("parents", "children", "pairs", "loose", "hidden", "log", "own")
 
 
@@ -104,6 +106,23 @@ def test_full_text_finds_the_new_rows_and_no_old_ones(ends: tuple[Path, Path]) -
     assert found == [[(1,)], [(0,)], [(1,)]]
     applied(target, ["INSERT INTO loose VALUES ('afterwards', '')"])
     assert rows(target, "SELECT COUNT(*) FROM outer('afterwards')") == [(1,)]
+
+
+def test_a_long_key_leaves_shorter_parts_for_the_other_values(tmp_path: Path) -> None:
+    rows_of = "CREATE TABLE t (k TEXT PRIMARY KEY, a BLOB, b BLOB) WITHOUT ROWID; INSERT INTO t VALUES "
+    statements = list(replacing_statements(made(tmp_path / "copy.sqlite", f"{rows_of} ({LONG_KEY}, {LONG}, {LONG})"), [], [], []))
+    assert max(len(statement.encode()) for statement in statements) < LONGEST_STATEMENT
+    target = made(tmp_path / "target.sqlite", rows_of.partition(";")[0])
+    applied(target, statements)
+    assert rows(target, "SELECT * FROM t") == rows(tmp_path / "copy.sqlite", "SELECT * FROM t")
+
+
+def test_a_key_that_fills_a_statement_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    sql = f"CREATE TABLE t (a, b, c, v, PRIMARY KEY (a, b, c)) WITHOUT ROWID; INSERT INTO t VALUES ({LONG_KEY}, {LONG_KEY}, {LONG_KEY}, 1)"  # noqa: S608
+    with pytest.raises(
+        DataError, match=r"^table t: the key of a row leaves no room in a statement, of which D1 takes 100,000 bytes\. Give"
+    ):
+        list(replacing_statements(made(tmp_path / "copy.sqlite", sql), [], [], []))
 
 
 def test_no_statement_has_more_rows_than_d1_runs_in_one_program(tmp_path: Path) -> None:

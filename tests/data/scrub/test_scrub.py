@@ -163,6 +163,15 @@ class TestKeysAndTypes:
         assert rows(result, "SELECT rowid FROM t") == [(7,), (9,)]
         assert rows(result, "SELECT b FROM w") == [(1,), (2,)]
 
+    def test_row_ids_stay_where_the_key_only_looks_like_one(self, tmp_path: Path) -> None:
+        """SQLite gives an INTEGER PRIMARY KEY DESC an index of its own, and the rows have ids beside it."""
+        sql = """CREATE TABLE t (id INTEGER PRIMARY KEY DESC, a); CREATE TABLE u (id INTEGER, a, PRIMARY KEY (id DESC));
+        INSERT INTO t (rowid, id, a) VALUES (7, 1, 'x'), (9, 2, 'y'); INSERT INTO u VALUES (4, 'z');"""
+        rule = TableRule(columns={"id": "keep", "a": "hash"})
+        result, _ = scrubbed(made(tmp_path / "a.sqlite", sql), {"t": rule, "u": rule})
+        assert rows(result, "SELECT rowid, id FROM t ORDER BY rowid") == [(7, 1), (9, 2)]
+        assert rows(result, "SELECT rowid, id FROM u") == [(4, 4)]
+
     def test_full_text_finds_masked_rows_and_no_others(self, tmp_path: Path) -> None:
         sql = """CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT);
         CREATE VIRTUAL TABLE search USING fts5(body, content='notes', content_rowid='id');
