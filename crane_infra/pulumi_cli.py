@@ -61,7 +61,8 @@ def tags_of(stack: str, cwd: Path | None = None) -> dict[str, str]:
 def pulumi_failed(stack: str, ended: subprocess.CompletedProcess[str]) -> SettingsError:
     """The error for a run of the Pulumi CLI that failed."""
     message = _first_error(ended.stderr.strip() or ended.stdout.strip() or "no output")
-    return SettingsError(f"stack {stack}", f"Pulumi failed ({message})", "Log in to its backend, and check the name of the stack there")
+    todo = f"Log in to its backend, and check the name of the stack there and the file Pulumi.{stack}.yaml"
+    return SettingsError(f"stack {stack}", f"Pulumi failed ({message})", todo)
 
 
 def _first_error(output: str) -> str:

@@ -28,7 +28,7 @@ ToOption = Annotated[str, typer.Option("--to", help="A folder, or s3://bucket/pr
 FromOption = Annotated[str, typer.Option("--from", help="Where the backups are: a folder, or s3://bucket/prefix.")]
 BackupOption = Annotated[str | None, typer.Option("--backup", help="The name of the backup. Default: the newest one of the database.")]
 KeepOption = Annotated[int | None, typer.Option("--keep", min=1, help="How many backups of each database stay. Default: all.")]
-RowsOption = Annotated[int, typer.Option("--rows", help="The most rows that may be read of each database.")]
+RowsOption = Annotated[int, typer.Option("--rows", min=1, help="The most rows that may be read of each database.")]
 LoseOption = Annotated[bool, typer.Option("--lose-writes", help="The rows that it names may be lost.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -40,9 +40,10 @@ def backup(
 
     Exits 0, or 3 where a table kept changing while it was read; the file is kept all the same.
     """
+    store = store_at(to, os.environ)
     settings, outputs = settings_and_outputs(stack, root())
     watch = Watch(typer.echo, shown_on(sys.stderr))
-    copies = back_up(settings, catalog.crane(), outputs, BackupWish(database, rows, keep), store_at(to, os.environ), watch)
+    copies = back_up(settings, catalog.crane(), outputs, BackupWish(database, rows, keep), store, watch)
     if any(copied.unsettled for copied in copies):
         raise typer.Exit(CHANGED)
 
@@ -57,7 +58,9 @@ def restore(
 ) -> None:
     """Restore a backup, and compare every row with it. It goes into a new database, or into staging."""
     store, wish = store_at(place, os.environ), RestoreWish(database, backup)
-    if into:
+    if into is not None:
+        if not into.strip():  # an unset variable must not mean staging's own database
+            raise SettingsError("--into", "names no database", "Name the new database, or leave the option out")
         restore_into_new(settings_of(stack, root()), store, wish, into, Talk(typer.echo))
         return
     if stack == "production":
@@ -75,10 +78,10 @@ def restore_production(
     yes: YesOption = False,  # noqa: FBT002
 ) -> None:
     """Replace a database of production with a backup. Says first, table by table, which rows are lost."""
+    store = store_at(place, os.environ)
     settings, outputs = settings_and_outputs("production", root())
     talk = Talk(typer.echo, lambda: confirmed("Replace all rows of this database of production?", sure=yes))
-    wish = RestoreWish(database, backup, lose_writes)
-    restore_into_stack(settings, catalog.crane(), outputs, store_at(place, os.environ), wish, talk)
+    restore_into_stack(settings, catalog.crane(), outputs, store, RestoreWish(database, backup, lose_writes), talk)
 
 
 def try_backup(stack: StackOption, place: FromOption, database: DatabaseOption = None) -> None:

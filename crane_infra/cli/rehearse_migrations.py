@@ -28,7 +28,7 @@ from crane_infra.report.trials import trials_markdown
 KeysOption = Annotated[
     bool, typer.Option("--keys", help="Also show the keys of the first rows of each kind. They are values of the database.")
 ]
-RowsOption = Annotated[int, typer.Option("--rows", help="The most rows that may be read of each database.")]
+RowsOption = Annotated[int, typer.Option("--rows", min=1, help="The most rows that may be read of each database.")]
 KeepOption = Annotated[Path | None, typer.Option("--keep", help="A folder that keeps the copies. They hold the rows of the stack.")]
 SummaryOption = Annotated[Path | None, typer.Option("--summary", help="Also append the result as Markdown to this file.")]
 ChecksOption = Annotated[
@@ -52,6 +52,8 @@ def rehearse(  # noqa: PLR0913, PLR0917 - the options of a command
 
     Exits 0 if an update would apply them and leave all sound, 3 if it would be refused or fail, leaves something broken or fails a check, 1 on an error.
     """
+    for path in filter(None, (summary, outputs_file)):
+        path.open("a", encoding="utf-8").close()  # not only after minutes of work
     settings, outputs = settings_and_outputs(stack, root())
     say, declared = _say if as_json else typer.echo, catalog.crane()
     with sigterm_as_ctrl_c(), tempfile.TemporaryDirectory(prefix="crane-") as temporary:

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.counted import counted
 from crane_infra.d1.client import D1
 from crane_infra.d1.create import create_database
-from crane_infra.data.backup.file import Note, check_file, make_backup, of_database, unpack
+from crane_infra.data.backup.file import Note, check_file, make_backup, of_database, read_name, unpack
 from crane_infra.data.backup.load import load
 from crane_infra.data.backup.stores import Store
 from crane_infra.data.copy import Copied, Limits, Watch, copy_database
@@ -26,6 +26,7 @@ from crane_infra.errors import DataError, LiveError, SettingsError
 from crane_infra.live.account import open_account
 from crane_infra.release.outputs import StackOutputs
 
+_SHOWN = 5
 _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
 
 
@@ -62,6 +63,7 @@ def back_up(settings: Settings, catalog: Catalog, outputs: StackOutputs, wish: B
     """
 
     async def each() -> list[Copied]:
+        store.prepare()
         ids = {name: _id_of(settings, outputs, name) for name in ([wish.only] if wish.only else catalog.databases)}
         async with open_account(settings) as account:
             return [
@@ -124,11 +126,9 @@ def restore_into_stack(settings: Settings, catalog: Catalog, outputs: StackOutpu
     async def run() -> bool:
         async with _unpacked(store, wish, talk) as (db, note), managed(settings, catalog, outputs, wish.database) as (database,):
             bookmark = await database.db.bookmark()
-            if settings.environment == "production":
-                await _say_losses(database.db, db, talk)
-                if not wish.lose_writes:
-                    what = "the rows above are lost"
-                    raise LiveError(f"database {database.db.name}", what, "Stop the writers, read the lines above, then add --lose-writes")
+            if settings.environment == "production" and await _say_losses(database.db, db, talk) and not wish.lose_writes:
+                what = "the rows above are lost"
+                raise LiveError(f"database {database.db.name}", what, "Stop the writers, read the lines above, then add --lose-writes")
             talk.say(f"{database.db.name}: all tables are replaced with those of {note.taken_at}, the ledger too")
             if not talk.agreed():
                 return False
@@ -141,14 +141,15 @@ def restore_into_stack(settings: Settings, catalog: Catalog, outputs: StackOutpu
     return asyncio.run(run())
 
 
-async def _say_losses(source: D1, backup: apsw.Connection, talk: Talk) -> None:
-    """Copy the database as it is, and say what becomes of its rows."""
+async def _say_losses(source: D1, backup: apsw.Connection, talk: Talk) -> bool:
+    """Copy the database as it is, and say what becomes of its rows; whether anything does."""
     with tempfile.TemporaryDirectory(prefix="crane-") as temporary:
         now = await copy_database(source, Path(temporary) / "now.sqlite", watch=Watch(talk.say))
         changes = losses(backup, now.path)
     talk.say(f"{source.name}: {'these rows change' if changes else 'no row changes'}")
     for change in changes:
         talk.say(f"  {change.table}: {what_was_done(change)}")
+    return bool(changes)
 
 
 def losses(backup: apsw.Connection, now: Path) -> list[TableChange]:
@@ -174,10 +175,17 @@ async def _unpacked(store: Store, wish: RestoreWish, talk: Talk) -> AsyncIterato
 
 @contextmanager
 def _fetched(store: Store, wish: RestoreWish) -> Iterator[Path]:
-    names = [backup.name for backup in of_database(store.names(), wish.database)]
+    stored = store.names()
+    names = [backup.name for backup in of_database(stored, wish.database)]
     name = wish.backup or next(iter(names), None)
     if name not in names:
-        what = f"there is no backup {wish.backup}" if wish.backup else "there is no backup of it"
-        raise DataError(f"database {wish.database}", what, f"There are: {', '.join(names[:5]) or 'none'}")
+        todo = f"It has of this database: {', '.join(names[:_SHOWN])}" if names else _others(stored)
+        raise DataError(store.place, f"it has no backup {wish.backup or ''} of database {wish.database}", todo)
     with tempfile.TemporaryDirectory(prefix="crane-") as temporary:
         yield store.get(str(name), Path(temporary))
+
+
+def _others(stored: Sequence[str]) -> str:
+    """What to do where there is no backup of a database: which others there are."""
+    databases = sorted({backup.database for name in stored if (backup := read_name(name))})
+    return f"It has backups of {', '.join(databases[:_SHOWN])}" if databases else "It has no backups at all: name another place"

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -42,8 +43,8 @@ Rule = Annotated[str, AfterValidator(_rule)]
 
 
 def _printable(token: SecretStr) -> SecretStr:
-    if not token.get_secret_value().isprintable() or " " in token.get_secret_value():
-        message = "it contains a space or a line break"
+    if not re.fullmatch(r"[!-~]*", token.get_secret_value()):
+        message = "it contains a space, a line break or a letter that no token has"
         raise ValueError(message)
     return token
 

@@ -98,7 +98,9 @@ def by_key(  # noqa: PLR0913 - two tables, how they are told apart, and their co
     *,
     keys: bool,
 ) -> TableChange:
-    """Compare two tables by their key: the one after, the one before."""
+    """Compare two tables by their key: the one after, the one before. Rows without a key, NULL in it, make it a comparison of whole rows."""
+    if any(_has_null(db, table, key) for table in pair):
+        return _as_whole(db, name, pair, columns, counts)
     new, old = pair
     same_key = " AND ".join(f"n.{column} IS o.{column}" for column in key)
     same_row = " AND ".join(map(_same, columns))
@@ -142,6 +144,11 @@ def _key(db: apsw.Connection, shape: Shape, old: str, columns: Sequence[str]) ->
     before, after = _primary_key(db, WAS, old), _primary_key(db, "main", shape.name)
     named = {column.lower(): column for column in columns}
     return [named[name] for name in before] if before == after and set(before) <= set(named) else []
+
+
+def _has_null(db: apsw.Connection, table: str, key: Sequence[str]) -> bool:
+    """Whether a row has no key: SQLite takes NULL into most primary keys, for any number of rows."""
+    return bool(rows(db, f"SELECT 1 FROM {table} WHERE {' OR '.join(f'{column} IS NULL' for column in key)} LIMIT 1"))
 
 
 def _primary_key(db: apsw.Connection, schema: str, table: str) -> list[str]:

@@ -188,7 +188,9 @@ def _opened(part: Path) -> apsw.Connection:
         for setting in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = OFF", "ignore_check_constraints = ON"):
             db.execute(f"PRAGMA {setting}").fetchall()
     except (OSError, apsw.CantOpenError) as error:
-        raise DataError(str(part), f"it cannot be written: {error}", "Name a folder that exists and is yours") from None
+        raise DataError(
+            str(part), f"it cannot be written: {error.strerror if isinstance(error, OSError) else error}", "Name a folder that is yours"
+        ) from None
     except apsw.NotADBError:
         raise DataError(str(part), "it is not an unfinished copy", "Remove it, or choose another name") from None
     return db

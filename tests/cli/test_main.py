@@ -1,12 +1,14 @@
 """``crane`` starts fast: its help and the commands that read files only import no library that they do not use."""
 
+import atexit
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from crane_infra.cli.main import COMMANDS, make_app
+from crane_infra.cli.main import COMMANDS, main, make_app
 from tests.repository import ROOT
 
 HEAVY = {"cloudflare", "httpx", "pulumi", "pulumi_cloudflare", "rich", "stamina", "starlette", "uvicorn", "yaml"}
@@ -97,3 +99,29 @@ def test_a_command_that_does_not_exist_is_named() -> None:
     shown = CliRunner().invoke(make_app("relase"), ["relase"])
     assert shown.exit_code == 2
     assert "No such command 'relase'" in shown.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("github", "summary", "printed", "--artifact", "a", "--whole", "gone/x"),
+        ("migrations", "rehearse", "-s", "staging", "--summary", "gone/x"),
+        ("migrations", "rehearse", "-s", "staging", "--outputs", "gone/x"),
+    ],
+    ids=" ".join,
+)
+def test_a_file_that_cannot_be_written_is_one_line(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rehearsal says so before it begins, not after minutes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "printed").write_text("x")
+    monkeypatch.setattr(sys, "argv", ["crane", *words])
+    monkeypatch.setattr(atexit, "register", lambda _: None)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    line = capsys.readouterr().err
+    assert (
+        line
+        == "error: gone/x: the system refuses it (No such file or directory). Check the path, its permissions and the room on its disk.\n"
+    )

@@ -65,7 +65,7 @@ def test_what_the_engine_does_not_say_is_not_taken_for_free(pulumi: StandIn) -> 
     with pytest.raises(SettingsError) as refused:
         locks_of("staging")
     assert str(refused.value) == (
-        "stack staging: Pulumi failed (read state: access denied). Log in to its backend, and check the name of the stack there."
+        "stack staging: Pulumi failed (read state: access denied). Log in to its backend, and check the name of the stack there and the file Pulumi.staging.yaml."
     )
 
 

@@ -26,4 +26,6 @@ def test_the_error_is_told_and_not_the_warning_before_it(tmp_path: Path, monkeyp
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(SettingsError) as refused:
         outputs_of("staging")
-    assert str(refused.value) == (f"stack staging: Pulumi failed ({shown}). Log in to its backend, and check the name of the stack there.")
+    assert str(refused.value) == (
+        f"stack staging: Pulumi failed ({shown}). Log in to its backend, and check the name of the stack there and the file Pulumi.staging.yaml."
+    )

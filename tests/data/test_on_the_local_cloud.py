@@ -149,6 +149,12 @@ def test_a_backup_comes_back_into_a_new_database_and_into_the_one_it_is_of(api: 
     with pytest.raises(DataError, match="database db-restored: it exists already"):
         restore_into_new(production.settings, store, RestoreWish("db"), "db-restored", talk)
 
+    said.clear()
+    unsure = Talk(said.append, lambda: False)
+    assert not restore_into_stack(reading, production.catalog, production.outputs, store, RestoreWish("db"), unsure), (
+        "nothing would be lost"
+    )
+    assert any(line.endswith(": no row changes") for line in said)
     api.query(database, "UPDATE t SET a = 'newer' WHERE id = 1; INSERT INTO t VALUES (3, 'new', 3)")
     faults.reset()
     said.clear()

@@ -108,6 +108,7 @@ def environ(bucket: BucketServer, **more: str) -> dict[str, str]:
 def test_files_are_put_listed_fetched_and_removed(kind: str, bucket: BucketServer, tmp_path: Path) -> None:
     place = str(tmp_path / "kept") if kind == "folder" else "s3://backups/crane/nightly"
     store = store_at(place, environ(bucket))
+    store.prepare()
     assert store.names() == []
     for number in range(5):
         (tmp_path / f"ä b-{number}.gz").write_bytes(bytes([number]) * 3000)

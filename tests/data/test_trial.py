@@ -152,6 +152,18 @@ class TestWhatIsCounted:
         ).files
         assert [(change.table, change.changed) for change in report.tables] == [("loose", 2)]
 
+    async def test_rows_whose_key_is_null_are_told_apart_by_their_values(self, tmp_path: Path) -> None:
+        """Any number of rows may have no key, and each is as it was unless it changed."""
+        tables = "CREATE TABLE loose (k TEXT PRIMARY KEY, v UNIQUE); CREATE TABLE still (k INTEGER PRIMARY KEY DESC, v);"
+        rows = "INSERT INTO loose VALUES (NULL, 1), (NULL, 2), (NULL, 3), ('a', 4); INSERT INTO still VALUES (NULL, 1), (NULL, 2), (7, 3);"
+        files = (
+            "UPDATE loose SET v = 9 WHERE v = 2;\nUPDATE still SET v = v;",
+            "-- crane: overwrites-rows loose\nREPLACE INTO loose VALUES ('b', 1);",
+        )
+        first, second = (await tried(tmp_path, *files, tables=tables, rows=rows)).files
+        assert [(change.table, change.added, change.changed, change.deleted) for change in first.tables] == [("loose", 1, 0, 1)]
+        assert [(change.table, change.overwritten) for change in second.tables] == [("loose", 1)]
+
     async def test_a_table_that_is_dropped_and_rows_without_a_key(self, tmp_path: Path) -> None:
         tables = "CREATE TABLE log (a, b); CREATE TABLE junk (x);"
         rows = "INSERT INTO log VALUES (1, 2), (1, 2), (3, 4); INSERT INTO junk VALUES (1);"

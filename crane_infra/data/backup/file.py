@@ -97,9 +97,9 @@ def unpack(backup: Path, into: Path) -> Note:
     """Decompress a backup into a SQLite file, without its note, and return the note. Raises DataError for a file that is damaged or none, and for a full disk."""
     name = read_name(backup.name)
     if name is None:
-        raise DataError(str(backup), "its name is not that of a backup", "Leave the names of backups as they are: they hold a checksum")
+        raise DataError(backup.name, "its name is not that of a backup", "Leave the names of backups as they are: they hold a checksum")
     if checksum_of(backup) != name.checksum:
-        raise DataError(str(backup), "its bytes are not those that were written: the checksum in its name is another one", ANOTHER)
+        raise DataError(backup.name, "its bytes are not those that were written: the checksum in its name is another one", ANOTHER)
     into.touch(mode=0o600)
     try:
         with disk_faults(into):
@@ -110,7 +110,7 @@ def unpack(backup: Path, into: Path) -> Note:
                 db.execute(f"DROP TABLE {NOTE}")
                 return Note.model_validate(json.loads(text))
     except (OSError, EOFError, apsw.Error, ValueError, ValidationError):
-        raise DataError(str(backup), "it is damaged, or not a backup", ANOTHER) from None
+        raise DataError(backup.name, "it is damaged, or not a backup", ANOTHER) from None
 
 
 async def check_file(db: apsw.Connection, note: Note, where: str) -> None:

@@ -100,6 +100,15 @@ class Bucket:
         key = Credentials(environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], region, session)
         return cls(endpoint.rstrip("/"), bucket, f"{prefix.strip('/')}/".removeprefix("/"), key)
 
+    @property
+    def place(self) -> str:
+        """The bucket and the prefix."""
+        return f"s3://{self.name}/{self.prefix}"
+
+    def prepare(self) -> None:
+        """Ask for the names of its files: a wrong key or name is refused before anything is read."""
+        self.names()
+
     def names(self) -> list[str]:
         """The names of its files, without the prefix."""
         names, token = list[str](), ""
@@ -146,7 +155,7 @@ class Bucket:
         headers = signed_headers(request, self.credentials, datetime.now(UTC))
         if file:
             headers["content-length"] = str(file.stat().st_size)
-        where = f"s3://{self.name}/{self.prefix}{name}"
+        where = f"{self.place}{name}"
         try:
             with (
                 httpx.Client(timeout=_SECONDS, verify=trusted()) as http,

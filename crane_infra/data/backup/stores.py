@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,13 @@ _ADDRESS = re.compile(r"\w+:/")
 
 class Store(Protocol):
     """Some files by name. All methods raise DataError."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people name it."""
+
+    def prepare(self) -> None:
+        """Make sure, before anything is read, that files can be put there."""
 
     def names(self) -> list[str]:
         """The names of the files."""
@@ -53,10 +61,22 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def place(self) -> str:
+        """The path of the folder."""
+        return str(self._path)
+
+    def prepare(self) -> None:
+        """Create the folder where it is missing, and write an empty file to it."""
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._path):
+                pass
+        except OSError as error:
+            raise self._unwritable(error) from None
+
     def names(self) -> list[str]:
         """The names of its files."""
-        if not self._path.exists():
-            return []
         try:
             return sorted(path.name for path in self._path.iterdir() if path.is_file())
         except OSError as error:
@@ -76,8 +96,7 @@ class Folder:
         except OSError as error:
             with suppress(OSError):
                 part.unlink()
-            todo = "Check the disk, then run the same command again"
-            raise DataError(str(self._path), f"it cannot be written: {error.strerror}", todo) from None
+            raise self._unwritable(error) from None
 
     def get(self, name: str, into: Path) -> Path:
         """Copy a file of the folder."""
@@ -94,6 +113,10 @@ class Folder:
         except OSError as error:
             todo = "Remove it yourself, or let the owner of the folder run this"
             raise DataError(str(self._path / name), f"it cannot be removed: {error.strerror}", todo) from None
+
+    def _unwritable(self, error: OSError) -> DataError:
+        todo = "Name a folder that is yours, check its disk, then run the same command again"
+        return DataError(str(self._path), f"it cannot be written: {error.strerror}", todo)
 
     @staticmethod
     def _unreadable(path: Path, error: OSError) -> DataError:
