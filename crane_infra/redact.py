@@ -1,11 +1,11 @@
 """Takes secret values out of a text before anyone sees it.
 
 A server or a library may echo a value in another form. The redactor finds a value as it is; escaped for JSON, Python or HTML; URL-encoded; in
-hexadecimal; in base64, also inside a longer base64 text; backwards; in other letters, upper or lower case; and with other line breaks or none.
+hexadecimal; in base32 and base64, also inside a longer text; in any of these forms once more in base64; backwards; in other letters, upper or lower case; and with other line breaks or none.
 Of each of these it finds any piece of twelve characters, and a piece of eight at the very end, where somebody else may have cut the text. It
 finds a piece of twelve letters and digits whatever else stands between them, and also where the whole was escaped once more.
 
-It does not find a value that is hashed, encrypted, compressed, in base32 or twice in base64, and it only looks for the secrets that it was given.
+It does not find a value that is hashed, encrypted, compressed, or encoded three times, and it only looks for the secrets that it was given.
 Redact first and shorten afterwards: a short piece of a secret is not recognised.
 """
 
@@ -13,7 +13,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from text_forms import base64_forms, hexadecimal_form, json_forms, url_forms
+from text_forms import base32_forms, base64_forms, hexadecimal_form, in_base64, json_forms, url_forms
 
 # A shorter value ("1", "on") would also blank out unrelated text, so it is only replaced where it stands alone.
 _SHORTEST_PART_OF_A_WORD = 4
@@ -70,7 +70,7 @@ class Redactor:
     def _occurrences(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Where secrets stand, as start, stop and name; occurrences that overlap are merged into one."""
         current: tuple[int, int, str] | None = None
-        places = (*self._whole(text), *self._parts(text), *self._bare_parts(text))
+        places = (*self._whole(text), *self._parts(text), *self._bare_parts(text), *self._in_base64(text))
         for start, stop, name in sorted(places, key=lambda place: (place[0], -place[1])):
             if current and start < current[1]:
                 current = (current[0], max(current[1], stop), current[2])
@@ -107,6 +107,13 @@ class Redactor:
             if name := self._bare_pieces.get(bare[start:stop]):
                 yield places[start][0], places[stop - 1][1], name
 
+    def _in_base64(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """What is found in the texts that stand in base64 within this one. A whole form of few characters would be found by chance."""
+        for inner, places in in_base64(text, _SHORTEST_PIECE) if self._pattern else ():
+            whole = (place for place in self._whole(inner) if place[1] - place[0] >= _SHORTEST_BEGINNING)
+            for start, stop, name in (*whole, *self._parts(inner), *self._bare_parts(inner)):
+                yield places[start], places[stop], name
+
 
 def _bare_with_places(text: str) -> tuple[str, list[tuple[int, int]]]:
     """The letters and digits of the text in one case, without escapes, and where in the text each of them stands."""
@@ -141,6 +148,7 @@ def _part_forms(value: str) -> set[str]:
         return set()
     written = {form for text in (whole, *lines) for form in (text, *_escaped(text))}
     coded = {form for text in (value, whole, *lines) for form in (*_base64(text), hexadecimal_form(text))}
+    coded.update(form for text in (value, whole) for form in _base32(text))
     return {*written, *coded, whole[::-1]}
 
 
@@ -159,6 +167,8 @@ def _forms(value: str) -> Iterator[str]:
             yield text
             yield from _escaped(text)
             yield from _base64(text)
+    if len(value) < _SHORTEST_PIECE:  # a longer one is found piece by piece
+        yield from _base32(value)
 
 
 def _layouts(value: str) -> Iterator[str]:
@@ -194,9 +204,18 @@ def _in_either_case(texts: Iterable[str]) -> Iterator[str]:
         yield _HEXADECIMAL_ESCAPE.sub(lambda escape: escape[0][:2] + escape[0][2:].upper(), text)
 
 
+def _base32(text: str) -> Iterator[str]:
+    """The text in base32, with its padding and without."""
+    return _with_padding_and_without(base32_forms(text, _SHORTEST_PIECE))
+
+
 def _base64(text: str) -> Iterator[str]:
     """The text in base64, with its padding and without."""
-    for form in base64_forms(text, _SHORTEST_PIECE):
+    return _with_padding_and_without(base64_forms(text, _SHORTEST_PIECE))
+
+
+def _with_padding_and_without(forms: Iterable[str]) -> Iterator[str]:
+    for form in forms:
         yield form
         if len(form.rstrip("=")) >= _SHORTEST_PART_OF_A_WORD:
             yield form.rstrip("=")

@@ -35,10 +35,18 @@ values = st.text(characters, min_size=4, max_size=20).filter(str.strip)
         base64.b64encode(VALUE.encode()).decode(),
         base64.b64encode(VALUE.encode()).decode().rstrip("="),
         base64.urlsafe_b64encode(VALUE.encode()).decode(),
+        base64.b32encode(VALUE.encode()).decode(),
+        base64.b32encode(VALUE.encode()).decode().rstrip("="),
     ],
 )
 def test_a_secret_goes_in_every_form(written: str) -> None:
     assert Redactor({"KEY": VALUE})(f"<{written}>") == "<[secret KEY]>"
+
+
+@pytest.mark.parametrize("value", ["abcd", "k7-x9", "eleven-chars"])
+def test_a_short_secret_goes_in_base32_as_well(value: str) -> None:
+    written = base64.b32encode(value.encode()).decode()
+    assert Redactor({"KEY": value})(f"<{written}>") == "<[secret KEY]>"
 
 
 @pytest.mark.parametrize("user", ["u", "us", "usr"])
@@ -125,6 +133,12 @@ HEX = LONG.encode().hex()
 HALF = len(LONG) // 2
 
 
+def twice(text: str, first: int, second: int) -> str:
+    """A text in base64, in base64 once more, after this many other bytes each time; without the ends that hold other bytes too."""
+    inner = base64.b64encode(b"x" * first + text.encode()).rstrip(b"=")
+    return base64.b64encode(b"y" * second + inner[4 if first else 0 :]).decode().rstrip("=")[4 if second else 0 :]
+
+
 class TestAPartOfASecret:
     """A part gives a secret away: an answer was cut in the middle of one, or somebody took it apart."""
 
@@ -151,6 +165,15 @@ class TestAPartOfASecret:
             html.escape(html.escape(LONG)),
             LONG[:14],
             LONG[-14:],
+            *(base64.b32encode(b"x" * offset + LONG.encode()).decode()[offset * 2 : 48] for offset in range(5)),
+            base64.b32encode(LONG.encode()).decode().rstrip("=").lower(),
+            *(twice(LONG, first, second) for first in range(3) for second in range(4)),
+            base64.b64encode(HEX.encode()).decode(),
+            base64.b64encode(base64.b32encode(LONG.encode())).decode(),
+            base64.b64encode(quote(LONG, safe="").encode()).decode(),
+            base64.b64encode(LONG[::-1].encode()).decode(),
+            twice(LONG, 0, 0).replace("+", "-").replace("/", "_"),
+            "\n".join(twice(LONG, 0, 0)[start : start + 20] for start in range(0, 60, 20)),
             json.dumps(LONG)[1:20],
             quote(LONG, safe="")[:24],
             *(base64.b64encode(b"x" * offset + LONG.encode())[4:28].decode() for offset in range(3)),

@@ -1,4 +1,4 @@
-"""The forms in which a call may contain a text: as it is, escaped for JSON, URL-encoded, in hexadecimal, or in (longer) base64.
+"""The forms in which a call may contain a text: as it is, escaped for JSON, URL-encoded, in hexadecimal, or in (longer) base64 or base32.
 
 It does not find text that is compressed, hashed, encrypted or cut in two.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from text_forms import base64_forms, hexadecimal_form, json_forms, url_forms
+from text_forms import base32_forms, base64_forms, hexadecimal_form, json_forms, url_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,3 +36,4 @@ def _forms(text: str) -> Iterator[tuple[str, str]]:
     yield "hexadecimal", hexadecimal_form(text)
     yield "hexadecimal", hexadecimal_form(text).upper()
     yield from (("base64", form) for form in base64_forms(text, _SHORTEST_PIECE))
+    yield from (("base32", form) for form in base32_forms(text, _SHORTEST_PIECE))

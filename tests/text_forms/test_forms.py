@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text_forms import base64_forms, json_forms, url_forms
+from text_forms import base32_forms, base64_forms, in_base64, json_forms, url_forms
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
@@ -39,6 +39,26 @@ def test_a_text_inside_longer_base64_is_found_whatever_stands_around_it(before: 
     content = before + text.encode() + after
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         assert any(form in encode(content).decode() for form in base64_forms(text, 6))
+
+
+@given(st.binary(max_size=9), st.binary(max_size=9), st.text(min_size=8, max_size=30))
+def test_a_text_inside_longer_base32_is_found_whatever_stands_around_it(before: bytes, after: bytes, text: str) -> None:
+    assert any(form in base64.b32encode(before + text.encode() + after).decode() for form in base32_forms(text, 6))
+
+
+@given(
+    st.text("ab:/ ", max_size=9),
+    st.binary(max_size=9),
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=12, max_size=30),
+)
+def test_a_text_is_read_in_base64_with_the_places_of_its_letters(outside: str, before: bytes, text: str) -> None:
+    content = base64.b64encode(b"\0" + before + b"\0" + text.encode()).decode()
+    written = f"{outside}({content}) {outside}"
+    read = [(inner.index(text), inner, places) for inner, places in in_base64(written, 12) if text in inner]
+    start, inner, places = read[0]
+    assert len(places) == len(inner) + 1
+    piece = written[places[start] : places[start + len(text)]]
+    assert len(text) * 4 / 3 <= len(piece) <= len(text) * 4 / 3 + 2
 
 
 @pytest.mark.parametrize(("shortest", "pieces"), [(1, 6), (5, 4), (6, 0)])
