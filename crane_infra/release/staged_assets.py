@@ -1,12 +1,14 @@
 """The folders of static assets that the provider reads: copies of exactly the files that a release's digest covers.
 
 The provider compares a folder by its path as well as by its files. So the path says which files are there, and is the same on each machine:
-the program of one commit plans no other version on a laptop than in a workflow.
+the program of one commit plans no other version on a laptop than in a workflow. Copies that no run has used for long are removed.
 """
 
 import hashlib
+import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from crane_infra.errors import BundleError
@@ -15,6 +17,10 @@ from crane_infra.release.assets import StaticAssets
 FOLDER = Path(".crane") / "assets"
 """Below the folder of the program, where the provider runs too."""
 _DIGITS = 32
+_COPYING = "copying-"
+KEPT = 10
+"""Copies that stay however old they are: the provider needs none but those of its run, and the files are in the release."""
+_WEEK = 7 * 24 * 3600.0
 
 
 def stage(assets: StaticAssets, source: Path) -> str:
@@ -31,6 +37,8 @@ def stage(assets: StaticAssets, source: Path) -> str:
         with FileLock(FOLDER.with_suffix(".lock")):
             if not _is_whole(folder, assets):
                 _make(folder, assets, source)
+                _prune(time.time() - _WEEK)
+            os.utime(folder)  # says when a run last used it
     except OSError as error:
         what = f"static assets cannot be copied there ({error.strerror})"
         raise BundleError(str(folder), what, "Make the folder writable") from None
@@ -46,7 +54,7 @@ def read_as_hashed(path: Path, sha256: str) -> bytes:
 
 
 def _make(folder: Path, assets: StaticAssets, source: Path) -> None:
-    copy = Path(tempfile.mkdtemp(dir=FOLDER, prefix="copying-"))
+    copy = Path(tempfile.mkdtemp(dir=FOLDER, prefix=_COPYING))
     try:
         whole = copy / "whole"
         whole.mkdir()
@@ -57,6 +65,15 @@ def _make(folder: Path, assets: StaticAssets, source: Path) -> None:
         whole.rename(folder)
     finally:
         shutil.rmtree(copy, ignore_errors=True)
+
+
+def _prune(before: float) -> None:
+    """Remove what a killed run left, and all but the last copies that no run has used since this time. Only the one run that may copy does this."""
+    copies = [path for path in FOLDER.iterdir() if path.is_dir() and not path.is_symlink()]
+    left = [path for path in copies if path.name.startswith(_COPYING)]
+    newest_first = sorted((path for path in copies if path not in left), key=lambda path: -path.stat().st_mtime)
+    for path in [*left, *(path for path in newest_first[KEPT:] if path.stat().st_mtime < before)]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path, sha256: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import tarfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from crane_infra.config.assets import Assets
 from crane_infra.config.catalog import Catalog
 from crane_infra.errors import BundleError, CraneError
 from crane_infra.release import assets as limits
+from crane_infra.release import staged_assets
 from crane_infra.release.archive import pack, unpack
 from crane_infra.release.assets import change_of, read_assets
 from crane_infra.release.manifest import read_release
@@ -115,6 +117,26 @@ def test_the_provider_gets_a_copy_whose_path_says_which_files_it_has(site: Path,
     with pytest.raises(BundleError, match=r"index\.html: changed while it was read"):
         stage(read, site)
     assert [path.name for path in FOLDER.iterdir() if path.name.startswith("copying-")] == []
+
+
+def test_copies_that_no_run_has_used_for_a_week_go_but_for_the_last_ones(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never one that a run may be using, nor a file that somebody put there; what a killed run left goes at once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(staged_assets, "KEPT", 2)
+    month_ago = time.time() - 30 * 24 * 3600
+    for name in ("old", "older", "copying-x"):
+        (FOLDER / name / "deep").mkdir(parents=True)
+    (FOLDER / "note").write_text("mine")
+    for number, name in enumerate(("old", "older", "note")):
+        os.utime(FOLDER / name, (month_ago - number, month_ago - number))
+    (FOLDER / "used").mkdir()
+    (FOLDER / "used too").mkdir()
+    folder = Path(stage(read_assets(site, WORKER), site))
+    assert {path.name for path in FOLDER.iterdir()} == {folder.name, "used", "used too", "note"}
+    os.utime(folder, (month_ago, month_ago))
+    assert Path(stage(read_assets(site, WORKER), site)).stat().st_mtime > month_ago, "a run that copies nothing uses it, too"
 
 
 def test_runs_side_by_side_share_one_copy_that_is_always_whole(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Looks whether a value of a masked column of the source is anywhere in the scrubbed copy: as a value, or as words within a text.
 
-Short values are not looked for: they occur everywhere and name nobody. What is found is named by table and column, never shown.
+Short values are not looked for: they occur everywhere and name nobody. What is found is named by table and column, never shown. So many values are
+looked for at a time that memory stays flat; the copy is read once for each such number.
 """
 
 import re
@@ -19,6 +20,8 @@ from crane_infra.migrations.files.tokens import quoted
 
 SHORTEST = 6
 """Characters of a value that is looked for."""
+AT_ONCE = 200_000
+"""Values that are looked for in one reading of the copy."""
 _LONGEST = 64
 """Of a longer value its beginning is looked for."""
 _WORD = re.compile(r"\w+")
@@ -42,6 +45,10 @@ class Values:
             self._origins[probe] = origin
             self._by_word.setdefault(first.group(), set()).add(len(probe))
 
+    def __len__(self) -> int:
+        """How many values are looked for."""
+        return len(self._origins)
+
     def found_in(self, text: str) -> str | None:
         """The column that a value in this text comes from; None where there is no such value."""
         for word in _WORD.finditer(text):
@@ -55,21 +62,36 @@ class Values:
 
 def require_nothing_left(source: Path, result: Path, database: str, plans: Sequence[TablePlan], secret: bytes) -> None:
     """Raise ScrubError for each column of the result with a value of a masked column of the source."""
-    values = Values()
-    with closing(_opened(source)) as db:
-        for plan in plans:
-            for column in plan.masked:
-                origin = f"{plan.table.name}.{column.column.name}"
-                for text in _hidden(db, plan.table.name, column, secret):
-                    values.add(text, origin)
     found: Counter[tuple[str, str]] = Counter()
-    with closing(_opened(result)) as db:
-        for plan in plans:
-            for each in plan.table.columns:
-                place = f"{plan.table.name}.{each.name}"
-                origins = map(values.found_in, _texts(db, plan.table.name, each.name))
-                found.update((place, origin) for origin in origins if origin)
+    with closing(_opened(source)) as masked, closing(_opened(result)) as db:
+        for values in _masked_values(masked, plans, secret):
+            found |= _places(db, plans, values)  # the larger count of each: a text may hold values of two readings
     refuse([_left(database, *pair, count) for pair, count in found.most_common(_MOST_FOUND)])
+
+
+def _masked_values(db: apsw.Connection, plans: Sequence[TablePlan], secret: bytes) -> Iterator[Values]:
+    """The values of all masked columns, as many at a time as one reading looks for."""
+    values = Values()
+    for plan in plans:
+        for column in plan.masked:
+            origin = f"{plan.table.name}.{column.column.name}"
+            for text in _hidden(db, plan.table.name, column, secret):
+                values.add(text, origin)
+                if len(values) >= AT_ONCE:
+                    yield values
+                    values = Values()
+    yield values
+
+
+def _places(db: apsw.Connection, plans: Sequence[TablePlan], values: Values) -> Counter[tuple[str, str]]:
+    """In how many values of each column there is one of ``values``, by the column that it comes from."""
+    found: Counter[tuple[str, str]] = Counter()
+    for plan in plans:
+        for each in plan.table.columns:
+            place = f"{plan.table.name}.{each.name}"
+            origins = map(values.found_in, _texts(db, plan.table.name, each.name))
+            found.update((place, origin) for origin in origins if origin)
+    return found
 
 
 def _hidden(db: apsw.Connection, table: str, plan: ColumnPlan, secret: bytes) -> Iterator[str]:

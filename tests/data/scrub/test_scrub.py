@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from crane_infra.config.data_rules import Constant, Json, Mask, Sample, TableRule, Where
+from crane_infra.data.scrub import search
 from crane_infra.errors import CraneError, ScrubError
 from tests.data.scrub.files import KEY, made, rows, scrubbed
 
@@ -242,6 +243,18 @@ class TestWhatIsRefused:
             "database shop, column users.plan: in the scrubbed copy 1 of its values contains a value of users.name",
         ]
         assert "ann" not in "".join(refusals).lower()
+
+    @pytest.mark.parametrize("at_once", [1, 2, 3, 1000])
+    def test_what_stays_is_found_however_many_values_are_looked_for_at_a_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+    ) -> None:
+        monkeypatch.setattr(search, "AT_ONCE", at_once)
+        sql = (
+            "CREATE TABLE t (a, b); INSERT INTO t SELECT 'person-' || value, 'asked by person-' || value FROM json_each('[1, 2, 3, 4, 5]')"
+        )
+        with pytest.raises(ScrubError, match=r"column t\.b: in the scrubbed copy . of its values contain") as refused:
+            scrubbed(made(tmp_path / "a.sqlite", sql), {"t": TableRule(columns={"a": "hash", "b": "keep"})})
+        assert "person" not in str(refused.value)
 
     def test_a_masked_value_that_breaks_a_constraint_is_named(self, tmp_path: Path) -> None:
         source = made(tmp_path / "a.sqlite", "CREATE TABLE t (c TEXT CHECK (length(c) = 3)); INSERT INTO t VALUES ('abc')")
