@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from crane_infra.errors import SettingsError
+from crane_infra.programs import run
 
 _OBJECT = TypeAdapter(dict[str, Any])
 SECONDS = 30.0
@@ -23,7 +24,7 @@ def ask_pulumi(
     """
     command = ["pulumi", "--non-interactive", "--color", "never", *words, "--stack", stack]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, input=given, timeout=seconds)  # noqa: S603
+        return run(command, cwd=cwd, given=given, seconds=seconds)
     except FileNotFoundError:
         raise SettingsError("pulumi", "is not on PATH", "Run make engine, or open the shell of crane local env") from None
     except subprocess.TimeoutExpired:

@@ -1,7 +1,6 @@
 """Works on migration files without a database: creates the next one, and judges those that are new since a git revision."""
 
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from crane_infra.migrations.files.names import order_of
 from crane_infra.migrations.files.read import from_empty
 from crane_infra.migrations.files.strict import faults_of_pending
 from crane_infra.migrations.lint.judge import Accepted, Examined, accepting, examine, examine_each, with_faults
+from crane_infra.programs import run
 from crane_infra.release.schemas import left_out_of, read_schema_files, shown_as
 
 _DATABASES = TypeAdapter(dict[str, DatabaseSettings])
@@ -96,7 +96,7 @@ def _accepted(root: Path, project: str, environment: str) -> dict[str, dict[str,
 def _names_at(revision: str, folder: Path, shown: str) -> set[str]:
     """The names of the files in a folder at a git revision; empty if the revision lacks the folder."""
     command = ["git", "-C", str(folder), "ls-tree", "-r", "--name-only", "-z", "--end-of-options", revision, "./"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    result = run(command)
     if result.returncode:
         message = (result.stderr.strip() or "no output").splitlines()[0]
         what = f"git cannot list its files at {revision} ({message})"

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crane_infra.programs import end, output_of, signals_noted
+
 _LAST_WORDS_SECONDS, _POLITE_SECONDS, _PAUSE_SECONDS = 10.0, 40.0, 0.02
 
 
@@ -28,16 +30,20 @@ class Child:
     """A command that runs."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Start the command in a session of its own, so that Ctrl-C reaches only this process."""
-        self._process = subprocess.Popen(  # noqa: S603 (the words are ours)
-            command,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        """Start the command in a session of its own, so that Ctrl-C reaches only this process; one that comes meanwhile ends it."""
+        with signals_noted() as stops:
+            self._process = subprocess.Popen(  # noqa: S603 (the words are ours)
+                command,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+            if stops:
+                self._kill_all()
+                end(self._process)
 
     @property
     def runs(self) -> bool:
@@ -45,12 +51,14 @@ class Child:
         return self._process.poll() is None
 
     def wait(self, seconds: float | None = None) -> Result:
-        """Wait for its end; an interrupt or a time-out kills it first."""
-        try:
-            out, err = self._process.communicate(timeout=seconds)
-        except BaseException:
-            self._kill_all()
-            raise
+        """Wait for its end; Ctrl-C, SIGTERM or a time-out kills it first."""
+        with signals_noted() as stops:
+            try:
+                out, err = output_of(self._process, stops, seconds=seconds)
+            finally:
+                if self.runs:
+                    self._kill_all()
+                end(self._process)
         return Result(self._process.returncode, out, out + err)
 
     def kill(self) -> Result:
@@ -74,7 +82,8 @@ class Child:
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> Result:
     """Run a command to its end."""
-    return Child(command, environ).wait()
+    with signals_noted():
+        return Child(command, environ).wait()
 
 
 def happens(what: Callable[[], bool], seconds: float) -> bool:

@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ import yaml
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import ENVIRONMENTS, Environment
 from crane_infra.errors import RehearsalError
+from crane_infra.programs import run
 from crane_infra.release.signature import SigningKey, new_private_key
 from local_cloud.daemon import Running, status
 from local_cloud.infisical import PROJECT as INFISICAL
@@ -207,7 +207,7 @@ def pulumi(project: Project, environ: Mapping[str, str], *words: str) -> str:
     Raises RehearsalError with its last line where it fails.
     """
     command = ["pulumi", "--non-interactive", "--color", "never", "-C", str(project.folder), *words]
-    ended = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False)  # noqa: S603
+    ended = run(command, env=environ)
     if ended.returncode:
         last = (ended.stderr.strip() or ended.stdout.strip() or "no output").splitlines()[-1]
         raise RehearsalError(

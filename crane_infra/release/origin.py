@@ -5,6 +5,10 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from crane_infra.programs import run
+
+_SECONDS = 20.0
+
 
 def commit(root: Path) -> str | None:
     """The commit that is checked out at ``root``, with ``+changes`` if files differ from it; None outside of git.
@@ -27,7 +31,7 @@ def versions() -> dict[str, str]:
 
 def _git(root: Path, *words: str) -> str | None:
     try:
-        result = subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=True, timeout=20)  # noqa: S603, S607
-    except (OSError, subprocess.SubprocessError):
+        result = run(["git", "-C", str(root), *words], seconds=_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
         return None
-    return result.stdout.strip() or None
+    return result.stdout.strip() or None if result.returncode == 0 else None

@@ -1,0 +1,85 @@
+"""Runs other programs, and ends them at Ctrl-C and SIGTERM, at whichever moment these come.
+
+The exception of a signal's handler can leave ``Popen`` half started, with a program that nobody ends. So a signal is only noted while a program
+starts and runs, and is handled once it has ended.
+"""
+
+import contextlib
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+_LOOK_SECONDS, _LAST_WORDS_SECONDS = 0.1, 0.25
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    given: str | None = None,
+    seconds: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, with ``given`` as its input, and return how it ended and what it printed.
+
+    Raises OSError where it cannot start, TimeoutExpired where it takes more than ``seconds``.
+    """
+    stdin = None if given is None else subprocess.PIPE
+    with signals_noted() as stops:
+        process = subprocess.Popen(  # noqa: S603 - the words are ours
+            command, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            out, err = output_of(process, stops, given=given, seconds=seconds)
+        finally:
+            end(process)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def signals_noted() -> Iterator[Sequence[int]]:
+    """Note Ctrl-C and SIGTERM during the block, and handle the first one after it. One that is ignored stays ignored."""
+    stops: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # signals are handled in that one alone
+        yield stops
+        return
+    heeded = [stop for stop in _STOPS if signal.getsignal(stop) not in (signal.SIG_IGN, None)]
+    before = {stop: signal.signal(stop, lambda number, _: stops.append(number)) for stop in heeded}
+    try:
+        yield stops
+    finally:
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
+        if stops:
+            signal.raise_signal(stops[0])
+
+
+def output_of(
+    process: subprocess.Popen[str], stops: Sequence[int], *, given: str | None = None, seconds: float | None = None
+) -> tuple[str, str]:
+    """Wait for a program and return what it printed; nothing where a signal comes first. Raises TimeoutExpired after ``seconds``."""
+    ends = None if seconds is None else monotonic() + seconds
+    while not stops:
+        try:
+            return process.communicate(given, timeout=_LOOK_SECONDS if ends is None else max(0.0, min(_LOOK_SECONDS, ends - monotonic())))
+        except subprocess.TimeoutExpired:
+            given = None  # it has begun to get it
+            if ends is not None and monotonic() >= ends:
+                raise
+    return "", ""
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a program that still runs, and read no more of it. One that got the same Ctrl-C from the terminal has a moment to end by itself."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_LAST_WORDS_SECONDS)
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
