@@ -13,6 +13,7 @@ import pytest
 from local_cloud import daemon
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
+from tests.ports import free_port
 from tests.repository import ROOT
 from tests.world import warm
 
@@ -36,8 +37,8 @@ def start_from_a_warm_python() -> None:
 
 
 def start(folder: Path, port: int = 0) -> Running:
-    """Start a cloud whose Node modules are shared by all tests."""
-    return daemon.start(folder, port=port, runtime_cache=CACHE)
+    """Start a cloud whose Node modules are shared by all tests. One that starts again uses its port again."""
+    return daemon.start(folder, port=port or (0 if folder.exists() and any(folder.iterdir()) else free_port()), runtime_cache=CACHE)
 
 
 def modules(code: str) -> list[Body]:

@@ -90,7 +90,7 @@ class TestValuesGoFromAnswerToRequest:
     async def test_the_steps_are_tried_again_from_the_first(self, server: Server) -> None:
         notes = Notes(server)
         server.script(r"/late", Reply(503), Reply(200))
-        late = NOTE.model_copy(update={"steps": (*NOTE.steps, Step(path="/late")), "deadline": 30})
+        late = NOTE.model_copy(update={"steps": (*NOTE.steps, Step(path="/late")), "deadline": ONE_TRY})
         assert await run_checks(server.target(), [late], pause=0) == (Passed("keeps a note", 2),)
         assert len(set(notes.made)) == 2
 
@@ -125,7 +125,7 @@ class TestCleansUp:
         notes, never = Notes(server), threading.Event()
 
         def hang(_: Seen) -> Reply:
-            never.wait(20)
+            never.wait(60)
             return Reply()
 
         server.script("/hangs", hang)
@@ -165,7 +165,7 @@ class TestCleansUp:
 
         def hang(_: Seen) -> Reply:
             loop.call_soon_threadsafe(reached.set)
-            never.wait(20)
+            never.wait(60)
             return Reply()
 
         server.script("/hangs", hang)

@@ -7,6 +7,7 @@ import yaml
 
 from local_cloud.ids import ACCOUNT_ID
 from tests.clone import CRANE, Run
+from tests.ports import free_port
 from tests.repository import ROOT
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -21,7 +22,7 @@ def test_before_it_was_started_it_says_so(run: Run) -> None:
 
 
 def test_it_starts_and_makes_a_project_that_leads_only_to_this_machine(run: Run, clone: Path) -> None:
-    up = run(CRANE, "local", "up", **REAL)
+    up = run(CRANE, "local", "up", "--port", str(free_port()), **REAL)
     assert up.returncode == 0, up.stderr
     assert run(CRANE, "local", "status").returncode == 0
     salts = set()

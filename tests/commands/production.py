@@ -23,7 +23,7 @@ from crane_infra.secrets.fingerprints import fingerprint, message_for
 from tests.cloud import Api, Body
 
 CODE = "export default { fetch: (_, env) => Response.json({ id: env.CF_VERSION_METADATA.id }) }; // "
-CHECKS = (Check(name="version", path="/version", version_at="id", deadline=20),)
+CHECKS = (Check(name="version", path="/version", version_at="id", deadline=60),)
 ACCEPTED = ("drops-table", "drops-column", "contract-not-declared", "contract-with-expand")
 KEY = "a-key-of-fingerprints"
 Json = dict[str, Any]

@@ -222,7 +222,7 @@ def _deploy(account: ProvenAccount, cloud: Running, folder: Path, environment: E
         workers_subdomain="s",
         databases={DATABASE: DatabaseSettings(name=api.result("GET", f"/d1/database/{database}")["name"])},
         workers={name: WorkerSettings(url=f"{cloud.edge_url}/{script}", crons=("0 3 * * *",))},
-        check_deadline_seconds=30,
+        check_deadline_seconds=60,
     )
     account.settings[environment] = settings
     bindings = [{"name": "CF_VERSION_METADATA", "type": "version_metadata"}, {"name": "DB", "type": "d1", "database_id": database}]

@@ -5,13 +5,14 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from local_cloud.daemon import Running
 from local_cloud.workerd.paths import database_file
@@ -224,6 +225,6 @@ class _Recorded:
 
 
 def children(pid: int) -> Iterator[int]:
-    """The running children of a process."""
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        yield from map(int, task.read_text().split())
+    """The children of a process; none where it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        yield from (child.pid for child in psutil.Process(pid).children())

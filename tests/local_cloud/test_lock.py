@@ -17,7 +17,7 @@ from pathlib import Path
 from local_cloud.lock import hold
 with hold(Path(sys.argv[1]), 0) as descriptor:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], pass_fds=(descriptor,), **quiet)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], pass_fds=(descriptor,), **quiet)
     print(child.pid, flush=True)
     os._exit(0)
 """
@@ -58,4 +58,4 @@ def test_a_child_keeps_the_lock_of_a_holder_that_has_ended(tmp_path: Path) -> No
     holder = subprocess.run([sys.executable, "-c", ENDS_BEFORE_ITS_CHILD, str(tmp_path)], capture_output=True, text=True, check=True)
     assert not is_free_within(tmp_path, 0.1)
     os.kill(int(holder.stdout), signal.SIGKILL)
-    assert is_free_within(tmp_path, 10)
+    assert is_free_within(tmp_path, 60)

@@ -18,6 +18,7 @@ from tests.secrets.infisical_server import (
     DRIP,
     DROP,
     HANG,
+    HURRIED,
     IDENTITY,
     JWT,
     QUICK,
@@ -79,10 +80,10 @@ class TestReading:
         barrier = threading.Barrier(2)
 
         def together() -> None:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
 
         infisical.script("secret", together, together)
-        assert read(infisical, patience=Patience(call=10, whole=20)) == PLANTED
+        assert read(infisical, patience=Patience(call=60, whole=60)) == PLANTED
 
     @pytest.mark.parametrize("audience", [None, "https://infisical.example.org"])
     def test_can_log_in_with_the_token_of_a_job_on_github(self, infisical: Infisical, audience: str | None) -> None:
@@ -212,12 +213,12 @@ class TestAServerThatFails:
     )
     def test_is_asked_again(self, infisical: Infisical, kind: str, action: Scripted) -> None:
         infisical.script(kind, action)
-        assert read(infisical) == PLANTED
+        assert read(infisical, patience=HURRIED if action == HANG else QUICK) == PLANTED
 
     @pytest.mark.parametrize("action", [Answer(500, "{}"), HANG, DROP])
     def test_gets_a_login_once_that_may_have_arrived(self, infisical: Infisical, action: Scripted) -> None:
         infisical.script("login", action)
-        refusal(infisical)
+        refusal(infisical, patience=HURRIED if action == HANG else QUICK)
         assert len(infisical.asked("login")) == 1
 
     @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCRIPT = ROOT / "tools" / "engine.py"
-ENOUGH_SECONDS = 30
+ENOUGH_SECONDS = 60
 
 GO = """#!{python}
 # A Go that needs no compiler: what it "builds" is the program that stands in for the pinned engine.

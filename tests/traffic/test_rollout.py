@@ -48,7 +48,7 @@ def asked(made: Release) -> Iterator[dict[int, Answers]]:
     traffic.begin()
     try:
         yield seen
-        assert traffic.asked_again(30) > 0
+        assert traffic.asked_again(60) > 0
     finally:
         traffic.end()
     seen[steps[-1]] = traffic.phase()

@@ -17,6 +17,7 @@ from crane_infra.rehearsal.local_project import LocalProject
 from local_cloud.client import Account
 from local_cloud.daemon import Running
 from local_cloud.tokens import Permission
+from tests.ports import free_port
 from tests.repository import ROOT
 from tests.workflows.github import REPOSITORY, TOKEN, Hub, github
 from tests.workflows.runner import Json, Run, Runner, git
@@ -142,7 +143,7 @@ def place(folder: Path, **variables: str) -> Iterator[Place]:
     passphrases: dict[str, str] = {environment: secrets.token_urlsafe(24) for environment in ENVIRONMENTS}
     try:
         with github() as hub:
-            local = local_project.begin(here, catalog.crane(), clean_environment(), passphrases=passphrases)
+            local = local_project.begin(here, catalog.crane(), clean_environment(), port=free_port(), passphrases=passphrases)
             values = [value for environment in ENVIRONMENTS for value in _secrets(local, passphrases[environment], environment)]
             _write_repository(here.folder)
             hub.heads = lambda branch: git(here.folder, "rev-parse", branch)

@@ -7,7 +7,6 @@ encrypts their secrets (``key_manager.py``).
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from crane_infra import catalog
 from crane_infra.config.settings import ENVIRONMENTS
 from crane_infra.rehearsal import local_project
 from crane_infra.rehearsal.project import Project
+from tests.ports import free_port
 from tests.repository import ROOT
 from tests.world import key_manager, warm
 from tests.world.engine import Engine, managed_environment
@@ -62,7 +62,7 @@ def _begin_as(source: Path, folder: Path) -> Iterator[World]:
     here = Project(ROOT, folder, workers=folder / "workers")
     old = json.loads((source / "cloud" / "cloud.json").read_text(encoding="utf-8"))["port"]
     try:
-        local = local_project.begin(here, catalog.crane(), managed_environment(), port=_free_port())
+        local = local_project.begin(here, catalog.crane(), managed_environment(), port=free_port())
         try_briefly(here)
         for path in here.backend.rglob("*.json"):
             text = path.read_text(encoding="utf-8").replace(f"127.0.0.1:{old}", f"127.0.0.1:{local.cloud.port}")
@@ -96,9 +96,3 @@ def _make(factory: pytest.TempPathFactory, name: str, folder: Path) -> None:
     with _begin_as(_made_once(factory, before), folder) as world:
         run = world.up(stack)
         assert run.exit == 0, run.output
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

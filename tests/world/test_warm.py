@@ -73,7 +73,7 @@ def test_a_script_ends_when_its_command_is_killed(script: Path) -> None:
         assert command.stdout
         program = psutil.Process(int(command.stdout.readline()))
         command.kill()
-        assert program.wait(30) is None or not program.is_running()
+        assert program.wait(60) is None or not program.is_running()
 
 
 def test_the_program_of_a_run_that_is_to_be_killed_has_a_python_of_its_own(script: Path) -> None:

@@ -18,6 +18,7 @@ from crane_infra.rehearsal.project import Project, configure, exported_by, resou
 from crane_infra.release.exported import plain_outputs
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
+from tests.ports import free_port
 from tests.repository import ROOT
 from tests.world import warm
 from tests.world.engine import SURE, Engine, Json, Result, managed_environment, require_engine
@@ -128,7 +129,7 @@ class World:
 
     def answering(self, script: str) -> str:
         """The id of the version that answers on the live address."""
-        reply = httpx.get(f"{self.cloud.edge_url}/{script}/version", timeout=30, trust_env=False)
+        reply = httpx.get(f"{self.cloud.edge_url}/{script}/version", timeout=60, trust_env=False)
         return str(reply.raise_for_status().json()["id"])
 
     def rows(self, database: str, sql: str) -> list[Json]:
@@ -172,7 +173,7 @@ def new_world(folder: Path) -> Iterator[World]:
     here = Project(ROOT, folder, workers=folder / "workers")
     shutil.copytree(ROOT / "workers", here.workers_dir)
     try:
-        local = local_project.begin(here, catalog.crane(), managed_environment())
+        local = local_project.begin(here, catalog.crane(), managed_environment(), port=free_port())
         try_briefly(here)
         yield World(local, Engine(folder, local.environ, warm=warm.variables()))
     finally:

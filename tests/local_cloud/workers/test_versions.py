@@ -103,7 +103,7 @@ def test_an_old_version_with_other_secrets_is_deployed_only_by_force(api: Api) -
 
 def _fill(api: Api, worker: dict[str, Any], count: int) -> None:
     """Give a worker many copies of its last version, faster than uploads would."""
-    with sqlite3.connect(api.running.folder / "state.sqlite", timeout=30) as state:
+    with sqlite3.connect(api.running.folder / "state.sqlite", timeout=60) as state:
         (text,) = state.execute(
             "SELECT body FROM records WHERE kind = 'version' AND parent = ? ORDER BY seq DESC", (worker["id"],)
         ).fetchone()

@@ -16,7 +16,7 @@ async def run(error: BaseException | None, *, redact: Redactor = NOTHING_SECRET)
         if error is not None:
             raise error
 
-    await guarded("step", work(), deadline=5, redact=redact)
+    await guarded("step", work(), deadline=60, redact=redact)
 
 
 async def test_success_passes() -> None:

@@ -89,7 +89,7 @@ def make_live(cloud: Running, api: Api, tmp_path: Path) -> MakeLive:
                 "workers_subdomain": "s",
                 "databases": {"db": DatabaseSettings(name="db")},
                 "workers": {"w": WorkerSettings(url=f"{cloud.edge_url}/{worker['name']}")},
-                "check_deadline_seconds": 30,
+                "check_deadline_seconds": 60,
             }
         )
         (tmp_path / "0001_a.sql").write_text("CREATE TABLE a (id INTEGER);\n", encoding="utf-8")
