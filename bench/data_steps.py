@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
-from cloudflare import AsyncCloudflare
 
 from bench.rows import Goal, Row
 from crane_infra.commands.databases import ManagedDatabase
 from crane_infra.commands.refresh import Ends, Refresh, plan_refresh
 from crane_infra.config.catalog import Catalog, CatalogDatabase
+from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
 from crane_infra.d1.create import create_database
 from crane_infra.data.backup.file import check_file, make_backup, unpack
@@ -80,7 +80,7 @@ class Figures:
 @asynccontextmanager
 async def database(api: machine.Api, name: str) -> AsyncIterator[tuple[str, D1]]:
     """A new database: its id and its client."""
-    async with AsyncCloudflare(api_token=api.running.token, base_url=api.running.api_url) as client:
+    async with connect(api.running.api_url, api.running.token) as client:
         made = await create_database(client, api.running.account_id, name)
         yield made, D1(client, api.running.account_id, made, name)
 

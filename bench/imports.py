@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # As in __main__.py: without the garbage collector. A module counts where it is first imported.
 _PARTS = {
     "pulumi": "Pulumi's own SDK",
-    "cloudflare": "Cloudflare's API client",
+    "httpx": "the HTTP client",
     "crane_infra.program.environment": "our own modules, and the rest",
 }
 _TIMES = 5

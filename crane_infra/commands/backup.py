@@ -110,7 +110,7 @@ def restore_into_new(settings: Settings, store: Store, wish: RestoreWish, name: 
         async with _unpacked(store, wish, talk) as (db, _), open_account(settings) as account:
             if await account.database_named(name):
                 raise DataError(f"database {name}", "it exists already", "Name one that does not, or restore into a stack with -s")
-            made = await create_database(account.client, account.id, name)
+            made = await create_database(account.api, account.id, name)
             talk.say(f"{name}: created, its id is {made}")
             await load(account.database(made, name), db, talk.say)
 

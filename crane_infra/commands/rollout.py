@@ -13,7 +13,7 @@ from crane_infra.commands.apply import State, require_proven
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.services import called_first
 from crane_infra.config.settings import Settings
-from crane_infra.d1.sdk import again
+from crane_infra.d1.api import again
 from crane_infra.errors import ApiError, LiveError
 from crane_infra.live.account import Account, Deployment, open_account
 from crane_infra.live.mark import Mark

@@ -9,26 +9,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from cloudflare import AsyncCloudflare
 from pydantic import TypeAdapter
 
 from crane_infra.counted import counted
 from crane_infra.d1 import reply
 from crane_infra.d1.answer import Call, read_result
+from crane_infra.d1.api import Api, again
 from crane_infra.d1.database import BoundStatement, Param, Result, Row
 from crane_infra.d1.errors import NotFoundError
 from crane_infra.d1.imports import Importer
-from crane_infra.d1.sdk import Api, again
 
 READ, WRITE = "D1 Read", "D1 Write"
 _ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 
 
 class D1:
-    """The client of one database (a ``DatabaseClient``). The caller owns the SDK client and closes it."""
+    """The client of one database (a ``DatabaseClient``). The caller owns the connections and closes them."""
 
-    def __init__(self, client: AsyncCloudflare, account_id: str, database_id: str, name: str) -> None:
-        self._api = Api(client)
+    def __init__(self, api: Api, account_id: str, database_id: str, name: str) -> None:
+        self._api = api
         self._path = "/".join(("/accounts", quote(account_id, safe=""), "d1/database", quote(database_id, safe="")))
         missing = reply.missing_database(account_id, database_id)
         self._call = Call(f"D1 database {name}", READ, account_id, missing, hidden=self._api.credentials, server="D1")

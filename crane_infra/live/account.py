@@ -12,18 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cloudflare import AsyncCloudflare, DefaultAsyncHttpxClient
-
 from crane_infra.at_once import both
 from crane_infra.config.settings import Settings
+from crane_infra.d1.api import Api, again, connect
 from crane_infra.d1.client import D1
 from crane_infra.d1.errors import NotFoundError
-from crane_infra.d1.sdk import Api, again
 from crane_infra.live.answers import DatabaseAnswer, DeploymentAnswer
 from crane_infra.live.mark import Mark, read_mark
 from crane_infra.live.reads import Reads, contradiction
 from crane_infra.live.version import Version, read_version
-from crane_infra.tls import trusted
 
 Json = Mapping[str, Any]
 
@@ -92,14 +89,14 @@ class LiveWorker:
 
 @dataclass(frozen=True)
 class Account:
-    """One account, through one connection. Every method raises ApiError where the API fails, or its answers cannot be read or be true."""
+    """One account, through one client. Every method raises ApiError where the API fails, or its answers cannot be read or be true."""
 
-    client: AsyncCloudflare
+    api: Api
     id: str
 
     def database(self, database_id: str, name: str) -> D1:
         """The D1 database with this id; ``name`` is what errors and logs call it."""
-        return D1(self.client, self.id, database_id, name)
+        return D1(self.api, self.id, database_id, name)
 
     async def deployments(self, script: str) -> tuple[Deployment, ...]:
         """The last deployments of ``script``, the active one first; empty where it serves nothing or does not exist."""
@@ -202,7 +199,7 @@ class Account:
     @property
     def reads(self) -> Reads:
         """The single reads, each taken at its word."""
-        return Reads(Api(self.client), self.id)
+        return Reads(self.api, self.id)
 
     async def _serving(self, script: str, version: str) -> Json:
         """A version that serves, so that it is there even where the API does not find it yet."""
@@ -251,10 +248,8 @@ class Account:
 @asynccontextmanager
 async def open_account(settings: Settings) -> AsyncIterator[Account]:
     """Connect to the account of a stack, at the address that its provider uses."""
-    http = DefaultAsyncHttpxClient(verify=trusted())
-    token = settings.api_token.get_secret_value()
-    async with AsyncCloudflare(api_token=token, base_url=settings.api_url, http_client=http) as client:
-        yield Account(client, settings.account_id)
+    async with connect(settings.api_url, settings.api_token.get_secret_value()) as api:
+        yield Account(api, settings.account_id)
 
 
 def deployment_of(answer: DeploymentAnswer) -> Deployment:

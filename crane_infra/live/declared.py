@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.config.script_settings import shown
-from crane_infra.d1.sdk import again
+from crane_infra.d1.api import again
 from crane_infra.live.account import Account, LiveScript
 from crane_infra.live.reads import contradiction
 from crane_infra.live.script_settings import differences

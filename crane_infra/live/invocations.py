@@ -12,7 +12,6 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crane_infra.d1.answer import Call
-from crane_infra.d1.sdk import Api
 from crane_infra.errors import ApiError
 from crane_infra.live.account import Account
 
@@ -75,11 +74,10 @@ class _Answer(_Part):
 
 async def invocations(account: Account, script: str, since: datetime, until: datetime) -> dict[str, Invocations] | Unknown:
     """What the versions of a worker answered between two moments, by version; or why nobody knows. Raises nothing."""
-    api = Api(account.client)
-    call = Call(f"analytics of {script}", READ, account.id, hidden=api.credentials)
+    call = Call(f"analytics of {script}", READ, account.id, hidden=account.api.credentials)
     variables = {"account": account.id, "script": script, "since": since.isoformat(), "until": until.isoformat()}
     try:
-        answer = await api.send(call, "POST", "/graphql", {"query": _QUERY, "variables": variables})
+        answer = await account.api.send(call, "POST", "/graphql", {"query": _QUERY, "variables": variables})
     except ApiError as error:
         return Unknown(error.what)
     try:

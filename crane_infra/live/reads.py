@@ -12,10 +12,10 @@ from urllib.parse import quote, urlencode
 from pydantic import TypeAdapter
 
 from crane_infra.d1.answer import Call, Missing, read_result
+from crane_infra.d1.api import Api
 from crane_infra.d1.client import READ as D1_READ
 from crane_infra.d1.errors import OUTAGE, NoAnswerError, NotFoundError
 from crane_infra.d1.reply import missing_database
-from crane_infra.d1.sdk import Api
 from crane_infra.live import answers
 
 T = TypeVar("T")

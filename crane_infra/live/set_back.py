@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from crane_infra.d1.answer import Call, read_result
-from crane_infra.d1.sdk import Api, Method
+from crane_infra.d1.api import Method
 from crane_infra.live.account import Account
 from crane_infra.live.reads import path_of
 
@@ -29,6 +29,5 @@ async def set_schedules(account: Account, script: str, crons: Sequence[str]) -> 
 
 
 async def _send(account: Account, where: str, method: Method, body: object, *path: str) -> None:
-    api = Api(account.client)
-    call = Call(where, WRITE, account.id, is_write=True, hidden=api.credentials)
-    read_result(call, await api.send(call, method, path_of(account.id, *path), body), _ANYTHING)
+    call = Call(where, WRITE, account.id, is_write=True, hidden=account.api.credentials)
+    read_result(call, await account.api.send(call, method, path_of(account.id, *path), body), _ANYTHING)

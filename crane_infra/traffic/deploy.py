@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 
 from crane_infra.d1.answer import Call, read_result
 from crane_infra.d1.errors import WriteOutcomeUnknown
-from crane_infra.d1.sdk import Api
 from crane_infra.live.account import Account, Deployment, deployment_of
 from crane_infra.live.answers import DEPLOYMENT
 from crane_infra.live.mark import Mark
@@ -31,7 +30,7 @@ async def deploy(
     that the caller has just read; None: they are read here. After a lost reply the account decides: the deployment is not sent twice where it was
     made. Raises ApiError.
     """
-    call = Call(f"deployment of {script}", WRITE, account.id, is_write=True, hidden=Api(account.client).credentials)
+    call = Call(f"deployment of {script}", WRITE, account.id, is_write=True, hidden=account.api.credentials)
     body = {
         "strategy": "percentage",
         "versions": [{"version_id": version, "percentage": share} for version, share in shares.items()],
@@ -40,7 +39,7 @@ async def deploy(
     path = path_of(account.id, "workers", "scripts", script, "deployments") + ("?force=true" if force else "")
     before = {deployment.id for deployment in (await account.deployments(script) if listed is None else listed)}
     try:
-        return deployment_of(read_result(call, await Api(account.client).send(call, "POST", path, body), DEPLOYMENT))
+        return deployment_of(read_result(call, await account.api.send(call, "POST", path, body), DEPLOYMENT))
     except WriteOutcomeUnknown:
         active = next(iter(await account.deployments(script)), None)
         if active is None or active.id in before or active.shares != dict(shares) or active.message != mark.message:

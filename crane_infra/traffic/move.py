@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from crane_infra.d1.api import again
 from crane_infra.d1.errors import RefusedError
-from crane_infra.d1.sdk import again
 from crane_infra.errors import CraneError, LiveError
 from crane_infra.live.account import Account, Deployment
 from crane_infra.live.mark import Mark

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.at_once import all_at_once
+from crane_infra.d1.api import again
 from crane_infra.d1.errors import NotFoundError
-from crane_infra.d1.sdk import again
 from crane_infra.errors import LiveError
 from crane_infra.live.account import Account, Deployment
 from crane_infra.live.expected import expected_versions, look_at_version

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from cloudflare import AsyncCloudflare
-
+from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
 
 ACCOUNT = "11111111111111111111111111111111"
@@ -198,6 +197,6 @@ def running() -> Iterator[D1Server]:
 
 @asynccontextmanager
 async def connected(server: D1Server, *, token: str = TOKEN, database_id: str = DATABASE) -> AsyncIterator[D1]:
-    """A client of its own, over the official SDK."""
-    async with AsyncCloudflare(api_token=token, base_url=server.base_url) as client:
+    """A client of its own, over HTTP."""
+    async with connect(server.base_url, token) as client:
         yield D1(client, ACCOUNT, database_id, NAME)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from crane_infra.d1.answer import parse_retry_after
+from crane_infra.d1.api import backoff
 from crane_infra.d1.client import D1
 from crane_infra.d1.database import BoundStatement
 from crane_infra.d1.errors import NoAnswerError, RateLimitedError, RefusedError
-from crane_infra.d1.sdk import backoff
 from tests.d1.server import ACCOUNT, DATABASE, NAME, TOKEN, D1Server, Reply, connected, done, drop_unread, failed, say
 
 SELECT = "SELECT 1 AS one"

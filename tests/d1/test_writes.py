@@ -46,6 +46,10 @@ UNKNOWN: dict[str, tuple[Action, str]] = {
     "503 after commit": (commit_then(503), "status 503"),
     "524": (say(524, failed(7500, "internal error")), "status 524, internal error (code 7500)"),
     "408": (say(408), "status 408"),
+    "sent elsewhere": (
+        say(307, headers={"location": "/client/v4/elsewhere"}),
+        "status 307 with text/html, which is not an answer of the API",
+    ),
     "html": (say(200), "status 200 with text/html, which is not an answer of the API"),
     "no reason": (say(200, {"success": False, "errors": []}), "the reply says success: false without a reason"),
     "no result": (say(200, {"success": True}), "its answer cannot be read (result: Input should be a valid list)"),

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import apsw
 import pytest
 import stamina
-from cloudflare import AsyncCloudflare
 from pydantic import SecretStr
 
 from crane_infra.checks.results import Checked, CheckResult
@@ -17,6 +16,7 @@ from crane_infra.commands.backup import BackupWish, RestoreWish, Talk, back_up, 
 from crane_infra.commands.rehearse_migrations import Wish, bound_databases, proof_of, ready_file, rehearse
 from crane_infra.config.catalog import CatalogDatabase
 from crane_infra.config.settings import DatabaseSettings
+from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
 from crane_infra.data.backup.stores import store_at
 from crane_infra.data.copy import Copied, Watch, copy_database
@@ -44,7 +44,7 @@ async def copied_from(api: Api, token: str, database: str, path: Path, said: lis
     async def pause(_: float) -> None:
         said.append("waited")
 
-    async with AsyncCloudflare(api_token=token, base_url=api.running.api_url) as client:
+    async with connect(api.running.api_url, token) as client:
         source = D1(client, api.running.account_id, database, "crane-test")
         with stamina.set_testing(True, attempts=5, cap=True):
             return await copy_database(source, path, watch=Watch(said.append, pause=pause))

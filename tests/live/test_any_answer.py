@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from cloudflare import AsyncCloudflare
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crane_infra.d1.api import Api
 from crane_infra.d1.client import D1
 from crane_infra.d1.database import BoundStatement
 from crane_infra.errors import ApiError, CraneError
@@ -114,8 +114,7 @@ class Cloudflare:
     def __init__(self) -> None:
         self.spoilt, self.status, self.body = "", 200, b""
         self._loop = asyncio.Runner()
-        http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
-        self._client = AsyncCloudflare(api_token="t", base_url="http://127.0.0.1", http_client=http)
+        self._http = httpx.AsyncClient(base_url="http://127.0.0.1", transport=httpx.MockTransport(self._answer))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.partition(f"/accounts/{ID}")[2]
@@ -124,7 +123,7 @@ class Cloudflare:
         return httpx.Response(200, json={"success": True, "errors": [], "messages": [], "result": ANSWERS[path]})
 
     async def _read(self, read: Look) -> object:
-        return await read(Account(self._client, ID), D1(self._client, ID, DATABASE, "db"))
+        return await read(Account(Api(self._http, "t"), ID), D1(Api(self._http, "t"), ID, DATABASE, "db"))
 
     def look(self, name: str, body: bytes, status: int = 200) -> object:
         """What a look gives, or the error that it ends with, where one call is answered with these bytes."""
@@ -136,7 +135,7 @@ class Cloudflare:
 
     def close(self) -> None:
         """End its event loop."""
-        self._loop.run(self._client.close())
+        self._loop.run(self._http.aclose())
         self._loop.close()
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from cloudflare import AsyncCloudflare
 
+from crane_infra.d1.api import connect
 from crane_infra.errors import ApiError
 from crane_infra.live.account import Account
 from crane_infra.live.existing import Wanted, existing_database, existing_worker
@@ -28,7 +28,7 @@ AGAIN = "then run the same command again."
 @pytest.fixture
 async def account(cloud: Running) -> AsyncIterator[Account]:
     """The account of the local cloud."""
-    async with AsyncCloudflare(api_token=cloud.token, base_url=cloud.api_url) as client:
+    async with connect(cloud.api_url, cloud.token) as client:
         yield Account(client, cloud.account_id)
 
 
@@ -126,6 +126,6 @@ async def test_where_the_stack_had_one_before_adopting_is_no_way_out(account: Ac
 
 @pytest.mark.parametrize("look", [existing_database, existing_worker])
 async def test_an_api_that_fails_is_an_error_of_its_own(cloud: Running, wanted: Wanted, look: type) -> None:
-    async with AsyncCloudflare(api_token="x" * 40, base_url=cloud.api_url, max_retries=0) as client:
+    async with connect(cloud.api_url, "x" * 40) as client:
         with pytest.raises(ApiError, match="Use a valid token with the permission"):
             await look(Account(client, cloud.account_id), wanted)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from signal import SIGKILL
 
 import pytest
-from cloudflare import AsyncCloudflare
 
+from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from local_cloud.faults.model import Hold
@@ -89,7 +89,7 @@ class Place:
 
         async def read() -> Ledger:
             cloud = self.world.cloud
-            async with AsyncCloudflare(api_token=cloud.token, base_url=cloud.api_url) as client:
+            async with connect(cloud.api_url, cloud.token) as client:
                 return await read_ledger(D1(client, cloud.account_id, self.ids[STAGING], STAGING))
 
         return asyncio.run(read())

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import stamina
-from cloudflare import AsyncCloudflare
 
 from crane_infra.commands.databases import ManagedDatabase
 from crane_infra.commands.refresh import DatabasePlan, Ends, Refresh, plan_refresh
 from crane_infra.config.catalog import Catalog, CatalogDatabase
 from crane_infra.config.data_rules import Sample, TableRule
+from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
 from crane_infra.data.scrub.run import ScrubbedTable
 from crane_infra.data.seeds.files import Seed
@@ -97,9 +97,9 @@ async def shop(cloud: Running, api: Api, faults: Faults, tmp_path: Path) -> Asyn
     files = write_files(tmp_path / "migrations", FILES)
     ids = [api.database(), api.database()]
     tokens = [faults.token(Permission.D1_READ), cloud.token]
-    async with AsyncCloudflare(api_token=cloud.token, base_url=cloud.api_url) as client:
+    async with connect(cloud.api_url, cloud.token) as client:
         databases = [
-            D1(client.with_options(api_token=token), cloud.account_id, one, name)
+            D1(replace(client, token=token), cloud.account_id, one, name)
             for one, name, token in zip(ids, ("shop-prod", "shop-staging"), tokens, strict=True)
         ]
         writer = D1(client, cloud.account_id, ids[0], "shop-prod")

@@ -5,8 +5,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from cloudflare import AsyncCloudflare
 
+from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
 from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
@@ -29,7 +29,7 @@ def agreed() -> Agreed:
 @pytest.fixture
 async def make(cloud: Running, api: Api, faults: Faults, tmp_path: Path, agreed: Agreed) -> AsyncIterator[Make]:
     """Make an empty database, with a folder of its own."""
-    async with AsyncCloudflare(api_token=cloud.token, base_url=cloud.api_url) as client:
+    async with connect(cloud.api_url, cloud.token) as client:
 
         def database() -> Target:
             name = f"{NAME}-{uuid4().hex[:8]}"

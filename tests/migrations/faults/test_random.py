@@ -11,10 +11,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from cloudflare import AsyncCloudflare
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
 from crane_infra.errors import CraneError
 from crane_infra.migrations.unfinished import StartedNotDoneError
@@ -62,7 +62,7 @@ async def test_whatever_goes_wrong_the_end_is_that_of_a_run_without_a_fault(
     faults.reset()
     api = api_of(cloud)
     with api.http, tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        async with AsyncCloudflare(api_token=cloud.token, base_url=cloud.api_url) as client:
+        async with connect(cloud.api_url, cloud.token) as client:
             name = f"{NAME}-{uuid4().hex[:8]}"
             made = api.database(name)
             db = D1(client, cloud.account_id, made, name)

@@ -6,10 +6,12 @@ Cases 1, 2, 7, 8 and 9.
 # ruff: noqa: S608 - SQL of the tests themselves
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-from cloudflare import AsyncCloudflare
 
+from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
 from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.apply import migrate
@@ -164,10 +166,11 @@ async def test_a_read_that_does_not_answer_is_read_again(target: Target, three: 
     await target.holds(three, NAMES)
 
 
-def by(token: str, target: Target, database: str = "") -> tuple[AsyncCloudflare, D1]:
+@asynccontextmanager
+async def by(token: str, target: Target, database: str = "") -> AsyncIterator[D1]:
     """A client with another token, or of another database."""
-    client = AsyncCloudflare(api_token=token, base_url=target.api.running.api_url)
-    return client, D1(client, target.api.running.account_id, database or target.id, target.name)
+    async with connect(target.api.running.api_url, token) as api:
+        yield D1(api, target.api.running.account_id, database or target.id, target.name)
 
 
 @pytest.mark.parametrize("kind", ["unknown", "reads only", "no D1", "no database"])
@@ -184,10 +187,9 @@ async def test_what_is_refused_for_good_is_not_repeated_and_shows_no_token(targe
             "Check the account id and the database id",
         ),
     }[kind]
-    client, db = by(token, target, database)
     target.faults.reset()
     output: list[str] = []
-    async with client:
+    async with by(token, target, database) as db:
         with pytest.raises(ApiError) as caught:
             await migrate(db, SchemaFiles(three), release="release-1", log=output.append)
     assert words in str(caught.value)
@@ -199,13 +201,12 @@ async def test_what_is_refused_for_good_is_not_repeated_and_shows_no_token(targe
 async def test_a_token_that_loses_its_permission_between_two_files_stops_there(target: Target, three: Files) -> None:
     """Case 9: the error names the file and the permission."""
     token = target.faults.token("D1 Read", "D1 Write")
-    client, db = by(token, target)
 
     def log(line: str) -> None:
         if f"applied {NAMES[0]}" in line:
             target.faults.revoke(token)
 
-    async with client:
+    async with by(token, target) as db:
         with pytest.raises(MigrationError, match=rf"^{SHOWN}/{NAMES[1]}: .*permission D1 ") as caught:
             await migrate(db, SchemaFiles(three), release="release-1", log=log)
     assert token not in str(caught.value)

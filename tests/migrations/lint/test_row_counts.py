@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cloudflare import AsyncCloudflare
 
+from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.apply import Outcome, migrate
@@ -67,7 +67,7 @@ class Live:
 async def live(cloud: Running, api: Api) -> AsyncIterator[Live]:
     """An empty database."""
     database = api.database()
-    async with AsyncCloudflare(api_token=cloud.token, base_url=cloud.api_url) as client:
+    async with connect(cloud.api_url, cloud.token) as client:
         yield Live(api, database, D1(client, cloud.account_id, database, "db-staging"))
 
 
