@@ -3,6 +3,9 @@
 from crane_infra.imports import without_collector
 
 with without_collector():
+    from crane_infra.tls import read_ahead
+
+    read_ahead()
     from crane_infra import catalog
     from crane_infra.program import environment, stacks
 

@@ -7,6 +7,9 @@ from crane_infra.imports import without_collector
 
 watch = Watch()
 with without_collector():
+    from crane_infra.tls import read_ahead
+
+    read_ahead()
     from bench.catalog import catalog_of
     from crane_infra.program import environment, stacks
 watch.imported()

@@ -92,7 +92,8 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
 
     Raises a CraneError for the first thing that is wrong.
     """
-    outputs = {environment: read_outputs(outputs_of(settings.stack(environment)), environment) for environment in ENVIRONMENTS}
+    raw = outputs_of({environment: settings.stack(environment) for environment in ENVIRONMENTS})
+    outputs = {environment: read_outputs(raw[environment], environment) for environment in ENVIRONMENTS}
     last = outputs[settings.environment]
     last.require_newest(settings.environment)
     others = neighbours(settings, {name: last.raw for name, last in outputs.items()})

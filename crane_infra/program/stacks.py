@@ -7,17 +7,21 @@ This is not a StackReference: an exception in its ``apply`` stops only what depe
 measured). This call answers at once, takes no lock and works on every backend.
 """
 
+import asyncio
 import os
-import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 from pulumi.runtime import config as pulumi_config
+from pulumi.runtime.sync_await import _sync_await
 
+from crane_infra.at_once import all_at_once
 from crane_infra.config.settings import ENVIRONMENTS, Settings, parse
 from crane_infra.errors import SettingsError
 
+T = TypeVar("T")
 UNKNOWN = "unknown stack"
 _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, None)  # seconds
 _UNKNOWN_PAUSES = 2
@@ -48,24 +52,28 @@ def own_settings() -> Settings:
     )
 
 
-def outputs_of(stack: str) -> dict[str, Any] | None:
-    """The outputs of the stack with this full name: None if there is no such stack, {} if it never had an update.
+def outputs_of(stacks: Mapping[T, str]) -> dict[T, dict[str, Any] | None]:
+    """The outputs of the stacks with these full names, read side by side: None if there is no such stack, {} if it never had an update.
 
     Raises SettingsError if they cannot be read.
     """
+    return dict(zip(stacks, _sync_await(all_at_once(map(_outputs_of, stacks.values()))), strict=True))
+
+
+async def _outputs_of(stack: str) -> dict[str, Any] | None:
     is_ours = stack.endswith(f"/{pulumi.get_stack()}")  # which exists, since it runs
     for number, pause in enumerate(_PAUSES):
         try:
-            result = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
+            outputs = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackOutputs", {"name": stack})
         except Exception as error:  # noqa: BLE001 - the SDK raises a bare Exception for whatever the engine says
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             if UNKNOWN in reason and not is_ours and number == _UNKNOWN_PAUSES:
                 return None
             if pause is None:
                 raise _unreadable(stack, reason) from None
-            time.sleep(pause)
+            await asyncio.sleep(pause)
         else:
-            return dict((result.value or {}).get("outputs") or {})
+            return dict((outputs or {}).get("outputs") or {})
     raise _unreadable(stack, "no answer")
 
 

@@ -5,17 +5,19 @@ the check that names the version. Each question has a connection and a URL of it
 """
 
 import asyncio
+import contextlib
 import itertools
 import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
 
 import httpx
 
 from crane_infra.checks.attempt import Attempt
-from crane_infra.checks.model import AnyCheck
+from crane_infra.checks.model import AnyCheck, StepsCheck
 from crane_infra.checks.request import OVERRIDES, Route, Target, require_sendable, where
 from crane_infra.checks.run import in_order, try_once
 from crane_infra.checks.send import REQUEST_SECONDS
@@ -56,6 +58,16 @@ async def run_trial(
     that cannot be sent, before anything is sent.
     """
     require_sendable(target, checks)
+    if any(isinstance(check, StepsCheck) for check in checks):
+        return await _rounds(target, version, checks, log, enough, None)
+    async with _client(CookieJar(policy=DefaultCookiePolicy(allowed_domains=()))) as http:
+        return await _rounds(target, version, checks, log, enough, http)
+
+
+async def _rounds(
+    target: Target, version: str, checks: Sequence[AnyCheck], log: Callable[[str], None], enough: int, http: httpx.AsyncClient | None
+) -> CheckError | None:
+    """Ask until the rounds have decided or the time is over. ``http`` keeps nothing of an answer; None: each round makes a client, for its steps."""
     deadline, started = max(check.deadline for check in checks), monotonic()
     rounds: list[Round] = []
     said, arrived = False, False
@@ -63,7 +75,7 @@ async def run_trial(
         began = monotonic()
         left = deadline * (2 if arrived else 1) - (began - started)
         count = min(missing(_seen_in(rounds), enough), _AT_ONCE) if has_arrived(_seen_in(rounds)) else 1
-        rounds += await asyncio.gather(*(ask_round(target, version, checks, left) for _ in range(count)))
+        rounds += await asyncio.gather(*(ask_round(target, version, checks, left, http) for _ in range(count)))
         verdict, passed = judge(_seen_in(rounds), enough), monotonic() - started
         arrived = arrived or has_arrived(_seen_in(rounds))
         limit = deadline * (2 if arrived else 1)
@@ -83,20 +95,26 @@ def _seen_in(rounds: Sequence[Round]) -> list[Seen]:
     return [each.seen for each in rounds]
 
 
-async def ask_round(target: Target, version: str, checks: Sequence[AnyCheck], seconds: float) -> Round:
+async def ask_round(
+    target: Target, version: str, checks: Sequence[AnyCheck], seconds: float, http: httpx.AsyncClient | None = None
+) -> Round:
     """Try each check once on a version of the active deployment, up to the first that does not pass: the check that names the version first.
 
-    A question that is still without an answer after so many ``seconds`` was cut short.
+    A question that is still without an answer after so many ``seconds`` was cut short. Without ``http`` the round has a client of its own.
     """
-    limits = httpx.Limits(max_keepalive_connections=0)
     ends = monotonic() + seconds
-    async with httpx.AsyncClient(timeout=REQUEST_SECONDS, verify=trusted(), limits=limits) as http:
+    async with contextlib.nullcontext(http) if http else _client() as asked:
         for check in in_order(checks):
-            attempt = await try_once(http, Route(target, version), check, max(0.0, ends - monotonic()))
+            attempt = await try_once(asked, Route(target, version), check, max(0.0, ends - monotonic()))
             seen = _seen(target, check, attempt, is_cut=attempt.ran_out and monotonic() >= ends)
             if seen is not Seen.RIGHT:
                 return Round(seen, check, attempt)
     return Round(Seen.RIGHT)
+
+
+def _client(cookies: CookieJar | None = None) -> httpx.AsyncClient:
+    """A client that asks each question over a connection of its own."""
+    return httpx.AsyncClient(timeout=REQUEST_SECONDS, verify=trusted(), limits=httpx.Limits(max_keepalive_connections=0), cookies=cookies)
 
 
 def _seen(target: Target, check: AnyCheck, attempt: Attempt, *, is_cut: bool) -> Seen:

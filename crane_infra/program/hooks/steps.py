@@ -5,6 +5,7 @@ Knows no Pulumi, so that each step can be tested without an engine.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from crane_infra.checks.model import AnyCheck
@@ -24,6 +25,7 @@ from crane_infra.migrations.apply import migrate
 from crane_infra.migrations.files.read import SchemaFiles
 from crane_infra.migrations.ledger import Ledger
 from crane_infra.migrations.run.state import Progress
+from crane_infra.program.hooks.side_by_side import ChecksUnderWay, for_each_worker
 from crane_infra.release.proof import Proof, readable
 
 Log = Callable[[str], None]
@@ -102,28 +104,27 @@ async def prove(step: ProveStep, claim: Mapping[str, Any], older: Iterable[objec
             for text in await set_back(account, declared):
                 step.log(f"worker {declared.script}: set back {text}")
         served = await require_live(account, expected_versions(proof, before), expected_heads(proof))
-    passed = {served[name].expected.script: await _check(step, name, served[name]) for name in step.catalog.workers}
-    count, listed = sum(passed.values()), ", ".join(f"{script} {number}" for script, number in passed.items())
+    under_way = ChecksUnderWay(step.progress)
+    writers = {name for name, worker in step.catalog.workers.items() if any(check.mutating for check in due_checks(worker, step.settings))}
+    counts = await for_each_worker(step.catalog.workers, writers, lambda name: _check(step, name, served[name], under_way))
+    count, listed = sum(counts.values()), ", ".join(f"{served[name].expected.script} {number}" for name, number in counts.items())
     (step.progress.passes if step.progress else step.log)(f"{counted(count, 'check')} passed: {listed}")
 
 
-async def _check(step: ProveStep, name: str, served: Served) -> int:
+async def _check(step: ProveStep, name: str, served: Served, under_way: ChecksUnderWay) -> int:
     """Run the checks of a worker; returns how many passed."""
     worker, settings, script = step.catalog.workers[name], step.settings, served.expected.script
     if served.is_twin:
         step.log(served.summary)
     target = Target(script, settings.url(name), served.version if worker.reports_version else None, step.secrets[name], settings.root)
-
-    def begins(check: AnyCheck) -> None:
-        if step.progress:
-            step.progress.begins(f"{script}: check {check.name}", check.deadline)
-
     try:
-        return len(await run_checks(target, due_checks(worker, settings), begins=begins))
+        return len(await run_checks(target, due_checks(worker, settings), begins=partial(under_way.begins, script)))
     except CheckError as error:
         if step.classes:
             raise _without_way_back(step, error) from None
         raise await _with_way_back(step, served, error) from None
+    finally:
+        under_way.ended(script)
 
 
 def due_checks(worker: CatalogWorker, settings: Settings) -> tuple[AnyCheck, ...]:
