@@ -47,7 +47,11 @@ def test_a_backup_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) 
     assert refused(tmp_path / "gone", RestoreWish("shop")).startswith(f"{tmp_path}/gone: it cannot be read: No such file or directory. ")
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"no database"), gzip.compress(os.urandom(9000))[:4000]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"no database"), gzip.compress(os.urandom(9000))[:4000]],
+    ids=["empty", "no gzip", "no database", "cut off"],
+)
 def test_a_file_that_is_no_whole_backup_is_named_as_it_is_kept(tmp_path: Path, content: bytes) -> None:
     """Not as the copy of it, whose folder is gone by then."""
     name = kept(tmp_path, content)
