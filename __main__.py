@@ -1,7 +1,8 @@
 """What `pulumi` runs: one environment, from its settings and the catalog."""
 
-from crane_infra.imports import without_collector
+from crane_infra.imports import leave_out_unused, without_collector
 
+leave_out_unused()
 with without_collector():
     from crane_infra.tls import read_ahead
 

@@ -3,9 +3,10 @@
 import os
 
 from bench.program.watch import Watch
-from crane_infra.imports import without_collector
+from crane_infra.imports import leave_out_unused, without_collector
 
 watch = Watch()
+leave_out_unused()
 with without_collector():
     from crane_infra.tls import read_ahead
 

@@ -16,7 +16,7 @@ from typing import Any
 import typer
 
 from crane_infra.errors import CraneError
-from crane_infra.imports import without_collector
+from crane_infra.imports import leave_out_unused, without_collector
 from local_cloud.errors import LocalCloudError
 
 
@@ -114,6 +114,7 @@ def main() -> None:
     """Run the command line; an error that the user can fix ends with one line and exit code 1, also what the system refuses of a file."""
     # At its end Python looks for garbage in all that was imported, a sixth of the time of a short command; what is frozen it leaves alone.
     atexit.register(gc.freeze)
+    leave_out_unused()
     try:
         with without_collector():
             app = make_app(*sys.argv[1:])

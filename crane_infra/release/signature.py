@@ -1,14 +1,17 @@
 """Signs statements, and checks signatures: Ed25519 over the form that DSSE prescribes (github.com/secure-systems-lab/dsse, protocol.md). Pure.
 
+The library is imported where something is signed or checked: most runs of a stack without a key need it for nothing.
+
 A public key is the base64 of its 32 bytes. Its id, the beginning of its sha256, tells keys apart where a person reads it.
 """
 
 import hashlib
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
@@ -38,12 +41,16 @@ class SigningKey:
         return b64encode(self._key.sign(_signed_form(payload))).decode()
 
     @property
-    def _key(self) -> Ed25519PrivateKey:
+    def _key(self) -> "Ed25519PrivateKey":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - see above
+
         return Ed25519PrivateKey.from_private_bytes(b64decode(self.private, validate=True))
 
 
 def new_private_key() -> str:
     """A new random private key, in base64."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - see above
+
     return b64encode(Ed25519PrivateKey.generate().private_bytes_raw()).decode()
 
 
@@ -54,6 +61,9 @@ def key_id(public: str) -> str:
 
 def is_signed_by(public: str, payload: bytes, signature: str) -> bool:
     """Whether ``signature`` is that of the statement by the owner of the public key."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - see above
+
     try:
         Ed25519PublicKey.from_public_bytes(b64decode(public)).verify(b64decode(signature), _signed_form(payload))
     except (InvalidSignature, ValueError):
