@@ -12,8 +12,9 @@ import typer
 
 from crane_infra import catalog
 from crane_infra.cli import migrations_text
+from crane_infra.cli.asked import asked
 from crane_infra.cli.clone import root
-from crane_infra.commands.stack import outputs_of, settings_and_outputs
+from crane_infra.commands.stack import outputs_of
 from crane_infra.migrations.baseline import Claim, record_baseline
 from crane_infra.migrations.costs import with_costs
 from crane_infra.migrations.drift import Drift, SchemaDiffersError, look_for_drift
@@ -51,10 +52,11 @@ def plan(stack: StackOption, database: DatabaseOption = None, as_json: JsonOptio
 
     Without a database it also shows the Durable Object migrations of workers.
     """
-    from crane_infra.commands.class_migrations import class_migrations_of  # noqa: PLC0415 - see _each
-    from crane_infra.commands.databases import for_each_database  # noqa: PLC0415
+    with asked(stack, root()) as answer:
+        from crane_infra.commands.class_migrations import class_migrations_of  # noqa: PLC0415 - see asked
+        from crane_infra.commands.databases import for_each_database  # noqa: PLC0415
 
-    settings, outputs = settings_and_outputs(stack, root())
+    settings, outputs = answer.result()
     judgements = for_each_database(settings, catalog.crane(), outputs, database, _status_with_costs)
     workers = [] if database else class_migrations_of(settings, catalog.crane())
     if as_json:
@@ -79,10 +81,11 @@ def verify(stack: StackOption, database: DatabaseOption = None, as_json: JsonOpt
 @app.command()
 def apply(stack: StackOption, database: DatabaseOption = None) -> None:
     """Apply pending migrations as an update would. To production only those that staging has proven. Exits 0 if all are applied, else 1."""
-    from crane_infra.commands.apply import State, apply_to  # noqa: PLC0415 - see _each
-    from crane_infra.commands.freeze import freeze_of  # noqa: PLC0415
+    with asked(stack, root()) as answer:
+        from crane_infra.commands.apply import State, apply_to  # noqa: PLC0415 - see asked
+        from crane_infra.commands.freeze import freeze_of  # noqa: PLC0415
 
-    settings, outputs = settings_and_outputs(stack, root())
+    settings, outputs = answer.result()
     state = State(lambda name: outputs if name == stack else outputs_of(name), freeze_of)
     for line in apply_to(settings, catalog.crane(), state, database, typer.echo):
         typer.echo(line)
@@ -122,9 +125,10 @@ def accept_edit(
     ] = None,
 ) -> None:
     """Accept edits of applied files that change no meaning. Schema and rows have to be as before; to production only those that staging has accepted."""
-    from crane_infra.commands.accept_edit import accept_edits_of  # noqa: PLC0415 - see _each
+    with asked(stack, root()) as answer:
+        from crane_infra.commands.accept_edit import accept_edits_of  # noqa: PLC0415 - see asked
 
-    settings, outputs = settings_and_outputs(stack, root())
+    settings, outputs = answer.result()
     names = accept_edits_of(settings, catalog.crane(), lambda name: outputs if name == stack else outputs_of(name), database, before)
     typer.echo(f"{database}: accepted: {', '.join(names) or 'nothing, no applied file was edited'}")
 
@@ -148,10 +152,10 @@ async def _drift(database: "ManagedDatabase") -> Drift:
 
 def _each(stack: str, only: str | None, work: "Callable[[ManagedDatabase], Awaitable[T]]") -> list[T]:
     """Do something with each database of a stack, all at once."""
-    # The HTTP client takes a second to import, and lint of files needs none.
-    from crane_infra.commands.databases import for_each_database  # noqa: PLC0415
+    with asked(stack, root()) as answer:
+        from crane_infra.commands.databases import for_each_database  # noqa: PLC0415 - see asked
 
-    settings, outputs = settings_and_outputs(stack, root())
+    settings, outputs = answer.result()
     return for_each_database(settings, catalog.crane(), outputs, only, work)
 
 

@@ -1,15 +1,15 @@
 """``crane rollback``: puts an earlier proven release of production back, in seconds."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
 
 from crane_infra import catalog
+from crane_infra.cli.asked import asked
 from crane_infra.cli.clone import root
 from crane_infra.cli.confirm import confirmed
 from crane_infra.cli.interrupts import sigterm_as_ctrl_c
-from crane_infra.commands.stack import outputs_of, settings_and_outputs
+from crane_infra.commands.stack import outputs_of
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: production.")]
 DigestArgument = Annotated[str | None, typer.Argument(help="The release: its digest, or how it begins. Default: the one before.")]
@@ -31,12 +31,10 @@ def rollback(
 
     Uploads nothing and applies nothing. First says what differs besides code, and asks. The next update with the same files does not undo it.
     """
-    with ThreadPoolExecutor(1) as thread:
-        asked = thread.submit(settings_and_outputs, stack, root())
-        # The HTTP client takes longer to import than Pulumi to answer.
-        from crane_infra.commands.rollback import Stack, Wish, roll_back  # noqa: PLC0415
+    with asked(stack, root()) as answer:
+        from crane_infra.commands.rollback import Stack, Wish, roll_back  # noqa: PLC0415 - see asked
 
-        settings, outputs = asked.result()
+    settings, outputs = answer.result()
     here = Stack(settings, catalog.crane(), outputs, lambda: outputs_of("staging"))
     with sigterm_as_ctrl_c():
         roll_back(here, Wish(digest, accept or (), reason), typer.echo, lambda: confirmed("Put it back?", sure=yes))

@@ -70,6 +70,12 @@ class TestOneRequest:
         assert run.log[1:] == [f"{NAME}: applied {name}" for name in NAMES]
         settled(server)
 
+    async def test_waits_for_three_calls_before_it_and_one_after_it(self, run: Runner, server: D1Server, files: Files) -> None:
+        """The look, then the ledger's tables beside the bookmark; and the last look."""
+        await run(files)
+        kinds = [kind for kind, _ in server.requests]
+        assert (kinds[0], sorted(kinds[1:3]), kinds[3], set(kinds[4:])) == ("read", ["bookmark", "write"], "write", {"read"})
+
     async def test_ends_at_a_file_that_changes_data(self, run: Runner, server: D1Server, tmp_path: Path) -> None:
         texts = {
             **TEXTS,
@@ -83,23 +89,23 @@ class TestOneRequest:
         assert server.names() == list(texts)
 
     @pytest.mark.parametrize(
-        ("count", "text"), [(60, "CREATE TABLE t{} (x);"), (5, "CREATE TABLE t{} (x" + " " * (MOST_BYTES // 2) + ");")]
+        ("count", "text"), [(140, "CREATE TABLE t{} (x);"), (5, "CREATE TABLE t{} (x" + " " * (MOST_BYTES // 2) + ");")]
     )
     async def test_is_bounded_by_statements_and_size(self, run: Runner, server: D1Server, tmp_path: Path, count: int, text: str) -> None:
         files = write_files(tmp_path / "m", {f"{number:04}_t.sql": text.format(number) for number in range(1, count + 1)})
         assert len((await run(files)).applied) == count
         sizes = [len(batch) for kind, batch in server.requests if kind == "write"][1:]
-        assert len(sizes) == {60: 3, 5: 5}[count]
+        assert len(sizes) == {140: 3, 5: 5}[count]
         assert max(sizes) <= shared.MOST_STATEMENTS
 
     async def test_that_took_long_is_the_last_one(
         self, run: Runner, server: D1Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(shared, "SLOW_SECONDS", 0.0)
-        files = write_files(tmp_path / "m", {f"{number:04}_t.sql": f"CREATE TABLE t{number} (x);" for number in range(1, 31)})
-        assert len((await run(files)).applied) == 30
+        files = write_files(tmp_path / "m", {f"{number:04}_t.sql": f"CREATE TABLE t{number} (x);" for number in range(1, 71)})
+        assert len((await run(files)).applied) == 70
         first, *others = [len(batch) for kind, batch in server.requests if kind == "write"][1:]
-        assert (first, set(others)) == (100, {4})
+        assert (first, set(others)) == (248, {4})
 
     @pytest.mark.parametrize("alone", ["declares", "drops"])
     async def test_has_no_file_that_may_lose_rows(self, run: Runner, server: D1Server, files: Files, alone: str) -> None:
@@ -296,7 +302,14 @@ class TestARefusal:
 
 class TestOtherRunners:
     @pytest.mark.parametrize("faults", [False, True])
-    async def test_apply_each_file_once(self, server: D1Server, tmp_path: Path, faults: bool) -> None:  # noqa: FBT001
+    async def test_apply_each_file_once(
+        self,
+        server: D1Server,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        faults: bool,  # noqa: FBT001
+    ) -> None:
+        monkeypatch.setattr(shared, "MOST_STATEMENTS", 100)  # three requests
         files = write_files(tmp_path / "m", many(60))
         if faults:
             server.script("write", *[serve] * 5, drop_after_commit, drop_unread, serve, drop_after_commit, serve, drop_unread)

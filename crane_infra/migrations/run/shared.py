@@ -19,8 +19,8 @@ from crane_infra.migrations.run.send import asks_too_long, send_files, wait_for
 from crane_infra.migrations.run.settle import settle_all
 from crane_infra.migrations.run.state import Run
 
-MOST_STATEMENTS, MOST_BYTES = 100, 100_000
-"""Of one request, with those that write to the ledger."""
+MOST_STATEMENTS, MOST_BYTES = 250, 100_000
+"""Of one request, with those that write to the ledger. A single file may have more."""
 STATEMENTS_OF_LEDGER = 3
 SLOW_SECONDS = 5.0
 """D1 ends a request after 30 s. Once one took this long, the files after it go alone."""
