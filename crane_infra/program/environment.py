@@ -11,6 +11,7 @@ from crane_infra.errors import CraneError
 from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.announce.plan import announce
 from crane_infra.program.callbacks import start_callbacks
+from crane_infra.program.dependencies import read_dependencies_directly
 from crane_infra.program.exports import export
 from crane_infra.program.interrupted import end_quietly
 from crane_infra.program.preparation import prepare
@@ -35,6 +36,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     """
     end_quietly()
     leave_out_unread()
+    read_dependencies_directly()
     make_room(catalog)
     start_callbacks()
     run = prepare(settings, catalog)

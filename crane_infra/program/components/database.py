@@ -12,6 +12,7 @@ from crane_infra.config.settings import DatabaseSettings
 from crane_infra.data.seeds.files import Seed
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.ledger import head_of
+from crane_infra.program.components.outputs import end
 from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 
 
@@ -54,7 +55,7 @@ class Database(pulumi.ComponentResource):
                 hooks=config.created,
             ),
         )
-        self.register_outputs({})  # outputs that change would cost a write of the whole state
+        end(self)
 
 
 @dataclass(frozen=True)

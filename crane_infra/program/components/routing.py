@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from crane_infra.program.components.outputs import end
 from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 
 
@@ -54,4 +55,4 @@ class Routing(pulumi.ComponentResource):
                 # The script has to be deployed before it can be scheduled.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[self.deployment]),
             )
-        self.register_outputs({})  # outputs that change would cost a write of the whole state
+        end(self)

@@ -12,6 +12,7 @@ import pulumi
 
 from crane_infra.config.catalog import CatalogWorker
 from crane_infra.program.casing import camel
+from crane_infra.program.components.outputs import end
 from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 from crane_infra.release.bundle import Bundle, Module
 
@@ -119,7 +120,7 @@ class Worker(pulumi.ComponentResource):
                 parent=self, depends_on=list(after), replacement_trigger=config.reupload or NEVER_REUPLOADED, hide_diffs=["modules"]
             ),
         )
-        self.register_outputs({})  # outputs that change would cost a write of the whole state
+        end(self)
 
 
 def bindings(config: WorkerConfig) -> list[dict[str, Any]]:

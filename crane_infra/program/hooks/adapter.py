@@ -27,8 +27,10 @@ class HookError(Exception):
 def before(name: str, action: Action, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
     """Bind ``action`` to run before a resource is created or updated (a replacement creates), within ``deadline`` seconds.
 
-    Where it fails, the resource's state stays as it was, so the next run tries again.
+    Where it fails, the resource's state stays as it was, so the next run tries again. A preview binds nothing, since the engine would not run it.
     """
+    if pulumi.runtime.is_dry_run():
+        return pulumi.ResourceHookBinding()
 
     async def hook(args: pulumi.ResourceHookArgs) -> None:
         await guarded(name, action(args), deadline=deadline, redact=redact)
@@ -51,10 +53,10 @@ def around_creation(name: str, check: Look, explain: Look, *, deadline: float, r
             await guarded(name, explain(), deadline=deadline, redact=redact)
         return False  # the provider has tried often enough
 
-    return pulumi.ResourceHookBinding(
-        before_create=[pulumi.ResourceHook(name, hook, pulumi.ResourceHookOptions(on_dry_run=True))],
-        on_error=[pulumi.ErrorHook(f"{name}-failed", failed)],
-    )
+    binding = pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook(name, hook, pulumi.ResourceHookOptions(on_dry_run=True))])
+    if not pulumi.runtime.is_dry_run():
+        binding.on_error = [pulumi.ErrorHook(f"{name}-failed", failed)]
+    return binding
 
 
 def around(name: str, first: Action, then: Action, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
@@ -70,10 +72,10 @@ def around(name: str, first: Action, then: Action, *, deadline: float, redact: R
         return run
 
     in_previews = pulumi.ResourceHookOptions(on_dry_run=True)
-    return pulumi.ResourceHookBinding(
-        before_update=[pulumi.ResourceHook(f"{name}-before", hook(first), opts=in_previews)],
-        after_update=[pulumi.ResourceHook(f"{name}-after", hook(then))],
-    )
+    binding = pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"{name}-before", hook(first), opts=in_previews)])
+    if not pulumi.runtime.is_dry_run():
+        binding.after_update = [pulumi.ResourceHook(f"{name}-after", hook(then))]
+    return binding
 
 
 async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: Redactor, grace: float = _GRACE_SECONDS) -> None:

@@ -46,6 +46,8 @@ class Declared(pulumi.runtime.Mocks):
     resources: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     hooks: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    """The URNs of the components that the engine was told to be complete."""
 
     def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
         """Stand where the engine's callback server would: Pulumi's mocks have none, and never run a hook."""
@@ -89,6 +91,11 @@ class Monitor(pulumi_mocks.MockMonitor):
         """Keep the request and go on."""
         self.declared.requests.append(request)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: ANN401, N802 - named by the protocol
+        """Keep the URN and go on."""
+        self.declared.ended.append(request.urn)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 Declare = Callable[..., Declared]

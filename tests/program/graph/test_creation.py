@@ -79,3 +79,14 @@ def test_only_an_update_says_what_it_waits_for(declare: Declare, hooks: Hooks) -
     declared = declare("staging")
     registered = [resource for resource in declared.resources if resource.typ.startswith("cloudflare:")]
     assert len([name for name in hooks if name.endswith("-begins")]) == len(registered) > 0
+
+
+def test_a_preview_registers_the_hooks_that_it_runs_and_an_update_all(declare: Declare, hooks: Hooks) -> None:
+    """The engine asks the program for nothing in a preview that is not registered for it, and each registration costs a call."""
+    declare("staging", preview=True)
+    in_preview = dict(hooks)
+    assert [name for name, hook in in_preview.items() if not (hook.opts and hook.opts.on_dry_run)] == []
+    hooks.clear()
+    declare("staging")
+    assert {name for name, hook in hooks.items() if getattr(hook, "opts", None) and hook.opts.on_dry_run} == set(in_preview)
+    assert {WORKER, f"{WORKER}-failed", "crane-context-db-schema", "crane-context-traffic", "release"} <= set(hooks)

@@ -194,3 +194,10 @@ def test_a_test_previews_only_where_it_says_so(declare: Declare, turn: int) -> N
     assert not pulumi.runtime.is_dry_run()
     declare("staging", preview=True)
     assert pulumi.runtime.is_dry_run()
+
+
+def test_an_update_says_of_each_component_that_it_is_complete_and_a_preview_makes_no_call_for_that(declare: Declare) -> None:
+    preview, update = declare("staging", preview=True), declare("staging")
+    components = {request.name for request in update.requests if request.type.startswith("crane:infra:")}
+    assert {urn.rpartition("::")[2] for urn in update.ended if "crane:infra:" in urn} == components
+    assert [urn for urn in preview.ended if "crane:infra:" in urn] == []
