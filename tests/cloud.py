@@ -18,7 +18,7 @@ from tests.repository import ROOT
 from tests.world import warm
 
 CACHE = ROOT / ".crane" / "runtime"
-MANY_DATABASES, MANY_WORKERS = 15, 2
+MANY_DATABASES, MANY_WORKERS = 40, 4
 Body = dict[str, Any]
 HELLO = "export default { fetch: () => new Response('hello') };"
 
@@ -120,7 +120,10 @@ def api_of(running: Running, token: str = "") -> Api:
 
 @dataclass
 class Clouds:
-    """A cloud for one file of tests after the other. One that holds much is not taken again: each start of its runtime declares all that it holds."""
+    """A cloud for one file of tests after the other. One that holds much is not taken again.
+
+    Each start of its runtime declares the workers that it does not load, and lists grow.
+    """
 
     factory: pytest.TempPathFactory
     running: Running | None = None
@@ -140,7 +143,7 @@ class Clouds:
 
 
 def _holds_much(running: Running) -> bool:
-    """Whether databases (5 ms of processor time a start) or workers (more) were left."""
+    """Whether many databases or workers were left."""
     api = api_of(running)
     with api.http:
         databases = api.call("GET", "/d1/database").json()["result_info"]["total_count"]

@@ -10,6 +10,8 @@ from tests.cloud import Api, Body
 pytestmark = pytest.mark.cloud
 
 KV = {"name": "KV", "type": "kv_namespace", "namespace_id": "makes-workerd-start-anew"}
+OLD, NEW = "2024-01-01", "2026-01-01"
+"""Compatibility dates; with the old one, the environment of the process has no values."""
 USES = """import { env as imported } from "cloudflare:workers";
 const ready = imported.DB.prepare("SELECT 1 AS one");
 const timeless = (value) => JSON.parse(JSON.stringify(value, (key, inner) => (key === "duration" || key === "sql_duration_ms" ? 0 : inner)));
@@ -43,7 +45,7 @@ const uses = {
   shape: (DB) => [DB, ready, DB.withSession()].map((each) => [each.constructor.name, Object.keys(each), String(each)]),
 };
 async function used(env) {
-  const seen = { keys: Object.keys(env).filter((name) => name !== "KV"), same: imported.DB === env.DB, text: env.TEXT };
+  const seen = { keys: Object.keys(env).filter((name) => name !== "KV"), same: imported.DB === env.DB, text: env.TEXT, process: Object.keys(globalThis.process?.env ?? {}) };
   for (const [name, use] of Object.entries(uses)) {
     try { seen[name] = timeless((await use(env.DB, env)) ?? null); } catch (error) { seen[name] = why(error); }
   }
@@ -58,12 +60,12 @@ FORMS = {
 }
 
 
-def uses_of_a_database(api: Api, code: str, *more: Body, date: str = "2026-01-01") -> Body:
+def uses_of_a_database(api: Api, code: str, *more: Body, date: str) -> Body:
     """What a new worker sees of two new databases."""
     worker = api.worker()
     databases = [{"name": name, "type": "d1", "database_id": api.database()} for name in ("DB", "OTHER")]
     bindings = [{"name": "TEXT", "type": "plain_text", "text": "t"}, *databases, *more]
-    api.deploy(worker, (api.upload(worker, code, bindings=bindings, compatibility_date=date), 100))
+    api.deploy(worker, (api.upload(worker, code, bindings=bindings, compatibility_date=date, compatibility_flags=["nodejs_compat"]), 100))
     reply = api.edge(worker)
     assert reply.status_code == 200, reply.text
     seen: Body = reply.json()
@@ -71,10 +73,12 @@ def uses_of_a_database(api: Api, code: str, *more: Body, date: str = "2026-01-01
 
 
 def test_a_loaded_version_sees_of_a_database_what_a_started_one_sees(api: Api) -> None:
-    started = uses_of_a_database(api, USES + FORMS["an object"], KV)
+    started = uses_of_a_database(api, USES + FORMS["an object"], KV, date=NEW)
     assert started["same"] is True
     assert started["kept"] == {"n": 2}
     assert started["other"] == {"n": 0}
     assert started["syntax"]["error"][1].startswith("D1_ERROR: ")
-    for form, date in (("an object", "2026-01-01"), ("a class", "2026-01-01"), ("an object", "2024-01-01")):
+    for form, date in (("an object", NEW), ("a class", NEW)):
         assert uses_of_a_database(api, USES + FORMS[form], date=date) == started, (form, date)
+    old = uses_of_a_database(api, USES + FORMS["an object"], date=OLD)
+    assert {**old, "process": started["process"]} == started
