@@ -1,13 +1,15 @@
 """What this process knows of each database beyond its record: the queries under way, what blocks it, its long jobs.
 
-Nothing of this needs to survive a restart: an import is one SQLite transaction, and so is a restore. A state that a kill left out is still
-there, and the first call that may write keeps it. It runs no SQL.
+Nothing of this needs to survive a restart: an import is one SQLite transaction, and so is a restore. A state that a kill or a failure left out
+is still there, and the next call that may write keeps it first. It runs no SQL.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import sqlite3
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -52,7 +54,7 @@ class OpenDatabase:
     is_gone: bool = False
     writing_history: asyncio.Lock = field(default_factory=asyncio.Lock)
     knows_present: bool = False
-    """Whether every state that calls to an earlier process wrote is kept."""
+    """Whether every state that calls wrote is kept: also those to an earlier process, and those whose copy failed."""
     _unkept_since: int = 0
     _keeper: asyncio.Task[None] | None = None
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -98,28 +100,22 @@ class OpenDatabase:
     def wrote(self) -> None:
         """Begin to keep the state that a call has just written, in the background."""
         self._unkept_since = self._unkept_since or time.time_ns()
-        self._keep()
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._keep())
 
     async def kept(self) -> None:
-        """Wait until the states of all writes are kept. Raises OSError or sqlite3.Error when one cannot be; the next call tries again."""
-        if self._unkept_since:
-            self._keep()
+        """Wait until the states of all writes are kept; if one could not be, ``knows_present`` says so."""
         if self._keeper is not None:
-            await asyncio.shield(self._keeper)
+            await asyncio.wait([self._keeper])
 
-    def _keep(self) -> None:
-        if self._keeper is None or self._keeper.done():
-            self._keeper = asyncio.create_task(self._keep_all())
-            self._keeper.add_done_callback(lambda keeper: keeper.cancelled() or keeper.exception())  # whoever waits for it gets it
-
-    async def _keep_all(self) -> None:
-        while began := self._unkept_since:
-            self._unkept_since = 0
-            try:
+    async def _keep(self) -> None:
+        try:
+            while began := self._unkept_since:
+                self._unkept_since = 0
                 await self._record(written=True, at=began)
-            except BaseException:
-                self._unkept_since = began
-                raise
+        except (OSError, sqlite3.Error) as error:
+            self._unkept_since, self.knows_present = 0, False
+            logging.getLogger(__name__).error("a state for Time Travel could not be kept: %s", type(error).__name__)  # noqa: TRY400 (no trace)
 
     async def _record(self, *, written: bool, at: int | None = None) -> State:
         async with self.writing_history:
@@ -145,7 +141,8 @@ class OpenDatabases:
 
     async def kept(self) -> None:
         """Wait until the states of all writes to all databases are kept, as far as they can be."""
-        await asyncio.gather(*(database.kept() for database in self._opened.values()), return_exceptions=True)
+        for database in tuple(self._opened.values()):
+            await database.kept()
 
     def forget(self, uuid: str) -> None:
         """Forget a deleted database."""
