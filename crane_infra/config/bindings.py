@@ -46,6 +46,19 @@ class Ai(Binding):
     kind = "ai"
 
 
+class AiSearch(Binding):
+    """An instance of AI Search, in the namespace ``default`` unless it says another one."""
+
+    kind, own = "ai_search", ("instance_name",)
+    namespace: str | None = None
+
+
+class AiSearchNamespace(Binding):
+    """All instances of AI Search in a namespace."""
+
+    kind, own = "ai_search_namespace", ("namespace",)
+
+
 class AnalyticsEngine(Binding):
     """A dataset of Workers Analytics Engine."""
 
@@ -70,6 +83,12 @@ class DurableObject(Binding):
     kind, script_of = "durable_object_namespace", "in_worker"
     class_name: str
     in_worker: WorkerName | None = None
+
+
+class Flagship(Binding):
+    """The flags of an app of Flagship."""
+
+    kind, own = "flagship", ("app_id",)
 
 
 class Hyperdrive(Binding):
@@ -165,6 +184,18 @@ class Vectorize(Binding):
     """A Vectorize index."""
 
     kind, own = "vectorize", ("index_name",)
+
+
+class VpcNetwork(Binding):
+    """A private network behind a Cloudflare Tunnel."""
+
+    kind, own = "vpc_network", ("tunnel_id",)
+
+
+class VpcService(Binding):
+    """A service in a private network."""
+
+    kind, own = "vpc_service", ("service_id",)
 
 
 class Workflow(Binding):

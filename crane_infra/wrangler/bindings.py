@@ -43,10 +43,13 @@ _SIMPLE = {"limit": "simple.limit", "period": "simple.period"}
 _ADDRESSES = ("destination_address", "allowed_destination_addresses", "allowed_sender_addresses")
 ROWS = (
     Row("ai", kinds.Ai),
+    Row("ai_search", kinds.AiSearch, own={"instance_name": "instance_name"}),
+    Row("ai_search_namespaces", kinds.AiSearchNamespace, own={"namespace": "namespace"}),
     Row("analytics_engine_datasets", kinds.AnalyticsEngine, own={"dataset": "dataset"}),
     Row("browser", kinds.Browser),
     Row("dispatch_namespaces", kinds.DispatchNamespace, own={"namespace": "namespace"}),
     Row("durable_objects.bindings", kinds.DurableObject, "name", fixed={"class_name": "class_name"}),
+    Row("flagship", kinds.Flagship, own={"app_id": "app_id"}),
     Row("hyperdrive", kinds.Hyperdrive, own={"id": "id"}),
     Row("images", kinds.Images),
     Row("kv_namespaces", kinds.KvNamespace, own={"namespace_id": "id"}),
@@ -59,6 +62,8 @@ ROWS = (
     Row("secrets_store_secrets", kinds.SecretsStoreSecret, own={"store_id": "store_id", "secret_name": "secret_name"}),
     Row("send_email", kinds.SendEmail, "name", fixed={name: name for name in _ADDRESSES}),
     Row("vectorize", kinds.Vectorize, own={"index_name": "index_name"}),
+    Row("vpc_networks", kinds.VpcNetwork, own={"tunnel_id": "tunnel_id"}),
+    Row("vpc_services", kinds.VpcService, own={"service_id": "service_id"}),
     Row("workflows", kinds.Workflow, own={"workflow_name": "name"}, fixed={"class_name": "class_name"}),
 )
 

@@ -151,6 +151,11 @@ class Keys(Part):
     kv_namespaces: list[Table] = []
     r2_buckets: list[Table] = []
     vectorize: list[Table] = []
+    ai_search: list[Table] = []
+    flagship: list[Table] = []
+    ai_search_namespaces: list[Table] = []
+    vpc_networks: list[Table] = []
+    vpc_services: list[Table] = []
     hyperdrive: list[Table] = []
     analytics_engine_datasets: list[Table] = []
     mtls_certificates: list[Table] = []
@@ -194,8 +199,7 @@ _BY_HAND = {
 }
 _OLD = frozenset(("legacy_env", "node_compat", "type", "usage_model", "webpack_config", "zone_id"))
 """What earlier versions of wrangler read."""
-_BINDINGS_KEYS = """agent_memory ai_search ai_search_namespaces analytics artifacts cloudchamber connect flagship k2 stream unsafe_hello_world vpc_networks
-    vpc_services worker_loaders"""
+_BINDINGS_KEYS = """agent_memory analytics artifacts cloudchamber connect k2 stream unsafe_hello_world worker_loaders"""
 _BINDINGS = frozenset(_BINDINGS_KEYS.split())
 
 

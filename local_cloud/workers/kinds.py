@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "ai": (),
+    "ai_search": ("instance_name",),
+    "ai_search_namespace": ("namespace",),
     "analytics_engine": ("dataset",),
     "assets": (),
     "browser": (),
     "dispatch_namespace": ("namespace",),
     "durable_object_namespace": ("class_name",),
+    "flagship": ("app_id",),
     "hyperdrive": ("id",),
     "images": (),
     "kv_namespace": ("namespace_id",),
@@ -32,6 +35,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "secrets_store_secret": ("store_id", "secret_name"),
     "send_email": (),
     "vectorize": ("index_name",),
+    "vpc_network": ("tunnel_id",),
+    "vpc_service": ("service_id",),
     "workflow": ("workflow_name", "class_name"),
 }
 """The fields that a binding of each kind must have."""

@@ -1,6 +1,9 @@
 """Every kind of binding is declared once, in the catalog; each environment names its own resources, and none of another one."""
 
+import importlib.util
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,3 +161,15 @@ def test_the_page_of_settings_lists_every_kind_with_what_each_environment_sets()
     assert {kind.kind: ", ".join(f"`{field}`" for field in kind.own) or "nothing" for kind in kinds} == {
         kind.kind: rows.get(kind.kind) for kind in kinds
     }
+
+
+def test_each_kind_that_the_provider_takes_is_declared_or_named_with_what_to_do() -> None:
+    """A later provider with another kind makes this red."""
+    (place,) = importlib.util.find_spec("pulumi_cloudflare").submodule_search_locations  # type: ignore[union-attr,misc]
+    source = (Path(place) / "_inputs.py").read_text(encoding="utf-8").partition("class WorkerVersionBindingArgsDict")[2]
+    listed = re.search(r"Available values: (.*)\.", source)
+    assert listed
+    takes = {name.replace("*", "_") for name in re.findall(r'"([^"]+)"', listed[1])}
+    own_fields = {"assets", "d1", "plain_text", "secret_text", "service", "version_metadata"}
+    page = {name for cells in markdown.rows(repository.ROOT / "docs" / "bindings.md") for name in re.findall(r"`(\w+)`", cells[0])}
+    assert takes - own_fields - page == {"inherit"}, "all bindings are declared, so none is taken over from another version"

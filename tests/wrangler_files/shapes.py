@@ -72,6 +72,11 @@ def every_kind(suffix: str, *, kv: str) -> str:
     "secrets_store_secrets": [{{"binding": "TOKEN", "store_id": "store", "secret_name": "token-{suffix}"}}],
     "send_email": [{{"name": "MAIL", "allowed_destination_addresses": ["a@example.com"]}}],
     "vectorize": [{{"binding": "INDEX", "index_name": "index-{suffix}"}}],
+    "ai_search": [{{"binding": "SEARCH", "instance_name": "search-{suffix}"}}],
+    "ai_search_namespaces": [{{"binding": "SEARCHES", "namespace": "searches-{suffix}", "remote": true}}],
+    "flagship": [{{"binding": "FLAGS", "app_id": "flags-{suffix}"}}],
+    "vpc_networks": [{{"binding": "NETWORK", "tunnel_id": "tunnel-{suffix}"}}],
+    "vpc_services": [{{"binding": "LEDGER", "service_id": "ledger-{suffix}"}}],
     "workflows": [{{"binding": "FLOW", "name": "flow-{suffix}", "class_name": "Flow"}}],
     "version_metadata": {{"binding": "VERSION"}}, "secrets": {{"required": ["API_KEY", "SIGNING"]}},
     "vars": {{"CONFIG": {{"b": [1, 2.5, true, null], "long": "{"x" * 150}"}}, "TEXT": "it's \\"quoted\\" \\u202e"}}"""
