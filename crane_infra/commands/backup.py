@@ -21,6 +21,7 @@ from crane_infra.data.backup.load import load
 from crane_infra.data.backup.stores import Store
 from crane_infra.data.copy import Copied, Limits, Watch, copy_database
 from crane_infra.data.differences import WAS, TableChange, differences
+from crane_infra.data.disk import disk_faults
 from crane_infra.data.trial_text import what_was_done
 from crane_infra.errors import DataError, LiveError, SettingsError
 from crane_infra.live.account import open_account
@@ -163,8 +164,8 @@ def losses(backup: apsw.Connection, now: Path) -> list[TableChange]:
 
 @asynccontextmanager
 async def _unpacked(store: Store, wish: RestoreWish, talk: Talk) -> AsyncIterator[tuple[apsw.Connection, Note]]:
-    """The backup as a database, once every row of it was checked."""
-    with _fetched(store, wish) as backup:
+    """The backup as a database, once every row of it was checked. A disk that is full by then is one line."""
+    with _fetched(store, wish) as backup, disk_faults(backup.parent):
         note = unpack(backup, backup.with_suffix(".plain"))
         with closing(apsw.Connection(str(backup.with_suffix(".plain")), flags=_FLAGS)) as db:
             await check_file(db, note, backup.name)

@@ -25,6 +25,7 @@ _NOTES = (
     "CREATE TABLE _cf_crane_pages (name TEXT, number INTEGER, last TEXT, rows INTEGER, digest TEXT, PRIMARY KEY (name, number))",
     "CREATE TABLE _cf_crane_tables (name TEXT PRIMARY KEY, before TEXT, after TEXT)",
 )
+_GOES_ON = "it goes on where it stopped"
 _AFTER_ROWS = ("index", "view", "trigger")
 
 
@@ -130,7 +131,7 @@ class PartialCopy:
     def _transaction(self) -> Iterator[None]:
         """One transaction; a full disk is an error in one line, and leaves what was there before it."""
         try:
-            with disk_faults(self.path, "it goes on where it stopped"):
+            with disk_faults(self.path, _GOES_ON):
                 self.db.execute("BEGIN IMMEDIATE")
                 yield
                 self.db.execute("COMMIT")
@@ -141,8 +142,17 @@ class PartialCopy:
 
 @contextmanager
 def partial_copy(path: Path, schema: Sequence[SchemaObject], identity: str, where: str) -> Iterator[PartialCopy]:
-    """Open the unfinished copy beside ``path``: the one that is there, if it is of the same database with the same schema, or a new one."""
+    """Open the unfinished copy beside ``path``: the one that is there, if it is of the same database with the same schema, or a new one.
+
+    Raises DataError where it cannot be written, also where the disk is full at any moment of the copy.
+    """
     part = path.with_name(f"{path.name}.part")
+    with disk_faults(part, _GOES_ON), _opened_for(part, schema, identity, where) as db:
+        yield PartialCopy(db, part, schema, where)
+
+
+@contextmanager
+def _opened_for(part: Path, schema: Sequence[SchemaObject], identity: str, where: str) -> Iterator[apsw.Connection]:
     known = hashlib.sha256(repr((identity, [(each.type, each.name, each.sql) for each in schema])).encode()).hexdigest()
     db = _opened(part)
     try:
@@ -155,7 +165,7 @@ def partial_copy(path: Path, schema: Sequence[SchemaObject], identity: str, wher
                 for note in _NOTES:
                     db.execute(note)
                 db.execute("INSERT INTO _cf_crane_source VALUES (?)", (known,))
-        yield PartialCopy(db, part, schema, where)
+        yield db
     finally:
         db.close()
 

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+import apsw
 import pytest
 
 from crane_infra.config.data_rules import TableRule
+from crane_infra.data import partial
 from crane_infra.data.backup.file import make_backup, unpack
 from crane_infra.data.backup.stores import store_at
 from crane_infra.data.copy import copy_database
@@ -41,6 +43,21 @@ def test_while_a_copy_is_scrubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(DataError, match=FULL), disk_faults(tmp_path):
         scrub(source, tmp_path / "scrubbed.sqlite", ScrubJob("shop", {"t": TableRule(columns={"a": "keep"})}, KEY))
     assert [path.name for path in tmp_path.iterdir()] == ["source.sqlite"]
+
+
+async def test_before_the_first_row_of_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = D1Like(tmp_path / "source.sqlite")
+    source.db.execute(MANY)
+
+    def no_page(*_: object) -> NoReturn:
+        message = "database or disk is full"
+        raise apsw.FullError(message)
+
+    monkeypatch.setattr(partial, "create_tables", no_page)
+    with pytest.raises(
+        DataError, match=r"part: the disk is full\. Free some space, then run the same command again: it goes on where it stopped"
+    ):
+        await copy_database(source, tmp_path / "copy.sqlite")
 
 
 def test_while_migrations_run_on_a_copy(tmp_path: Path) -> None:
