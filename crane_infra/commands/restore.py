@@ -20,6 +20,7 @@ from crane_infra.migrations.own_tables import is_users
 from crane_infra.release.outputs import StackOutputs, migrations_in
 from crane_infra.release.proof import Proof
 from crane_infra.release.restored import Restored
+from crane_infra.status.inert import inert
 
 Counts = Mapping[str, int]
 
@@ -109,7 +110,7 @@ def _before(database: ManagedDatabase, ledger: Ledger, counts: Counts, wish: Wis
     later = [entry.name for entry in ledger.entries if entry.bookmark and entry.bookmark >= wish.bookmark]
     takes_back = f"  It takes back the migrations {', '.join(later)}." if later else "  By the ledger it takes back no migration."
     return [
-        f"database {database.db.name} goes back to {wish.bookmark}. Everything written since is lost.",
+        f"database {database.db.name} goes back to {inert(wish.bookmark)}. Everything written since is lost.",
         f"  Rows now: {tables}.",
         takes_back,
     ]

@@ -15,19 +15,18 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
-def disk_faults(where: Path, goes_on: str = "") -> Iterator[None]:
-    """What is written to ``where`` in this block. ``goes_on``: what the same command does then. Raises DataError for a full or broken disk.
+def disk_faults(where: Path) -> Iterator[None]:
+    """What is written to ``where`` in this block. Raises DataError for a full or broken disk.
 
     Other errors of SQLite and of the system pass.
     """
-    again = f"run the same command again{f': {goes_on}' if goes_on else ''}"
     try:
         yield
     except apsw.FullError:
-        raise DataError(str(where), "the disk is full", f"Free some space, then {again}") from None
+        raise DataError(str(where), "the disk is full", "Free some space, then run the same command again") from None
     except apsw.IOError as error:
-        raise DataError(str(where), f"it cannot be written: {error}", f"Check the disk, then {again}") from None
+        raise DataError(str(where), f"it cannot be written: {error}", "Check the disk, then run the same command again") from None
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise DataError(str(where), "the disk is full", f"Free some space, then {again}") from None
+        raise DataError(str(where), "the disk is full", "Free some space, then run the same command again") from None

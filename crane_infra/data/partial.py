@@ -25,7 +25,6 @@ _NOTES = (
     "CREATE TABLE _cf_crane_pages (name TEXT, number INTEGER, last TEXT, rows INTEGER, digest TEXT, PRIMARY KEY (name, number))",
     "CREATE TABLE _cf_crane_tables (name TEXT PRIMARY KEY, before TEXT, after TEXT)",
 )
-_GOES_ON = "it goes on where it stopped"
 _AFTER_ROWS = ("index", "view", "trigger")
 
 
@@ -131,7 +130,7 @@ class PartialCopy:
     def _transaction(self) -> Iterator[None]:
         """One transaction; a full disk is an error in one line, and leaves what was there before it."""
         try:
-            with disk_faults(self.path, _GOES_ON):
+            with disk_faults(self.path):
                 self.db.execute("BEGIN IMMEDIATE")
                 yield
                 self.db.execute("COMMIT")
@@ -147,7 +146,7 @@ def partial_copy(path: Path, schema: Sequence[SchemaObject], identity: str, wher
     Raises DataError where it cannot be written, also where the disk is full at any moment of the copy.
     """
     part = path.with_name(f"{path.name}.part")
-    with disk_faults(part, _GOES_ON), _opened_for(part, schema, identity, where) as db:
+    with disk_faults(part), _opened_for(part, schema, identity, where) as db:
         yield PartialCopy(db, part, schema, where)
 
 

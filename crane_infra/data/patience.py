@@ -37,7 +37,7 @@ class Patient:
         self._rows += sum(map(len, answers))
         if self._rows > self._most:
             what = f"it has more than the {counted(self._most, 'row')} that may be read"
-            raise DataError(f"database {self.name}", what, "Raise --rows if that is meant; the same command goes on where it stopped")
+            raise DataError(f"database {self.name}", what, "Raise --rows if that is meant")
         return answers
 
     async def bookmark(self) -> str:

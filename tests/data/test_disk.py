@@ -54,9 +54,7 @@ async def test_before_the_first_row_of_a_copy(tmp_path: Path, monkeypatch: pytes
         raise apsw.FullError(message)
 
     monkeypatch.setattr(partial, "create_tables", no_page)
-    with pytest.raises(
-        DataError, match=r"part: the disk is full\. Free some space, then run the same command again: it goes on where it stopped"
-    ):
+    with pytest.raises(DataError, match=r"part: the disk is full\. Free some space, then run the same command again\."):
         await copy_database(source, tmp_path / "copy.sqlite")
 
 
