@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from crane_infra import catalog
+from crane_infra.alone import alone
 from crane_infra.cli.clone import root
 from crane_infra.cli.interrupts import sigterm_as_ctrl_c
-from crane_infra.errors import CraneError
+from crane_infra.errors import CraneError, RehearsalError
 from crane_infra.rehearsal.process import Child
 from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.step import StoryStep
@@ -41,11 +42,13 @@ def rehearse(existing: ExistingOption = False, everything: AllOption = False) ->
 def _rehearse(clone: Path, *, existing: bool) -> None:
     stage = Stage(clone, clone / ".crane" / ("rehearsal-existing" if existing else "rehearsal"), catalog.crane())
     console = Console(highlight=False)
-    try:
-        results = _run_steps(console, adoption.story(stage) if existing else empty.story(stage))
-        page = stage.write_page()
-    finally:
-        stage.end()
+    todo = "Let that one end, then run the same command again"
+    with alone(stage.folder.with_suffix(".lock"), RehearsalError("rehearsal", "another one of this account runs in this clone", todo)):
+        try:
+            results = _run_steps(console, adoption.story(stage) if existing else empty.story(stage))
+            page = stage.write_page()
+        finally:
+            stage.end()
     console.print(_table(results))
     console.print(f"What was just played, as a page: {page}", soft_wrap=True, markup=False)
 

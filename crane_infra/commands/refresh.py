@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from crane_infra.alone import alone
 from crane_infra.commands.databases import ManagedDatabase
 from crane_infra.config.catalog import Catalog
 from crane_infra.counted import counted
@@ -73,9 +74,14 @@ class Refresh:
 
     async def run(self, plan: DatabasePlan) -> tuple[ScrubbedTable, ...]:
         """Refresh one database. Raises DataError, ScrubError or ApiError; staging is then as before, or the error says what it has."""
-        name = plan.target.name
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
+        where, todo = f"database {plan.target.db.name}", "Let that one end, then run the same command again"
+        with alone(self.folder / f"{plan.target.name}.lock", DataError(where, "another refresh of it runs in this clone", todo)):
+            return await self._run(plan)
+
+    async def _run(self, plan: DatabasePlan) -> tuple[ScrubbedTable, ...]:
+        name = plan.target.name
         copy, scrubbed = self.folder / f"{name}.production.sqlite", self.folder / f"{name}.sqlite"
         copy.unlink(missing_ok=True)
         load = Load(plan.target, self.pause)

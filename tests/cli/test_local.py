@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from crane_infra.alone import alone
+from crane_infra.errors import RehearsalError
 from local_cloud.ids import ACCOUNT_ID
 from tests.clone import CRANE, Run
 from tests.ports import free_port
@@ -74,6 +76,14 @@ def test_it_stops_and_a_later_start_finds_its_project_again(run: Run, clone: Pat
     assert [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files] == before
     assert run(CRANE, "local", "down").stdout == "The local cloud stopped.\n"
     assert run(CRANE, "local", "down").stdout == "The local cloud is not running.\n"
+
+
+def test_a_second_rehearsal_in_a_clone_is_refused_before_it_touches_the_first(run: Run, clone: Path) -> None:
+    with alone(clone / ".crane" / "rehearsal.lock", RehearsalError("", "", "")):
+        second = run(CRANE, "rehearse")
+    line = "error: rehearsal: another one of this account runs in this clone. Let that one end, then run the same command again.\n"
+    assert (second.returncode, second.stdout, second.stderr) == (1, "", line)
+    assert not (clone / ".crane" / "rehearsal").exists()
 
 
 def test_outside_of_a_clone_it_says_where_to_go(run: Run) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import stamina
 
+from crane_infra.alone import alone
 from crane_infra.commands.databases import ManagedDatabase
 from crane_infra.commands.refresh import DatabasePlan, Ends, Refresh, plan_refresh
 from crane_infra.config.catalog import Catalog, CatalogDatabase
@@ -157,7 +158,7 @@ async def test_staging_has_productions_rows_scrubbed_and_production_was_not_writ
     assert (await look_for_drift(staging.db, staging.schema, ledger)).objects == []
     assert ledger.refresh is None
     assert shop.staging("SELECT COUNT(*), COUNT(done_at) FROM crane_refreshes") == [(1, 1)]
-    assert list((shop.folder / "refresh").iterdir()) == []
+    assert [path.name for path in (shop.folder / "refresh").iterdir()] == ["shop.lock"]
     assert (shop.folder / "refresh").stat().st_mode & 0o077 == 0
     first = shop.content()
     await shop.refresh()
@@ -212,6 +213,17 @@ async def test_everything_that_can_be_refused_is_refused_before_a_row_is_read(sh
     with pytest.raises(DataError, match=r"0003_paid\.sql is pending"):
         await plan_refresh(shop.catalog(), [behind], "staging", frozenset())
     assert not any("FROM users" in str(call) for call in faults.calls())
+
+
+async def test_of_two_at_once_in_a_clone_the_second_says_so_and_changes_nothing(shop: Shop, faults: Faults) -> None:
+    before = shop.content()
+    faults.reset()
+    with alone(shop.folder / "refresh" / "shop.lock", DataError("", "", "")), pytest.raises(DataError) as refused:
+        await shop.refresh()
+    assert str(refused.value) == (
+        "database shop-staging: another refresh of it runs in this clone. Let that one end, then run the same command again."
+    )
+    assert (shop.content(), [call for call in faults.calls() if "/import" in call["path"]]) == (before, [])
 
 
 async def test_a_sample_says_what_staging_gets(shop: Shop) -> None:
