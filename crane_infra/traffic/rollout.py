@@ -7,7 +7,7 @@ dies leaves its step, and the next run goes on there.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from crane_infra.checks.model import AnyCheck
@@ -125,7 +125,7 @@ async def _watch_all(account: Account, workers: Sequence[Moving], stack: str, lo
 
 
 async def _watch(account: Account, worker: Moving, stack: str, log: Callable[[str], None]) -> CraneError | None:
-    rollout, seen, began = worker.rollout, _Watched(), datetime.now(UTC)
+    rollout, seen, since = worker.rollout, _Watched(), datetime.now(UTC)
     started = looked = monotonic()
     interval = min(_LONGEST_INTERVAL, rollout.pause / (2 * rollout.samples))
     while True:
@@ -136,7 +136,8 @@ async def _watch(account: Account, worker: Moving, stack: str, log: Callable[[st
         decision = decide(seen.old, seen.new, is_over=is_over, samples=rollout.samples)
         if decision is not Decision.ABORT and (is_over or monotonic() - looked >= _METRICS_SECONDS):
             looked = monotonic()
-            if await _has_veto(account, worker, seen, began, log):
+            until = since + timedelta(seconds=monotonic() - started)  # a clock that is set meanwhile moves it nowhere
+            if await _has_veto(account, worker, seen, (since, until), log):
                 decision = Decision.ABORT
         if decision is Decision.WATCH:
             await asyncio.sleep(interval)
@@ -158,8 +159,10 @@ async def _ask_both(worker: Moving, seen: _Watched) -> None:
             seen.rounds.append(asked)
 
 
-async def _has_veto(account: Account, worker: Moving, seen: _Watched, began: datetime, log: Callable[[str], None]) -> bool:
-    numbers = await invocations(account, worker.script, began, datetime.now(UTC))
+async def _has_veto(
+    account: Account, worker: Moving, seen: _Watched, watched: tuple[datetime, datetime], log: Callable[[str], None]
+) -> bool:
+    numbers = await invocations(account, worker.script, *watched)
     if isinstance(numbers, Unknown):
         if not seen.metrics:
             log(f"worker {worker.script}: Cloudflare's error rate by version is not known ({numbers.reason}); the probes decide alone")

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from itertools import count
 
 import pytest
 
@@ -27,6 +29,18 @@ pytestmark = pytest.mark.cloud
 STEPS = Rollout(steps=(10, 50), pause=1, patience=120, samples=10)
 UNCLEAR = Rollout(steps=(10, 50), pause=1, samples=10_000)
 BREAKS = code("asked > 60 ? new Response('worn out', { status: 500 }) : Response.json({ ok: true })")
+
+
+class PutBack(datetime):
+    """A clock that is right once, and an hour late from then on."""
+
+    looks = count()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime.now(tz) - timedelta(hours=min(next(cls.looks), 1))
+
+
 THROWS_FOR_USERS = """export default { fetch(request, env) {
   if (!request.headers.has("cloudflare-workers-version-overrides")) throw new Error("users only");
   return Response.json({ ok: true, id: env.CF_VERSION_METADATA.id });
@@ -143,8 +157,11 @@ class TestARollout:
 
 
 class TestCloudflaresNumbers:
-    async def test_veto_what_only_users_meet(self, account: Account, api: Api, faults: Faults) -> None:
+    async def test_veto_what_only_users_meet_also_where_the_clock_is_put_back_meanwhile(
+        self, account: Account, api: Api, faults: Faults, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         made = release(api, THROWS_FOR_USERS)
+        monkeypatch.setattr("crane_infra.traffic.rollout.datetime", PutBack)
         with faults.behaviour(invocations_lag_seconds=0), asked(made):
             line = await made.failed(account, rollout=Rollout(steps=(50,), pause=1, patience=120, samples=60))
         assert "errors in " in line
