@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import tempfile
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from crane_infra.d1.errors import WriteOutcomeUnknown
 from crane_infra.data.backup.compare import compare
 from crane_infra.data.backup.file import check_file, make_backup, of_database, read_name, unpack
+from crane_infra.data.backup.load import load
 from crane_infra.data.backup.sql import BEGIN, dropping_statements, restoring_statements
 from crane_infra.data.copy import copy_database, read_schema
 from crane_infra.data.source import LocalSource
@@ -66,6 +69,52 @@ def test_any_database_comes_back_to_the_last_byte(tables: list[AnyTable]) -> Non
 
         asyncio.run(there_and_back())
         assert dump(Path(folder) / "target.sqlite") == dump(Path(folder) / "source.sqlite")
+
+
+@dataclass
+class LosesReplies(D1Like):
+    """A target whose replies to imports are lost: the rows are there after so many pauses, and never where that is None."""
+
+    done_after: int | None = 0
+    paused: list[float] = field(default_factory=list)
+    _sql: str = ""
+
+    async def import_file(self, file: Path) -> None:
+        self._sql = file.read_text(encoding="utf-8")  # noqa: ASYNC240 (a small file)
+        self._go_on()
+        raise WriteOutcomeUnknown("database crane-test", "the connection was lost", "Look")
+
+    async def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if len(self.paused) == self.done_after:
+            self.db.execute(f"BEGIN; {self._sql} COMMIT")
+
+
+class TestALostReplyToTheImport:
+    @pytest.mark.parametrize("done_after", [0, 3])
+    async def test_is_settled_by_the_rows_also_where_d1_gets_to_it_later(self, tmp_path: Path, done_after: int) -> None:
+        target, said = LosesReplies(tmp_path / "target.sqlite", done_after=done_after), list[str]()
+        target.db.execute(MANY)
+        with closing(apsw.Connection(str(tmp_path / "backup.sqlite"))) as backup:
+            backup.execute(EVERYTHING)
+            await load(target, backup, said.append, target.pause)
+            assert await compare(target, backup) == []
+        assert said[-1] == "crane-test: every row was compared with the backup, and all are equal"
+        assert len(target.paused) == done_after
+
+    async def test_that_never_ran_is_said(self, tmp_path: Path) -> None:
+        target = LosesReplies(tmp_path / "target.sqlite", done_after=None)
+        with closing(apsw.Connection(str(tmp_path / "backup.sqlite"))) as backup:
+            backup.execute(EVERYTHING)
+            with pytest.raises(DataError) as unknown:
+                await load(target, backup, lambda _: None, target.pause)
+        assert str(unknown.value) == (
+            "database crane-test: whether the backup is there is unknown (the connection was lost): the database has all of it or is as before. "
+            "Wait until D1 is done with it, then restore again."
+        )
 
 
 async def test_a_database_that_is_in_use_is_emptied_first(tmp_path: Path) -> None:

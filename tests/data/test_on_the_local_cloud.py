@@ -35,7 +35,7 @@ from tests.data.test_copy import EVERYTHING, MANY
 pytestmark = pytest.mark.cloud
 FIRST = {"0001_t.sql": "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER);\n"}
 WHOLE = {"splits_inside_triggers": False, "splits_inside_lowercase_triggers": False}
-QUERY = "POST /accounts/{a}/d1/database/{id}/query"
+QUERY, IMPORT = "POST /accounts/{a}/d1/database/{id}/query", "POST /accounts/{a}/d1/database/{id}/import"
 
 
 async def copied_from(api: Api, token: str, database: str, path: Path, said: list[str]) -> Copied:
@@ -162,7 +162,10 @@ def test_a_backup_comes_back_into_a_new_database_and_into_the_one_it_is_of(api: 
         restore_into_stack(reading, production.catalog, production.outputs, store, RestoreWish("db"), talk)
     assert "  t: 3 rows before, 2 after: 1 changed, 1 deleted" in said
     assert {(call["method"], call["route"].rpartition("/")[2]) for call in faults.calls()} == {("POST", "query"), ("GET", "bookmark")}
-    assert restore_into_stack(production.settings, production.catalog, production.outputs, store, RestoreWish("db", lose_writes=True), talk)
+    wish = RestoreWish("db", lose_writes=True)
+    with faults.fault(IMPORT, Drop("after-commit"), saying="ingest") as lost:
+        assert restore_into_stack(production.settings, production.catalog, production.outputs, store, wish, talk)
+    assert lost.fired == 1
     assert api.query(database, "SELECT a, CAST(b AS TEXT) AS b FROM t ORDER BY id") == [
         [{"a": "one; 'two'", "b": "1"}, {"a": "two", "b": "9007199254740993"}]
     ]
