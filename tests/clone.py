@@ -15,15 +15,20 @@ CRANE = Path(sys.executable).parent / "crane"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def bare_clone(folder: Path) -> Path:
+    """Make a folder what commands take for a clone: they leave their files there, and not where another test that runs at the same time does."""
+    for name in ("Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.production.yaml", "__main__.py"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "crane_infra").symlink_to(ROOT / "crane_infra")
+    (folder / ".crane").mkdir()
+    return folder
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder that looks like a clone; whatever it started is stopped at the end."""
-    folder = tmp_path_factory.mktemp("clone")
-    for name in ("Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.production.yaml", "__main__.py"):
-        shutil.copy(ROOT / name, folder)
+    folder = bare_clone(tmp_path_factory.mktemp("clone"))
     shutil.copytree(ROOT / "workers", folder / "workers")
-    (folder / "crane_infra").symlink_to(ROOT / "crane_infra")
-    (folder / ".crane").mkdir()
     for name in ("engine", "runtime"):
         (ROOT / ".crane" / name).mkdir(parents=True, exist_ok=True)
         (folder / ".crane" / name).symlink_to(ROOT / ".crane" / name)

@@ -13,7 +13,7 @@ import pytest
 
 from local_cloud.faults.model import Hold
 from tests import command_line
-from tests.repository import ROOT
+from tests.clone import bare_clone
 from tests.world.copies import promoted_world
 from tests.world.engine import Json, Result
 from tests.world.started import started
@@ -275,19 +275,18 @@ def test_seeds_run_in_staging_and_never_in_production(world: World, promoted: Me
 
 
 def test_staging_is_refreshed_from_production_by_a_command_that_takes_the_key_from_the_environment(
-    world: World, promoted: MeanwhileStaging
+    world: World, promoted: MeanwhileStaging, tmp_path: Path
 ) -> None:
     assert promoted.staging.exit == 0
-    key, environ = "a-planted-masking-key", {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
+    key, clone = "a-planted-masking-key", bare_clone(tmp_path)
+    environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder), "CRANE_MASKING_KEY": key}
     world.rows("crane-classifier-db", "INSERT INTO deliveries VALUES ('c3f1-77aa-12', 'push', '2026-01-01', 'corp/private')")
-    ran = command_line.crane(
-        *("data", "refresh", "-s", "staging", "-d", "crane-classifier-db", "--yes"), environ={**environ, "CRANE_MASKING_KEY": key}, cwd=ROOT
-    )
+    ran = command_line.crane(*("data", "refresh", "-s", "staging", "-d", "crane-classifier-db", "--yes"), environ=environ, cwd=clone)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "crane-classifier-db: crane-classifier-db-staging has 1 row of crane-classifier-db, scrubbed"
     ((row),) = world.rows("crane-classifier-db-staging", "SELECT * FROM deliveries")
     assert (row["event"], row["received_at"], len(row["id"]), row["id"] != "c3f1-77aa-12") == ("push", "2026-01-01", 12, True)
     assert "corp/private" not in str(row)
-    refused = command_line.crane("data", "refresh", "-s", "staging", environ={**environ, "CRANE_MASKING_KEY": key}, cwd=ROOT)
+    refused = command_line.crane("data", "refresh", "-s", "staging", environ=environ, cwd=clone)
     assert "database crane-context-db, table more: has no rule for staging's rows" in refused.stderr
     assert key not in ran.stdout + ran.stderr + refused.stdout + refused.stderr

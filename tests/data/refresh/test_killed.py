@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from signal import SIGKILL
 
 import pytest
@@ -18,8 +19,8 @@ from crane_infra.d1.client import D1
 from crane_infra.migrations.ledger import Ledger, read_ledger
 from local_cloud.faults.model import Hold
 from tests import command_line
+from tests.clone import bare_clone
 from tests.forked import forked
-from tests.repository import ROOT
 from tests.world.copies import promoted_world
 from tests.world.started import until
 from tests.world.world import World
@@ -66,11 +67,12 @@ class Place:
 
     world: World
     ids: dict[str, str]
+    clone: Path
 
     def crane(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of crane on the world's stacks."""
         environ = {**self.world.engine.environ, "PULUMI_OPTION_CWD": str(self.world.project.folder), "CRANE_MASKING_KEY": KEY}
-        return command_line.crane(*words, environ=environ, cwd=ROOT)
+        return command_line.crane(*words, environ=environ, cwd=self.clone)
 
     def refresh(self) -> subprocess.CompletedProcess[str]:
         """Refresh staging."""
@@ -102,7 +104,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         numbers = f"WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {SESSIONS})"
         world.rows(PRODUCTION, f"{numbers} INSERT INTO sessions SELECT 'session-' || i, 'ann', '2026-01-01', '2026-01-01', 'host' FROM n")
         ids = {one["name"]: one["uuid"] for one in world.api("GET", "/d1/database")["result"]}
-        yield Place(world, ids)
+        yield Place(world, ids, bare_clone(tmp_path_factory.mktemp("clone")))
 
 
 @contextmanager
