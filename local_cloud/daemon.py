@@ -29,7 +29,8 @@ from local_cloud.workerd.leftovers import remove_leftovers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_READY_SECONDS, _END_SECONDS, _KILL_SECONDS, _HEALTH_SECONDS = 60.0, 15.0, 5.0, 5.0
+_READY_SECONDS, _END_SECONDS, _KILL_SECONDS, _HEALTH_SECONDS = 180.0, 15.0, 30.0, 30.0
+"""All but the second are bounds that only a machine reaches on which something hangs: a busy one may take half a minute to start Node."""
 _PAUSE_SECONDS = 0.02
 PYTHON = sys.executable
 """What the cloud's process is started with."""
@@ -64,7 +65,7 @@ def start(
     With port 0 it uses the port of the earlier start again. Node modules are installed once into ``runtime_cache``, by default
     ``runtime`` beside the folder. The stand-in provider reads the static assets of programs relative to ``program``, by default the present
     folder. Raises LocalCloudError when a cloud is already running, the port is in use, or the cloud does not become
-    ready within 60 seconds.
+    ready within three minutes.
     """
     require_installed()
     folder = folder.resolve()

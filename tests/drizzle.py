@@ -11,7 +11,7 @@ from tests.repository import ROOT
 
 FILES, FOLDERS = ROOT / "tools" / "drizzle" / "files", ROOT / "tools" / "drizzle" / "folders"
 """What writes ``0000_name.sql`` (0.31), and what writes ``<time>_name/migration.sql`` (1.0)."""
-SECONDS = 120
+SECONDS = 600
 
 FIRST = """
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";

@@ -17,7 +17,7 @@ from crane_infra.errors import CraneError
 from local_cloud.faults.client import Fault
 from tests.world.started import until
 
-SECONDS = 60.0
+SECONDS = 600.0
 
 
 @dataclass

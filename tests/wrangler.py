@@ -9,7 +9,7 @@ from local_cloud.daemon import Running
 from local_cloud.workerd.install import ensure_modules, node
 from tests.repository import ROOT
 
-_SECONDS = 120
+_SECONDS = 600
 _ROOM = ("--min-semi-space-size=64", "--max-semi-space-size=64")
 """Megabytes for young objects. In the few that node begins with, it collects garbage for a sixth of the time of a command."""
 

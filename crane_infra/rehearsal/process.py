@@ -75,9 +75,11 @@ class Child:
             self.wait(_POLITE_SECONDS)
 
     def _kill_all(self) -> None:
-        for pid in [self._process.pid, *descendants(self._process.pid)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """Kill until none is left: each may start another meanwhile, and one whose parent has ended is nobody's descendant."""
+        while left := _living(self._process.pid):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> Result:
@@ -98,9 +100,20 @@ def happens(what: Callable[[], bool], seconds: float) -> bool:
 
 def descendants(pid: int) -> list[int]:
     """The ids of all processes that a process started, directly or not."""
+    return _descendants(pid, list(_processes()))
+
+
+@dataclass(frozen=True)
+class _Process:
+    pid: int
+    parent: int
+    state: str
+
+
+def _descendants(pid: int, processes: Sequence[_Process]) -> list[int]:
     children: dict[int, list[int]] = {}
-    for child, parent in _parents():
-        children.setdefault(parent, []).append(child)
+    for process in processes:
+        children.setdefault(process.parent, []).append(process.pid)
     started, queue = list[int](), [pid]
     while queue:
         started_by_this = children.get(queue.pop(), [])
@@ -109,13 +122,29 @@ def descendants(pid: int) -> list[int]:
     return started
 
 
-def _parents() -> Iterator[tuple[int, int]]:
-    """Every process with its parent: from /proc, or from ps where there is none."""
+def _living(leader: int) -> list[int]:
+    """What runs of a session and of its leader's descendants; one that only waits to be looked at does not run."""
+    processes = list(_processes())
+    below = {leader, *_descendants(leader, processes)}
+    return [each.pid for each in processes if not each.state.startswith("Z") and (each.pid in below or _session(each.pid) == leader)]
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def _processes() -> Iterator[_Process]:
+    """Every process: from /proc, or from ps where there is none."""
     if not Path("/proc/self/stat").exists():
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout  # noqa: S607
-        yield from ((int(child), int(parent)) for child, parent in map(str.split, listed.splitlines()))
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout  # noqa: S607
+        for pid, parent, state in map(str.split, listed.splitlines()):
+            yield _Process(int(pid), int(parent), state)
         return
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             # "pid (name) state ppid …"; a name may hold anything, a bracket too.
-            yield int(path.parent.name), int(path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
+            state, parent = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:2]
+            yield _Process(int(path.parent.name), int(parent), state)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from local_cloud.faults.model import Then
     from local_cloud.tokens import Permission
 
-_SECONDS = 30.0
+_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 HOST = "127.0.0.1"
-_LOCK_SECONDS, _LOOK_SECONDS = 10.0, 1.0
+_LOCK_SECONDS, _LOOK_SECONDS = 60.0, 1.0
 _IDLE_SECONDS = 600  # longer than clients keep a connection: whichever side closes it first can lose a request under way
 
 

@@ -21,7 +21,7 @@ from local_cloud.workerd.leftovers import remove_leftovers, temporary_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-_START_SECONDS, _END_SECONDS, _LONGEST_LINE = 30, 5, 2**20
+_START_SECONDS, _END_SECONDS, _LONGEST_LINE = 120, 5, 2**20
 
 
 class NodeError(Exception):

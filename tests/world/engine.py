@@ -72,7 +72,7 @@ class Engine:
     folder: Path
     environ: Mapping[str, str]
     output: list[str] = field(default_factory=list)
-    seconds: float = 300
+    seconds: float = 600
     warm: Mapping[str, str] = field(default_factory=dict)
     """What starts its programs from a Python that has imported what they import (``tests/world/warm``)."""
 

@@ -20,7 +20,7 @@ from tests.world import warm
 from tests.world.engine import SURE, Result
 from tests.world.world import World
 
-PATIENCE = 180.0
+PATIENCE = 600.0
 PROGRAM = "pulumi-language-python-exec"
 
 

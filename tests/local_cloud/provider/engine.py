@@ -23,7 +23,7 @@ TOKEN = "canary-token-9b1d"
 SECRET = "4dabf18193072939515e22adb298388d"
 # Steps that are part of another one, or change nothing.
 SILENT = {"same", "refresh", "create-replacement", "import-replacement", "delete-replaced", "discard-replaced"}
-SECONDS = 180
+SECONDS = 600
 Json = dict[str, Any]
 
 

@@ -17,7 +17,7 @@ import pytest
 from local_cloud.daemon import Running
 from tests.migrations.faults import program
 
-PATIENCE = 90.0
+PATIENCE = 600.0
 
 
 def until(there: Callable[[], object], what: str) -> None:
