@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from itertools import count
+from typing import Self
 
 import pytest
 
@@ -30,6 +31,8 @@ STEPS = Rollout(steps=(10, 50), pause=1, patience=120, samples=10)
 UNCLEAR = Rollout(steps=(10, 50), pause=1, samples=10_000)
 BREAKS = code("asked > 60 ? new Response('worn out', { status: 500 }) : Response.json({ ok: true })")
 
+HOUR = 3600
+
 
 class PutBack(datetime):
     """A clock that is right once, and an hour late from then on."""
@@ -37,8 +40,8 @@ class PutBack(datetime):
     looks = count()
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:
-        return datetime.now(tz) - timedelta(hours=min(next(cls.looks), 1))
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls.fromtimestamp(datetime.now(tz).timestamp() - HOUR * min(next(cls.looks), 1), tz)
 
 
 THROWS_FOR_USERS = """export default { fetch(request, env) {

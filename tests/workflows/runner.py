@@ -81,11 +81,14 @@ class Runner:
     _steps: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _cancelled: bool = False
 
-    def cancel(self) -> None:
-        """Cancel the run that goes on, as GitHub does: the shell of its step is asked to end, asked again, and killed with all that it started."""
+    def cancel(self, patience: float = 0.0) -> None:
+        """Cancel the run that goes on, as GitHub does: the shell of its step is asked to end, asked again, and killed with all that it started.
+
+        ``patience`` is for a step that ends at the first signal, if the machine lets it: so many seconds more.
+        """
         self._cancelled = True
         for step in list(self._steps):
-            _end(step)
+            _end(step, patience)
 
     def run(self, workflow: str, github: Json, only: str = "", **inputs: str) -> Run:
         """Run a workflow for an event, or one job of it; ``github`` is what its context says."""
@@ -183,12 +186,12 @@ def _summary(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.stat().st_size <= LARGEST_SUMMARY else ""
 
 
-def _end(step: "subprocess.Popen[bytes]") -> None:
+def _end(step: "subprocess.Popen[bytes]", patience: float) -> None:
     """End the process of a step as the runner does."""
     for sent, seconds in _SIGNALS:
         step.send_signal(sent)
         try:
-            step.wait(seconds)
+            step.wait(seconds + patience)
         except subprocess.TimeoutExpired:
             continue
         return

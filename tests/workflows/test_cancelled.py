@@ -21,7 +21,7 @@ from tests.workflows.place import Place, place
 from tests.workflows.runner import Ran, Run
 from tests.world import warm
 from tests.world.engine import Engine, search_path
-from tests.world.started import until
+from tests.world.started import PATIENCE, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
@@ -86,7 +86,7 @@ def cancelled_while_it_uploads(there: Place, *, lets_go: bool) -> Ran:
         if not lets_go:  # a stopped process takes no signal but the last one
             (lock,) = locks(there)
             os.kill(int(re.findall(r'"pid":(\d+)', lock.read_text(encoding="utf-8"))[0]), signal.SIGSTOP)
-        cancelling = threads.submit(there.runner.cancel)
+        cancelling = threads.submit(there.runner.cancel, PATIENCE if lets_go else 0.0)
         if lets_go:
             until(lambda: "cancelling." in printed(there) or going.done(), "the engine's answer to the signal")
             fault.end()
