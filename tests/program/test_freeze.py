@@ -65,14 +65,14 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
     with promoted_world(tmp_path_factory) as world:
         before = world.answering(WORKER)
         replaced = ("--replace", f"**WorkerVersion::{WORKER}")
-        with world.faults.fault(DEPLOY, Hold()) as held, started(world, "production", *replaced, to_its_end=True) as run:
+        with world.faults.fault(DEPLOY, Hold()) as held, started(world, "production", *replaced) as run:
             run.reaches(held)
             freeze = crane(world, "freeze", "--reason", "the sale is on", "--by", "ann")
             held.end()
             meanwhile = run.end()
         active = world.api("GET", f"/workers/scripts/{WORKER}/deployments")["result"]["deployments"][0]["versions"]
         again = crane(world, "freeze", "--reason", "another one")
-        preview, update = world.engine.run("preview", "--stack", "production"), world.up("production")
+        preview, update = world.preview_and_up("production")
         apply, verify = crane(world, "migrations", "apply"), crane(world, "verify")
         override(world, freeze.stdout.split(" since ")[1].partition(": ")[0])
         overridden, after = world.up("production"), world.answering(WORKER)

@@ -182,7 +182,7 @@ def meanwhile(world: World, echoed: Echoed) -> Meanwhile:
     assert echoed.look.exit != 0
     main = world.workers / SCRIPT / "dist" / "index.js"
     was, settings = main.read_bytes(), world.stack_file("production")
-    with world.faults.fault(CREATE_DATABASE, Hold()) as fault, started(world, "production", to_its_end=True) as production:
+    with world.faults.fault(CREATE_DATABASE, Hold()) as fault, started(world, "production") as production:
         production.reaches(fault)
         main.write_bytes(was + b"\n// changed meanwhile\n")
         words = ("config", "set", "-s", "production", "--path", "--secret", "secrets.GEMINI_API_KEY", "another value")

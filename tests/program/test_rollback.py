@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from crane_infra.rehearsal.asking_client import Answers, Question, asking
-from tests.world.copies import promoted_world
+from tests.repository import ROOT
+from tests.world.copies import promoted_twice_world
 from tests.world.engine import Json, Result
-from tests.world.history import as_the_version_before_wrote_it
+from tests.world.history import NEW_MIGRATION, OLD_TEXT
 from tests.world.world import World, edit
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
-DATABASE, NEW = "crane-context-db-prod", "0009_notes.sql"
-OLD_TEXT = "which agent sessions are alive"
+DATABASE = "crane-context-db-prod"
 PATIENCE = 60.0
 
 
@@ -80,16 +80,10 @@ class Releases:
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
     """Two releases, proven and promoted one after the other by the version before; the newer one brings a migration."""
-    with promoted_world(tmp_path_factory) as world:
+    with promoted_twice_world(tmp_path_factory) as world:
         old, new = world.project.folder / "old", world.project.folder / "new"
-        shutil.copytree(world.workers, old)
-        edit(world.workers / "crane-context" / "dist" / "index.js", OLD_TEXT, OLD_TEXT.upper())
-        (world.workers / "crane-context" / "migrations" / NEW).write_text("CREATE TABLE notes (text TEXT NOT NULL);\n", encoding="utf-8")
+        shutil.copytree(ROOT / "workers", old)
         shutil.copytree(world.workers, new)
-        well(world.up("staging"))
-        well(world.up("production"))
-        for stack in ("staging", "production"):
-            as_the_version_before_wrote_it(world, stack)
         newer, older = world.proofs("production")
         yield Releases(world, old, new, older["digest"], newer["digest"])
 
@@ -131,7 +125,7 @@ class TestWhatIsNoRollback:
         assert refused(tried.staging).startswith("Pulumi.staging.yaml rollback-to: only production rolls back; staging proves releases.")
 
     def test_nothing_was_undone(self, tried: Tried) -> None:
-        assert NEW in tried.ledger
+        assert NEW_MIGRATION in tried.ledger
 
 
 @dataclass(frozen=True)
@@ -151,7 +145,7 @@ def back(releases: Releases, tried: Tried) -> Back:  # noqa: ARG001 - it has to 
     """The old files with the setting, of which the beginning of the digest is enough."""
     world = releases.world
     set_rollback(world, "production", releases.old_digest[:12])
-    preview, run = world.engine.run("preview", "--stack", "production"), world.up("production")
+    preview, run = world.preview_and_up("production")
     again = world.up("production", "--expect-no-changes")
     return Back(preview, run, again, world.proofs("production")[0], ledger(world), world.answering("crane-context"))
 
@@ -164,7 +158,7 @@ class TestARollback:
 
     def test_it_says_what_the_database_keeps(self, back: Back) -> None:
         for run in (back.preview, back.run):
-            assert f"{DATABASE} keeps {NEW}, which this release does not have" in run.output
+            assert f"{DATABASE} keeps {NEW_MIGRATION}, which this release does not have" in run.output
 
     def test_the_preview_and_the_run_say_that_production_runs_a_newer_release(self, releases: Releases, back: Back) -> None:
         newer, older = releases.new_digest[:12], releases.old_digest[:12]
@@ -172,8 +166,8 @@ class TestARollback:
             assert f"production runs a newer release, {newer}: this goes back to {older}, as rollback-to says." in run.output
 
     def test_nothing_is_applied_or_undone(self, back: Back) -> None:
-        assert back.ledger[-1] == NEW
-        assert (back.proof["databases"]["crane-context-db"]["head"]["name"]) == NEW
+        assert back.ledger[-1] == NEW_MIGRATION
+        assert (back.proof["databases"]["crane-context-db"]["head"]["name"]) == NEW_MIGRATION
 
     def test_the_next_update_changes_nothing(self, back: Back) -> None:
         well(back.again)
@@ -201,7 +195,7 @@ class TestForwardAgain:
     def test_the_newer_release_is_promoted_as_ever(self, releases: Releases, forward: Forward) -> None:
         well(forward.run)
         assert forward.digest == releases.new_digest
-        assert forward.ledger.count(NEW) == 1
+        assert forward.ledger.count(NEW_MIGRATION) == 1
 
     def test_it_is_not_called_a_rollback(self, forward: Forward) -> None:
         assert "production runs a newer release" not in forward.run.output
@@ -232,7 +226,7 @@ def again(releases: Releases, forward: Forward) -> Again:
     with asking(Question(f"{world.cloud.edge_url}/crane-context/version", steady=False)) as traffic:
         proven = world.up("staging")
         newest = world.proofs("staging")[0]["digest"]
-        preview, run = world.engine.run("preview", "--stack", "production"), world.up("production")
+        preview, run = world.preview_and_up("production")
         assert traffic.asked_again(PATIENCE)
     return Again(proven, newest, preview, run, traffic.phase(), runs)
 

@@ -18,17 +18,16 @@ from local_cloud.faults.model import CommitThenHold, Hold
 from tests import command_line
 from tests.forked import forked
 from tests.repository import ROOT
-from tests.world.copies import promoted_world
+from tests.world.copies import promoted_twice_world
 from tests.world.engine import Json, Result
-from tests.world.history import as_the_version_before_wrote_it
+from tests.world.history import NEW_MIGRATION
 from tests.world.started import until
-from tests.world.world import World, edit
+from tests.world.world import World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
 CONTEXT, CLASSIFIER = "crane-context", "crane-classifier"
-DATABASE, NEW = "crane-context-db-prod", "0009_notes.sql"
-OLD_TEXT = "which agent sessions are alive"
+DATABASE = "crane-context-db-prod"
 DEPLOY = "POST /accounts/{a}/workers/scripts/{name}/deployments"
 
 
@@ -68,18 +67,12 @@ class Releases:
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
     """Both releases proven and promoted by the version before, and a client that asks which version answers."""
-    with promoted_world(tmp_path_factory) as world:
-        edit(world.workers / CONTEXT / "dist" / "index.js", OLD_TEXT, OLD_TEXT.upper())
-        (world.workers / CONTEXT / "migrations" / NEW).write_text("CREATE TABLE notes (text TEXT NOT NULL);\n", encoding="utf-8")
-        well(world.up("staging"))
-        well(world.up("production"))
-        for stack in ("staging", "production"):
-            as_the_version_before_wrote_it(world, stack)
+    with promoted_twice_world(tmp_path_factory) as world:
         new, old = world.proofs("production")
         files = world.project.folder / "new"
         shutil.copytree(world.workers, files)
         urls = [f"{world.cloud.edge_url}/{name}/version" for name in (CONTEXT, CLASSIFIER)]
-        traffic = Traffic([Question(url, steady=False) for url in urls])
+        traffic = Traffic([Question(url, steady=False) for url in urls], pause=0.1)
         traffic.begin()
         try:
             yield Releases(world, traffic, old, new, files)
@@ -110,7 +103,7 @@ def back(releases: Releases) -> Back:
     command = crane(world, "rollback", "--yes", "--reason", "the new list is empty")
     serving, verify = releases.serving, crane(world, "verify")
     again = crane(world, "rollback", releases.old["digest"][:12], "--yes")
-    preview, update = world.engine.run("preview", "--stack", "production"), world.up("production")
+    preview, update = world.preview_and_up("production")
     assert releases.traffic.asked_again(60)
     history = json.loads(crane(world, "history", "--json").stdout)["events"]
     return Back(command, serving, verify, again, preview, update, releases.serving, releases.traffic.phase(), history)
@@ -122,7 +115,7 @@ class TestARollbackInSeconds:
         assert back.serving == versions(releases.old)
 
     def test_says_what_the_database_keeps_and_what_serves(self, releases: Releases, back: Back) -> None:
-        assert f"database {DATABASE} keeps {NEW} (expand), which the release does not have" in back.command.stdout
+        assert f"database {DATABASE} keeps {NEW_MIGRATION} (expand), which the release does not have" in back.command.stdout
         assert f"Production serves release {releases.old['digest'][:12]}:" in back.command.stdout
         assert f"worker {CONTEXT} passes" in back.command.stdout
 

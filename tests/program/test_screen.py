@@ -222,7 +222,7 @@ def waited(world: World, upgraded: Upgraded) -> Result:
     assert upgraded.update.exit == 0
     migration = world.workers / "crane-context" / "migrations" / "0006_add_color_to_sessions.sql"
     migration.write_text("-- crane: expand\nALTER TABLE sessions ADD COLUMN color TEXT;\n", encoding="utf-8")
-    with world.faults.fault(QUERY, Hold(), saying="ADD COLUMN color") as fault, started(world, "staging", to_its_end=True) as run:
+    with world.faults.fault(QUERY, Hold(), saying="ADD COLUMN color") as fault, started(world, "staging") as run:
         run.reaches(fault)
         until(lambda: f"{migration.name}{WAITING}" in run.output, "a line about the file that takes long")
         fault.end()

@@ -7,7 +7,7 @@ encrypts their secrets (``key_manager.py``).
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,10 +22,17 @@ from tests.ports import free_port
 from tests.repository import ROOT
 from tests.world import key_manager, warm
 from tests.world.engine import Engine, managed_environment
+from tests.world.existing import exist
+from tests.world.history import deploy_another_release, update
 from tests.world.world import World, new_world, try_briefly
 
-UPDATES = {"proven": ("fresh", "staging"), "promoted": ("proven", "production")}
-"""How a world comes of another: of which one, and by the update of which stack."""
+MADE_OF: dict[str, tuple[str, Callable[[World], None]]] = {
+    "existing": ("fresh", exist),
+    "proven": ("fresh", lambda world: update(world, "staging")),
+    "promoted": ("proven", lambda world: update(world, "production")),
+    "promoted twice": ("promoted", deploy_another_release),
+}
+"""How a world comes of another: of which one, and by what is done there."""
 
 
 @contextmanager
@@ -50,8 +57,22 @@ def promoted_world(factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @contextmanager
+def existing_world(factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose account has workers and databases of both environments that were deployed without Pulumi."""
+    with _copy(factory, "existing") as world:
+        yield world
+
+
+@contextmanager
+def promoted_twice_world(factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A promoted world in which both environments then took another release; the states of both stacks are those of the version before."""
+    with _copy(factory, "promoted twice") as world:
+        yield world
+
+
+@contextmanager
 def _copy(factory: pytest.TempPathFactory, name: str) -> Iterator[World]:
-    with _begin_as(_made_once(factory, name), factory.mktemp(name)) as world:
+    with _begin_as(_made_once(factory, name), factory.mktemp(name.replace(" ", "-"))) as world:
         yield world
 
 
@@ -87,12 +108,11 @@ def _made_once(factory: pytest.TempPathFactory, name: str) -> Path:
 
 
 def _make(factory: pytest.TempPathFactory, name: str, folder: Path) -> None:
-    if name not in UPDATES:
+    if name not in MADE_OF:
         with new_world(folder) as made:
             for environment in ENVIRONMENTS:
                 made.engine.well("stack", "change-secrets-provider", key_manager.PROVIDER, "--stack", environment)
             return
-    before, stack = UPDATES[name]
+    before, change = MADE_OF[name]
     with _begin_as(_made_once(factory, before), folder) as world:
-        run = world.up(stack)
-        assert run.exit == 0, run.output
+        change(world)

@@ -1,13 +1,33 @@
-"""A stack that has proven many releases: older proofs are added to its state, since proving twenty releases takes minutes."""
+"""Stacks with a past: of many releases, added to the state since proving twenty takes minutes; of two; or written by the version before."""
 
 import copy
 import json
 
+from crane_infra.config.settings import ENVIRONMENTS
 from crane_infra.release.exported import as_recorded, exported, plain_outputs
 from tests.world.engine import Json
-from tests.world.world import World
+from tests.world.world import World, edit
 
+OLD_TEXT, NEW_MIGRATION = "which agent sessions are alive", "0009_notes.sql"
+"""What another release changes in crane-context, into capital letters, and the migration that it brings."""
 RELEASE, ROOT = "pulumi:index:Stash::release", "pulumi:pulumi:Stack::"
+
+
+def update(world: World, stack: str) -> None:
+    """Update a stack, which has to succeed."""
+    run = world.up(stack)
+    assert run.exit == 0, run.output
+
+
+def deploy_another_release(world: World) -> None:
+    """Prove and promote a release that changes one worker and brings a migration; then both states get the form of the version before."""
+    edit(world.workers / "crane-context" / "dist" / "index.js", OLD_TEXT, OLD_TEXT.upper())
+    migration = world.workers / "crane-context" / "migrations" / NEW_MIGRATION
+    migration.write_text("CREATE TABLE notes (text TEXT NOT NULL);\n", encoding="utf-8")
+    for stack in ENVIRONMENTS:
+        update(world, stack)
+    for stack in ENVIRONMENTS:
+        as_the_version_before_wrote_it(world, stack)
 
 
 def add_history(world: World, stack: str, proofs: int) -> None:

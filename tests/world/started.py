@@ -1,7 +1,7 @@
 """Starts the real engine and lets it be held, frozen, interrupted and killed, with everything that it started.
 
-The engine gives each of its plugins a process group of its own, so a run is what shares its session. Nothing here waits for a fixed time: it
-looks until what it waits for is there, and fails the test where that never comes.
+The engine gives each of its plugins a process group of its own, so a run is what shares its session, and the fork of a warm Python in which its
+program goes on. Nothing here waits for a fixed time: it looks until what it waits for is there, and fails the test where that never comes.
 """
 
 import os
@@ -9,8 +9,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,8 @@ class Started:
 
     engine: subprocess.Popen[bytes]
     file: Path
+    forks: dict[int, str] = field(default_factory=dict)
+    """The forks of a warm Python that were seen, with the command lines for which they go on."""
 
     @property
     def output(self) -> str:
@@ -50,7 +52,10 @@ class Started:
         listed = subprocess.run(["ps", "-A", "-o", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
         rows = (line.split(None, 2) for line in listed.splitlines())
         living = {int(pid): command for pid, state, command in rows if not state.startswith("Z")}
-        return [pid for pid, command in living.items() if words in command and _session(pid) == self.engine.pid]
+        session = {pid: command for pid, command in living.items() if _session(pid) == self.engine.pid}
+        self.forks |= {fork: command for pid, command in session.items() if (fork := warm.fork_of(pid))}
+        forks = {pid: command for pid, command in self.forks.items() if "/world/warm/server.py " in living.get(pid, "")}
+        return [pid for pid, command in (session | forks).items() if words in command]
 
     def reaches(self, fault: Fault) -> None:
         """Wait until the run meets the fault, which is to hold it."""
@@ -59,15 +64,15 @@ class Started:
 
     def freeze(self) -> None:
         """Stop it, all of it, as it is."""
-        self._signal(self.processes(), signal.SIGSTOP)
+        _signal(self.processes(), signal.SIGSTOP)
 
     def freeze_engine(self) -> None:
         """Stop the engine alone: it saves nothing from now on, what it started goes on."""
-        self._signal([self.engine.pid], signal.SIGSTOP)
+        _signal([self.engine.pid], signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
-        self._signal(self.processes(), signal.SIGCONT)
+        _signal(self.processes(), signal.SIGCONT)
 
     def interrupt(self, *signals: signal.Signals) -> None:
         """Send signals to the engine's process group, as a terminal does, each once the one before was heard."""
@@ -87,7 +92,7 @@ class Started:
     def kill(self) -> None:
         """``kill -9`` of the engine and of all that it started, and wait until they are gone."""
         while left := self.processes():
-            self._signal(left, signal.SIGKILL)
+            _signal(left, signal.SIGKILL)
             self.engine.wait()
         assert self.processes() == []
 
@@ -96,19 +101,14 @@ class Started:
         code = self.engine.wait(PATIENCE)
         return Result(code, self.output, self.output)
 
-    def _signal(self, processes: list[int], sent: signal.Signals) -> None:
-        for pid in processes:
-            if _session(pid) == self.engine.pid:
-                os.kill(pid, sent)
-
 
 @contextmanager
-def started(world: World, stack: str, *words: str, to_its_end: bool = False) -> Iterator[Started]:
+def started(world: World, stack: str, *words: str, own_program: bool = False) -> Iterator[Started]:
     """Start an update of a stack; nothing of it is left at the end of the block.
 
-    One that runs ``to_its_end``, only held by faults, has a warm program; one that is frozen, interrupted or killed has its own.
+    ``own_program``: it is not a fork of a warm Python. A run that the engine is to interrupt needs one, since no signal reaches a fork.
     """
-    programs = warm.variables() if to_its_end else warm.own_program()
+    programs = warm.own_program() if own_program else warm.variables()
     file = world.project.folder / f"{stack}.output"
     with file.open("wb") as output:
         engine = subprocess.Popen(
@@ -125,6 +125,12 @@ def started(world: World, stack: str, *words: str, to_its_end: bool = False) -> 
     finally:
         run.kill()
         world.engine.output.append(run.output)
+
+
+def _signal(processes: list[int], sent: signal.Signals) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, sent)
 
 
 def _session(pid: int) -> int | None:

@@ -67,16 +67,32 @@ def test_a_script_ends_as_it_would_have_ended(content: str, script: Path) -> Non
     assert forked.stderr.splitlines()[-1:] == own.stderr.splitlines()[-1:]
 
 
+def test_the_output_of_a_script_ends_with_it_while_one_that_began_later_goes_on(script: Path) -> None:
+    script.write_text("print('begun', flush=True); input()", encoding="utf-8")
+    words = [warm_python(), str(script)]
+    with (
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first,
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as later,
+    ):
+        for command in (first, later):
+            assert command.stdout
+            assert command.stdout.readline() == "begun\n"
+        assert first.communicate("\n", timeout=60)[0] == ""
+        assert later.poll() is None
+        later.communicate("\n", timeout=60)
+
+
 def test_a_script_ends_when_its_command_is_killed(script: Path) -> None:
     script.write_text("import os, sys, time; print(os.getpid(), flush=True); time.sleep(300)", encoding="utf-8")
     with subprocess.Popen([warm_python(), str(script)], stdout=subprocess.PIPE, text=True) as command:
         assert command.stdout
         program = psutil.Process(int(command.stdout.readline()))
+        assert warm.fork_of(command.pid) == program.pid
         command.kill()
         assert program.wait(60) is None or not program.is_running()
 
 
-def test_the_program_of_a_run_that_is_to_be_killed_has_a_python_of_its_own(script: Path) -> None:
+def test_the_program_of_a_run_that_is_to_be_interrupted_has_a_python_of_its_own(script: Path) -> None:
     assert run(warm.own_python(), script, SHOWS).stderr.split()[0] == "False"
 
 

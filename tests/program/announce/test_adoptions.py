@@ -14,9 +14,9 @@ import pytest
 from crane_infra.rehearsal.existing_account import SCHEDULE, UNDECLARED
 from crane_infra.rehearsal.snapshot import Snapshot, lost, take
 from local_cloud.client import Account
-from tests.world.copies import fresh_world
+from tests.world.copies import existing_world
 from tests.world.engine import Result
-from tests.world.existing import adopt, exist, let_adopt
+from tests.world.existing import adopt, let_adopt
 from tests.world.world import World, edited
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -81,8 +81,7 @@ class Existing:
 @pytest.fixture(scope="module")
 def existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Existing]:
     """Deployed without Pulumi; both stacks are to adopt it, and neither ever ran."""
-    with fresh_world(tmp_path_factory) as world:
-        exist(world)
+    with existing_world(tmp_path_factory) as world:
         world.api("PATCH", "/workers/scripts/crane-classifier-staging/settings", {"placement": {"mode": "smart"}, "limits": {"cpu_ms": 50}})
         world.api("PUT", f"/d1/database/{live_id(world, f'{CLASSIFIER}-staging')}", {"read_replication": {"mode": "auto"}})
         world.faults.reset()

@@ -49,7 +49,8 @@ def story(world: World) -> Story:
     (proof,) = world.proofs("staging")
     dated = {**proof, "proven_at": ahead.isoformat(timespec="seconds").replace("+00:00", "Z")}
     put_into_state(world, [dated])
-    preview, refused, renewed = world.engine.run("preview", "--stack", "production"), world.up("production"), world.up("staging")
+    preview, refused = world.preview_and_up("production")
+    renewed = world.up("staging")
     return Story(preview, refused, renewed, world.up("production"), dated, world.proofs("staging")[0])
 
 

@@ -57,7 +57,7 @@ def deleted(world: World) -> Deleted:
     """The database is deleted; then everything that the errors say is done, one after the other. A client asks production."""
     was = id_of(world)
     assert was
-    with asking(Question(f"{world.cloud.edge_url}/crane-context/version", steady=False)) as traffic:
+    with asking(Question(f"{world.cloud.edge_url}/crane-context/version", steady=False), pause=0.1) as traffic:
         world.api("DELETE", f"/d1/database/{was}")
         closed, refused = world.up("production"), world.up("staging")
         (line,) = refused.errors

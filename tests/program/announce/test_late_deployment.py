@@ -75,7 +75,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def traffic(world: World) -> Iterator[Traffic]:
     """A client that asks production which version answers."""
-    with asking(Question(f"{world.cloud.edge_url}/{WORKER}/version", steady=False)) as client:
+    with asking(Question(f"{world.cloud.edge_url}/{WORKER}/version", steady=False), pause=0.1) as client:
         yield client
 
 
@@ -100,7 +100,7 @@ def story(world: World, traffic: Traffic) -> Story:
     assert traffic.asked_again(PATIENCE)
     traffic.phase()
     returned = world.up("staging")
-    preview, refused = world.engine.run("preview", "--stack", "production"), world.up("production")
+    preview, refused = world.preview_and_up("production")
     assert traffic.asked_again(PATIENCE)
     during_refusal = traffic.phase()
     (line,) = refused.errors

@@ -51,9 +51,8 @@ def story(world: World, tmp_path_factory: pytest.TempPathFactory) -> Story:
     (folder / "index.js").write_text("export default { fetch: () => new Response('by hand') };", encoding="utf-8")
     wrangler("deploy", cwd=folder)
     verified = verify(world, "staging")
-    preview = world.engine.run("preview", "--stack", "staging")
     world.faults.reset()
-    refused = world.up("staging")
+    preview, refused = world.preview_and_up("staging")
     changes = world.changes()
     (line,) = refused.errors
     commands = re.findall(r"((?:wrangler|pulumi) .+?), then", line.partition("nobody needs it: ")[2])

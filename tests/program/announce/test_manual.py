@@ -107,7 +107,7 @@ def staging(world: World) -> Staging:
     script = f"{SCRIPT}-staging"
     deploy_by_hand(world, script)
     verified = verify(world, "staging")
-    preview, run = world.engine.run("preview", "--stack", "staging"), world.up("staging")
+    preview, run = world.preview_and_up("staging")
     return Staging(verified, preview, run, world.up("staging", "--expect-no-changes"), world.answering(script))
 
 
@@ -147,7 +147,8 @@ class Production:
 def production(world: World, staging: Staging) -> Production:  # noqa: ARG001 - it has to come first
     """Somebody deploys to production; updates without and with consent follow."""
     deployment = deploy_by_hand(world, SCRIPT)
-    preview, run, still = world.engine.run("preview", "--stack", "production"), world.up("production"), active(world, SCRIPT)
+    preview, run = world.preview_and_up("production")
+    still = active(world, SCRIPT)
     settings = world.stack_file("production")
     settings["config"]["crane-infra:workers"][SCRIPT]["replace-deployment"] = deployment
     world.write_stack_file("production", settings)

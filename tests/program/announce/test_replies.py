@@ -11,8 +11,8 @@ import pytest
 
 from crane_infra.rehearsal.existing_account import UNDECLARED
 from tests.program.announce.test_manual import well
-from tests.world.copies import fresh_world
-from tests.world.existing import exist, let_adopt
+from tests.world.copies import existing_world
+from tests.world.existing import let_adopt
 from tests.world.world import SETTINGS, World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
@@ -23,8 +23,7 @@ SCRIPT = "crane-classifier-staging"
 @contextmanager
 def answering(factory: pytest.TempPathFactory, **switches: Any) -> Iterator[World]:  # noqa: ANN401 (as Behaviour has them)
     """An account to adopt whose replies are odd; one worker calls the other as a service."""
-    with fresh_world(factory) as world, world.faults.behaviour(names_service_environment=True, reverses_bindings=True, **switches):
-        exist(world)
+    with existing_world(factory) as world, world.faults.behaviour(names_service_environment=True, reverses_bindings=True, **switches):
         let_adopt(world, "staging")
         content = world.stack_file("staging")
         content["config"][f"{SETTINGS}:workers"]["crane-classifier"]["services"] = {"CONTEXT": "crane-context"}

@@ -148,8 +148,8 @@ class Seen:
 def seen(world: World, declared: Updated) -> Seen:  # noqa: ARG001 - it has to come first
     """Tags are changed in the dashboard, and nothing in any file; later, a sampling rate."""
     in_dashboard(world, {"tags": ["team:b", "team:a"]})
-    preview = world.engine.run("preview", "--stack", "staging")
-    run, again = world.up("staging"), world.up("staging", "--expect-no-changes")
+    preview, run = world.preview_and_up("staging")
+    again = world.up("staging", "--expect-no-changes")
     in_dashboard(world, {"observability": {"head_sampling_rate": 0.125}})
     return Seen(preview, run, again, world.up("staging", "--refresh", "--expect-no-changes"), live(world))
 
@@ -187,7 +187,7 @@ def returned(world: World, seen: Seen, tmp_path_factory: pytest.TempPathFactory)
     deploy_with_wrangler(world, tmp_path_factory.mktemp("wrangler"))
     in_dashboard(world, {"logpush": False})
     verified = verify(world, "staging")
-    preview, run = world.engine.run("preview", "--stack", "staging"), world.up("staging")
+    preview, run = world.preview_and_up("staging")
     return Returned(verified, preview, run, live(world), verify(world, "staging"), world.up("staging", "--expect-no-changes"))
 
 

@@ -97,7 +97,7 @@ def active(world: World) -> str:
 def rollback(world: World) -> Iterator[Rollback]:
     """Somebody deploys an older version by hand; from then on a client asks for it."""
     world.deploy(SCRIPT, world.upload(SCRIPT, BY_HAND))
-    with asking(Question(f"{world.cloud.edge_url}/{SCRIPT}/")) as traffic:
+    with asking(Question(f"{world.cloud.edge_url}/{SCRIPT}/"), pause=0.1) as traffic:
         yield Rollback(active(world), traffic)
 
 
@@ -135,7 +135,7 @@ def deleted(world: World, rollback: Rollback) -> Deleted:
     rollback.traffic.end()
     world.faults.reset()
     world.api("DELETE", f"/workers/workers/{SCRIPT}")
-    run, preview = world.up("production"), world.engine.run("preview", "--stack", "production")
+    preview, run = world.preview_and_up("production")
     commands = re.findall(r"pulumi ((?:config set|refresh) .*?), then", refused(run))
     assert [words.split()[0] for words in commands] == ["config", "refresh"]
     for words in commands:

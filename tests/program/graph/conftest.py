@@ -13,8 +13,11 @@ import yaml
 from pulumi.runtime import mocks as pulumi_mocks
 
 from crane_infra.release.exported import exported, plain_outputs
+from tests.d1.fixtures import no_waiting
 from tests.program.graph.account import Account, serving
 from tests.repository import ROOT
+
+__all__ = ["no_waiting"]
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 PLANTED = {

@@ -45,7 +45,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         ):
             lost = world.up("staging")
         created = ids(world)
-        preview, refused = world.engine.run("preview", "--stack", "staging"), world.up("staging")
+        preview, refused = world.preview_and_up("staging")
         advised = ADOPTS.findall(refused.output)
         for command in dict.fromkeys(advised):
             world.engine.well(*shlex.split(command)[1:])

@@ -220,7 +220,7 @@ class TestAKilledRun:
     def test_whose_engine_alone_was_killed_ends_and_holds_nothing_up(self, world: World, killed: Killed) -> None:  # noqa: ARG002
         """The program outlives its engine only by what it was doing; that is in the ledger or it is not."""
         release = next_release(world)
-        with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging") as run:
+        with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging", own_program=True) as run:
             run.reaches(fault)
             run.kill_engine()
             fault.end()
@@ -234,7 +234,7 @@ class TestAKilledRun:
 class TestTwoRunsAtOnce:
     def test_the_second_is_refused_a_preview_is_not_and_the_first_goes_on(self, world: World) -> None:
         release = next_release(world)
-        with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging", to_its_end=True) as run:
+        with world.faults.fault(BOOKMARK, Hold()) as fault, started(world, "staging") as run:
             run.reaches(fault)
             second = world.up("staging")
             preview = world.engine.run("preview", "--stack", "staging")
@@ -268,12 +268,13 @@ class TestAnInterruptedRun:
         """First in the migration, then the next run in the release step, before its checks."""
         assert killed.last.exit == 0
         release = next_release(world)
-        with world.faults.fault(QUERY, CommitThenHold(), saying=APPLIES) as fault, started(world, "staging") as run:
+        interrupted = started(world, "staging", own_program=True)
+        with world.faults.fault(QUERY, CommitThenHold(), saying=APPLIES) as fault, interrupted as run:
             run.reaches(fault)
             until(lambda: world.faults.executed(release.sql), "the commit")
             cut_off(run, fault, *signals)
         assert release.seen() == release.untouched(applied=True)
-        with world.faults.fault(DEPLOYMENTS, Hold(), nth=PROVES) as fault, started(world, "staging") as run:
+        with world.faults.fault(DEPLOYMENTS, Hold(), nth=PROVES) as fault, started(world, "staging", own_program=True) as run:
             run.reaches(fault)
             cut_off(run, fault, *signals)
         assert release.seen().proofs == release.proofs

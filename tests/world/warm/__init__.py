@@ -5,9 +5,9 @@ imports, which take most of its time, and Pulumi's SDK does not send the engine 
 ``command.py`` as Python, which hands everything to ``server.py``, waits, and ends as the process ended. If it is killed, so is the process.
 
 - The program of a run: engine, language host and the script that runs a program are the real ones. PULUMI_PYTHON_CMD tells the language host which
-  Python to start. Runs that are interrupted, frozen or killed start one of their own, as users do, those of rehearsals too; only what the
-  language host asks beforehand, the version and the packages, is answered from what is known. A program that a test has changed starts from a
-  Python that has imported the libraries alone.
+  Python to start. Runs that are interrupted start one of their own, as users do, and so do those of rehearsals that are killed; only what the
+  language host asks beforehand, the version and the packages, is answered from what is known. What is frozen or killed is the fork as well. A
+  program that a test has changed starts from a Python that has imported the libraries alone.
 - The program and the commands of a clone that has a catalog of its own: what is imported are the packages, not crane.
 - The commands of ``crane`` in the jobs of a workflow and in rehearsals. Elsewhere tests call ``crane`` in their own process, or start it as a user does.
 - The host of the programs with which the stand-in provider is compared with the official one: it imports the whole SDK of Cloudflare's provider.
@@ -35,10 +35,10 @@ LIBRARIES = (
     "anyio._backends._asyncio",
     "apsw",
     "argparse",
-    "cloudflare.resources.d1.database",
     "cryptography.hazmat.primitives.asymmetric.ed25519",
     "grpc.experimental",
     "httpcore",
+    "httpx",
     "jinja2",
     "pulumi",
     "pydantic",
@@ -49,7 +49,7 @@ LIBRARIES = (
 """What ``pulumi-language-python-exec`` and a program import that is not of this repository: for a program that a test has changed."""
 PROGRAM = (*LIBRARIES, "crane_infra.catalog", "crane_infra.program.environment")
 """What ``pulumi-language-python-exec`` and ``__main__.py`` import."""
-PACKAGES = (*LIBRARIES, "ssl", "typer")
+PACKAGES = (*LIBRARIES, "typer")
 """What the program and the commands of any clone import of others."""
 CLOUD = ("local_cloud.server.process", "local_cloud.provider")
 HOST = ("crane_infra.imports", "grpc", "pulumi_cloudflare", "pulumi.automation._server", "pulumi.runtime.proto.language_pb2_grpc")
@@ -104,6 +104,14 @@ def write_command(path: Path, script: str) -> None:
     """Write a script of the shell that can be started."""
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o700)
+
+
+def fork_of(command: int) -> int | None:
+    """The process in which the program of a run goes on, by the process that the language host started for it; None for any other process."""
+    try:
+        return int(Path(python(*PROGRAM)).with_name(str(command)).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 @functools.cache

@@ -21,7 +21,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     server.connect(path)
-    request = marshal.dumps((words, os.getcwd(), dict(os.environ)))  # noqa: PTH109 - pathlib takes long, too
+    request = marshal.dumps((words, os.getcwd(), dict(os.environ), os.getpid()))  # noqa: PTH109 - pathlib takes long, too
     streams = b"".join(stream.to_bytes(4, sys.byteorder) for stream in (0, 1, 2))
     server.sendmsg([len(request).to_bytes(8, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
     while request:

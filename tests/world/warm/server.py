@@ -1,6 +1,7 @@
 """The warm Python: ``server.py SOCKET MODULES``. Imports the modules, then forks for each request until its standard input ends.
 
 It has one thread and opens no connection of its own, so a fork is a whole Python: nothing of Pulumi or gRPC has begun when it is made.
+Beside the socket is a file for each command that waits, by its process id, with that of its fork.
 """
 
 import atexit
@@ -19,24 +20,31 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 PACKAGES = ["-m", "pip", "list"]
 
 
 @dataclass(frozen=True)
 class Request:
-    """A call of Python: its arguments, folder, environment and standard streams, and the connection of the command that waits for its end."""
+    """A call of Python: its arguments, folder, environment and standard streams, and the command that waits for its end: its id and connection."""
 
     words: list[str]
     folder: str
     environ: dict[str, str]
+    pid: int
     streams: list[int]
     command: socket.socket
 
     def answer(self, code: int) -> None:
         """End the command with this exit code, or by this signal if it is negative. Nobody waits for one that was killed."""
-        with self.command, suppress(OSError):
+        with suppress(OSError):
             self.command.sendall(str(code).encode())
+        self.leave()
+
+    def leave(self) -> None:
+        """Close what it holds: who reads what a program prints waits until nobody can write there any more."""
+        self.command.close()
         for stream in self.streams:
             os.close(stream)
 
@@ -48,8 +56,8 @@ def read_request(command: socket.socket) -> Request | None:
         content = sent.read(int.from_bytes(size, "big"))
     if not content or len(content) < int.from_bytes(size, "big"):
         return None
-    words, folder, environ = marshal.loads(content)  # noqa: S302 - it comes from command.py
-    return Request(words, folder, environ, streams, command)
+    words, folder, environ, pid = marshal.loads(content)  # noqa: S302 - it comes from command.py
+    return Request(words, folder, environ, pid, streams, command)
 
 
 @dataclass
@@ -90,7 +98,9 @@ class Runs:
         for pid in list(self.requests):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                self.requests.pop(pid).answer(os.waitstatus_to_exitcode(status))
+                request = self.requests.pop(pid)
+                self._file_of(request).unlink(missing_ok=True)
+                request.answer(os.waitstatus_to_exitcode(status))
 
     def _accept(self) -> Request | None:
         """Begin what a command asks for; in the fork, its request comes back."""
@@ -105,11 +115,16 @@ class Runs:
         pid = os.fork()
         if pid == 0:
             self.listener.close()
-            for other in (*self.requests.values(), request):
-                other.command.close()
+            request.command.close()
+            for other in self.requests.values():
+                other.leave()
             return request
         self.requests[pid] = request
+        self._file_of(request).write_text(str(pid))
         return None
+
+    def _file_of(self, request: Request) -> Path:
+        return Path(self.listener.getsockname()).with_name(str(request.pid))
 
 
 @functools.cache
