@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.world import warm
-from tests.world.engine import SURE, Engine, Result, clean_environment, require_engine, search_path
+from tests.world import key_manager, warm
+from tests.world.engine import SURE, Engine, Result, managed_environment, require_engine, search_path
 
 pytestmark = pytest.mark.engine
 
@@ -43,14 +43,13 @@ def hooked(folder: Path, home: Path) -> Hooked:
         "PATH": search_path(),
         "PULUMI_HOME": str(home),
         "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "passphrase",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         # Else the engine looks for plugins on the network, for two seconds a run.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_STACK": "hooked",
         "HOOKED_PLANTED": PLANTED,
     }
-    return Hooked(folder / "program", clean_environment() | variables, seconds=LIMIT, warm=warm.variables())
+    return Hooked(folder / "program", managed_environment() | variables, seconds=LIMIT, warm=warm.variables())
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PROGRAM, folder / "program")
     (folder / "state").mkdir()
     engine = hooked(folder, folder / "home")
-    engine.well("stack", "init", "hooked")
+    engine.well("stack", "init", "hooked", "--secrets-provider", key_manager.PROVIDER)
     assert engine.up("passes", "old").exit == 0
     return folder
 
@@ -102,7 +101,7 @@ def test_a_hook_that_does_not_end_well_fails_the_update_and_is_asked_again(stack
 
 
 def test_a_hook_that_fails_at_the_first_update_leaves_no_record(stack: Hooked) -> None:
-    stack.well("stack", "init", "fresh")
+    stack.well("stack", "init", "fresh", "--secrets-provider", key_manager.PROVIDER)
     assert stack.up("time_out", "new", PULUMI_STACK="fresh").exit != 0
     assert stack.value("fresh") is None
 
