@@ -53,15 +53,13 @@ def paths(value: object, below: Path = ()) -> Iterator[Path]:
 
 
 def spoiled(value: Any, path: Path, wrong: object) -> Any:  # noqa: ANN401 (JSON)
-    """A copy of a value with something else at a path."""
+    """A copy of a value with something else at a path. It shares all that is not on the way there."""
     if not path:
         return None if wrong is ABSENT else wrong
-    whole = copy.deepcopy(value)
-    parent = whole
-    for key in path[:-1]:
-        parent = parent[key]
-    if wrong is ABSENT:
-        del parent[path[-1]]
+    key, *below = path
+    whole = copy.copy(value)
+    if wrong is ABSENT and not below:
+        del whole[key]
     else:
-        parent[path[-1]] = wrong
+        whole[key] = spoiled(value[key], tuple(below), wrong)
     return whole
