@@ -36,8 +36,9 @@ def there(world: World) -> Json:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Staging is deployed."""
+    """Staging is deployed, with a passphrase: ``pulumi stack init`` alone takes a new stack for one with a passphrase."""
     with proven_world(tmp_path_factory) as made:
+        made.take_passphrase("staging")
         yield made
 
 
