@@ -19,6 +19,7 @@ import yaml
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import ENVIRONMENTS, Environment
+from crane_infra.config.stackfile import read_yaml
 from crane_infra.errors import RehearsalError
 from crane_infra.programs import run
 from crane_infra.release.signature import SigningKey, new_private_key
@@ -297,8 +298,8 @@ def _has_secrets(project: Project, environment: str) -> bool:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        loaded = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise RehearsalError(str(path), f"cannot be read ({type(error).__name__})", "Run this in a clone of crane-infra") from None
     return dict(loaded)
 

@@ -13,7 +13,7 @@ import yaml
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Environment, Settings, parse
-from crane_infra.config.stackfile import stack_config
+from crane_infra.config.stackfile import read_yaml, stack_config
 from crane_infra.errors import CraneError, ReportError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.release.assets import StaticAssets, read_assets
@@ -103,6 +103,6 @@ def _text(value: object) -> str:
 
 def _project(folder: Path) -> str:
     try:
-        return str(yaml.safe_load((folder / "Pulumi.yaml").read_text(encoding="utf-8"))["name"])
+        return str(read_yaml((folder / "Pulumi.yaml").read_text(encoding="utf-8"))["name"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         raise ReportError(str(folder), "has no Pulumi.yaml that can be read", "Name the folder of the stack files") from None
