@@ -26,6 +26,7 @@ def main() -> None:
         os.setsid()
     # What is imported lives until the end: a search for garbage in it, now and at the end, would take a third of the time to start.
     gc.disable()
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # httpx's command line, a third of its import, for nobody
     from local_cloud.errors import LocalCloudError  # noqa: PLC0415
     from local_cloud.server.process import serve  # noqa: PLC0415
     from local_cloud.workerd.node import NodeError  # noqa: PLC0415
