@@ -1,7 +1,6 @@
 """``crane preview-report`` on previews of the real engine, in a pull request: with staging's passphrase, without production's."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import pytest
 
 from crane_infra.release.preview_record import VARIABLE, PreviewRecord, RecordedCosts, RecordedDatabase, parse_record
 from crane_infra.report.engine import parse_preview
+from tests import command_line
 from tests.repository import ROOT
 from tests.world.copies import fresh_world, promoted_world
 from tests.world.engine import Result
@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 OTHER = "only-production-has-this-passphrase"
 CHANGED = RecordedCosts(file="0005_create_notes.sql", table="smoke_writes", size=2, effects=(("changed by statement 2", 1),))
 PLANTED = "planted-secret-value-of-staging"
-CRANE = str(Path(sys.executable).parent / "crane")
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,7 @@ def report(world: World, **variables: str) -> Reported:
     words = ["preview-report", "--preview", "preview.json", "--record", "record.json", "--production-outputs", "outputs.json"]
     words += [] if ended.out else ["--failed", "output"]
     environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(folder), **variables}
-    output = subprocess.run(
-        [CRANE, *(_there(folder, word) for word in words)], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
-    )
+    output = command_line.crane(*(_there(folder, word) for word in words), environ=environ, cwd=ROOT)
     assert output.stderr == "", output.stderr
     written = record.read_text(encoding="utf-8") if record.exists() else ""
     return Reported(ended.out, written, ended, output.returncode, output.stdout)
@@ -248,7 +245,6 @@ def test_a_database_that_the_engine_would_replace_fails_the_check(tmp_path_facto
             world.engine.run("preview", "--json", "--stack", "staging").out, encoding="utf-8"
         )
         environ = {**world.engine.environ, "PULUMI_OPTION_CWD": str(world.project.folder)}
-        command = [CRANE, "preview-report", "--preview", str(world.project.folder / "preview.json")]
-        output = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        output = command_line.crane("preview-report", "--preview", str(world.project.folder / "preview.json"), environ=environ, cwd=ROOT)
     assert output.returncode == 3, output.stderr
     assert "**Something would be replaced or deleted.**" in output.stdout

@@ -28,7 +28,7 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 Json = dict[str, Any]
 LARGEST_SUMMARY = 1024 * 1024
 """Bytes. GitHub's runner drops the summary of a step that wrote more."""
-_SECONDS = 600
+_SECONDS = 900
 # How long a cancelled step may take to end after each signal, as in ProcessInvoker of github.com/actions/runner. Only the step's own process is sent it.
 _SIGNALS = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5))
 
