@@ -1,6 +1,5 @@
 """``crane preview-report`` on previews of the real engine, in a pull request: with staging's passphrase, without production's."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
