@@ -100,7 +100,7 @@ class D1Server:
         if token != f"Bearer {TOKEN}":
             return Reply(401, failed(10000, f"Authentication error with {token}"))
         if path.partition("?")[0].endswith("/time_travel/bookmark") and method == "GET":
-            return self._act("bookmark", [], lambda: Reply(200, done({"bookmark": f"bookmark-{len(self.names())}"})))
+            return self._act("bookmark", [], self._bookmark)
         if f"/accounts/{ACCOUNT}/d1/database/{DATABASE}/query" not in path:
             return Reply(404, failed(7404, "The database could not be found"))
         sent = json.loads(body)
@@ -139,6 +139,11 @@ class D1Server:
                 except sqlite3.Error as error:
                     results.append({"success": False, "error": str(error), "results": [], "meta": {}})
         return Reply(200, done(results))
+
+    def _bookmark(self) -> Reply:
+        """The number of files in the ledger, whose tables may be made at the same moment."""
+        has_ledger = self.sql("SELECT 1 FROM sqlite_master WHERE name = 'd1_migrations'")
+        return Reply(200, done({"bookmark": f"bookmark-{len(self.names()) if has_ledger else 0}"}))
 
     def _act(self, kind: str, batch: list[dict[str, Any]], execute: Execute) -> Reply | None:
         self.requests.append((kind, batch))
