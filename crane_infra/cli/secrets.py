@@ -59,8 +59,14 @@ def _tell(audited: Audited) -> None:
     for mark, texts in (("differs", map(str, audited.audit.findings)), ("unseen ", audited.unseen), ("note   ", audited.audit.notes)):
         for text in texts:
             console.print(f"{mark} {text}", markup=False)
-    findings = len(audited.audit.findings)
-    console.print(f"{counted(len(rows), 'secret')}: {counted(findings, 'finding') if findings else 'nothing to fix'}", markup=False)
+    console.print(f"{counted(len(rows), 'secret')}: {outcome(len(audited.audit.findings), seen=not audited.unseen)}", markup=False)
+
+
+def outcome(findings: int, *, seen: bool) -> str:
+    """How many findings there are; ``seen``: whether everything could be looked at."""
+    if findings:
+        return counted(findings, "finding")
+    return "nothing to fix" if seen else "nothing to fix in what could be seen"
 
 
 def _place(place: Place) -> str:

@@ -39,6 +39,8 @@ class Production:
     workers: dict[str, Body] = field(default_factory=dict)
     databases: dict[str, str] = field(default_factory=dict)
     uploads: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    more: Body = field(default_factory=dict)
+    """What else each upload has."""
 
     def release(
         self,
@@ -151,7 +153,7 @@ class Production:
             bindings += [{"name": "DB", "type": "d1", "database_id": self.databases[database]}] if database else []
             bindings += [{"name": secret, "type": "secret_text", "text": value} for secret, value in secrets.items()]
             annotations = {"workers/tag": _tag(name, code), "workers/message": message_for(_fingerprints(secrets))}
-            self.uploads[key] = self.api.upload(worker, CODE + code, bindings=bindings, annotations=annotations)["id"]
+            self.uploads[key] = self.api.upload(worker, CODE + code, bindings=bindings, annotations=annotations, **self.more)["id"]
         self.api.result(
             "POST",
             f"/workers/scripts/{worker['name']}/deployments?force=true",

@@ -14,6 +14,7 @@ from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Drop
 from tests.cloud import Api
 from tests.commands.production import CODE, Production
+from tests.local_cloud.workers.test_assets import uploaded
 
 pytestmark = pytest.mark.cloud
 
@@ -103,6 +104,18 @@ class TestWhichRelease:
         production.api.deploy(production.workers["one"], (serving, 100), (candidate, 0))
         back(production)
         assert production.answering == production.versions(old)
+
+
+def test_static_assets_come_back_with_their_release_and_nothing_goes_up_again(production: Production) -> None:
+    worker = production.workers["one"] = production.api.worker()
+    for code, page in (("a", b"the shop"), ("b", b"a broken shop")):
+        production.more = {"assets": {"jwt": uploaded(production.api, worker["name"], {"/shop.txt": page}), "config": {}}}
+        production.release({"one": code})
+    versions = production.api.result("GET", f"/workers/workers/{worker['id']}/versions")
+    assert production.api.edge(worker, "/shop.txt").text == "a broken shop"
+    back(production)
+    assert production.api.edge(worker, "/shop.txt").text == "the shop"
+    assert production.api.result("GET", f"/workers/workers/{worker['id']}/versions") == versions
 
 
 class TestWhatIsSaidFirst:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from crane_infra.cli.secrets import outcome
 from crane_infra.commands.secrets import names_in_source
 from crane_infra.config.catalog import Catalog, CatalogWorker, Secret
 from crane_infra.config.settings import KEY_NAME, Environment, Settings, SharedSecret
@@ -139,3 +140,11 @@ def test_of_the_stack_file_the_names_are_read(make_settings: MakeSettings) -> No
     settings = make_settings()
     (settings.root / settings.file).write_text(f"config: {{{settings.project}:secrets: {{HOOK: {{secure: v1:canary}}, MORE: {{}}}}}}")
     assert names_in_source(settings, list(ALL), {}) == {"HOOK": None}
+
+
+@pytest.mark.parametrize(
+    ("findings", "seen", "words"),
+    [(0, True, "nothing to fix"), (0, False, "nothing to fix in what could be seen"), (1, True, "1 finding"), (2, False, "2 findings")],
+)
+def test_what_could_not_be_seen_is_not_called_well(findings: int, *, seen: bool, words: str) -> None:
+    assert outcome(findings, seen=seen) == words
