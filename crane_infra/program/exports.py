@@ -22,7 +22,7 @@ from crane_infra.program.components.worker import Worker
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.exported import OUTPUTS, SEEDS_DUE, exported, for_people, history
 from crane_infra.release.order import numbers_with
-from crane_infra.release.origin import commit, versions
+from crane_infra.release.origin import versions
 from crane_infra.release.proof import PROOF_SCHEMA, Proof, ProvenDatabase, ProvenHead, ProvenWorker, extended
 from crane_infra.release.seal import KeySealer
 
@@ -60,7 +60,7 @@ def expected_for_people(prepared: Prepared) -> dict[str, Any]:
     """The lines for people once the release of this run is proven."""
     settings, release, newest = prepared.settings, prepared.release, prepared.last.newest
     is_proven = newest is not None and newest.digest == release.digest
-    shown_commit = newest.commit if newest and is_proven else commit(settings.root)
+    shown_commit = newest.commit if newest and is_proven else prepared.commit
     return for_people(settings.environment, release.digest, shown_commit, {name: settings.url(name) for name in settings.workers})
 
 
@@ -144,7 +144,7 @@ def _claim(prepared: Prepared, plan: Plan, version_ids: Mapping[str, str], datab
             name: tuple(check.name for check in select(worker.checks, settings.environment))
             for name, worker in prepared.catalog.workers.items()
         },
-        commit=commit(settings.root),
+        commit=prepared.commit,
         proven_at=datetime.now(UTC),
         versions=versions(),
         fingerprint_key=prepared.fingerprints.get(KEY_NAME),

@@ -4,6 +4,7 @@ Registers nothing and asks Cloudflare nothing, so whatever is wrong here is refu
 """
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,11 @@ from crane_infra.data.seeds.files import Seed
 from crane_infra.data.seeds.of_catalog import seeds_of
 from crane_infra.data.staging import database_ids
 from crane_infra.errors import refuse
+from crane_infra.program.background import begin_call
 from crane_infra.program.stacks import outputs_of
 from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release, read_release
+from crane_infra.release.origin import commit
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.release.signature import SigningKey
@@ -58,6 +61,13 @@ class Prepared:
     """By worker, the folder from which the provider uploads its static assets."""
     marks: tuple[str, ...] = ()
     """A line for each distinct secret that both environments share for a while."""
+    checked_out: Future[str | None] | None = field(default=None, repr=False)
+    """The commit, asked of git meanwhile: in a large repository it may take seconds to say whether files differ. None: asked when it is due."""
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that the files come from, as ``release/origin.py`` says it."""
+        return self.checked_out.result() if self.checked_out else commit(self.settings.root)
 
     def secrets_of(self, worker: str) -> dict[str, str]:
         """The secret values of a worker by binding; an optional one that is not set is left out."""
@@ -92,6 +102,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
 
     Raises a CraneError for the first thing that is wrong.
     """
+    checked_out = begin_call(lambda: commit(settings.root))
     raw = outputs_of({environment: settings.stack(environment) for environment in ENVIRONMENTS})
     outputs = {environment: read_outputs(raw[environment], environment) for environment in ENVIRONMENTS}
     last = outputs[settings.environment]
@@ -118,7 +129,7 @@ def prepare(settings: Settings, catalog: Catalog) -> Prepared:
     staging, taken = outputs["staging"], database_ids(others)
     folders = {name: stage(assets, _assets_dir(settings, catalog, name)) for name, assets in release.assets.items()}
     prepared = Prepared(
-        settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken, folders, marks
+        settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken, folders, marks, checked_out
     )
     _require_checks(prepared)
     return prepared
