@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import IO
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _LOOK_SECONDS, _LAST_WORDS_SECONDS = 0.1, 0.25
@@ -34,7 +35,10 @@ def run(
             command, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         try:
-            out, err = output_of(process, stops, given=given, seconds=seconds)
+            if given is not None and process.stdin:
+                _give(process.stdin, given)
+                process.stdin = None
+            out, err = output_of(process, stops, seconds)
         finally:
             end(process)
     return subprocess.CompletedProcess(command, process.returncode, out, err)
@@ -58,16 +62,13 @@ def signals_noted() -> Iterator[Sequence[int]]:
             signal.raise_signal(stops[0])
 
 
-def output_of(
-    process: subprocess.Popen[str], stops: Sequence[int], *, given: str | None = None, seconds: float | None = None
-) -> tuple[str, str]:
+def output_of(process: subprocess.Popen[str], stops: Sequence[int], seconds: float | None = None) -> tuple[str, str]:
     """Wait for a program and return what it printed; nothing where a signal comes first. Raises TimeoutExpired after ``seconds``."""
     ends = None if seconds is None else monotonic() + seconds
     while not stops:
         try:
-            return process.communicate(given, timeout=_LOOK_SECONDS if ends is None else max(0.0, min(_LOOK_SECONDS, ends - monotonic())))
+            return process.communicate(timeout=_LOOK_SECONDS if ends is None else max(0.0, min(_LOOK_SECONDS, ends - monotonic())))
         except subprocess.TimeoutExpired:
-            given = None  # it has begun to get it
             if ends is not None and monotonic() >= ends:
                 raise
     return "", ""
@@ -83,3 +84,13 @@ def end(process: subprocess.Popen[str]) -> None:
         if pipe:
             with contextlib.suppress(OSError):
                 pipe.close()
+
+
+def _give(pipe: IO[str], given: str) -> None:
+    """Write the input of a program beside the wait for its output: a ``communicate`` that timed out forgets the rest of the input."""
+
+    def write() -> None:
+        with contextlib.suppress(BrokenPipeError), pipe:  # it may end without reading all
+            pipe.write(given)
+
+    threading.Thread(target=write, daemon=True).start()

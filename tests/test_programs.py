@@ -72,9 +72,15 @@ def test_a_signal_ends_it_at_whichever_step_it_comes(work: str, step: int) -> No
 
 
 @pytest.mark.usefixtures("handlers")
-def test_a_program_gets_its_input_and_says_how_it_ended() -> None:
+@pytest.mark.parametrize("look_seconds", [0.001, ENOUGH_SECONDS], ids=["that it takes late", "at once"])
+def test_a_program_gets_its_input_and_says_how_it_ended(monkeypatch: pytest.MonkeyPatch, look_seconds: float) -> None:
+    monkeypatch.setattr(programs, "_LOOK_SECONDS", look_seconds)
     ended = programs.run(("/bin/sh", "-c", "cat; echo wrong >&2; exit 3"), given="x" * 300_000)
     assert (ended.returncode, len(ended.stdout), ended.stderr) == (3, 300_000, "wrong\n")
+
+
+def test_a_program_need_not_take_its_input() -> None:
+    assert programs.run(("/bin/true",), given="x" * 300_000).returncode == 0
 
 
 @pytest.mark.usefixtures("handlers")

@@ -59,11 +59,8 @@ async def migrate(  # noqa: PLR0913 - most are keywords
     judgement, bookmark = await _judgement_and_bookmark(run, known)
     _report(run, judgement)
     run.start_from(judgement)
-    if run.plan.adopt or run.base_to_record:
+    if run.plan.adopt or run.base_to_record or (run.plan.pending and not run.ledger.ready):
         await prepare(run)
-    elif run.plan.pending and not run.ledger.ready:
-        # No file runs before both are there, and whether the state to return to has empty tables of the ledger makes no difference.
-        _, bookmark = await both(prepare(run), _bookmark(run, bookmark))
     if run.plan.pending:
         await _take_bookmark(run, bookmark)
     if run.plan.base:
@@ -116,14 +113,9 @@ async def _bookmark_if_told(db: DatabaseClient) -> str | None:
         return None
 
 
-async def _bookmark(run: Run, taken: str | None) -> str:
-    """The bookmark of the state before the pending files; ``taken`` where the run has it."""
-    return taken or await run.db.bookmark()
-
-
 async def _take_bookmark(run: Run, taken: str | None) -> None:
-    """Remember the state before the pending files, as the way back."""
-    run.bookmark = await _bookmark(run, taken)
+    """Remember the state before the pending files, as the way back; ``taken`` where the run has a bookmark of it."""
+    run.bookmark = taken or await run.db.bookmark()
     way_back = f"wrangler d1 time-travel restore {run.db.name} --bookmark={run.bookmark}"
     run.log(f"{len(run.plan.pending)} pending; to return to the state before them: {way_back}")
     for file in run.plan.out_of_order:
