@@ -114,13 +114,13 @@ class Runs:
             return None
         pid = os.fork()
         if pid == 0:
+            self._file_of(request).write_text(str(os.getpid()))  # the fork itself: it is there before the program begins
             self.listener.close()
             request.command.close()
             for other in self.requests.values():
                 other.leave()
             return request
         self.requests[pid] = request
-        self._file_of(request).write_text(str(pid))
         return None
 
     def _file_of(self, request: Request) -> Path:
