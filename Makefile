@@ -15,10 +15,13 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # For pytest: make quick ARGS="-k gate"
 ARGS ?=
-# One worker of pytest more than there are cores: a test of the engine waits for much of its time.
-WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(1 + (os.cpu_count() or 1))' 2>/dev/null)
+# Workers of pytest: one more than there are cores, and for all tests two for each, since those of the engine and the local cloud wait half of their time.
+ifndef WORKERS
+WORKERS = $(shell "$(PYTHON)" -c 'import os; print(1 + (os.cpu_count() or 1))' 2>/dev/null)
+unit newest: WORKERS = $(shell "$(PYTHON)" -c 'import os; print(2 * (os.cpu_count() or 1))' 2>/dev/null)
+endif
 PYTEST_OPTIONS = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 $(ARGS)
-PYTEST := .venv/bin/pytest $(PYTEST_OPTIONS)
+PYTEST = .venv/bin/pytest $(PYTEST_OPTIONS)
 PURE := not engine and not cloud and not npm
 
 # An environment of its own: neither .venv nor uv.lock changes. The tests are those in which the SDKs run.
