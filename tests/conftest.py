@@ -8,13 +8,14 @@ import signal
 import ssl
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import reaper
 from tests.cloud import api, begin, cloud, clouds, faults, start_from_a_warm_python
+from tests.http_server import Server
 from tests.repository import ROOT, TESTS
 from tests.samples import make_proof, make_settings
 from tests.tiers import hold_tests_to_their_markers
@@ -97,7 +98,7 @@ class Nothing(BaseHTTPRequestHandler):
 @pytest.fixture
 def bare_account() -> Iterator[str]:
     """The address of an API that knows of no worker and no database."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    server = Server(("127.0.0.1", 0), Nothing)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

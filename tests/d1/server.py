@@ -11,11 +11,12 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from crane_infra.d1.api import connect
 from crane_infra.d1.client import D1
+from tests.http_server import Server
 
 ACCOUNT = "11111111111111111111111111111111"
 DATABASE = "22222222-2222-2222-2222-222222222222"
@@ -188,7 +189,7 @@ def running() -> Iterator[D1Server]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the base class gives it
             """Stay silent."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with Server(("127.0.0.1", 0), Handler) as http:
         database.base_url = f"http://127.0.0.1:{http.server_port}/client/v4"
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

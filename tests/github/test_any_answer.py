@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from crane_infra.errors import GithubError
 from crane_infra.github.client import Github
 from crane_infra.github.sticky import BOT, put_comment, put_issue
 from crane_infra.github.stored import fetch, keep
+from tests.http_server import Server
 from tests.wrong_values import ABSENT, WRONG, json_values, paths, spoiled
 
 NAME = f"release-{'d' * 64}"
@@ -65,7 +66,7 @@ def proxy() -> Iterator[Proxy]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         made.github = Github(f"http://127.0.0.1:{server.server_port}", "owner/name", "canary-token")

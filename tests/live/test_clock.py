@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 
 import pytest
@@ -20,6 +20,7 @@ from local_cloud.daemon import Running
 from local_cloud.faults.client import Faults
 from local_cloud.faults.model import Error
 from tests.d1.fixtures import no_waiting
+from tests.http_server import Server
 
 __all__ = ["no_waiting"]
 
@@ -50,7 +51,7 @@ def answering_at(moment: str | None) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -9,12 +9,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from crane_infra.config.infisical import InfisicalSettings
 from crane_infra.secrets.infisical import GithubOidc, Patience, UniversalAuth
+from tests.http_server import Server
 
 PROJECT = "11111111-2222-4333-8444-555555555555"
 IDENTITY = "99999999-2222-4333-8444-555555555555"
@@ -226,7 +227,7 @@ def running() -> Iterator[Infisical]:
         def log_message(self, *_: object) -> None:
             """Stay silent."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with Server(("127.0.0.1", 0), Handler) as http:
         infisical.url = f"http://127.0.0.1:{http.server_port}"
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

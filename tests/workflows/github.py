@@ -11,11 +11,12 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from crane_infra.github.sticky import BOT
+from tests.http_server import Server
 
 REPOSITORY, TOKEN = "owner/crane", "canary-github-token"
 Json = dict[str, Any]
@@ -204,7 +205,7 @@ class Elsewhere(Handler):
 def github() -> Iterator[Hub]:
     """Both hosts, on addresses of this machine, for as long as the block lasts."""
     hub = Hub()
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), type(one.__name__, (one,), {"hub": hub})) for one in (Api, Elsewhere)]
+    servers = [Server(("127.0.0.1", 0), type(one.__name__, (one,), {"hub": hub})) for one in (Api, Elsewhere)]
     hub.address, hub.elsewhere = (f"http://127.0.0.1:{server.server_port}" for server in servers)
     threads = [threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}) for server in servers]
     for thread in threads:

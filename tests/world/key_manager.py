@@ -57,6 +57,7 @@ class _Transit(BaseHTTPRequestHandler):
 
 
 def _serve() -> None:
+    ThreadingHTTPServer.request_queue_size = 128  # five connections at once are too few for three workers of pytest
     with ThreadingHTTPServer(("127.0.0.1", 0), _Transit) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         print(server.server_port, flush=True)  # noqa: T201 (its answer)

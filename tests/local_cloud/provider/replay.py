@@ -5,8 +5,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.http_server import Server
 
 API = "/client/v4"
 ANY_BODY: Any = object()
@@ -102,7 +104,7 @@ def _handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
 def replaying() -> Iterator[Replay]:
     """A replay on a free port."""
     replay = Replay()
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(replay)) as server:
+    with Server(("127.0.0.1", 0), _handler(replay)) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from crane_infra import catalog
 from crane_infra.data.seeds.of_catalog import seeds_of
 from crane_infra.migrations.own_tables import CREATE_REFRESHES, CREATE_SEEDS, OURS, REFRESHES, SEEDS
 from crane_infra.migrations.requests import prepare_request
+from tests.http_server import Server
 from tests.repository import ROOT
 
 WORKER = {"subdomain": {"enabled": True, "previews_enabled": False}, "logpush": False, "tags": []}
@@ -125,7 +126,7 @@ def serving(account: Account) -> Iterator[Account]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     account.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
