@@ -27,8 +27,9 @@ def find_migrations(folder: Path, shown_as: str, base: Path | None = None) -> Fo
     if not folder.is_dir():
         raise MigrationError(shown_as, "the folder does not exist", "Create it, or correct the path of the migrations in the catalog")
     migrations, left_out = list[str](), list[str]()
+    own_base = base and base.resolve()
     for path in sorted(folder.iterdir()):
-        if base is not None and path.resolve() == base.resolve():
+        if own_base and path.resolve() == own_base:
             continue
         if path.is_dir():
             _look_below(path, shown_as, migrations, left_out)

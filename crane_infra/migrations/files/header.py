@@ -53,6 +53,8 @@ def parse_header(text: str, shown: str) -> Header:
 
 
 def _lines(text: str, shown: str) -> Iterator[_Line]:
+    if not _OURS.search(text):  # most files: nothing to look for, token by token
+        return
     late = False
     for token in tokens(text):
         if token.kind != "comment":

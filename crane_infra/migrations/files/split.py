@@ -4,6 +4,7 @@ SQLite's own ``sqlite3_complete`` decides where a statement ends, so ``;`` in st
 error. The splitter behind D1's query endpoint is never relied on.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -20,6 +21,7 @@ _WORD = re.compile(r"\w+|.", re.DOTALL)
 _LONGEST_SHOWN = 60
 
 
+@functools.lru_cache(1)  # a file is split for its faults, and right after that for its statements
 def split_statements(text: str) -> tuple[tuple[str, ...], str]:
     """Split SQL into its statements, without their final ``;`` and the comments before them, and the incomplete rest at the end."""
     statements, pending = [], ""
@@ -105,9 +107,10 @@ def sql_literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _head(statement: str) -> list[str]:
+@functools.lru_cache(64)  # of a file's statements, which are asked for it one after the other, more than once each
+def _head(statement: str) -> tuple[str, ...]:
     # Eight words reach past quotes and a schema.
-    return [word for word, _ in zip(words(statement), range(8), strict=False)] or [""]
+    return tuple(word for word, _ in zip(words(statement), range(8), strict=False)) or ("",)
 
 
 def _pieces(text: str) -> Iterator[str]:
