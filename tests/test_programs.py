@@ -1,14 +1,10 @@
 """A signal ends a program that crane runs, at whichever moment it comes: nothing is left running, and nobody waits for ever."""
 
-import itertools
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import FrameType
-from typing import NoReturn
 
 import psutil
 import pytest
@@ -16,9 +12,9 @@ import pytest
 from crane_infra import programs
 from crane_infra.cli.interrupts import sigterm_as_ctrl_c
 from crane_infra.rehearsal import process
+from tests.signals import ENOUGH_SECONDS, no_waiting_for_ever, send_at
 
 SLEEPS = ("/bin/sleep", "600")
-ENOUGH_SECONDS = 60
 STEPS = 40  # of subprocess, from the start of the program to the second look whether it has ended
 WORK: dict[str, Callable[[], object]] = {
     "a program": lambda: programs.run(SLEEPS),
@@ -27,37 +23,12 @@ WORK: dict[str, Callable[[], object]] = {
 }
 
 
-def _stuck(_number: int, _frame: object) -> NoReturn:
-    raise AssertionError("it waits for ever")
-
-
 @pytest.fixture
 def handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """SIGTERM is Ctrl-C, and what it ends has no time for last words; a test that hangs ends after a minute."""
     monkeypatch.setattr(programs, "_LAST_WORDS_SECONDS", 0)
-    before = signal.signal(signal.SIGALRM, _stuck)
-    signal.alarm(ENOUGH_SECONDS)
-    with sigterm_as_ctrl_c():
+    with no_waiting_for_ever(), sigterm_as_ctrl_c():
         yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
-def send_at(step: int) -> None:
-    """Send SIGTERM to this process at one step of ``subprocess``, counted from the one that starts a program."""
-    steps = itertools.count(0)
-    started = False
-
-    def look(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal started
-        if frame.f_code.co_filename != subprocess.__file__:
-            return
-        started = started or (event == "c_return" and getattr(argument, "__name__", "") == "fork_exec")
-        if started and next(steps) == step:
-            sys.setprofile(None)
-            signal.raise_signal(signal.SIGTERM)
-
-    sys.setprofile(look)
 
 
 @pytest.mark.usefixtures("handlers")
