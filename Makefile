@@ -92,10 +92,10 @@ soak: setup engine ## Run the randomised tests for longer: faults, kills, answer
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest --capture no tests/migrations/lint/test_random_losses.py
 	CRANE_SOAK_ROUNDS=100 .venv/bin/pytest tests/data/test_copy.py tests/data/test_backup.py tests/data/refresh/test_any_rows.py -k any_database
 
-bench: setup engine ## Measure previews, releases and the local cloud, beside their goals (half an hour)
+bench: setup engine ## Measure previews, releases and the local cloud, beside their goals (10 minutes)
 	@.venv/bin/python -m bench $(ARGS)
 
-steady: setup ## Release 1,000 times on the local cloud, and say whether its memory stays flat (about 10 minutes)
+steady: setup ## Release 1,000 times on the local cloud, and say whether its memory stays flat (a minute)
 	@.venv/bin/python -m bench steady
 
 format: setup ## Fix the style where a tool can
