@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from crane_infra.config.stackfile import read_yaml
 from crane_infra.errors import SettingsError
 
 Lines = list[str]
@@ -56,7 +57,7 @@ def edited(text: str, file: str, project: str, settings: Mapping[str, Any]) -> s
 def _edited(text: str, project: str, settings: Mapping[str, Any], edit: _Edit) -> str | None:
     """The edited text; None where a reader of YAML would not find in it what it should."""
     try:
-        before = yaml.safe_load(text) or {}
+        before = read_yaml(text) or {}
         config = dict(before.get("config") or {})
         expected = {**before, "config": {**config, **{f"{project}:{key}": value for key, value in settings.items()}}}
         lines = text.splitlines() if config else [*text.splitlines(), "config:"]
@@ -65,7 +66,7 @@ def _edited(text: str, project: str, settings: Mapping[str, Any], edit: _Edit) -
             if name not in config or config[name] != value:
                 lines = edit(lines, name, config.get(name), value)
         after = "\n".join(lines) + "\n"
-        if yaml.safe_load(after) == expected:
+        if read_yaml(after) == expected:
             return text if expected == before else after
     except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError):
         pass
