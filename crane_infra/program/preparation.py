@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
 
 from crane_infra.checks.request import Target, faults_of
@@ -19,7 +20,9 @@ from crane_infra.data.seeds.files import Seed
 from crane_infra.data.seeds.of_catalog import seeds_of
 from crane_infra.data.staging import database_ids
 from crane_infra.errors import refuse
+from crane_infra.live.trouble import trouble
 from crane_infra.program.background import begin_call
+from crane_infra.program.provider import CloudflareAccount
 from crane_infra.program.stacks import outputs_of
 from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release, read_release
@@ -63,6 +66,11 @@ class Prepared:
     """A line for each distinct secret that both environments share for a while."""
     checked_out: Future[str | None] | None = field(default=None, repr=False)
     """The commit, asked of git meanwhile: in a large repository it may take seconds to say whether files differ. None: asked when it is due."""
+
+    @cached_property
+    def account(self) -> CloudflareAccount:
+        """The account of all resources."""
+        return CloudflareAccount(self.settings.account_id, partial(trouble, self.settings), self.redact)
 
     @property
     def commit(self) -> str | None:

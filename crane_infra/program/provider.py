@@ -7,7 +7,8 @@ preview and update. This program declares five resources. Tests hold each to wha
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -26,18 +27,48 @@ _NOUNS = {
     "workersDeployment:WorkersDeployment": "deployment of worker",
     "workersCronTrigger:WorkersCronTrigger": "schedules of worker",
 }
+_PACKAGE = "cloudflare:index/"
 _EXPLAINED = ("d1Database:D1Database", "worker:Worker")
-_watches: set[asyncio.Task[None]] = set()
-"""Those under way: the event loop itself keeps only weak references to its tasks."""
 
 
 @dataclass(frozen=True)
 class CloudflareAccount:
-    """The account of a resource. ``trouble`` asks it why a call may take long (``live/trouble.py``); ``redact`` hides secrets that an API echoes."""
+    """The account of all resources. ``trouble`` asks it why a call may take long (``live/trouble.py``); ``redact`` hides secrets that an API echoes."""
 
     id: str
     trouble: Callable[[Service], Awaitable[str | None]]
     redact: Callable[[str], str]
+    _declared: dict[tuple[str, str], pulumi.Resource] = field(default_factory=dict)
+    """By kind and name."""
+    _watches: set[asyncio.Task[None]] = field(default_factory=set)
+    """Those under way: the event loop itself keeps only weak references to its tasks."""
+
+    def add(self, kind: str, name: str, resource: pulumi.Resource) -> pulumi.ResourceHookBinding | None:
+        """Watch the provider's calls for a resource; returns the hooks that do, which all resources share. None in a preview, which calls nothing."""
+        if pulumi.runtime.is_dry_run():
+            return None
+        self._declared[kind, name] = resource
+        begins, failed = self._hooks
+        return pulumi.ResourceHookBinding(before_create=[begins], before_update=[begins], on_error=[failed])
+
+    @cached_property
+    def _hooks(self) -> tuple[pulumi.ResourceHook, pulumi.ErrorHook]:
+        async def begins(args: pulumi.ResourceHookArgs) -> None:
+            """The last hook before the provider's call."""
+            kind = args.type.removeprefix(_PACKAGE)
+            ended = asyncio.ensure_future(_end_of(self._declared[kind, args.name]))
+            watch = Watch(pulumi.log.info).over(ended, f"{kind.partition(':')[2]} {args.name}", lambda: self.trouble(_service(kind)))
+            task = asyncio.ensure_future(watch)
+            self._watches.add(task)
+            task.add_done_callback(self._watches.discard)
+
+        async def failed(args: pulumi.ErrorHookArgs) -> bool:
+            """After a call of the provider that failed. It cannot change the failure."""
+            with contextlib.suppress(Exception):
+                _say_cause(self, args)
+            return False  # the provider has tried often enough
+
+        return pulumi.ResourceHook("call-begins", begins), pulumi.ErrorHook("call-failed", failed)
 
 
 class CloudflareResource(pulumi.CustomResource):
@@ -49,32 +80,13 @@ class CloudflareResource(pulumi.CustomResource):
 
     def __init__(self, kind: str, name: str, account: CloudflareAccount, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         """Register the resource with the provider at the version of the installed SDK."""
-
-        async def begins(_: pulumi.ResourceHookArgs) -> None:
-            """The last hook before the provider's call."""
-            ended = asyncio.ensure_future(_end_of(self))
-            watch = Watch(pulumi.log.info).over(ended, f"{kind.partition(':')[2]} {name}", lambda: account.trouble(_service(kind)))
-            task = asyncio.ensure_future(watch)
-            _watches.add(task)
-            task.add_done_callback(_watches.discard)
-
-        async def failed(args: pulumi.ErrorHookArgs) -> bool:
-            """After a call of the provider that failed. It cannot change the failure."""
-            with contextlib.suppress(Exception):
-                _say_cause(account, kind, args)
-            return False  # the provider has tried often enough
-
-        own = pulumi.ResourceOptions(version=VERSION)
-        if not pulumi.runtime.is_dry_run():
-            hooks: list[pulumi.ResourceHook | pulumi.ResourceHookFunction] = [pulumi.ResourceHook(f"{kind}-{name}-begins", begins)]
-            own.hooks = pulumi.ResourceHookBinding(
-                before_create=hooks, before_update=hooks, on_error=[pulumi.ErrorHook(f"{kind}-{name}-failed", failed)]
-            )
-        super().__init__(f"cloudflare:index/{kind}", name, {"accountId": account.id, **inputs}, pulumi.ResourceOptions.merge(opts, own))
+        own = pulumi.ResourceOptions(version=VERSION, hooks=account.add(kind, name, self))
+        super().__init__(f"{_PACKAGE}{kind}", name, {"accountId": account.id, **inputs}, pulumi.ResourceOptions.merge(opts, own))
 
 
-def _say_cause(account: CloudflareAccount, kind: str, args: pulumi.ErrorHookArgs) -> None:
+def _say_cause(account: CloudflareAccount, args: pulumi.ErrorHookArgs) -> None:
     """Log why Cloudflare refused a call, where the provider's text says so. What already exists is explained by another hook."""
+    kind = args.type.removeprefix(_PACKAGE)
     text = next(iter(args.errors), "")
     is_taken = args.failed_operation == "create" and kind in _EXPLAINED and "exist" in text
     error = None if is_taken else refusal_in(text, f"{_NOUNS[kind]} {args.name}", _service(kind), account.id)

@@ -1,13 +1,12 @@
 """Builds the resources of an environment from what was prepared: one function for each act of the story in environment.py."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import pulumi
 
 from crane_infra.config.bound import bindings_of
 from crane_infra.config.variables import variables_of
-from crane_infra.live.trouble import trouble
 from crane_infra.program.announce.plan import Plan
 from crane_infra.program.components import release
 from crane_infra.program.components.database import Database, DatabaseConfig, SchemaStep, declare_schema
@@ -15,20 +14,20 @@ from crane_infra.program.components.routing import Routing, RoutingConfig
 from crane_infra.program.components.worker import UploadedAssets, Worker, WorkerConfig
 from crane_infra.program.exports import release_record
 from crane_infra.program.hooks.bind import check_before_traffic, keep_settings_around, migrate_before, prove_before
-from crane_infra.program.hooks.existing import refuse_existing_database, refuse_existing_worker
+from crane_infra.program.hooks.existing import refuse_existing_databases, refuse_existing_workers
 from crane_infra.program.preparation import Prepared
-from crane_infra.program.provider import CloudflareAccount
 from crane_infra.release.gate import Verdict
 
 
 def declare_databases(run: Prepared, plan: Plan) -> dict[str, Database]:
     """The databases by catalog name."""
+    created = refuse_existing_databases(run)
     configs = {
         name: DatabaseConfig(
-            account=_account(run),
+            account=run.account,
             settings=database,
             read_replication=plan.settings.replication(name, database.read_replication),
-            created=refuse_existing_database(run, name),
+            created=created,
         )
         for name, database in run.settings.databases.items()
     }
@@ -37,19 +36,22 @@ def declare_databases(run: Prepared, plan: Plan) -> dict[str, Database]:
 
 def declare_workers(run: Prepared, plan: Plan, databases: Mapping[str, Database]) -> dict[str, Worker]:
     """The workers by catalog name, each with its newest version, which gets no traffic yet. A worker waits for those that it calls."""
+    hooks = _WorkerHooks(refuse_existing_workers(run), keep_settings_around(run, plan))
     workers: dict[str, Worker] = {}
     for name, called in run.calls.items():
-        workers[name] = Worker(name, _worker_config(run, plan, name, databases), after=[workers[other].version for other in called])
+        config = _worker_config(run, plan, name, databases, hooks)
+        workers[name] = Worker(name, config, after=[workers[other].version for other in called])
     return workers
 
 
 def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database], after: Mapping[str, Worker]) -> list[pulumi.Stash]:
     """The schema step of each database, once every worker is uploaded."""
     uploaded = [worker.version for worker in after.values()]
+    migrate = migrate_before(run, plan)
     steps = {
         name: SchemaStep(
             plan.migrations[name],
-            migrate_before(run, plan, name),
+            migrate,
             run.settings.databases[name].recreate,
             run.seeds.get(name, ()),
             plan.seeds.marks.get(name),
@@ -76,11 +78,11 @@ def declare_routes(
     checked = check_before_traffic(run, plan, verdict, workers, databases)
     configs = {
         name: RoutingConfig(
-            account=_account(run),
+            account=run.account,
             script=run.settings.script(name),
             version=worker.version.id,
             crons=run.crons_of(name),
-            ready=checked(name),
+            ready=checked,
         )
         for name, worker in workers.items()
     }
@@ -97,10 +99,6 @@ def declare_release(
     return release.declare_release(release_record(run, plan, workers, databases), prove_before(run, plan), after)
 
 
-def _account(run: Prepared) -> CloudflareAccount:
-    return CloudflareAccount(run.settings.account_id, partial(trouble, run.settings), run.redact)
-
-
 def _uploaded_assets(run: Prepared, name: str) -> UploadedAssets | None:
     declared = run.catalog.workers[name].assets
     if declared is None:
@@ -108,15 +106,20 @@ def _uploaded_assets(run: Prepared, name: str) -> UploadedAssets | None:
     return UploadedAssets(run.asset_folders[name], declared.config, run.release.assets[name].rules)
 
 
-def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str, Database]) -> WorkerConfig:
+class _WorkerHooks(NamedTuple):
+    created: pulumi.ResourceHookBinding
+    keep: Callable[[str], pulumi.ResourceHookBinding | None]
+
+
+def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str, Database], hooks: _WorkerHooks) -> WorkerConfig:
     settings, declared, classes = run.settings, run.catalog.workers[name], plan.classes.sent.get(name)
     return WorkerConfig(
-        account=_account(run),
+        account=run.account,
         script=settings.script(name),
         adopt=settings.workers[name].adopted,
         addresses=settings.workers[name].declared["subdomain"],
         settings=plan.settings.script(name, settings.workers[name].declared),
-        keep=keep_settings_around(run, plan, name),
+        keep=hooks.keep(name),
         catalog=declared,
         bundle=run.release.bundles[name],
         assets=_uploaded_assets(run, name),
@@ -129,5 +132,5 @@ def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str,
         others=bindings_of(name, run.catalog, settings),
         class_migrations=classes.form(settings.script) if classes else None,
         reupload=plan.reuploads.get(name),
-        created=refuse_existing_worker(run, name),
+        created=hooks.created,
     )

@@ -10,7 +10,8 @@ import pytest
 from crane_infra.program.hooks.adapter import HookError
 from tests.program.graph.conftest import Declare, Declared
 
-WORKER, DATABASE = "crane-context-worker", "crane-context-db-database"
+WORKER, DATABASE = "worker", "database"
+NAMES = {WORKER: "crane-context", f"{WORKER}-failed": "crane-context", DATABASE: "crane-context-db", f"{DATABASE}-failed": "crane-context-db"}
 EXISTS = "worker crane-context-staging: already exists and was never deployed, and this stack neither created nor adopted it."
 Hooks = dict[str, Any]
 
@@ -34,8 +35,8 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def call(hooks: Hooks, name: str, loop: asyncio.AbstractEventLoop) -> object:
-    """Call a hook as the engine does."""
-    return loop.run_until_complete(hooks[name].callback(SimpleNamespace(new_inputs={})))
+    """Call a hook as the engine does, for the resource of the same kind."""
+    return loop.run_until_complete(hooks[name].callback(SimpleNamespace(name=NAMES[name], new_inputs={})))
 
 
 def test_an_update_is_refused_where_it_would_create_what_exists(
@@ -73,12 +74,24 @@ def test_an_account_whose_answer_cannot_be_read_stops_nothing(
     assert logged == []
 
 
-def test_only_an_update_says_what_it_waits_for(declare: Declare, hooks: Hooks) -> None:
-    declare("staging", preview=True)
-    assert [name for name in hooks if name.endswith("-begins")] == []
+def test_only_an_update_says_what_it_waits_for(declare: Declare) -> None:
+    previewed, updated = declare("staging", preview=True), declare("staging")
+    assert [request.name for request in previewed.requests if "call-begins" in request.hooks.before_create] == []
+    registered = {(request.type, request.name) for request in updated.requests if request.type.startswith("cloudflare:")}
+    watched = [request for request in updated.requests if list(request.hooks.before_create)[-1:] == ["call-begins"]]
+    assert {(request.type, request.name) for request in watched} == registered != set()
+    assert all(list(request.hooks.before_update)[-1:] == ["call-begins"] for request in watched)
+    assert all(list(request.hooks.on_error)[-1:] == ["call-failed"] for request in watched)
+
+
+def test_resources_of_a_kind_share_their_hooks(declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each hook is a call to the engine, for which the first resource that has it waits."""
+    registered: list[str] = []
+    for kind in ("resource", "error"):
+        monkeypatch.setattr(Declared, f"register_{kind}_hook", lambda _, hook: registered.append(hook.name))
     declared = declare("staging")
-    registered = [resource for resource in declared.resources if resource.typ.startswith("cloudflare:")]
-    assert len([name for name in hooks if name.endswith("-begins")]) == len(registered) > 0
+    assert len(declared.of("WorkerVersion")) > 1
+    assert len(registered) == len(set(registered)) < len(declared.resources)
 
 
 def test_a_preview_registers_the_hooks_that_it_runs_and_an_update_all(declare: Declare, hooks: Hooks) -> None:
@@ -89,4 +102,4 @@ def test_a_preview_registers_the_hooks_that_it_runs_and_an_update_all(declare: D
     hooks.clear()
     declare("staging")
     assert {name for name, hook in hooks.items() if getattr(hook, "opts", None) and hook.opts.on_dry_run} == set(in_preview)
-    assert {WORKER, f"{WORKER}-failed", "crane-context-db-schema", "crane-context-traffic", "release"} <= set(hooks)
+    assert {WORKER, f"{WORKER}-failed", "schema", "traffic", "release"} <= set(hooks)
