@@ -11,7 +11,6 @@ from crane_infra.errors import CraneError
 from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.announce.plan import announce
 from crane_infra.program.callbacks import start_callbacks
-from crane_infra.program.dependencies import read_dependencies_directly
 from crane_infra.program.exports import export
 from crane_infra.program.interrupted import end_quietly
 from crane_infra.program.preparation import prepare
@@ -20,6 +19,7 @@ from crane_infra.program.resources import (
     declare_release,
     declare_routes,
     declare_schemas,
+    declare_uploaded,
     declare_workers,
 )
 from crane_infra.program.threads import make_room
@@ -36,7 +36,6 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     """
     end_quietly()
     leave_out_unread()
-    read_dependencies_directly()
     make_room(catalog)
     start_callbacks()
     run = prepare(settings, catalog)
@@ -44,9 +43,10 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     plan = announce(run, verdict)
     databases = declare_databases(run, plan)
     workers = declare_workers(run, plan, databases)
-    schemas = declare_schemas(run, plan, databases, after=workers)
+    uploaded = declare_uploaded(workers)
+    schemas = declare_schemas(run, plan, databases, after=uploaded)
     routes = declare_routes(run, plan, verdict, workers, databases, after=schemas)
-    release = declare_release(run, plan, workers, databases, after=[*schemas, *routes])
+    release = declare_release(run, plan, workers, databases, after=[schemas, *routes])
     export(run, release)
 
 

@@ -10,6 +10,7 @@ from crane_infra.config.variables import variables_of
 from crane_infra.program.announce.plan import Plan
 from crane_infra.program.components import release
 from crane_infra.program.components.database import Database, DatabaseConfig, SchemaStep, declare_schema
+from crane_infra.program.components.point import declare_point
 from crane_infra.program.components.routing import Routing, RoutingConfig
 from crane_infra.program.components.worker import UploadedAssets, Worker, WorkerConfig
 from crane_infra.program.exports import release_record
@@ -44,9 +45,13 @@ def declare_workers(run: Prepared, plan: Plan, databases: Mapping[str, Database]
     return workers
 
 
-def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database], after: Mapping[str, Worker]) -> list[pulumi.Stash]:
-    """The schema step of each database, once every worker is uploaded."""
-    uploaded = [worker.version for worker in after.values()]
+def declare_uploaded(workers: Mapping[str, Worker]) -> pulumi.Stash:
+    """The point at which every version is uploaded."""
+    return declare_point("all-versions", "uploaded", [worker.version for worker in workers.values()])
+
+
+def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database], after: pulumi.Resource) -> pulumi.Stash:
+    """The schema step of each database, and the point at which every schema is up to date."""
     migrate = migrate_before(run, plan)
     steps = {
         name: SchemaStep(
@@ -58,7 +63,8 @@ def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database]
         )
         for name in databases
     }
-    return [declare_schema(databases[name], step, uploaded) for name, step in steps.items()]
+    schemas = [declare_schema(databases[name], step, [after]) for name, step in steps.items()]
+    return declare_point("all-schemas", "up to date", [after, *schemas])
 
 
 def declare_routes(
@@ -67,14 +73,9 @@ def declare_routes(
     verdict: Verdict | None,
     workers: Mapping[str, Worker],
     databases: Mapping[str, Database],
-    after: Sequence[pulumi.Resource],
+    after: pulumi.Resource,
 ) -> list[pulumi.Resource]:
-    """The deployment and the schedules of each worker, once every schema is up to date and every version is uploaded.
-
-    A worker waits for those that it calls. The schemas wait for all versions already: to name them again would make the state grow with the square
-    of the workers.
-    """
-    ready = after or [worker.version for worker in workers.values()]
+    """The deployment and the schedules of each worker. A worker waits for those that it calls."""
     checked = check_before_traffic(run, plan, verdict, workers, databases)
     configs = {
         name: RoutingConfig(
@@ -88,7 +89,7 @@ def declare_routes(
     }
     routes: dict[str, pulumi.Resource] = {}
     for name, called in run.calls.items():
-        routes[name] = Routing(name, configs[name], [*ready, *(routes[other] for other in called)]).deployment
+        routes[name] = Routing(name, configs[name], [after, *(routes[other] for other in called)]).deployment
     return list(routes.values())
 
 

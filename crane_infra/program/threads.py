@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from crane_infra.config.catalog import Catalog
 
-RESOURCES_OF_A_WORKER, RESOURCES_OF_A_DATABASE = 8, 4
-"""More than are declared: the component itself counts too."""
+RESOURCES_OF_A_WORKER, RESOURCES_OF_A_DATABASE, OTHER_RESOURCES = 8, 4, 4
+"""More than are declared: the components themselves count too. The others are the stack, the release and the points that all workers reach."""
 THREADS_OF_HOOKS = 32
 
 
@@ -23,7 +23,7 @@ def make_room(catalog: Catalog) -> None:
     """
     loop = asyncio.get_event_loop()
     resources = RESOURCES_OF_A_WORKER * len(catalog.workers) + RESOURCES_OF_A_DATABASE * len(catalog.databases)
-    threads = resources + THREADS_OF_HOOKS
+    threads = resources + OTHER_RESOURCES + THREADS_OF_HOOKS
     pool = getattr(loop, "_default_executor", None)
     if isinstance(pool, ThreadPoolExecutor):
         pool._max_workers = max(pool._max_workers, threads)  # noqa: SLF001

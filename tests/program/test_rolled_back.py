@@ -184,7 +184,7 @@ class TestTheReleaseThatWasLeft:
         assert forward.serving == versions(releases.new)
 
     def test_is_then_what_the_stack_has_but_for_its_record_which_gets_the_form_of_this_version(self, forward: Forward) -> None:
-        assert "~ 1 updated\n    17 unchanged" in well(forward.update).output
+        assert "~ 1 updated\n    19 unchanged" in well(forward.update).output
         assert "rolled back" not in forward.update.output
         assert (forward.verify.returncode, "rolled back" in forward.verify.stdout) == (0, False)
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from crane_infra.catalog import crane
-from crane_infra.program.threads import RESOURCES_OF_A_DATABASE, RESOURCES_OF_A_WORKER, make_room
+from crane_infra.program.threads import OTHER_RESOURCES, RESOURCES_OF_A_DATABASE, RESOURCES_OF_A_WORKER, make_room
 
 
 async def hook_while_resources_wait(pool: ThreadPoolExecutor | None = None) -> str:
@@ -15,7 +15,7 @@ async def hook_while_resources_wait(pool: ThreadPoolExecutor | None = None) -> s
     if pool is not None:
         asyncio.get_running_loop().set_default_executor(pool)
     make_room(catalog)
-    resources = RESOURCES_OF_A_WORKER * len(catalog.workers) + RESOURCES_OF_A_DATABASE * len(catalog.databases)
+    resources = RESOURCES_OF_A_WORKER * len(catalog.workers) + RESOURCES_OF_A_DATABASE * len(catalog.databases) + OTHER_RESOURCES
     loop = asyncio.get_running_loop()
     waiting = [loop.run_in_executor(None, ended.wait) for _ in range(resources)]
     try:

@@ -188,7 +188,7 @@ class TestAnnouncement:
 
     def test_nothing_is_replaced_or_deleted(self, preview: Result) -> None:
         assert preview.line("to import") == "= 4 to import"
-        assert preview.line("to create") == "+ 14 to create"
+        assert preview.line("to create") == "+ 16 to create"
         assert "to replace" not in preview.output
         assert "to delete" not in preview.output
 

@@ -73,6 +73,8 @@ class TestWithoutAnyProof:
         assert {name for kind, name in created if kind == "pulumi:index:Stash"} == {
             "crane-context-db-schema",
             "crane-classifier-db-schema",
+            "all-versions",
+            "all-schemas",
             "release",
         }
         for kind in ("D1Database", "Worker", "WorkerVersion", "WorkersDeployment"):
@@ -156,7 +158,7 @@ class TestWithAProofOfAnotherRelease:
     def test_a_second_update_of_staging_changes_nothing(self, proven: World) -> None:
         again = proven.up("staging", "--expect-no-changes")
         assert again.exit == 0, again.errors
-        assert again.line("unchanged") == "18 unchanged"
+        assert again.line("unchanged") == "20 unchanged"
 
     def test_a_release_step_alone_does_not_prove_what_was_not_uploaded(self, proven: World, changed: Changed) -> None:
         tag = changed.before[0]["workers"]["crane-classifier"]["tag"]

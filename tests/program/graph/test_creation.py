@@ -11,7 +11,12 @@ from crane_infra.program.hooks.adapter import HookError
 from tests.program.graph.conftest import Declare, Declared
 
 WORKER, DATABASE = "worker", "database"
-NAMES = {WORKER: "crane-context", f"{WORKER}-failed": "crane-context", DATABASE: "crane-context-db", f"{DATABASE}-failed": "crane-context-db"}
+NAMES = {
+    WORKER: "crane-context",
+    f"{WORKER}-failed": "crane-context",
+    DATABASE: "crane-context-db",
+    f"{DATABASE}-failed": "crane-context-db",
+}
 EXISTS = "worker crane-context-staging: already exists and was never deployed, and this stack neither created nor adopted it."
 Hooks = dict[str, Any]
 

@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from crane_infra.catalog import crane
-from crane_infra.program.threads import RESOURCES_OF_A_DATABASE, RESOURCES_OF_A_WORKER
+from crane_infra.program.threads import OTHER_RESOURCES, RESOURCES_OF_A_DATABASE, RESOURCES_OF_A_WORKER
 from tests.program.graph.account import Account
 from tests.program.graph.conftest import ACCOUNT, PLANTED, Declare, Declared, committed, recorded
 
@@ -182,11 +182,27 @@ def test_a_worker_waits_for_the_worker_that_it_calls_with_its_upload_and_with_it
         assert any(urn.endswith(f"{kind}::crane-context") for urn in waits_for), waits_for
 
 
+def waits_for(declared: Declared, kind: str, name: str) -> set[str]:
+    """The resources that one waits for, each with its kind and name."""
+    return {urn.rpartition(":index")[2].lstrip(":/").rpartition("/")[2] for urn in declared.request(kind, name).dependencies}
+
+
+def test_what_waits_for_all_workers_waits_for_one_point(staging: Declared) -> None:
+    """Else the state, and what a run does, would grow with the square of the workers."""
+    databases = {"crane-context-db", "crane-classifier-db"}
+    assert waits_for(staging, "Stash", "all-versions") == {f"workerVersion:WorkerVersion::{name}" for name in STAGING}
+    assert waits_for(staging, "Stash", "all-schemas") == {"Stash::all-versions", *(f"Stash::{name}-schema" for name in databases)}
+    for name in databases:
+        assert waits_for(staging, "Stash", f"{name}-schema") == {"Stash::all-versions", f"d1Database:D1Database::{name}"}
+    for name in STAGING:
+        assert waits_for(staging, "WorkersDeployment", name) == {"Stash::all-schemas", f"workerVersion:WorkerVersion::{name}"}
+
+
 def test_there_is_a_thread_for_every_resource_that_waits(staging: Declared) -> None:
     """The hooks have theirs besides (threads.py)."""
     catalog = crane()
     of_catalog = RESOURCES_OF_A_WORKER * len(catalog.workers) + RESOURCES_OF_A_DATABASE * len(catalog.databases)
-    assert len(staging.resources) <= of_catalog
+    assert len(staging.resources) <= of_catalog + OTHER_RESOURCES
 
 
 @pytest.mark.parametrize("turn", [1, 2])

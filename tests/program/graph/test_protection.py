@@ -20,8 +20,17 @@ def updated(declare: Declare) -> Declared:
 
 
 def waits_for(declared: Declared, kind: str, name: str) -> set[str]:
-    """Names and kinds of what a resource was told to wait for."""
-    return {":".join(urn.split("::")[-2:]).rpartition("$")[2] for urn in declared.request(kind, name).dependencies}
+    """Names and kinds of what a resource waits for, and of what these wait for, and so on."""
+    found: set[str] = set()
+    left = [(kind, name)]
+    while left:
+        for urn in declared.request(*left.pop()).dependencies:
+            token, awaited = urn.split("::")[-2:]
+            token = token.rpartition("$")[2]
+            if f"{token}:{awaited}" not in found:
+                found.add(f"{token}:{awaited}")
+                left.append((token, awaited))
+    return found
 
 
 @pytest.mark.parametrize(

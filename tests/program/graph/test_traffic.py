@@ -39,7 +39,7 @@ class Unreadable:
 
 
 @pytest.mark.parametrize(("kind", "name"), [("release", "release"), ("schema", "crane-context-db-schema")])
-def test_a_hook_that_fails_tells_its_step_but_no_secret_and_no_token(
+def test_a_hook_that_fails_tells_no_secret_and_no_token(
     declare: Declare, hooks: Hooks, loop: asyncio.AbstractEventLoop, kind: str, name: str
 ) -> None:
     declare("staging")
