@@ -3,18 +3,20 @@
 Nothing is sent again here of itself: a POST whose reply was lost may have done its work. Reads are sent again with ``again``.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 import httpx
 import stamina
 
 from crane_infra.d1.answer import Answer, Call
+from crane_infra.d1.clients import Clients
 from crane_infra.d1.errors import LONGEST_WAIT, NoAnswerError, NotFoundError, RateLimitedError
-from crane_infra.tls import trusted
 
 T = TypeVar("T")
 Method = Literal["POST", "PUT", "PATCH"]
@@ -29,7 +31,7 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())
 class Api:
     """Cloudflare's API with one token. Every method hands over the answer, whatever its status; raises NoAnswerError where none came."""
 
-    http: httpx.AsyncClient = field(repr=False)
+    http: Clients | httpx.AsyncClient = field(repr=False)
     """Knows the address. Whoever opened it closes it."""
     token: str = field(repr=False)
     seconds: float = _SECONDS
@@ -67,10 +69,25 @@ class Api:
         return Answer(response.status_code, {key.lower(): value for key, value in response.headers.items()}, response.content)
 
 
+_KEPT: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Clients]] = WeakKeyDictionary()
+
+
+def keep_connections() -> None:
+    """Let all who connect in this event loop from now on share the connections to an address: a step goes on over those of the step before it.
+
+    They end with the process, so this is for the program of a run.
+    """
+    _KEPT.setdefault(asyncio.get_event_loop(), {})
+
+
 @asynccontextmanager
 async def connect(url: str | None, token: str) -> AsyncIterator[Api]:
-    """Keep connections to the API at this address, the public one by default."""
-    async with httpx.AsyncClient(base_url=url or PUBLIC, verify=trusted()) as http:
+    """Connect to the API at this address, the public one by default. The connections end with the context, unless ``keep_connections`` keeps them."""
+    address, kept = url or PUBLIC, _KEPT.get(asyncio.get_running_loop())
+    if kept is not None:
+        yield Api(kept.setdefault(address, Clients(address)), token)
+        return
+    async with Clients(address) as http:
         yield Api(http, token)
 
 

@@ -7,6 +7,7 @@ import pulumi
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
+from crane_infra.d1.api import keep_connections
 from crane_infra.errors import CraneError
 from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.announce.plan import announce
@@ -38,6 +39,7 @@ def declare(settings: Settings, catalog: Catalog) -> None:
     leave_out_unread()
     make_room(catalog)
     start_callbacks()
+    keep_connections()
     run = prepare(settings, catalog)
     verdict = pass_gate(run)
     plan = announce(run, verdict)
