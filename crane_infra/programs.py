@@ -29,19 +29,36 @@ def run(
 
     Raises OSError where it cannot start, TimeoutExpired where it takes more than ``seconds``.
     """
-    stdin = None if given is None else subprocess.PIPE
     with signals_noted() as stops:
-        process = subprocess.Popen(  # noqa: S603 - the words are ours
-            command, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        process = _start(command, cwd, env, None if given is None else subprocess.PIPE)
         try:
             if given is not None and process.stdin:
                 _give(process.stdin, given)
                 process.stdin = None
-            out, err = output_of(process, stops, seconds)
+            return _ended(process, stops, seconds)
         finally:
             end(process)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def begin(command: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start a program for ``finish`` to wait for. Raises OSError where it cannot start."""
+    with signals_noted() as stops:
+        process = _start(command, None, env, None)
+        if stops:
+            end(process)
+    return process
+
+
+def finish(process: subprocess.Popen[str], seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Wait for a program that was begun, and return how it ended and what it printed.
+
+    Raises TimeoutExpired where it takes more than ``seconds`` from now on.
+    """
+    with signals_noted() as stops:
+        try:
+            return _ended(process, stops, seconds)
+        finally:
+            end(process)
 
 
 @contextlib.contextmanager
@@ -84,6 +101,18 @@ def end(process: subprocess.Popen[str]) -> None:
         if pipe:
             with contextlib.suppress(OSError):
                 pipe.close()
+
+
+def _start(command: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, stdin: int | None) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=cwd, env=env, stdin=stdin, stdout=pipe, stderr=pipe, text=True)  # noqa: S603 - the words are ours
+
+
+def _ended(process: subprocess.Popen[str], stops: Sequence[int], seconds: float | None) -> subprocess.CompletedProcess[str]:
+    out, err = output_of(process, stops, seconds)
+    if stops:
+        end(process)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def _give(pipe: IO[str], given: str) -> None:

@@ -17,7 +17,7 @@ from unittest import mock
 
 from crane_infra import pulumi_cli
 from crane_infra.checks import run
-from crane_infra.cli.main import main
+from crane_infra.cli import main as entry
 from tests.pulumi_reads import ask_once
 
 
@@ -29,6 +29,7 @@ def crane(*words: str, environ: Mapping[str, str], cwd: Path) -> subprocess.Comp
         mock.patch.dict(os.environ, environ, clear=True),
         mock.patch.object(sys, "argv", ["crane", *words]),
         mock.patch.object(pulumi_cli, "ask_pulumi", ask_once),
+        mock.patch.object(entry, "ask_ahead"),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -58,7 +59,7 @@ def checks_without_pauses() -> Iterator[None]:
 
 def _exit_code() -> int:
     try:
-        main()
+        entry.main()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

@@ -19,6 +19,7 @@ STEPS = 40  # of subprocess, from the start of the program to the second look wh
 WORK: dict[str, Callable[[], object]] = {
     "a program": lambda: programs.run(SLEEPS),
     "a program that may take so long": lambda: programs.run(SLEEPS, seconds=ENOUGH_SECONDS),
+    "a program that was begun before": lambda: programs.finish(programs.begin(SLEEPS)),
     "a child of a rehearsal": lambda: process.run(SLEEPS, os.environ),
 }
 
@@ -59,6 +60,8 @@ def test_a_program_that_takes_too_long_is_ended() -> None:
     before = psutil.Process().children()
     with pytest.raises(subprocess.TimeoutExpired):
         programs.run(SLEEPS, seconds=0.2)
+    with pytest.raises(subprocess.TimeoutExpired):
+        programs.finish(programs.begin(SLEEPS), seconds=0.2)
     assert psutil.Process().children() == before
 
 

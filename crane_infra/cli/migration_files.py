@@ -26,7 +26,7 @@ def lint(
 ) -> None:
     """Judge migration files without a database."""
     if stack and folder is None and since is None:
-        from crane_infra.cli.migrations import judged  # noqa: PLC0415 - files need neither a client nor a ledger
+        from crane_infra.cli.migrations_status import judged  # noqa: PLC0415 - files need neither a client nor a ledger
 
         judgements = judged(stack)
         examined = [file for judgement in judgements for file in judgement.examined]

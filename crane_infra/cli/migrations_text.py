@@ -1,6 +1,7 @@
 """The output of ``crane migrations``, as text and as JSON. Pure."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crane_infra.counted import counted
@@ -10,6 +11,13 @@ if TYPE_CHECKING:  # lint of files imports neither
     from crane_infra.migrations.drift import Drift
     from crane_infra.migrations.judgement import Judgement
     from crane_infra.migrations.lint.judge import Examined
+
+
+def listed(stack: str, databases: Iterable[str | dict[str, Any]]) -> str:
+    """What is shown of each database, one after the other, or as one JSON object."""
+    shown = list(databases)
+    as_text = all(isinstance(database, str) for database in shown)
+    return "\n".join(map(str, shown)) if as_text else json.dumps({"stack": stack, "databases": shown}, indent=2)
 
 
 def status(judgement: "Judgement") -> str:

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from crane_infra import catalog
-from crane_infra.cli.asked import asked
 from crane_infra.cli.clone import root
 from crane_infra.cli.confirm import confirmed
 from crane_infra.cli.interrupts import sigterm_as_ctrl_c
-from crane_infra.commands.stack import outputs_of
+from crane_infra.commands.rollback import Stack, Wish, roll_back
+from crane_infra.commands.stack import outputs_of, settings_and_outputs
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="The environment: production.")]
 DigestArgument = Annotated[str | None, typer.Argument(help="The release: its digest, or how it begins. Default: the one before.")]
@@ -31,10 +31,7 @@ def rollback(
 
     Uploads nothing and applies nothing. First says what differs besides code, and asks. The next update with the same files does not undo it.
     """
-    with asked(stack, root()) as answer:
-        from crane_infra.commands.rollback import Stack, Wish, roll_back  # noqa: PLC0415 - see asked
-
-    settings, outputs = answer.result()
+    settings, outputs = settings_and_outputs(stack, root())
     here = Stack(settings, catalog.crane(), outputs, lambda: outputs_of("staging"))
     with sigterm_as_ctrl_c():
         roll_back(here, Wish(digest, accept or (), reason), typer.echo, lambda: confirmed("Put it back?", sure=yes))

@@ -1,7 +1,6 @@
 """``crane status``: where both environments stand, as text, as JSON, or as a page. Changes nothing."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.commands.sources import read_sources
+from crane_infra.commands.status import status_of_both
 from crane_infra.config.stackfile import project_name
 from crane_infra.errors import ReportError
 from crane_infra.status.model import Status
@@ -42,11 +42,7 @@ def status(as_json: JsonOption = False, html: HtmlOption = None) -> None:  # noq
 def _look(newest: int) -> Status:
     here = root()
     project = project_name(here)
-    with ThreadPoolExecutor(1) as thread:
-        sources = thread.submit(read_sources, here, newest)
-        from crane_infra.commands.status import status_of_both  # noqa: PLC0415 - the HTTP client is imported while Pulumi answers
-
-        return status_of_both(catalog.crane(), project, sources.result(), datetime.now(UTC))
+    return status_of_both(catalog.crane(), project, read_sources(here, newest), datetime.now(UTC))
 
 
 def exit_code(seen: Status) -> int:

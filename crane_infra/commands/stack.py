@@ -7,7 +7,7 @@ from pathlib import Path
 from crane_infra.config.settings import ENVIRONMENTS, Settings, parse
 from crane_infra.config.stackfile import project_name
 from crane_infra.errors import SettingsError
-from crane_infra.pulumi_cli import SECONDS, ask_for_object, ask_for_text
+from crane_infra.pulumi_cli import CONFIG, OUTPUTS, SECONDS, ask_for_object, ask_for_text
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.status.updates import Updates, read_updates
 
@@ -18,7 +18,7 @@ _SECONDS_OF_A_HISTORY = 300.0
 
 def outputs_of(stack: str) -> StackOutputs:
     """The last outputs of a stack; raises SettingsError where Pulumi fails or they cannot be read."""
-    return read_outputs(ask_for_object(stack, "stack", "output", "--json"), stack)
+    return read_outputs(ask_for_object(stack, *OUTPUTS), stack)
 
 
 def created_databases(stack: str) -> dict[str, str]:
@@ -43,9 +43,7 @@ def settings_of(stack: str, root: Path) -> Settings:
     if stack not in ENVIRONMENTS:
         raise SettingsError(f"stack {stack}", "is not an environment", "Use one of " + ", ".join(ENVIRONMENTS))
     known = {"environment": stack, "project": project_name(root), "organization": "organization", "root": str(root)}
-    config = {
-        key: str(one["value"]) for key, one in ask_for_object(stack, "config", "--json").items() if isinstance(one, dict) and "value" in one
-    }
+    config = {key: str(one["value"]) for key, one in ask_for_object(stack, *CONFIG).items() if isinstance(one, dict) and "value" in one}
     return parse(known, config, os.environ)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from crane_infra.cli.main import COMMANDS, main, make_app
+from crane_infra.cli.app import COMMANDS, make_app
+from crane_infra.cli.main import main
 from tests.repository import ROOT
 
 HEAVY = {"cloudflare", "httpx", "pulumi", "pulumi_cloudflare", "rich", "stamina", "starlette", "uvicorn", "yaml"}
@@ -39,7 +40,8 @@ def test_a_command_that_reads_only_files_imports_no_heavy_library(words: tuple[s
 
 def test_the_help_imports_no_command() -> None:
     ours = {name for name in imported("--help") if name.startswith("crane_infra.")}
-    assert ours == {"crane_infra.cli", "crane_infra.cli.main", "crane_infra.errors", "crane_infra.imports"}
+    cli = {f"crane_infra.cli{name}" for name in ("", ".ahead", ".app", ".clone", ".main")}
+    assert ours == {*cli, "crane_infra.errors", "crane_infra.imports", "crane_infra.programs", "crane_infra.pulumi_cli"}
 
 
 def test_the_digest_imports_neither_the_settings_nor_the_stacks() -> None:
@@ -56,6 +58,18 @@ def test_lint_of_files_imports_neither_the_stacks_nor_the_ledger() -> None:
         "crane_infra.migrations.ledger",
         "crane_infra.d1",
     } & modules == set()
+
+
+@pytest.mark.parametrize("name", ["status", "apply", "baseline", "lint"])
+def test_a_command_of_a_group_imports_none_of_the_others(name: str) -> None:
+    others = {place.partition(":")[0] for other, place in COMMANDS["migrations"].apart.items() if other != name}
+    of_its_own = COMMANDS["migrations"].apart[name].partition(":")[0]
+    assert {f"crane_infra.cli.{module}" for module in others - {of_its_own}} & imported("migrations", name, "--help") == set()
+
+
+def test_applying_imports_nothing_that_rehearses() -> None:
+    rooms = {".".join(name.split(".")[:2]) for name in imported("migrations", "apply", "--help")}
+    assert rooms & {"crane_infra.data", "crane_infra.rehearsal", "local_cloud.daemon", "crane_infra.report"} == set()
 
 
 def test_a_command_ends_without_a_search_for_garbage_in_what_it_imported() -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from typer.testing import CliRunner
 
-from crane_infra.cli.main import make_app
+from crane_infra.cli.app import make_app
 from crane_infra.commands.backup import BackupWish, RestoreWish, Talk, back_up, restore_into_new
 from crane_infra.data.backup.stores import store_at
 from crane_infra.data.copy import Watch

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from typer.testing import CliRunner
 
-from crane_infra.cli.main import make_app
+from crane_infra.cli.app import make_app
 from tests.repository import ROOT
 
 PATH = os.pathsep.join([str(ROOT / ".venv" / "bin"), str(ROOT / ".crane" / "engine" / "bin"), os.environ.get("PATH", "")])

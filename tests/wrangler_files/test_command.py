@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from crane_infra.cli.main import make_app
+from crane_infra.cli.app import make_app
 from tests.wrangler_files import shapes
 from tests.wrangler_files.conftest import OWN, Clone
 

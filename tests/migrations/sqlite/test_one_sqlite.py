@@ -8,7 +8,7 @@ import apsw
 import pytest
 from typer.testing import CliRunner
 
-from crane_infra.cli.main import make_app
+from crane_infra.cli.app import make_app
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.sqlite.schema import expected_schema
 from tests.migrations.builders import file
@@ -50,7 +50,7 @@ def test_the_help_of_lint_says_which_sqlite_judges() -> None:
 
 
 def test_no_other_sqlite_is_imported() -> None:
-    code = "import sys, crane_infra.cli.migrations, crane_infra.commands.databases; sys.exit('sqlite3' in sys.modules)"
+    code = "import sys, crane_infra.cli.migrations_plan, crane_infra.cli.migrations_baseline; sys.exit('sqlite3' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

@@ -25,7 +25,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from crane_infra.cli.main import COMMANDS as COMMAND_LINE
+from crane_infra.cli.app import COMMANDS as COMMAND_LINE
 from tests.repository import ROOT
 
 HERE = Path(__file__).parent
