@@ -184,7 +184,7 @@ def _make_stack(bench: Bench, stack: str) -> None:
 
 
 def _write_project(folder: Path, program: str) -> None:
-    runtime = {"name": "python", "options": {"virtualenv": str(_ROOT / ".venv")}}
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(_ROOT / ".venv")}}
     main = os.path.relpath(_ROOT / "bench" / program, folder)
     content = {"name": "crane-infra", "runtime": runtime, "main": main, "backend": {"url": (folder / "state").as_uri()}}
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")

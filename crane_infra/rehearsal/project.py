@@ -235,7 +235,8 @@ def _project_file(project: Project) -> dict[str, Any]:
 
 def _runtime() -> dict[str, Any]:
     """Run the program with the Python that runs this. Outside a virtual environment, the engine takes the first one on PATH, which is the same."""
-    return {"name": "python", "options": {"virtualenv": sys.prefix} if sys.prefix != sys.base_prefix else {}}
+    virtualenv = {"virtualenv": sys.prefix} if sys.prefix != sys.base_prefix else {}
+    return {"name": "python", "options": {"toolchain": "pip", **virtualenv}}
 
 
 def _stack_file(project: Project, environment: str, running: Running) -> dict[str, Any]:

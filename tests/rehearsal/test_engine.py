@@ -76,7 +76,14 @@ def test_the_program_runs_with_the_python_that_wrote_the_project(tmp_path: Path)
     here = Project(ROOT, tmp_path)
     write(here, RUNNING)
     runtime = yaml.safe_load((tmp_path / "Pulumi.yaml").read_text(encoding="utf-8"))["runtime"]
-    assert runtime == {"name": "python", "options": {"virtualenv": sys.prefix}}
+    assert runtime == {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
+
+
+def test_the_clone_runs_with_its_own_packages_whether_or_not_uv_is_there() -> None:
+    """Without a toolchain, engines since 3.227 find uv.lock: they fail where uv is not on PATH, and let it install what the lock has before each run."""
+    runtime = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["runtime"]
+    assert (ROOT / "uv.lock").is_file()
+    assert runtime == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
 
 
 def test_without_the_official_plugin_the_engine_attaches_to_the_stand_in(project: Project, tmp_path: Path) -> None:
