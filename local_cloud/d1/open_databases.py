@@ -105,7 +105,7 @@ class OpenDatabase:
 
     async def kept(self) -> None:
         """Wait until the states of all writes are kept; if one could not be, ``knows_present`` says so."""
-        if self._keeper is not None:
+        if self._keeper is not None and not self._keeper.done():
             await asyncio.wait([self._keeper])
 
     async def _keep(self) -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from local_cloud.cloud import Cloud, Handler
     from local_cloud.faults.injector import DueFault
@@ -98,14 +99,22 @@ def _one_after_the_other(table: dict[str, Handler]) -> dict[str, Handler]:
     return {route: handler if route.startswith("GET ") else waiting(handler) for route, handler in table.items()}
 
 
-def public_app(cloud: Cloud) -> Starlette:
-    """Build the application of the public port: the REST API and the edge."""
+def public_app(cloud: Cloud) -> ASGIApp:
+    """Build the application of the public port: the edge, which most requests are for, and the REST API."""
+    edge, api = Edge(cloud), _api(cloud)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        of_edge = scope["type"] in {"http", "websocket"} and scope["path"].startswith(f"{PREFIX}/")
+        await (edge if of_edge else api)(scope, receive, send)
+
+    return app
+
+
+def _api(cloud: Cloud) -> Starlette:
     emulated = [_route(cloud, route, handler, API) for route, handler in table().items()]
     files = [_route(cloud, route, handler, "") for route, handler in signed_files.ROUTES.items()]
     unknown = Mount("", app=request_response(_endpoint(cloud, "unknown", _refuse_unknown)))
-    return Starlette(
-        routes=[*emulated, *files, Mount(PREFIX, app=Edge(cloud)), Mount(infisical.PREFIX, app=infisical.infisical_app(cloud)), unknown]
-    )
+    return Starlette(routes=[*emulated, *files, Mount(infisical.PREFIX, app=infisical.infisical_app(cloud)), unknown])
 
 
 def _route(cloud: Cloud, route: str, handler: Handler, base: str) -> Route:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
 HOST = "127.0.0.1"
 _LOCK_SECONDS, _LOOK_SECONDS = 60.0, 1.0
@@ -124,7 +124,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _serving(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
+async def _serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
         app,
         http=Severable,
@@ -134,6 +134,7 @@ async def _serving(app: Starlette, listener: socket.socket) -> AsyncIterator[Non
         timeout_graceful_shutdown=2,
         timeout_keep_alive=_IDLE_SECONDS,
         server_header=False,
+        proxy_headers=False,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

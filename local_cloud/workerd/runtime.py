@@ -16,11 +16,8 @@ import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
-
-from local_cloud.plain_http import no_certificates
 from local_cloud.workerd.barrier import Traffic
-from local_cloud.workerd.connections import Connections, NotConnectedError
+from local_cloud.workerd.connections import Connections, Headers, NotConnectedError, Reply
 from local_cloud.workerd.loading import Options, missing
 from local_cloud.workerd.node import Node, NodeError
 
@@ -28,9 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-Headers = list[tuple[bytes, bytes]]
 _QUERY_SECONDS, _FETCH_SECONDS = 30.0, 120.0
-_IDLE_SECONDS = 1.0  # well under workerd's own 5, or a request may go into a connection that it closes at that moment
+_MOST_REQUESTS = 200
 _DUMP = "PRAGMA miniflare_d1_export(?,?,?);"
 
 
@@ -56,9 +52,7 @@ class Workerd:
         self._applying = False
         self._asked: set[str] = set()
         self._changing, self._checking, self._starting, self._traffic = asyncio.Lock(), asyncio.Lock(), asyncio.Lock(), Traffic()
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=_IDLE_SECONDS)
-        self._queries = Connections()
-        self._http = httpx.AsyncHTTPTransport(limits=limits, verify=no_certificates())
+        self._queries, self._requests = Connections(), Connections(_MOST_REQUESTS)
 
     async def start(self) -> None:
         """Start what should run; raises NodeError or LocalCloudError when it does not start."""
@@ -67,7 +61,7 @@ class Workerd:
     async def stop(self) -> None:
         """Stop Node and everything it runs."""
         self._queries.close()
-        await self._http.aclose()
+        self._requests.close()
         if self._node is not None:
             await self._node.stop()
 
@@ -131,7 +125,7 @@ class Workerd:
     @contextlib.asynccontextmanager
     async def fetch(
         self, choose: Callable[[], str | None], url: str, method: str, headers: Headers, body: AsyncIterator[bytes] | None
-    ) -> AsyncIterator[httpx.Response | None]:
+    ) -> AsyncIterator[Reply | None]:
         """Let a version answer a request; the caller reads the reply's raw body.
 
         ``choose`` names the version once the request may pass, so that no reconfiguration can remove it meanwhile. If it gives None, so does this.
@@ -140,7 +134,7 @@ class Workerd:
         async with contextlib.AsyncExitStack() as passing:
             try:
                 reply = await self._answering(passing, choose, method, headers, body)
-            except httpx.ConnectError:  # it was killed, which nobody has noticed yet: nothing was sent, and the next one can be asked
+            except NotConnectedError:  # it was killed, which nobody has noticed yet: nothing was sent, and the next one can be asked
                 await passing.aclose()
                 reply = await self._answering(passing, choose, method, headers, body)
             yield reply
@@ -152,7 +146,7 @@ class Workerd:
         method: str,
         headers: Headers,
         body: AsyncIterator[bytes] | None,
-    ) -> httpx.Response | None:
+    ) -> Reply | None:
         """Send a request to a version; what has to end with its reply goes into ``passing``."""
         await self._pass(lambda: self._is_fresh)
         passing.callback(self._traffic.leave)
@@ -160,10 +154,9 @@ class Workerd:
         if version is None:
             return None
         try:
-            return await passing.enter_async_context(
-                self._sent(method, [*headers, (b"crane-version", version.encode())], body, _FETCH_SECONDS)
-            )
-        except httpx.ConnectError:
+            ours = [(b"crane-version", version.encode()), (b"crane-key", self._key.encode())]
+            return await passing.enter_async_context(self._requests.fetch(self._address, method, [*headers, *ours], body, _FETCH_SECONDS))
+        except NotConnectedError:
             await self._end(node)
             raise
 
@@ -195,20 +188,6 @@ class Workerd:
     @property
     def _is_configured(self) -> bool:
         return self._is_alive and bool(self._url)
-
-    @contextlib.asynccontextmanager
-    async def _sent(
-        self, method: str, headers: Headers, body: AsyncIterator[bytes] | bytes | None, seconds: float
-    ) -> AsyncIterator[httpx.Response]:
-        timeout = {"timeout": httpx.Timeout(seconds).as_dict()}
-        keyed = [*headers, (b"crane-key", self._key.encode())]
-        request = httpx.Request(method, self._url, headers=keyed, content=body, extensions=timeout)
-        reply = await self._http.handle_async_request(request)
-        reply.request = request
-        try:
-            yield reply
-        finally:
-            await reply.aclose()
 
     async def _d1(self, database: str, statements: list[dict[str, Any]], seconds: float) -> Any:  # noqa: ANN401 (JSON)
         try:

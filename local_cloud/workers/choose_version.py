@@ -7,6 +7,7 @@ leads to the same version of a deployment, and no key returns to the older versi
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import random
 from typing import TYPE_CHECKING, cast
@@ -39,7 +40,8 @@ def draw(shares: list[Body]) -> str:
     return str(random.choices(shares, weights)[0]["version_id"])  # noqa: S311 (no secret)
 
 
-def dictionary(text: str) -> dict[str, str]:
+@functools.lru_cache(maxsize=256)
+def dictionary(text: str) -> Mapping[str, str]:
     """Give the members of an RFC 9651 dictionary that are strings; empty where the text is no such dictionary or is too long."""
     if len(text) > _LONGEST:
         return {}

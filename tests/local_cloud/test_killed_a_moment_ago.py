@@ -62,7 +62,7 @@ async def a_request(workerd: Workerd) -> object:
 
     async with workerd.fetch(lambda: "echo", "https://echo.example/", "POST", [(b"transfer-encoding", b"chunked")], body()) as reply:
         assert reply is not None
-        return (reply.status_code, await reply.aread())
+        return (reply.status, await reply.body())
 
 
 def kill(workerd: Workerd) -> None:
