@@ -11,9 +11,8 @@ from urllib.parse import quote, urlencode
 
 from pydantic import TypeAdapter
 
-from crane_infra.counted import counted
 from crane_infra.d1 import reply
-from crane_infra.d1.answer import Call, read_result
+from crane_infra.d1.answer import Answer, Call, read_result
 from crane_infra.d1.api import Api, again
 from crane_infra.d1.database import BoundStatement, Param, Result, Row
 from crane_infra.d1.errors import NotFoundError
@@ -45,19 +44,16 @@ class D1:
         (RefusedError, NoAnswerError), and ValueError for anything but a SELECT: a read may be repeated, so it must not write.
         """
         _require_select(sql)
-        count = BoundStatement(f"SELECT COUNT(*) AS counted FROM ({sql})", params)  # noqa: S608 - a query of ours, values are bound
         call = self._with(params)
 
         async def once() -> list[Row]:
             try:
-                number, selected = await self._query(call, [count, BoundStatement(sql, params)])
+                number, selected = await self._query(call, _counted(sql, params))
             except NotFoundError:
                 if await self._exists():
                     raise call.unanswered("a query finds no such database, and the database is there") from None
                 raise
-            if number.rows != ({"counted": len(selected.rows)},):
-                raise call.unanswered(f"its answer has {counted(len(selected.rows), 'row')}, and counts another number of them")
-            return list(selected.rows)
+            return reply.read_counted(call, number, selected)
 
         return await again(once)
 
@@ -82,6 +78,17 @@ class D1:
         Raises RefusedError (nothing stays; RolledBackError where statements ran), WriteOutcomeUnknown (read before you decide) or PartialWriteError.
         """
         return await self._query(self._writing([param for _, values in statements for param in values]), statements)
+
+    async def write_and_read(self, statements: Sequence[BoundStatement], select: str) -> list[Row] | None:
+        """Run the statements as ``write`` does, and at their end one SELECT, which sees what they have done; the last of them has no rows.
+
+        Returns its rows, counted like those of ``read``; None where the write is answered for and its rows are not all there. Raises as
+        ``write`` does, and ValueError for anything but a SELECT.
+        """
+        _require_select(select)
+        call = self._writing([param for _, values in statements for param in values])
+        answer = await self._send(call, [*statements, *_counted(select)])
+        return reply.read_write_and_rows(call, answer, len(statements))
 
     async def run_file(self, sql: str) -> None:
         """Run one SQL file through D1's import, which blocks the database meanwhile.
@@ -137,8 +144,17 @@ class D1:
         return replace(self._with(params), permission=WRITE, is_write=True)
 
     async def _query(self, call: Call, statements: Sequence[BoundStatement]) -> list[Result]:
+        return reply.read_results(call, await self._send(call, statements), len(statements))
+
+    async def _send(self, call: Call, statements: Sequence[BoundStatement]) -> Answer:
         batch = [{"sql": sql, "params": list(params)} for sql, params in statements]
-        return reply.read_results(call, await self._api.send(call, "POST", f"{self._path}/query", {"batch": batch}), len(statements))
+        return await self._api.send(call, "POST", f"{self._path}/query", {"batch": batch})
+
+
+def _counted(select: str, params: Sequence[Param] = ()) -> list[BoundStatement]:
+    """A SELECT after the number of its rows."""
+    number = f"SELECT COUNT(*) AS counted FROM ({select})"  # noqa: S608 - a query of ours, values are bound
+    return [BoundStatement(number, params), BoundStatement(select, params)]
 
 
 def _require_select(sql: str) -> None:

@@ -40,6 +40,9 @@ class DatabaseClient(Protocol):
     async def write(self, statements: Sequence[BoundStatement]) -> list[Result]:
         """Run the statements in order as one request, sent once and never again."""
 
+    async def write_and_read(self, statements: Sequence[BoundStatement], select: str) -> list[Row] | None:
+        """Run the statements as ``write`` does, then one SELECT in the same request; its rows, None where the reply does not have them all."""
+
     async def run_file(self, sql: str) -> None:
         """Run one SQL file unchanged, as one transaction, sent once and never again."""
 

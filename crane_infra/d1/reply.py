@@ -4,11 +4,12 @@
 unreadable: none of that means "no rows".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from crane_infra.counted import counted
 from crane_infra.d1.answer import Answer, Call, Missing, fault_of, read_result
 from crane_infra.d1.database import Result, Row
 from crane_infra.d1.errors import RERUN, NoAnswerError, PartialWriteError
@@ -62,6 +63,37 @@ def read_results(call: Call, answer: Answer, statements: int) -> list[Result]:
     return results
 
 
+def read_counted(call: Call, number: Result, selected: Result) -> list[Row]:
+    """Return the rows of a SELECT, which ``number`` counts; raises NoAnswerError where there are more or fewer."""
+    if number.rows != ({"counted": len(selected.rows)},):
+        raise call.unanswered(f"its answer has {counted(len(selected.rows), 'row')}, and counts another number of them")
+    return list(selected.rows)
+
+
+def read_write_and_rows(call: Call, answer: Answer, statements: int) -> list[Row] | None:
+    """Return the rows of a SELECT at the end of a write, which a statement before it counts; None where the reply does not have them all.
+
+    Raises as ``read_results`` does for the write. A reply that has only one of the two last results lacks some result, and so does one that
+    ends with rows where the write ends, whose last statement has none: which one is unknown, so nothing is known of the write.
+    """
+    items = read_result(call, answer, _ITEMS)
+    sent = statements + 2
+    for index, item in enumerate(items[: max(statements, len(items) - 2)]):
+        _statement_result(call, index, item)
+    if len(items) < statements:
+        raise _partial(call, f"{len(items)} results for {statements} statements", len(items))
+    if len(items) < sent and (len(items) > statements or _has_rows(items[-1])):
+        raise _partial(call, f"{len(items)} results for {sent} statements", len(items))
+    if len(items) != sent:
+        return None
+    reading = replace(call, is_write=False)
+    try:
+        number, selected = (_statement_result(reading, index, items[index]) for index in (statements, statements + 1))
+        return read_counted(reading, number, selected)
+    except NoAnswerError:
+        return None
+
+
 def read_bookmark(call: Call, answer: Answer) -> str:
     """Return the bookmark in a Time Travel reply; raises as ``read_result`` does."""
     return read_result(call, answer, _BOOKMARK).bookmark
@@ -83,6 +115,10 @@ def _statement_result(call: Call, index: int, item: object) -> Result:
     changes = meta.get("changes") if isinstance(meta, dict) else None
     rows = () if call.is_write else _rows(call, index, item.get("results"))
     return Result(rows, changes if isinstance(changes, int) else 0)
+
+
+def _has_rows(item: object) -> bool:
+    return isinstance(item, dict) and bool(item.get("results"))
 
 
 def _rows(call: Call, index: int, results: object) -> tuple[Row, ...]:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import apsw
 
-from crane_infra.d1.database import BoundStatement, Result
+from crane_infra.d1.database import BoundStatement, Result, Row
 from crane_infra.d1.errors import RolledBackError
 from crane_infra.data.disk import DISK_FAULTS
 from crane_infra.data.source import LocalSource
@@ -77,6 +77,11 @@ class LocalD1(LocalSource):
             self._observer.detach()
         self._observer.done()
         return results
+
+    async def write_and_read(self, statements: Sequence[BoundStatement], select: str) -> list[Row] | None:
+        """Run the statements as ``write`` does, then read."""
+        await self.write(statements)
+        return await self.read(select)
 
     async def run_file(self, sql: str) -> None:
         """Run a file as D1's import does: as one transaction."""

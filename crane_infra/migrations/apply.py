@@ -3,7 +3,7 @@
 Files that only change the schema share requests (``run.shared``).
 
 The ledger decides, not the reply: after a failed write it is read before anything is sent again, and after the last file it is read whatever
-the replies said. Nothing is undone: the way back is the Time Travel bookmark taken before the first pending file, and without a bookmark
+the replies said; a request that applies all that is pending reads it itself (``run.send``). Nothing is undone: the way back is the Time Travel bookmark taken before the first pending file, and without a bookmark
 nothing is applied.
 """
 
@@ -66,9 +66,9 @@ async def migrate(  # noqa: PLR0913 - most are keywords
     if run.plan.base:
         await _apply(run, run.plan.base)
     await _apply_all(run, run.plan.apply)
-    if run.has_written:
+    if run.has_unread_writes:
         await run.read_again()
-        require_recorded(run)
+    require_recorded(run)
     return Outcome(tuple(run.applied), tuple(run.adopted), run.ledger.head)
 
 
@@ -137,7 +137,7 @@ async def _apply(run: Run, file: MigrationFile) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         rows_listed = run.rows_listed
         try:
-            await send_file(run, file)
+            ledger = await send_file(run, file)
         except ApiError as error:
             if asks_too_long(error):
                 raise failure(run, file, error) from None
@@ -149,6 +149,5 @@ async def _apply(run: Run, file: MigrationFile) -> None:
                 raise failure(run, file, error) from None
             await wait_for(run, error)
         else:
-            run.rows_listed += len(run.plan.contains) if file is run.schema.base else 1
-            run.mark_applied(file)
+            run.record((file,), ledger)
             return

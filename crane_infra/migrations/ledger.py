@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from crane_infra.d1.database import DatabaseClient
+from crane_infra.d1.database import Row as DatabaseRow
 from crane_infra.d1.errors import RateLimitedError, RefusedError
 from crane_infra.errors import MigrationError
 from crane_infra.migrations.files.names import order_of
@@ -25,6 +26,7 @@ from crane_infra.migrations.ledger_rows import (
     RefreshRow,
     Row,
     read_rows,
+    rows_as,
 )
 from crane_infra.migrations.own_tables import ACCEPTED, EDITS, OURS, REFRESHES, TABLES, WRANGLER, is_users
 from crane_infra.migrations.unfinished_refresh import UnfinishedRefresh, unfinished_refresh
@@ -165,20 +167,38 @@ async def read_ledger(db: DatabaseClient, *, ready: bool = False) -> Ledger:
     Raises ApiError, and MigrationError for a row without a name.
     """
     rows, accepted = await (_read_all(db) if ready else _read_existing(db))
-    schema = [row for row in rows if isinstance(row, ObjectRow)]
-    tables = _tables(schema)
-    populated = any(map(is_users, tables))
-    entries = _entries(rows, db.name)
-    base = next((entry for entry in entries if entry.origin == "base"), None)
-    objects = tuple((row.type, row.name, row.sql) for row in schema if row.sql is not None)
-    refresh = unfinished_refresh(row for row in rows if isinstance(row, RefreshRow))
-    own = tuple(entry for entry in entries if entry is not base)
-    return Ledger(own, populated, tables >= TABLES, base, objects, accepted, refresh)
+    return _ledger_of(rows, accepted, db.name)
+
+
+def last_look(ledger: Ledger) -> str:
+    """The SELECT that reads a ledger whose tables exist at the end of a request that writes to it; ``ledger`` is the one before.
+
+    It names no table that the request itself does not need, but for the edits, since it would fail the request.
+    """
+    has_edits = any(name == EDITS for _, name, _ in ledger.objects)
+    return _select(OBJECTS, WRANGLER, OURS, *([EDITS] if has_edits else []))
+
+
+def ledger_seen(rows: Sequence[DatabaseRow], where: str) -> Ledger:
+    """The ledger in the rows of a last look. Raises ApiError for a row that is something else, MigrationError for one without a name."""
+    return _ledger_of(rows_as(rows, LEDGER_ROWS, where), None, where)
 
 
 async def read_accepted_rows(db: DatabaseClient) -> tuple[AcceptedRow, ...]:
     """Read which differences were accepted, of a database that has the ledger's tables. Raises ApiError."""
     return _accepted_in(await _read(db, ACCEPTED))
+
+
+def _ledger_of(rows: Sequence[Row], accepted: tuple[AcceptedRow, ...] | None, where: str) -> Ledger:
+    schema = [row for row in rows if isinstance(row, ObjectRow)]
+    tables = _tables(schema)
+    populated = any(map(is_users, tables))
+    entries = _entries(rows, where)
+    base = next((entry for entry in entries if entry.origin == "base"), None)
+    objects = tuple((row.type, row.name, row.sql) for row in schema if row.sql is not None)
+    refresh = unfinished_refresh(row for row in rows if isinstance(row, RefreshRow))
+    own = tuple(entry for entry in entries if entry is not base)
+    return Ledger(own, populated, tables >= TABLES, base, objects, accepted, refresh)
 
 
 async def _read_all(db: DatabaseClient) -> tuple[list[Row], tuple[AcceptedRow, ...] | None]:
@@ -209,8 +229,11 @@ async def _with_others(db: DatabaseClient, rows: list[Row]) -> list[Row]:
 
 
 async def _read(db: DatabaseClient, *sources: str) -> list[Row]:
-    select = " UNION ALL ".join(_READ[source] for source in sources)
-    return await read_rows(db, f"{select} ORDER BY source, id, started_at, name", LEDGER_ROWS)
+    return await read_rows(db, _select(*sources), LEDGER_ROWS)
+
+
+def _select(*sources: str) -> str:
+    return f"{' UNION ALL '.join(_READ[source] for source in sources)} ORDER BY source, id, started_at, name"
 
 
 def _tables(rows: Iterable[Row]) -> set[str]:

@@ -3,6 +3,7 @@
 A row that was left out for want of a column would look like a migration that was never applied.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -84,11 +85,15 @@ OBJECT_ROWS: TypeAdapter[list[ObjectRow]] = TypeAdapter(list[ObjectRow])
 
 async def read_rows(db: DatabaseClient, select: str, shape: TypeAdapter[list[T]]) -> list[T]:
     """Run one SELECT and read each row as ``shape``. Raises ApiError, also where a row is something else."""
-    rows = await db.read(select)
+    return rows_as(await db.read(select), shape, db.name)
+
+
+def rows_as(rows: Sequence[Mapping[str, object]], shape: TypeAdapter[list[T]], database: str) -> list[T]:
+    """Read each row of the database called ``database`` as ``shape``. Raises NoAnswerError where one is something else."""
     try:
         return shape.validate_python(rows)
     except ValidationError as error:
         path, what = first_fault(error)
         raise NoAnswerError(
-            f"D1 database {db.name}", f"Cloudflare's API failed: its answer cannot be read (rows.{path}: {what})", OUTAGE
+            f"D1 database {database}", f"Cloudflare's API failed: its answer cannot be read (rows.{path}: {what})", OUTAGE
         ) from None

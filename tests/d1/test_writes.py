@@ -1,5 +1,7 @@
 """A write is sent once, whatever happens, and its error states what is known about its effect."""
 
+from itertools import combinations
+
 import pytest
 
 from crane_infra.d1.client import D1
@@ -113,3 +115,75 @@ async def test_success_that_leaves_a_statement_out_is_a_failure(
         await db.write(ONE_ROW)
     assert str(caught.value) == f"D1 database {NAME}: the reply says success, but {what}. {RERUN}"
     assert caught.value.statement == statement
+
+
+SELECT = "SELECT x FROM t ORDER BY x"
+COUNT, ROWS = {**OK, "results": [{"counted": 1}]}, {**OK, "results": [{"x": "a"}]}
+WHOLE = [OK, OK, COUNT, ROWS]
+"""What a write of two statements is answered with, and the SELECT at its end."""
+
+
+class TestASelectAtTheEndOfAWrite:
+    async def test_sees_what_the_write_has_done_in_one_request(self, db: D1, server: D1Server) -> None:
+        assert await db.write_and_read(ONE_ROW, SELECT) == [{"x": "canary-value-2"}]
+        assert await db.write_and_read([BoundStatement("DELETE FROM t")], SELECT) == []
+        assert [kind for kind, _ in server.requests] == ["write", "write"]
+
+    async def test_leaves_nothing_where_it_fails(self, db: D1, server: D1Server) -> None:
+        with pytest.raises(RolledBackError):
+            await db.write_and_read(ONE_ROW, "SELECT x FROM nowhere")
+        assert server.sql("SELECT name FROM sqlite_master") == []
+
+    async def test_is_a_select(self, db: D1, server: D1Server) -> None:
+        with pytest.raises(ValueError, match="only a SELECT"):
+            await db.write_and_read(ONE_ROW, "DELETE FROM t")
+        assert server.requests == []
+
+    @pytest.mark.parametrize("case", UNKNOWN)
+    async def test_makes_a_lost_write_no_better_known(self, db: D1, server: D1Server, case: str) -> None:
+        server.script("write", UNKNOWN[case][0])
+        with pytest.raises(WriteOutcomeUnknown):
+            await db.write_and_read(ONE_ROW, SELECT)
+        assert server.count("write") == 1
+
+    @pytest.mark.parametrize("case", REFUSED)
+    async def test_makes_a_refusal_no_other(self, db: D1, server: D1Server, case: str) -> None:
+        action, error = REFUSED[case]
+        server.script("write", action)
+        with pytest.raises(error):
+            await db.write_and_read(ONE_ROW, SELECT)
+
+    @pytest.mark.parametrize(
+        "look",
+        [
+            [],
+            [COUNT, {**OK, "results": []}],
+            [{**OK, "results": [{"counted": 2}]}, ROWS],
+            [ROWS, COUNT],
+            [COUNT, {**OK, "results": None}],
+            [COUNT, {**OK, "results": ["x"]}],
+            [COUNT, {**OK, "success": False}],
+            [{"success": False, "error": "no"}, ROWS],
+            [None, ROWS],
+            [COUNT, ROWS, ROWS],
+            [OK, COUNT, ROWS],
+        ],
+    )
+    async def test_is_unknown_where_it_is_not_all_there_beside_a_write_that_is(self, db: D1, server: D1Server, look: list[object]) -> None:
+        server.script("write", say(200, done([OK, OK, *look])))
+        assert await db.write_and_read(ONE_ROW, SELECT) is None
+
+    @pytest.mark.parametrize("missing", [places for count in (1, 2, 3) for places in combinations(range(4), count) if places != (2, 3)])
+    async def test_lets_no_missing_result_of_the_write_pass(self, db: D1, server: D1Server, missing: tuple[int, ...]) -> None:
+        """Only where both of its own are missing is it known which ones are."""
+        server.script("write", say(200, done([result for place, result in enumerate(WHOLE) if place not in missing])))
+        with pytest.raises(PartialWriteError, match=rf"the reply says success, but {4 - len(missing)} results for "):
+            await db.write_and_read(ONE_ROW, SELECT)
+
+    @pytest.mark.parametrize("failed_at", [0, 1])
+    async def test_lets_no_failed_statement_pass(self, db: D1, server: D1Server, failed_at: int) -> None:
+        results = [{"success": False, "error": "no"} if place == failed_at else result for place, result in enumerate(WHOLE)]
+        server.script("write", say(200, done(results)))
+        with pytest.raises(PartialWriteError, match=f"statement {failed_at + 1} failed: no") as caught:
+            await db.write_and_read(ONE_ROW, SELECT)
+        assert caught.value.statement == failed_at

@@ -1,40 +1,48 @@
-"""Sends the requests of a run. A file is sent once; only a request that does nothing the second time is repeated."""
+"""Sends the requests of a run. A file is sent once; only a request that does nothing the second time is repeated.
+
+A request that applies all that is pending reads the ledger at its end, in the same transaction: D1 answers once that is committed, so a reply
+that shows each file as this run has marked it needs no look after it. Anything else in its place counts as not read.
+"""
 
 import random
 import re
 from collections.abc import Sequence
 
-from crane_infra.d1.database import BoundStatement
+from crane_infra.d1.database import BoundStatement, Row
 from crane_infra.d1.errors import NoAnswerError, RateLimitedError, RefusedError
-from crane_infra.errors import ApiError
+from crane_infra.errors import ApiError, MigrationError
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.split import needs_import, without_semicolons_in_comments
+from crane_infra.migrations.ledger import Ledger, last_look, ledger_seen
 from crane_infra.migrations.requests import apply_request, as_file, base_request
 from crane_infra.migrations.run.state import Run
 
 _OF_A_PART = re.compile("incomplete input|unrecognized token|syntax error")
 
 
-async def send_file(run: Run, file: MigrationFile) -> None:
+async def send_file(run: Run, file: MigrationFile) -> Ledger | None:
     """Send a migration, or the base schema, in one request; through D1's import where the query endpoint cuts a statement.
 
-    Raises ApiError.
+    Returns the ledger as ``send_files`` does; an import says nothing of it. Raises ApiError.
     """
     request = _request_for(run, file)
     if file.name in run.cut or any(needs_import(statement.sql) for statement in request):
-        run.has_written = True
+        run.has_unread_writes = True
         run.log_progress(f"{file.name} runs through D1's import, which blocks the database until it is done")
         run.begin(f"{file.name} in D1's import")
         await run.db.run_file(as_file(request))
-    else:
-        run.begin(file.name)
-        await _send(run, [statement._replace(sql=without_semicolons_in_comments(statement.sql)) for statement in request])
+        return None
+    run.begin(file.name)
+    return await _apply(run, (file,), [statement._replace(sql=without_semicolons_in_comments(statement.sql)) for statement in request])
 
 
-async def send_files(run: Run, files: Sequence[MigrationFile]) -> None:
-    """Send several migrations in one request, each after the one before. Raises ApiError."""
+async def send_files(run: Run, files: Sequence[MigrationFile]) -> Ledger | None:
+    """Send several migrations in one request, each after the one before.
+
+    Returns the ledger after them, where they are all that was pending and the reply shows each of them as done by this run. Raises ApiError.
+    """
     run.begin(f"{files[0].name} to {files[-1].name}")
-    await _send(run, [statement for request in requests_of(run, files) for statement in request])
+    return await _apply(run, files, [statement for request in requests_of(run, files) for statement in request])
 
 
 def requests_of(run: Run, files: Sequence[MigrationFile]) -> list[list[BoundStatement]]:
@@ -84,8 +92,27 @@ def asks_too_long(error: ApiError) -> bool:
 
 
 async def _send(run: Run, request: list[BoundStatement]) -> None:
-    run.has_written = True
+    run.has_unread_writes = True
     await run.db.write(request)
+
+
+async def _apply(run: Run, files: Sequence[MigrationFile], request: list[BoundStatement]) -> Ledger | None:
+    if not run.is_all_pending(files):
+        await _send(run, request)
+        return None
+    run.has_unread_writes = True
+    rows = await run.db.write_and_read(request, last_look(run.ledger))
+    return None if rows is None else _seen(run, files, rows)
+
+
+def _seen(run: Run, files: Sequence[MigrationFile], rows: Sequence[Row]) -> Ledger | None:
+    """The ledger in the rows of a last look; None where it is not one that has these files as this run has marked them."""
+    try:
+        ledger = ledger_seen(rows, run.db.name)
+    except (ApiError, MigrationError):
+        return None
+    entries = [ledger.entry(file.name) for file in files]
+    return ledger if all(entry and entry.token == run.token and entry.done_at for entry in entries) else None
 
 
 def _request_for(run: Run, file: MigrationFile, place: int = 0) -> list[BoundStatement]:

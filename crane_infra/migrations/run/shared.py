@@ -21,7 +21,7 @@ from crane_infra.migrations.run.state import Run
 
 MOST_STATEMENTS, MOST_BYTES = 250, 100_000
 """Of one request, with those that write to the ledger. A single file may have more."""
-STATEMENTS_OF_LEDGER = 3
+STATEMENTS_OF_LEDGER, STATEMENTS_OF_LOOK = 3, 2
 SLOW_SECONDS = 5.0
 """D1 ends a request after 30 s. Once one took this long, the files after it go alone."""
 ATTEMPTS = 2
@@ -38,7 +38,7 @@ _CHANGES_SCHEMA = (
 
 def next_to_send(run: Run, files: Sequence[MigrationFile]) -> Sequence[MigrationFile]:
     """The files that go in the next request: the first one, with those after it that may share its request."""
-    statements = size = 0
+    statements, size = STATEMENTS_OF_LOOK, 0
     for place, file in enumerate(files):
         statements += len(file.statements) + STATEMENTS_OF_LEDGER
         size += sum(len(statement.encode()) for statement in file.statements)
@@ -74,7 +74,7 @@ async def apply_together(run: Run, files: Sequence[MigrationFile]) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         began = monotonic()
         try:
-            await send_files(run, files)
+            ledger = await send_files(run, files)
         except ApiError as error:
             if asks_too_long(error):
                 raise failure(run, files[0], error) from None
@@ -88,7 +88,5 @@ async def apply_together(run: Run, files: Sequence[MigrationFile]) -> None:
                 return
         else:
             run.sends_alone = monotonic() - began > SLOW_SECONDS
-            run.rows_listed += len(files)
-            for file in files:
-                run.mark_applied(file)
+            run.record(files, ledger)
             return

@@ -1,6 +1,6 @@
 """The state of one run against one database: what it was given, what it last read, and what it has done."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import uuid4
@@ -44,7 +44,8 @@ class Run:
     plan: Plan = field(default_factory=Plan)
     counts: Mapping[str, tuple[Counted, ...]] = field(default_factory=dict)
     rows_listed: int = 0
-    has_written: bool = False
+    has_unread_writes: bool = False
+    """Whether something was sent since the ledger was read."""
     applied: list[str] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
     cut: set[str] = field(default_factory=set)
@@ -66,7 +67,11 @@ class Run:
 
     async def read_again(self) -> None:
         """Read the ledger and plan again; raises as ``read_ledger`` and ``make_plan`` do."""
-        self.ledger = await read_ledger(self.db, ready=self.ledger.ready)
+        self.take(await read_ledger(self.db, ready=self.ledger.ready))
+
+    def take(self, ledger: Ledger) -> None:
+        """Take the ledger as it was just read and plan again; raises as ``make_plan`` does."""
+        self.ledger, self.has_unread_writes = ledger, False
         self.rows_listed = self.ledger.listed
         self.plan = plan_for(self.db.name, self.schema, self.ledger)
 
@@ -84,9 +89,21 @@ class Run:
         """Tell whether this run still has to apply a file: another run may have applied it since this one began."""
         return file.name in self.plan.names_to_apply and file.name not in self.applied
 
+    def is_all_pending(self, files: Sequence[MigrationFile]) -> bool:
+        """Whether these files are all that was pending when the ledger was last read, so that a single request completes the run."""
+        return {file.name for file in files} == {file.name for file in self.plan.pending}
+
     def counts_around(self, file: MigrationFile) -> tuple[Counted, ...]:
         """The row counts to take before and after a file."""
         return self.counts.get(file.name, ())
+
+    def record(self, files: Sequence[MigrationFile], ledger: Ledger | None) -> None:
+        """Note that a request has applied these files; ``ledger`` is how it has left the ledger, where it says so. Raises as ``take`` does."""
+        self.rows_listed += sum(len(self.plan.contains) if file is self.schema.base else 1 for file in files)
+        for file in files:
+            self.mark_applied(file)
+        if ledger:
+            self.take(ledger)
 
     def mark_applied(self, file: MigrationFile) -> None:
         """Note and log that this run applied a file."""
