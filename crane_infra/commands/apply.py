@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crane_infra.commands.databases import managed
+from crane_infra.commands.databases import ManagedDatabase, managed
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.settings import Settings
 from crane_infra.live.heads import ledger_heads
 from crane_infra.live.promotion import require_open
 from crane_infra.migrations.apply import migrate
+from crane_infra.migrations.ledger import Ledger, LedgerHead, head_of
 from crane_infra.release.freeze import Freeze, with_freeze
 from crane_infra.release.gate import verdict_for
 from crane_infra.release.manifest import read_release
@@ -82,7 +83,18 @@ async def _apply(
     summaries = []
     async with managed(settings, catalog, outputs, only) as databases:
         for database in databases:
-            outcome = await migrate(database.db, database.schema, release=release, log=log)
+            outcome = await migrate(database.db, database.schema, release=release, log=log, known=_known(outputs, database))
             head = outcome.head.name or "no migration"
             summaries.append(f"{database.db.name}: {len(outcome.applied)} applied, ledger at {head}")
     return summaries
+
+
+def _known(outputs: StackOutputs, database: ManagedDatabase) -> Ledger | LedgerHead | None:
+    """The head of a database's ledger after the last release, so that its bookmark can be taken while it is read; an empty ledger where none has it.
+
+    None where that release has all files: nothing is likely to be pending then, and no bookmark is needed.
+    """
+    if outputs.database_id(database.name) != database.id or not outputs.migrations(database.name):
+        return Ledger()
+    head = outputs.ledger(database.name).head
+    return None if head == head_of(database.schema.files) else head

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from crane_infra.at_once import all_at_once
@@ -67,6 +67,7 @@ def target_of(settings: Settings, catalog: Catalog, outputs: StackOutputs, name:
         todo = f"Run pulumi up -s {stack}, or set adopt to the id of an existing database"
         raise SettingsError(f"database {name}", f"stack {stack} has not created it yet", todo)
     schema = schema_files_of(settings, name, *read_schema_files(catalog.databases[name], settings.workers_dir))
+    schema = replace(schema, has_ledger=outputs.database_id(name) == database_id and bool(outputs.migrations(name)))
     is_released = id_of(settings, outputs, name, {}) is not None
     return DatabaseTarget(
         name, settings.databases[name].name, database_id, schema, tuple(scripts_with(settings, catalog, name)), is_released

@@ -46,14 +46,16 @@ async def migrate(  # noqa: PLR0913 - most are keywords
     release: str,
     log: Callable[[str], None],
     progress: Progress | None = None,
-    known: Ledger | None = None,
+    known: Ledger | LedgerHead | None = None,
     pause: Pause = asyncio.sleep,
 ) -> Outcome:
     """Apply every pending file of ``schema`` to ``db``, each exactly once; an empty database gets the base schema first.
 
-    ``release`` is recorded in the ledger; ``progress`` is told what goes as planned, where ``log`` should not be. ``known`` is the
-    ledger as it was read before: where it has not changed since, the bookmark is taken while it is read again. Raises MigrationError (files and ledger disagree, lint stops a file, the live schema differs, or a
-    file failed) and ApiError (the database cannot be read, or has no bookmark).
+    ``release`` is recorded in the ledger; ``progress`` is told what goes as planned, where ``log`` should not be. ``known`` is how the ledger
+    stood at an earlier look, or its head after the last release: the bookmark is taken while it is read, and counts where it is the same still.
+
+    Raises MigrationError (files and ledger disagree, lint stops a file, the live schema differs, or a file failed) and ApiError (the database
+    cannot be read, or has no bookmark).
     """
     run = Run(db, schema, release, log, pause, watcher=progress)
     judgement, bookmark = await _judgement_and_bookmark(run, known)
@@ -97,12 +99,17 @@ def _report(run: Run, judgement: Judgement) -> None:
         raise difference
 
 
-async def _judgement_and_bookmark(run: Run, known: Ledger | None) -> tuple[Judgement, str | None]:
-    """Judge the database and take its bookmark side by side; no bookmark where another run may have changed the ledger since it was ``known``."""
+async def _judgement_and_bookmark(run: Run, known: Ledger | LedgerHead | None) -> tuple[Judgement, str | None]:
+    """Judge the database and take its bookmark side by side; no bookmark where another run may have changed the ledger since it was ``known``.
+
+    A file that another run applied between both would be in the ledger and not in the state of the bookmark, so the way back would undo it
+    too. One that is applied after both is noticed by the first statement of a request.
+    """
     if known is None:
         return await _stable_judgement(run), None
     judgement, bookmark = await both(_stable_judgement(run), _bookmark_if_told(run.db))
-    return judgement, bookmark if judgement.ledger == known else None
+    found = judgement.ledger if isinstance(known, Ledger) else judgement.ledger.head
+    return judgement, bookmark if found == known else None
 
 
 async def _bookmark_if_told(db: DatabaseClient) -> str | None:

@@ -11,7 +11,7 @@ from crane_infra.errors import LiveError
 from crane_infra.live.expected import ExpectedHead
 from crane_infra.live.first_update import scripts_with
 from crane_infra.live.promotion import require_open
-from crane_infra.migrations.ledger import head_of
+from crane_infra.migrations.ledger import Ledger, head_of
 from crane_infra.program.announce.declared import declared_script
 from crane_infra.program.announce.gate import require_not_frozen
 from crane_infra.program.announce.plan import Plan
@@ -74,7 +74,7 @@ def migrate_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:
                 schema = await judged_as_used(settings, database_id, schema, scripts_with(settings, run.catalog, name))
             activity = Activity(_progress(run))
             logs = Logs(_log(run), activity)
-            known = plan.ledgers.get(name) if database_id == run.database_id(name) else None
+            known = plan.ledgers.get(name) if database_id == run.database_id(name) else Ledger()
             work = migrate_database(settings, shown, database_id, schema, release=run.release.digest, logs=logs, known=known)
             await Watch(activity.say).during(work, activity)
             if name in run.seeds or name in plan.seeds.completes:
