@@ -173,7 +173,7 @@ async def read_ledger(db: DatabaseClient, *, ready: bool = False) -> Ledger:
 def last_look(ledger: Ledger) -> str:
     """The SELECT that reads a ledger whose tables exist at the end of a request that writes to it; ``ledger`` is the one before.
 
-    It names no table that the request itself does not need, but for the edits, since it would fail the request.
+    It names no table that the request does not write to anyway, but for that of the edits: one that is gone would fail the request.
     """
     has_edits = any(name == EDITS for _, name, _ in ledger.objects)
     return _select(OBJECTS, WRANGLER, OURS, *([EDITS] if has_edits else []))
