@@ -12,7 +12,10 @@ SERVER_ERROR = 500
 
 @dataclass(frozen=True)
 class Attempt:
-    """How one try ended: what was expected and what came, each in one line, and why that does not pass; "" where it does, or where nothing came."""
+    """How one try ended: what was expected and what came, each in one line, and why that does not pass.
+
+    What came is "" where it passes, since nobody is told and secrets would have to be looked for in all of it; why is "" there and where nothing came.
+    """
 
     passed: bool
     expected: str
@@ -46,7 +49,7 @@ def judged(question: Question, answer: Answer | Exception, version_id: str | Non
     return Attempt(
         passed=why is None,
         expected=expected,
-        came=answer.summary(redact),
+        came="" if why is None else answer.summary(redact),
         why=redact(why or ""),
         is_down=answer.status >= SERVER_ERROR,
         is_other_version=names_other_version(question, answer, version_id),

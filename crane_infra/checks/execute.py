@@ -16,7 +16,6 @@ from crane_infra.checks.attempt import Attempt
 from crane_infra.checks.command import CommandCheck
 from crane_infra.checks.patterns import matches
 from crane_infra.checks.request import Route
-from crane_infra.redact import Redactor
 
 _KEPT_BYTES = 1 << 18
 _READ = 1 << 16
@@ -46,7 +45,7 @@ def environment_of(route: Route, check: CommandCheck, environ: Mapping[str, str]
 
 async def execute(route: Route, check: CommandCheck, seconds: float) -> Attempt:
     """Run the command once, for at most so many seconds."""
-    redact = Redactor(route.target.secrets)
+    redact = route.target.redact
     shown = in_one_line(redact(check.shell or " ".join(check.run)))
     expected = f"`{shown}` to end with 0" + (f", an output matching {check.output_matches}" if check.output_matches else "")
     mark = secrets.token_hex(16)

@@ -53,10 +53,10 @@ class _Try:
             # Before anything is said of the answer: what it gives may be a token.
             self._take(step, answer)
         attempt = judged(asked, answer, self.route.target.version_id, self.redact)
-        if attempt.passed and (
-            lacking := next((f"{place} is missing" for name, place in step.take.items() if name not in self.values), None)
-        ):
-            return replace(attempt, passed=False, why=lacking, bare=f"{attempt.bare} with another body")
+        lacking = next((f"{place} is missing" for name, place in step.take.items() if name not in self.values), None)
+        if attempt.passed and lacking and isinstance(answer, Answer):
+            came, bare = answer.summary(self.redact), f"{attempt.bare} with another body"
+            return replace(attempt, passed=False, came=came, why=lacking, bare=bare)
         return attempt
 
     def at(self, place: str, step: Step, attempt: Attempt) -> Attempt:

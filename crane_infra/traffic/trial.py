@@ -28,7 +28,7 @@ from crane_infra.traffic.series import ENOUGH, Seen, Verdict, has_arrived, judge
 
 _KEY = re.compile(r"[a-z*][a-z0-9_.*-]*")
 _PAUSE, _GROWTH, _LONGEST_PAUSE, _PATIENT_SECONDS = 0.1, 1.5, 5.0, 10.0
-_BEAT = 0.03
+_BEAT = 0.01
 """Seconds between the beginnings of two rounds while the candidate answers. That it has arrived is shown by how many connections reach it one after
 another, and over a network each of them takes longer than this; only the rounds against a worker on this machine would follow each other at once."""
 _AT_ONCE = 8
