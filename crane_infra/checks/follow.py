@@ -37,7 +37,8 @@ class _Try:
 
     @property
     def redact(self) -> Redactor:
-        return Redactor({**self.taken, **self.route.target.secrets})
+        target = self.route.target
+        return Redactor({**self.taken, **target.secrets}) if self.taken else target.redact
 
     async def step(self, step: Step, seconds: float) -> Attempt:
         """Send one step and take its values."""
@@ -62,7 +63,7 @@ class _Try:
     def at(self, place: str, step: Step, attempt: Attempt) -> Attempt:
         """The attempt with the place of the step among the others; what is declared has names where values were sent."""
         where, target = f" at {place} ({step.shown})", self.route.target
-        declared = Redactor(target.secrets)(expectation(step, target.version_id))
+        declared = target.redact(expectation(step, target.version_id))
         return replace(attempt, expected=attempt.expected + where, declared=declared + where)
 
     def _take(self, step: Step, answer: Answer) -> None:

@@ -5,6 +5,7 @@ library would quote its value in an error.
 """
 
 import contextlib
+import functools
 import hashlib
 import hmac
 import json
@@ -20,6 +21,7 @@ from crane_infra.checks.headers import HEADER_VALUE, Header, SecretHeader
 from crane_infra.checks.model import AnyCheck, Check, CommandCheck, StepsCheck
 from crane_infra.checks.question import Question
 from crane_infra.errors import CheckError, refuse
+from crane_infra.redact import Redactor
 
 OVERRIDES = "cloudflare-workers-version-overrides"
 _LAST_PORT = 65535
@@ -34,6 +36,11 @@ class Target:
     version_id: str | None
     secrets: Mapping[str, str] = field(repr=False)
     folder: Path = Path()
+
+    @functools.cached_property
+    def redact(self) -> Redactor:
+        """Hides the secrets; made once, since a candidate is asked dozens of times."""
+        return Redactor(self.secrets)
 
 
 @dataclass(frozen=True)
@@ -134,8 +141,14 @@ def _no_value(target: Target, check: AnyCheck, binding: str) -> CheckError:
 
 
 def _url(target: Target, path: str) -> httpx.URL | None:
+    return _parsed(target.url.rstrip("/") + path)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> httpx.URL | None:
+    """The address, None where it is none that can be asked. A candidate is asked at few of them, dozens of times."""
     with contextlib.suppress(httpx.InvalidURL):
-        url = httpx.URL(target.url.rstrip("/") + path)
+        url = httpx.URL(text)
         if url.scheme in ("http", "https") and url.host and (url.port or 1) <= _LAST_PORT:
             return url
     return None

@@ -23,7 +23,6 @@ from crane_infra.checks.model import AnyCheck, Check, CommandCheck, StepsCheck
 from crane_infra.checks.request import Route, Target, UnsendableError, built, require_sendable, where
 from crane_infra.checks.send import REQUEST_SECONDS, ask
 from crane_infra.errors import CheckError
-from crane_infra.redact import Redactor
 from crane_infra.tls import trusted
 
 __all__ = ["Passed", "Target", "run_checks", "select", "try_once"]
@@ -82,7 +81,7 @@ async def try_once(http: httpx.AsyncClient, route: Route, check: AnyCheck, secon
         return await follow(route, check, http, seconds)
     if not isinstance(check, Check):
         return await execute(route, check, seconds)
-    redact, version = Redactor(route.target.secrets), route.target.version_id
+    redact, version = route.target.redact, route.target.version_id
     try:
         request = built(route, check)
     except UnsendableError as error:
