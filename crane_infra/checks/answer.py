@@ -5,7 +5,7 @@ Strict where JSON and Python are lax: `true` does not pass for 1, nor an HTML pa
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -20,8 +20,7 @@ _READ = 1 << 16
 """Bytes of a body that are looked through before its beginning is shown: the rest of a megabyte would take seconds."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer of a worker: the status, the body, and the target of a redirect."""
 
     status: int

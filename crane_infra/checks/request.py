@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
@@ -43,8 +44,7 @@ class Target:
         return Redactor(self.secrets)
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """How requests reach a worker: as everybody's do, or, with ``override``, one version of its deployment at a URL that no cache knows."""
 
     target: Target

@@ -9,8 +9,8 @@ import contextlib
 import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 import httpx
 
@@ -31,8 +31,7 @@ _LONGEST_PAUSE = 10.0
 _GROWTH = 1.5
 
 
-@dataclass(frozen=True)
-class Passed:
+class Passed(NamedTuple):
     """A check that passed: after how many tries, and the version id in its reply, if it looks for one."""
 
     check: str

@@ -50,8 +50,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(NamedTuple):
     """How the API says that what a call asks for does not exist: by one of ``codes``. The rest is the error's text."""
 
     codes: frozenset[str]

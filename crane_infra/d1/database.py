@@ -4,7 +4,6 @@ Types only. Migrations know these and no HTTP, so every request goes through the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -19,8 +18,7 @@ class BoundStatement(NamedTuple):
     params: Sequence[Param] = ()
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """The result of one statement: its rows, and the number of rows it changed."""
 
     rows: tuple[Row, ...]

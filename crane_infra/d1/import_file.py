@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True)
-class ImportFile:
+class ImportFile(NamedTuple):
     """SQL to be imported. ``etag`` is the MD5 that the endpoint asks for. Make one with ``import_file``."""
 
     line: bytes

@@ -4,8 +4,8 @@
 unreadable: none of that means "no rows".
 """
 
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
@@ -34,8 +34,7 @@ _ITEMS, _ROWS = TypeAdapter(list[object]), TypeAdapter(list[Row])
 _BOOKMARK, _IMPORT = TypeAdapter(_Bookmark), TypeAdapter(_Import)
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(NamedTuple):
     """A reply of the import endpoint: where to upload the file, or how far the import is. ``error`` is why it failed, if it did."""
 
     status: str

@@ -4,8 +4,7 @@ The schema is created in an empty SQLite, which then says itself what each table
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import apsw
 
@@ -22,8 +21,7 @@ WITHOUT_ROWS = {"fts5vocab"}
 """Modules of virtual tables that only show what another table has."""
 
 
-@dataclass(frozen=True)
-class SchemaObject:
+class SchemaObject(NamedTuple):
     """A table, index, view or trigger as ``sqlite_master`` has it."""
 
     type: str
@@ -32,8 +30,7 @@ class SchemaObject:
     sql: str
 
 
-@dataclass(frozen=True)
-class KeyColumn:
+class KeyColumn(NamedTuple):
     """One column of a key: how SQL names it, and whether it runs backwards. ``cell`` is its number in a line."""
 
     sql: str
@@ -41,8 +38,7 @@ class KeyColumn:
     descending: bool = False
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """One table. ``cells`` are what a line of it holds, as SQL names them: the row id first, where no column is it.
 
     ``kind`` "index of others" is a virtual table without rows of its own: ``rebuild`` fills it from other tables. An "unreadable" one keeps an

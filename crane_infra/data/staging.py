@@ -4,15 +4,13 @@ What writes rows takes a ``StagingDatabase``, and ``staging_database`` is the on
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crane_infra.d1.database import ImportingClient
 from crane_infra.errors import DataError
 
 
-@dataclass(frozen=True)
-class StagingDatabase:
+class StagingDatabase(NamedTuple):
     """A database of staging. Make one with ``staging_database``."""
 
     name: str

@@ -1,13 +1,12 @@
 """What the statement of a virtual table says: its module and its options, whatever the names in it look like (pure)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from crane_infra.migrations.files.tokens import Token, code, unquoted
 
 
-@dataclass(frozen=True)
-class VirtualTable:
+class VirtualTable(NamedTuple):
     """The module in lower case, and the options, such as ``content``, by name in lower case and without quotes."""
 
     module: str

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from crane_infra.at_once import both
 from crane_infra.config.settings import Settings
@@ -63,24 +63,21 @@ class Deployment:
         return ", ".join(f"{version} at {share:g}%" for version, share in self.shares.items())
 
 
-@dataclass(frozen=True)
-class LiveScript:
+class LiveScript(NamedTuple):
     """What all versions of a worker share: its settings, as the API returns them, and its schedules."""
 
     settings: Json
     crons: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class LiveDatabase:
+class LiveDatabase(NamedTuple):
     """A database of the account; ``tables`` is None where the API does not say how many it has."""
 
     id: str
     tables: int | None
 
 
-@dataclass(frozen=True)
-class LiveWorker:
+class LiveWorker(NamedTuple):
     """A worker as it is deployed: its script, and the version that serves, as the API returns it (empty where none serves)."""
 
     script: LiveScript

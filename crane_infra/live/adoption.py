@@ -90,8 +90,7 @@ class DeclaredWorker:
     crons: tuple[str, ...] | None
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(NamedTuple):
     """Something live that no file declares, and that the release drops. ``name`` is what a user declares or gives up."""
 
     name: str

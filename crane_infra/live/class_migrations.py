@@ -6,8 +6,7 @@ changes; with any other version it must be left out. A version that was uploaded
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crane_infra.config.class_migrations import ClassMigration
 from crane_infra.config.settings import Settings
@@ -15,8 +14,7 @@ from crane_infra.errors import LiveError, SettingsError
 from crane_infra.release.outputs import SentMigrations
 
 
-@dataclass(frozen=True)
-class Sending:
+class Sending(NamedTuple):
     """What the version of a worker carries. ``is_pending`` False: Cloudflare has applied it already, with this very version."""
 
     steps: tuple[ClassMigration, ...]

@@ -4,8 +4,7 @@ wrangler and the dashboard change these beside the stack, and the provider does 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crane_infra.config.script_settings import shown
 from crane_infra.d1.api import again
@@ -15,8 +14,7 @@ from crane_infra.live.script_settings import differences
 from crane_infra.live.set_back import change_settings, set_schedules
 
 
-@dataclass(frozen=True)
-class DeclaredScript:
+class DeclaredScript(NamedTuple):
     """What a stack declares of a script, with the names of Cloudflare's API. ``crons`` None: it declares no schedules."""
 
     script: str

@@ -1,7 +1,7 @@
 """A worker as the files declare it, in the form in which it is compared with a live one. Pure."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from crane_infra.config.bound import bindings_of
 from crane_infra.config.catalog import Catalog
@@ -10,8 +10,7 @@ from crane_infra.config.variables import variables_of
 from crane_infra.live.adoption import Binding, Bindings, DeclaredWorker, readable
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What the files alone do not say: which secrets have a value, by binding, and the ids of databases by their names in the catalog."""
 
     secrets: Collection[str]

@@ -5,7 +5,7 @@ Reads the account and the ledgers, side by side, and changes nothing. A twin of 
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crane_infra.at_once import all_at_once, both
 from crane_infra.counted import counted
@@ -17,8 +17,7 @@ from crane_infra.migrations.ledger import Ledger, LedgerHead, read_ledger
 from crane_infra.release.proof import Proof, versions_in
 
 
-@dataclass(frozen=True)
-class ExpectedVersion:
+class ExpectedVersion(NamedTuple):
     """The version that should serve all traffic of a script in a stack; ``tag`` is its worker digest, ``earlier`` those of older proofs."""
 
     stack: str
@@ -66,8 +65,7 @@ class Served:
         )
 
 
-@dataclass(frozen=True)
-class ExpectedHead:
+class ExpectedHead(NamedTuple):
     """Where the ledger of a database of a stack should stand."""
 
     stack: str

@@ -5,9 +5,8 @@ may not read analytics. So "nothing" is always possible and never means that all
 """
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,23 +22,21 @@ _QUERY = """query ($account: string!, $script: string!, $since: Time!, $until: T
 } } } }"""
 
 
-@dataclass(frozen=True)
-class Invocations:
+class Invocations(NamedTuple):
     """The requests and exceptions of one version."""
 
     requests: int = 0
     errors: int = 0
 
 
-@dataclass(frozen=True)
-class Unknown:
+class Unknown(NamedTuple):
     """Why nobody knows."""
 
     reason: str
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
 
 
 class _Dimensions(_Part):

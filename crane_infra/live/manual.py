@@ -8,7 +8,7 @@ run must not undo it unasked.
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from crane_infra.errors import LiveError
 from crane_infra.live.account import Deployment
@@ -28,8 +28,7 @@ class LastDeployed:
     earlier: Collection[str] = ()
 
 
-@dataclass(frozen=True)
-class ManualDeployment:
+class ManualDeployment(NamedTuple):
     """A deployment that this stack did not make, and what the run does about it."""
 
     worker: str

@@ -4,8 +4,7 @@ A deployment is the only state of a rollout: the next run, another machine and `
 """
 
 import re
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Purpose = Literal["candidate", "canary", "abort", "rollback"]
 _SHORT = 12
@@ -15,8 +14,7 @@ _LONGEST_REASON = 200
 """Cloudflare cuts a message after 1,000 bytes, and a cut mark would be nobody's."""
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """What a deployment is for, and the first twelve digits of the release that it serves or tries.
 
     ``left`` is the release that a rollback left, where it is known; ``reason`` is what whoever made the deployment said.

@@ -5,7 +5,7 @@ release. Everything else is a manual deployment (``manual.py``).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from crane_infra.errors import LiveError
 from crane_infra.live.account import Deployment
@@ -13,8 +13,7 @@ from crane_infra.live.mark import Mark, read_mark
 from crane_infra.release.proof import Proof
 
 
-@dataclass(frozen=True)
-class RolledBack:
+class RolledBack(NamedTuple):
     """The release that serves again since a rollback, and the marked deployments by worker.
 
     Workers whose version is the same in both releases have no marked deployment.

@@ -6,8 +6,7 @@ too, so that they can be set again. All values have the names of Cloudflare's AP
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crane_infra.config.script_settings import label
 
@@ -25,8 +24,7 @@ _COMPUTED = {"id", "name", "created_on", "updated_on", "deployed_on", "reference
 _UNORDERED = ("tags", "tail_consumers", "destinations")
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """A setting with two values, for example the live one and the declared one."""
 
     path: str

@@ -5,7 +5,7 @@ call that arrives late can give the traffic to the one that the stack does not k
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from crane_infra.at_once import all_at_once
 from crane_infra.live.account import Account, Deployment
@@ -13,8 +13,7 @@ from crane_infra.live.reads import contradiction
 from crane_infra.live.version import are_one_upload
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """The version that serves, compared with the one that the stack knows: its tag, and whether it is a twin, or another one from before.
 
     ``made_anew``: the worker has no version that the stack knows, because somebody deleted it and created it again under its name.

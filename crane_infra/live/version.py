@@ -6,9 +6,8 @@ See docs/decisions/0027.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 SENT_WITHIN = timedelta(minutes=30)
 """How far apart one upload may be sent twice. The provider makes 11 attempts with pauses of up to 210 s in all, and each may wait about 100 s
@@ -19,8 +18,7 @@ _LISTS = ("bindings", "modules")
 _VALUES = ("main_module", "compatibility_date", "compatibility_flags", "assets", "limits", "placement", "usage_model")
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(NamedTuple):
     """``contents`` is a digest of all that can be read of it, modules included where they were asked for. Secret values cannot be read."""
 
     id: str

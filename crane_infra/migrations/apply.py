@@ -9,7 +9,7 @@ nothing is applied.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from crane_infra.at_once import both
 from crane_infra.d1.database import DatabaseClient
@@ -30,8 +30,7 @@ ATTEMPTS = 2
 """How often a file is sent at most; the second time only if the ledger has no record of it."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of a run: the files it applied, those it imported from wrangler's ledger, and the head of the ledger afterwards."""
 
     applied: tuple[str, ...]

@@ -4,8 +4,9 @@ Nothing but counts is asked for. A table with many rows is not counted, because 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
+from typing import NamedTuple
 
 import apsw
 
@@ -27,8 +28,7 @@ MOST_QUESTIONS = 20
 """Of one database: the read has two columns for each, and D1 takes at most 100."""
 
 
-@dataclass(frozen=True)
-class _Answer:
+class _Answer(NamedTuple):
     """How many rows a question counted, and how many the table has, at most one more than are counted; None for what was not counted."""
 
     file: str

@@ -5,7 +5,7 @@ files change an accepted object like any other.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from crane_infra.d1.database import DatabaseClient
 from crane_infra.errors import MigrationError
@@ -18,8 +18,7 @@ AcceptedObjects = Mapping[Order, Mapping[str, str | None]]
 """Accepted objects by the place of the migration after which they were accepted: the SQL of each, None for one that is gone."""
 
 
-@dataclass(frozen=True)
-class Drift:
+class Drift(NamedTuple):
     """The expected and the live schema of one database."""
 
     database: str

@@ -7,7 +7,7 @@ half-applied file is visible. Only ``requests`` writes to them.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from crane_infra.d1.database import DatabaseClient
 from crane_infra.d1.database import Row as DatabaseRow
@@ -50,8 +50,7 @@ _READ = {
 }
 
 
-@dataclass(frozen=True)
-class AcceptedEdit:
+class AcceptedEdit(NamedTuple):
     """An edit of an applied file that changed no meaning, and that somebody accepted: the digest before it, and when."""
 
     was: str

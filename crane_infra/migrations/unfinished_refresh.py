@@ -5,15 +5,14 @@ their record away with the rows, and runs them again once its rows are there.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from crane_infra.migrations.ledger_rows import RefreshRow
 
 AGAIN = "Run crane data refresh -s staging again, which replaces all rows once more"
 
 
-@dataclass(frozen=True)
-class UnfinishedRefresh:
+class UnfinishedRefresh(NamedTuple):
     """A refresh that is not complete. ``is_loaded``: it has replaced all rows, and seeds may be missing."""
 
     began_at: str

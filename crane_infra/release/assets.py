@@ -6,9 +6,8 @@ Reads them as wrangler does: ``_headers`` and ``_redirects`` are rules and no fi
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from crane_infra.errors import BundleError, refuse
 from crane_infra.release.bundle import Module
@@ -22,8 +21,7 @@ _SHOWN_FAULTS = 5
 _NOT_CARRIED = re.compile(r'["\\\x00-\x1f\x7f\ud800-\udfff]')
 
 
-@dataclass(frozen=True)
-class AssetFile:
+class AssetFile(NamedTuple):
     """One file: its path below the folder, with forward slashes, its digest (sha256 in hex) and its size."""
 
     name: str
@@ -31,8 +29,7 @@ class AssetFile:
     size: int
 
 
-@dataclass(frozen=True)
-class StaticAssets:
+class StaticAssets(NamedTuple):
     """The files of a worker, sorted by name, and its rules, which go up as modules."""
 
     files: tuple[AssetFile, ...]

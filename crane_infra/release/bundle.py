@@ -2,8 +2,8 @@
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from crane_infra.errors import BundleError
 
@@ -22,8 +22,7 @@ CONTENT_TYPES = {
 IGNORED = {".map", ".md"}
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(NamedTuple):
     """One file of a bundle. ``name`` is its path below the bundle folder, with forward slashes."""
 
     name: str
@@ -41,8 +40,7 @@ class Module:
         return base64.b64encode(self.content).decode("ascii")
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(NamedTuple):
     """The modules of a worker, sorted by name."""
 
     main_module: str

@@ -5,7 +5,8 @@ It is a tag of the stack, so it needs no commit and no access to Cloudflare, and
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -23,8 +24,7 @@ class _Tag(Frozen):
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Freeze:
+class Freeze(NamedTuple):
     """Who froze production, since when (ISO 8601, which also names this freeze) and why."""
 
     by: str

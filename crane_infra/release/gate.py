@@ -8,7 +8,7 @@ runs, unless ``rollback-to`` names it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -42,8 +42,7 @@ class RequiredProof:
     """The public keys that sign proofs; without any, proofs need no signature."""
 
 
-@dataclass(frozen=True)
-class FutureProof:
+class FutureProof(NamedTuple):
     """A proof that is dated in the future: ``name`` is what messages call it."""
 
     name: str

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -43,8 +43,7 @@ _AT_ONCE = 8
 logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(NamedTuple):
     """How long a call may take, how long all of them together, and the first pause before a call is sent again; in seconds."""
 
     call: float = 10.0

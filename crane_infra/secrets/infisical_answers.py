@@ -6,6 +6,7 @@ Imports stand beside the secrets of a folder: its own secrets win, and later imp
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -58,8 +59,7 @@ class SecretAnswer(_Part):
     secret: _Secret
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """A secret that is there: its version, and when it was changed last, where Infisical says so."""
 
     version: int | None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import apsw
 
@@ -14,8 +15,7 @@ _ORDINARY, _GENERATED = 0, (2, 3)
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column. ``key`` is its place in the primary key, 0 outside of it."""
 
     name: str
@@ -25,8 +25,7 @@ class Column:
     key: int
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """A foreign key: these columns refer to those of ``parent``. ``on_delete`` is what its table declares."""
 
     columns: tuple[str, ...]
@@ -35,8 +34,7 @@ class Reference:
     on_delete: str
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A table with rows of its own. ``module`` is that of a virtual table."""
 
     name: str

@@ -5,8 +5,8 @@ that had replaced the rows before is complete then: seeds are all that it lacked
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from crane_infra.d1.database import BoundStatement, DatabaseClient
 from crane_infra.d1.errors import NoAnswerError
@@ -21,8 +21,7 @@ _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 _AGAIN = "Run the same command again: it continues with this seed"
 
 
-@dataclass(frozen=True)
-class DueSeed:
+class DueSeed(NamedTuple):
     """A seed that will run; ``is_changed``: an earlier form of it ran before."""
 
     seed: Seed

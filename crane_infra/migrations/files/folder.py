@@ -3,16 +3,15 @@
 Reads names only. SQL that would be left out without a reason is an error: a release without its schema could be proven otherwise.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from crane_infra.errors import MigrationError
 
 NESTED = "migration.sql"
 
 
-@dataclass(frozen=True)
-class FoundFiles:
+class FoundFiles(NamedTuple):
     """The names of the migrations in a folder, relative to it, and what is left out, each with a reason where one is needed."""
 
     migrations: tuple[str, ...]

@@ -6,7 +6,6 @@ whether the declarations are true.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from crane_infra.errors import MigrationError
@@ -19,8 +18,7 @@ _LINE = re.compile(r"--[ \t]*crane:[ \t]*(?P<word>[\w-]*)(?:[ \t]+(?P<rest>.*?))
 _NAME = re.compile(r'[^\W\d][\w$]*|"[^"]+"')
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What a file declares: its kind, if it declares one, and the tables (in lower case) that may lose rows, or whose rows it may overwrite."""
 
     kind: Literal["expand", "contract"] | None = None

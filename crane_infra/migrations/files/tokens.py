@@ -5,9 +5,8 @@ It knows no grammar. It tells a real WHERE or ``-- crane:`` comment from one wit
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["word", "name", "text", "comment", "sign"]
 _TOKEN = re.compile(
@@ -25,8 +24,7 @@ _QUOTES = ('"', "`", "[", "'")
 _KINDS: tuple[Kind, ...] = ("comment", "text", "name", "word", "sign")
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """One token. ``depth`` counts the parentheses around it; numbers and keywords are words."""
 
     kind: Kind

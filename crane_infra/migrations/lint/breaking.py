@@ -4,8 +4,8 @@ A file is one transaction, so traffic sees only its result; a column that a rebu
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from crane_infra.migrations.lint.emptied import copies_into, emptied_columns
 from crane_infra.migrations.sqlite.effects import FileTrace
@@ -16,8 +16,7 @@ from crane_infra.migrations.sqlite.tightening import is_never_null, tightening_c
 _LATER = "Do it in a release of its own, once no version in traffic needs the old schema"
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """Something that the version in traffic may need: the rule about it, the number of the statement, and the table (in lower case)."""
 
     rule: str

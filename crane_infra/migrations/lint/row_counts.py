@@ -6,6 +6,7 @@ those whose rows it overwrites. Rows that the file itself adds or deletes in bet
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from crane_infra.migrations.files.tokens import quoted
 from crane_infra.migrations.lint.lineage import Lineage, lineages, parents_of
@@ -13,8 +14,7 @@ from crane_infra.migrations.sqlite.effects import FileTrace, TracedStatement
 from crane_infra.migrations.sqlite.tables import Table
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Statements of a file, from the ``first`` to the ``last``, and the names that a table has before and after them."""
 
     first: int

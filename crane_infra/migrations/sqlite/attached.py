@@ -1,7 +1,7 @@
 """Follows the triggers and indexes of each table: what a statement makes, and what goes with a table that it drops."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import apsw
 
@@ -15,8 +15,7 @@ _ATTACHED = (
 _TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 
 
-@dataclass(frozen=True)
-class Attached:
+class Attached(NamedTuple):
     """A trigger or an index. ``name`` is as it is written, ``table`` in lower case; ``since`` counts all that were ever made."""
 
     kind: str
@@ -37,8 +36,7 @@ class Attached:
         return " ".join(form for form in normal(code(self.sql)) if form not in left_out)
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """What a statement makes or moves with a table that it renames, and what is gone after it."""
 
     made: tuple[Attached, ...] = ()

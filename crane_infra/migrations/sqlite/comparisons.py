@@ -6,6 +6,7 @@ Each token becomes a letter, and patterns reduce the letters until one is left; 
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from crane_infra.migrations.files.tokens import Token, code, normal, quoted, unquoted
 
@@ -20,8 +21,7 @@ _FUNCTIONS = {"length", "octet_length", "lower", "upper", "trim", "ltrim", "rtri
 """Of their arguments alone; what they return has no affinity and no collation of a column."""
 
 
-@dataclass(frozen=True)
-class Comparisons:
+class Comparisons(NamedTuple):
     """A condition on ``values``: columns (in lower case) and calls of functions. ``sql`` is the condition with the calls as names.
 
     ``columns`` are all that it names, ``inside_calls`` those within calls, and ``literals`` are in SQL.

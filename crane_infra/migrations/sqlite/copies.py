@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import apsw
 
@@ -15,8 +15,7 @@ _QUERY = {"SELECT", "VALUES", "WITH"}
 _BEFORE_STAR = {"SELECT", "DISTINCT", "ALL", ",", "."}
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """One value that a SELECT gives: what it is called there, and the column and table that it is taken from, empty for a computed one.
 
     All names are in lower case.
@@ -27,8 +26,7 @@ class Value:
     column: str
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(NamedTuple):
     """An INSERT … SELECT. ``into`` are the columns that it fills, in lower case, each with the value of the same place in ``values``.
 
     ``by_position``: the columns are not named on both sides. ``gives_rows``: the SELECT gives a row although the tables here are empty.

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import apsw
 
@@ -12,8 +12,7 @@ from crane_infra.migrations.sqlite.soundness import Condition, Dependent, condit
 from crane_infra.migrations.sqlite.tables import Table, Tables
 
 
-@dataclass(frozen=True)
-class Unsound:
+class Unsound(NamedTuple):
     """A dependent that does not work, or not as written, at the end of a file; ``before`` is how it was at the start, None if it is new.
 
     ``since`` tells which of two dependents is older: it counts all that were ever created.

@@ -6,6 +6,7 @@ It judges nothing. It recognises a rebuild (create new, copy, drop old, rename) 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from crane_infra.migrations.files.read import MigrationFile
 from crane_infra.migrations.files.tokens import where_of
@@ -17,8 +18,7 @@ from crane_infra.migrations.sqlite.tables import Tables
 from crane_infra.migrations.sqlite.trial import Trial
 
 
-@dataclass(frozen=True)
-class TracedStatement:
+class TracedStatement(NamedTuple):
     """One statement of a file and its effect there; ``number`` counts from 1.
 
     ``lost`` are the tables that may lose rows or references by it, ``blocking`` those whose rows make D1 refuse the drop of a table, and
@@ -38,16 +38,14 @@ class TracedStatement:
     copies_nothing: bool = False
 
 
-@dataclass(frozen=True)
-class LeftUnsound:
+class LeftUnsound(NamedTuple):
     """What a file leaves not sound. ``is_live``: it was there before any pending file, so traffic may use it."""
 
     unsound: Unsound
     is_live: bool
 
 
-@dataclass(frozen=True)
-class LeftBehind:
+class LeftBehind(NamedTuple):
     """A trigger or index that is gone after a file and that a statement of it dropped, by ``is_named`` its name or else with its table."""
 
     attached: Attached

@@ -6,7 +6,7 @@ there with the same message is the one. A failure that depends on rows names a t
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import apsw
 
@@ -24,8 +24,7 @@ _OF_ROWS = re.compile(r"constraint failed|datatype mismatch|too big|SQLITE_CONST
 _BY_SQLITE = "SQLITE_"
 
 
-@dataclass(frozen=True)
-class _Tried:
+class _Tried(NamedTuple):
     """A statement that was tried: why it failed, and the tables whose rows it writes, drops, or makes unique."""
 
     failure: str

@@ -8,8 +8,7 @@ with foreign keys is written to; all of that is compiled and never run.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import apsw
 
@@ -24,16 +23,14 @@ _FIND = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = ? AND name =
 _TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 
 
-@dataclass(frozen=True)
-class Dependent:
+class Dependent(NamedTuple):
     """A view, a trigger, or a table with foreign keys, by its name in lower case."""
 
     kind: Literal["view", "trigger", "table"]
     name: str
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """How a dependent is. ``name`` and ``table`` (what a trigger is on) are as they are written, ``uses`` the tables that matter in lower case.
 
     ``fault`` is why it does not compile, ``texts`` are the names in its ``sql`` that SQLite takes for texts, and ``ledger`` are the tables of the

@@ -5,7 +5,7 @@ SQLite reports them, so hardly any SQL is parsed. Rows and triggers are not read
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -27,8 +27,7 @@ _AFFINITIES = (
 _VIRTUAL, _STORED = 2, 3  # how table_xinfo marks generated columns
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column as ``PRAGMA table_xinfo`` reports it."""
 
     name: str

@@ -6,8 +6,8 @@ statement is compiled again, until all are known.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from crane_infra.migrations.files.tokens import Token, code, unquoted
 from crane_infra.migrations.sqlite.engine import EXPLAIN, FAILURES
@@ -17,8 +17,7 @@ _CONSTANTS = {"TRUE", "FALSE", "NULL", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_
 _WORD = re.compile(r"[^\W\d][\w$]*")
 
 
-@dataclass(frozen=True)
-class QuotedText:
+class QuotedText(NamedTuple):
     """A name that SQLite takes for a text, and where it starts in its statement."""
 
     name: str

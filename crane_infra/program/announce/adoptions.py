@@ -4,7 +4,7 @@ Asks the account and the ledgers, and changes nothing.
 """
 
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pulumi
 
@@ -19,8 +19,7 @@ from crane_infra.program.preparation import Prepared
 from crane_infra.release.preview_record import RecordedAdoption
 
 
-@dataclass(frozen=True)
-class Adoptions:
+class Adoptions(NamedTuple):
     """What this stack adopts for the first time. ``refusals``: why an update would refuse that, where only a preview goes on."""
 
     records: tuple[RecordedAdoption, ...] = ()

@@ -7,6 +7,7 @@ takes them at once, and both say so.
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pulumi
 
@@ -21,8 +22,7 @@ from crane_infra.program.preparation import Prepared
 from crane_infra.release.manifest import digest_of
 
 
-@dataclass(frozen=True)
-class LiveClasses:
+class LiveClasses(NamedTuple):
     """A worker at Cloudflare: the tag of the last Durable Object migration that it took, and whether its newest version is the one that was proven."""
 
     tag: str | None

@@ -1,13 +1,12 @@
 """The lines that a run logs before the first resource."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pulumi
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of the log."""
 
     text: str

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pulumi
 
@@ -23,8 +23,7 @@ from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.preparation import Prepared
 
 
-@dataclass(frozen=True)
-class LiveSettings:
+class LiveSettings(NamedTuple):
     """What is live: scripts by worker, None for one that does not exist yet; the read replication of the databases that are there."""
 
     scripts: Mapping[str, LiveScript | None]
