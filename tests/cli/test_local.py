@@ -58,7 +58,7 @@ def test_the_shell_it_makes_forgets_the_real_account_and_plain_pulumi_works_in_i
     assert output.returncode == 0, output.stderr
     assert "canary-real" not in output.stdout
     assert f"CLOUDFLARE_ACCOUNT_ID={ACCOUNT_ID}" in output.stdout
-    assert "18 to create" in output.stdout
+    assert "20 to create" in output.stdout
 
 
 def test_no_committed_file_was_written(run: Run, clone: Path) -> None:

@@ -38,7 +38,7 @@ def test_the_engine_uses_the_installed_plugin_and_both_stacks_are_deployed(
     assert up.returncode == 0, up.stderr
     session = run("sh", "-c", SESSION, "sh", *crane, PULUMI_HOME=str(tmp_path / "pulumi home"))
     assert session.returncode == 0, session.stdout + session.stderr
-    assert "18 to create" in session.stdout
+    assert "20 to create" in session.stdout
     newest = plain_outputs(json.loads((clone / "production.json").read_text(encoding="utf-8")))["proofs"][0]
     assert newest["versions"] == {name: version(name) for name in ("pulumi", "pulumi-cloudflare")}
     runs = official_plugin.starts(tmp_path / "pulumi home")
