@@ -48,6 +48,8 @@ def exports(project: Project, running: Running, environ: Mapping[str, str]) -> d
         "PULUMI_OPTION_CWD": str(project.folder),
         "PULUMI_CONFIG_PASSPHRASE": _passphrase(project.own / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        # The engine collects less of its memory, which takes up to an eighth of its processor time.
+        "GOGC": environ.get("GOGC", "400"),
         # Without it, a run that is not in a terminal prints a line of dots for each pause of a second.
         "PULUMI_OPTION_SUPPRESS_PROGRESS": "true",
         # The stand-in or an installed plugin is used; without this the engine downloads the official one at every run.

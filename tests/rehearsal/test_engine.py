@@ -71,6 +71,11 @@ def test_what_is_ours_replaces_what_was_there(project: Project) -> None:
     assert Path(seen["PULUMI_HOME"]).is_relative_to(project.folder)
 
 
+@pytest.mark.parametrize("given", [{}, {"GOGC": "off"}], ids=["as a rule", "what is set stays"])
+def test_the_engine_collects_less_of_its_memory(project: Project, given: dict[str, str]) -> None:
+    assert engine.environment(project, RUNNING, given)["GOGC"] == given.get("GOGC", "400")
+
+
 def test_the_program_runs_with_the_python_that_wrote_the_project(tmp_path: Path) -> None:
     """So an environment with other packages than .venv is tried as a whole."""
     here = Project(ROOT, tmp_path)
