@@ -9,7 +9,6 @@ from crane_infra.cli.migrations import NOT_SETTLED, DatabaseOption, JsonOption, 
 from crane_infra.commands.databases import ManagedDatabase, for_each_database
 from crane_infra.commands.stack import settings_and_outputs
 from crane_infra.migrations.drift import Drift, look_for_drift
-from crane_infra.migrations.ledger import read_ledger
 
 
 def verify(stack: StackOption, database: DatabaseOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
@@ -22,4 +21,4 @@ def verify(stack: StackOption, database: DatabaseOption = None, as_json: JsonOpt
 
 
 async def _drift(database: ManagedDatabase) -> Drift:
-    return await look_for_drift(database.db, database.schema, await read_ledger(database.db))
+    return await look_for_drift(database.db, database.schema, await database.ledger())

@@ -15,6 +15,7 @@ from crane_infra.errors import SettingsError
 from crane_infra.live.account import Account, open_account
 from crane_infra.live.first_update import as_used, scripts_with
 from crane_infra.migrations.files.read import SchemaFiles
+from crane_infra.migrations.ledger import Ledger, read_ledger
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.schemas import read_schema_files, schema_files_of
 
@@ -29,6 +30,10 @@ class ManagedDatabase:
     id: str
     db: D1
     schema: SchemaFiles
+
+    async def ledger(self) -> Ledger:
+        """Read its ledger, in one call where a release has used it. Raises ApiError, and MigrationError for a row without a name."""
+        return await read_ledger(self.db, ready=self.schema.has_ledger)
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ _Judged = tuple[Ledger, Judgement | None, tuple[str, ...] | None]
 
 async def _judge(account: Account, db: D1, target: DatabaseTarget | CraneError) -> _Judged:
     """The ledger, the judgement of the files at hand, and the objects that differ; the last two None where the files cannot be read."""
-    ledger = await read_ledger(db)
+    ledger = await read_ledger(db, ready=isinstance(target, DatabaseTarget) and target.schema.has_ledger)
     if isinstance(target, CraneError):
         return ledger, None, None
     schema = (await target.opened(account)).schema

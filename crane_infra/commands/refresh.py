@@ -29,7 +29,6 @@ from crane_infra.errors import DataError, ScrubError, refuse
 from crane_infra.migrations.drift import look_for_drift
 from crane_infra.migrations.files.read import MigrationFile, from_empty
 from crane_infra.migrations.judgement import plan_for
-from crane_infra.migrations.ledger import read_ledger
 from crane_infra.migrations.own_tables import ACCEPTED, ON_DEMAND, OURS, ROWS, WRANGLER
 from crane_infra.migrations.status import status_of
 from crane_infra.migrations.unfinished_refresh import UnfinishedRefresh
@@ -168,13 +167,13 @@ async def _require_settled(staging: ManagedDatabase) -> UnfinishedRefresh | None
 
 async def _pending_in(production: ManagedDatabase) -> tuple[MigrationFile, ...]:
     """What production does not have yet. Raises MigrationError where its ledger does not fit these files."""
-    ledger = await read_ledger(production.db)
+    ledger = await production.ledger()
     await _require_no_drift(production)
     return plan_for(production.db.name, production.schema, ledger).pending
 
 
 async def _require_no_drift(database: ManagedDatabase) -> None:
-    drift = await look_for_drift(database.db, database.schema, await read_ledger(database.db))
+    drift = await look_for_drift(database.db, database.schema, await database.ledger())
     if drift.objects:
         what = f"its schema is not the one that its migrations make: {', '.join(drift.objects)}"
         raise DataError(f"database {database.db.name}", what, FIX_FIRST)

@@ -1,6 +1,6 @@
-"""``crane migrations apply`` asks no more than it needs: what is known of a database from the last release spares calls that wait for one another."""
+"""Commands ask no more than they need: what is known of a database from the last release spares calls that wait for one another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from crane_infra.commands.apply import State, apply_to
+from crane_infra.commands.databases import ManagedDatabase, for_each_database
 from crane_infra.config.catalog import Catalog, CatalogDatabase
 from crane_infra.config.settings import DatabaseSettings, Settings
-from crane_infra.migrations.ledger import head_of
+from crane_infra.migrations.drift import look_for_drift
+from crane_infra.migrations.ledger import Ledger, head_of
+from crane_infra.migrations.status import status_of
 from crane_infra.release.manifest import read_release
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.proof import PROOF_SCHEMA
@@ -41,6 +44,13 @@ class Staging:
         write_files(self.folder / "migrations", {name: FILES[name] for name in files})
         self.server.requests.clear()
         return apply_to(self._settings(adopted=released is None), CATALOG, State(lambda _: outputs, lambda _: None), None, lambda _: None)
+
+    def look(self, look: Callable[[ManagedDatabase], Awaitable[object]], files: Sequence[str], released: Sequence[str]) -> list[object]:
+        """What a look at the database says, the last release having had some of these files."""
+        outputs = self._outputs(released)
+        write_files(self.folder / "migrations", {name: FILES[name] for name in files})
+        self.server.requests.clear()
+        return for_each_database(self._settings(adopted=False), CATALOG, outputs, None, look)
 
     @property
     def kinds(self) -> list[str]:
@@ -121,3 +131,27 @@ def test_a_database_that_went_on_after_the_release_gets_a_bookmark_of_what_it_is
 def test_a_database_that_was_taken_back_since_the_release_is_read_as_it_is(staging: Staging) -> None:
     assert staging.apply(NAMES, NAMES[:2]) == [f"{NAME}: 3 applied, ledger at {NAMES[2]}"]
     assert staging.server.names() == list(NAMES)
+
+
+async def _drift(database: ManagedDatabase) -> object:
+    return await look_for_drift(database.db, database.schema, await database.ledger())
+
+
+LOOKS: dict[str, Callable[[ManagedDatabase], Awaitable[object]]] = {
+    "status": lambda database: status_of(database.db, database.schema),
+    "ledger": lambda database: database.ledger(),
+    "drift": _drift,
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_look_at_a_database_of_a_release_is_one_call(staging: Staging, name: str) -> None:
+    """With its schema and what was accepted, also where files are pending and schemas are compared."""
+    staging.apply(NAMES[:2], None)
+    staging.look(LOOKS[name], NAMES, NAMES[:2])
+    assert staging.kinds == ["read"]
+
+
+def test_a_look_at_a_database_that_was_taken_back_to_nothing_goes_on_without_its_ledger(staging: Staging) -> None:
+    (ledger,) = staging.look(LOOKS["ledger"], NAMES, NAMES[:2])
+    assert ledger == Ledger()
