@@ -22,7 +22,7 @@ from local_cloud.workerd.loading import Options, missing
 from local_cloud.workerd.node import Node, NodeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
 _QUERY_SECONDS, _FETCH_SECONDS = 30.0, 120.0
@@ -74,12 +74,12 @@ class Workerd:
         """Note that what should run has changed; it takes effect before the next request to a worker is answered."""
         self._stale = True
 
-    async def accept(self) -> None:
-        """Find out whether what should run can run, after ``touch``; raises NodeError when it cannot.
+    async def accept(self, added: Iterable[Options]) -> None:
+        """Find out whether what should run can run with these workers, after ``touch``; raises NodeError when it cannot.
 
         Workers that know no other have started alone when they were uploaded, so only where one binds another all start together at once.
         """
-        if any(map(_binds_others, self.describe()["workers"])):
+        if any(map(_binds_others, [*self._applied, *added])):
             await self.apply()
 
     async def apply(self) -> None:

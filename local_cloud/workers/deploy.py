@@ -13,6 +13,7 @@ from local_cloud.envelope import INTERNAL, Refusal
 from local_cloud.ids import new_uuid
 from local_cloud.workerd.node import NodeError
 from local_cloud.workers import class_migrations, worker_record
+from local_cloud.workers.runtime_options import options
 from local_cloud.workers.store_version import Origin, drop_old, keep
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _KEPT = 1000
 async def activate(cloud: Cloud, worker: Body, shares: list[Body], origin: Origin, annotations: object = None) -> Body:
     """Deploy these versions and give the deployment; raises Refusal when they cannot run together, and then changes nothing."""
     former = cloud.store.last_child("deployment", worker["id"])
-    before = [version for share in shares if (version := cloud.store.get("version", share["version_id"]))]
+    before = _versions(cloud, {"versions": shares})
     served = {share["version_id"] for earlier in cloud.store.children("deployment", worker["id"]) for share in earlier["versions"]}
     tag, versions = class_migrations.deployed(before, worker.get("migration_tag"), served)
     deployment = _deployment(shares, origin, annotations)
@@ -78,6 +79,11 @@ def is_deployed(cloud: Cloud, worker: Body, version: Body) -> bool:
     return deployment is not None and deployment["versions"] == _whole(version)
 
 
+def _versions(cloud: Cloud, deployment: Body) -> list[Body]:
+    """Give the versions of a deployment."""
+    return [version for share in deployment["versions"] if (version := cloud.store.get("version", share["version_id"]))]
+
+
 def _with_tag(worker: Body, tag: str | None) -> Body:
     return {**worker, "migration_tag": tag} if tag else worker
 
@@ -121,7 +127,7 @@ async def _serve(cloud: Cloud, worker: Body, deployment: Body, former: Body | No
     """Find out whether a stored deployment can run; if it cannot, undo it and raise Refusal."""
     with cloud.propagating(worker["id"], deployment["id"], former):
         try:
-            await cloud.workerd.accept()
+            await cloud.workerd.accept([options(version, lambda _: None) for version in _versions(cloud, deployment)])
         except NodeError as error:
             undo()
             cloud.workerd.touch()
