@@ -245,7 +245,7 @@ def test_a_summary_is_written_by_a_command_that_keeps_it_short() -> None:
 
 
 def test_what_is_installed_is_what_the_lock_file_and_the_pins_say() -> None:
-    assert {str(workflow["env"]) for workflow in LOADED.values()} == {"{'UV_LOCKED': '1'}"}
+    assert {str(workflow["env"]) for workflow in LOADED.values()} == {"{'UV_LOCKED': '1', 'GOGC': '400'}"}
     assert "make engine PINNED=1" in str(ACTION)
     assert {job["runs-on"] for _, _, job in JOBS} == {"ubuntu-24.04"}
 
