@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 SECONDS = 60.0
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole"
@@ -48,12 +49,20 @@ async def listening(serve: Serve, secured: ssl.SSLContext | None = None) -> Asyn
         served.append(asyncio.ensure_future(_handled(serve, reader, writer)))
         await asyncio.wait(served[-1:])
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=secured)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=secured, backlog=1024)
     async with server:
         try:
             yield server.sockets[0].getsockname()[:2]
         finally:
             await asyncio.wait_for(asyncio.gather(*served), SECONDS)
+
+
+@contextlib.contextmanager
+def nobody_listening() -> Iterator[tuple[str, int]]:
+    """An address at which nobody listens, and nobody else can meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()
 
 
 async def _handled(serve: Serve, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

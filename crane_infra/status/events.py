@@ -95,7 +95,7 @@ class LiveDeployment:
 
 @dataclass(frozen=True)
 class Records:
-    """All that others recorded of a stack. ``ledgers`` are the names in each ledger that was read, by the name of the database.
+    """All that others recorded of a stack. ``updates`` are in the order of its history, newest first. ``ledgers`` are the names in each ledger that was read, by the name of the database.
 
     ``is_whole``: ``updates`` are the whole history. What happened before the first of them cannot be told from what happened beside it.
     """
@@ -114,7 +114,7 @@ def events_of(records: Records, now: datetime) -> list[Event]:
     """Everything that happened to a stack, newest first."""
     composer = _Composer(records)
     events = [*composer.runs(), *composer.manual_deployments(), *composer.migrations_beside(), *composer.restores(now)]
-    return sorted(events, key=lambda event: event.at, reverse=True)
+    return sorted(reversed(events), key=lambda event: event.at, reverse=True)
 
 
 def moment_of(text: str | None) -> datetime | None:
@@ -131,7 +131,7 @@ class _Composer:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._updates = sorted(records.updates, key=lambda update: update.started)
+        self._updates = sorted(reversed(records.updates), key=lambda update: update.started)
         self._starts = [update.started for update in self._updates]
         self._proofs = {place: proof for proof in reversed(records.proofs) if (place := self._place(proof.at)) is not None}
         self._migrations: dict[int | None, list[AppliedMigration]] = {}
@@ -253,8 +253,13 @@ class _Composer:
         return "rollback" if going_back else "promotion"
 
     def _place(self, moment: datetime) -> int | None:
-        """The run that was active at that time."""
+        """The run that was active at that time.
+
+        In a second in which one run ends and another begins it is the one that ends: the program of a run does nothing yet when the run begins.
+        """
         place = bisect_right(self._starts, moment) - 1
+        if place > 0 and self._updates[place - 1].ended and self._updates[place - 1].includes(moment):
+            return place - 1
         return place if place >= 0 and self._updates[place].includes(moment) else None
 
 

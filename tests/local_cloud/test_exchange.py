@@ -1,68 +1,27 @@
 """What a request to workerd makes of a reply, however that is framed and wherever it ends."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from local_cloud.workerd.connections import Connections, LostReplyError, NotConnectedError
+from tests.raw_server import CHUNKED, SECONDS, WHOLE, Replies, Serve, listening, nobody_listening, request_from
 
-SECONDS = 60.0
 ROOM = 1 << 18
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Use = Callable[[Connections, tuple[str, int]], Awaitable[object]]
-
-WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole"
-
-
-class Server:
-    """A server that answers each request with the next of its replies; an empty one ends the connection instead."""
-
-    def __init__(self, *replies: bytes) -> None:
-        self.replies, self.requests, self.connections = list(replies), list[bytes](), 0
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while self.replies:
-                self.requests.append(await request_from(reader))
-                reply = self.replies.pop(0)
-                writer.write(reply)
-                await writer.drain()
-                if not reply or (b"content-length" not in reply and b"chunked" not in reply):
-                    break
-
-
-async def request_from(reader: asyncio.StreamReader) -> bytes:
-    """One whole request, as it was sent."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    if b"transfer-encoding: chunked" in head:
-        return head + await reader.readuntil(b"0\r\n\r\n")
-    length = next((line.partition(b": ")[2] for line in head.split(b"\r\n") if line.startswith(b"content-length")), b"0")
-    return head + await reader.readexactly(int(length))
 
 
 def around(serve: Serve, use: Use) -> object:
     """What ``use`` gives while this server listens."""
-    served: list[asyncio.Task[None] | None] = []
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served.append(asyncio.current_task())
-        with contextlib.suppress(ConnectionError):
-            await serve(reader, writer)
-            writer.close()
-            await writer.wait_closed()
 
     async def run() -> object:
-        server = await asyncio.start_server(handle, "127.0.0.1", 0)
-        connections = Connections()
-        async with server:
+        async with listening(serve) as address:
+            connections = Connections()
             try:
-                return await asyncio.wait_for(use(connections, server.sockets[0].getsockname()[:2]), SECONDS)
+                return await asyncio.wait_for(use(connections, address), SECONDS)
             finally:
                 connections.close()
-                await asyncio.wait_for(asyncio.gather(*filter(None, served)), SECONDS)
 
     return asyncio.run(run())
 
@@ -87,7 +46,7 @@ def asking(method: str = "GET", times: int = 1, body: Callable[[], AsyncIterator
     ("method", "reply", "result"),
     [
         ("GET", WHOLE, (200, b"whole")),
-        ("GET", b"HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n2\r\nin\r\n6\r\n parts\r\n0\r\n\r\n", (201, b"in parts")),
+        ("GET", CHUNKED, (201, b"in parts")),
         ("GET", b"HTTP/1.1 200 OK\r\n\r\nto the end", (200, b"to the end")),
         ("GET", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" + WHOLE, (200, b"whole")),
         ("HEAD", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", (200, b"")),
@@ -99,7 +58,7 @@ def asking(method: str = "GET", times: int = 1, body: Callable[[], AsyncIterator
     ],
 )
 def test_each_way_to_frame_a_reply_is_read(method: str, reply: bytes, result: object) -> None:
-    assert around(Server(reply), asking(method)) == [result]
+    assert around(Replies(reply), asking(method)) == [result]
 
 
 @pytest.mark.parametrize(
@@ -115,13 +74,13 @@ def test_a_body_that_ends_early_is_never_taken_for_whole(reply: bytes) -> None:
 
 
 def test_a_connection_is_used_again_once_its_reply_was_read() -> None:
-    server = Server(WHOLE, WHOLE, WHOLE)
+    server = Replies(WHOLE, WHOLE, WHOLE)
     assert around(server, asking(times=3)) == [(200, b"whole")] * 3
     assert server.connections == 1
 
 
 def test_a_reply_without_a_body_takes_no_part_of_the_next_one() -> None:
-    server = Server(b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", WHOLE)
+    server = Replies(b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", WHOLE)
     assert around(server, asking(times=2)) == [(304, b""), (200, b"whole")]
     assert server.connections == 2
 
@@ -133,7 +92,7 @@ def test_what_nobody_read_is_not_part_of_the_next_reply() -> None:
         async with connections.fetch(address, "GET", [], None, SECONDS) as reply:
             return await reply.body()
 
-    assert around(Server(WHOLE, b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext"), use) == b"next"
+    assert around(Replies(WHOLE, b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext"), use) == b"next"
 
 
 def test_a_body_without_a_length_is_sent_in_chunks_and_no_body_as_a_length_of_zero() -> None:
@@ -142,7 +101,7 @@ def test_a_body_without_a_length_is_sent_in_chunks_and_no_body_as_a_length_of_ze
         yield b""
         yield b"two"
 
-    server = Server(WHOLE, WHOLE)
+    server = Replies(WHOLE, WHOLE)
     assert around(server, asking("POST", body=body)) == [(200, b"whole")]
     assert around(server, asking("POST")) == [(200, b"whole")]
     chunked, empty = server.requests
@@ -174,13 +133,10 @@ def test_a_reply_is_read_as_it_comes_and_a_large_one_waits_for_its_reader() -> N
 
 
 def test_where_nobody_listens_nothing_was_sent() -> None:
-    async def run() -> None:
-        server = await asyncio.start_server(Server(), "127.0.0.1", 0)
-        address = server.sockets[0].getsockname()[:2]
-        server.close()
-        await server.wait_closed()
+    async def run(address: tuple[str, int]) -> None:
         with pytest.raises(NotConnectedError):
             async with Connections().fetch(address, "GET", [], None, SECONDS):
                 pass
 
-    asyncio.run(run())
+    with nobody_listening() as address:
+        asyncio.run(run(address))

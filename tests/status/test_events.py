@@ -178,3 +178,32 @@ def test_an_unchanged_run_ran_the_release_before_it() -> None:
 def test_five_thousand_runs_are_all_told() -> None:
     many = [update(number / 100, NEW) for number in range(5000)]
     assert len(told(Records("staging", "crane-infra", many))) == 5000
+
+
+def test_what_happens_in_the_second_in_which_one_run_ends_and_the_next_begins_is_of_the_one_that_ends() -> None:
+    """Pulumi's history has whole seconds, and a run's program starts some time after the run."""
+    second = at(1) + timedelta(seconds=48)
+    promoted = update(1, NEW, message="")
+    going_back = update(1, OLD, message="", result="failed", changes={}, config={"crane-infra:rollback-to": {"value": OLD}})
+    going_back = going_back.model_copy(update={"started": second, "ended": second + timedelta(seconds=5)})
+    proven = replace(proof(1, NEW, "production"), at=second + timedelta(seconds=0.2))
+    row = AppliedMigration(second + timedelta(seconds=0.1), shown("production"), CONTRACT, NEW)
+    sent = replace(deployment(1, "production", NEW), at=second + timedelta(seconds=0.1))
+    given = Records("production", "crane-infra", [going_back, promoted], [proven], [row], deployments=[sent])
+    back, promotion = told(given)
+    assert (back.kind, back.outcome, back.digest, back.migrations) == ("rollback", "refused", OLD, ())
+    assert (promotion.digest, promotion.migrations) == (NEW, (f"{shown('production')}: {CONTRACT}",))
+    assert promotion.versions == {samples.script("production"): samples.version(NEW)}
+
+
+def test_a_run_that_never_ended_takes_nothing_from_the_next() -> None:
+    killed = update(2, OLD, result="in-progress", endTime=None)
+    (newest, _) = told(Records("staging", "crane-infra", [update(1, NEW), killed], [proof(1, NEW, "staging")]))
+    assert newest.versions == {samples.script("staging"): samples.version(NEW)}
+
+
+def test_runs_that_began_in_the_same_second_stay_in_the_order_of_the_history() -> None:
+    refused = update(1, OLD, message="", result="failed", changes={"same": 3}, endTime=at(1).isoformat())
+    promoted = update(1, NEW, message="")
+    given = Records("production", "crane-infra", [promoted, refused], [proof(1, NEW, "production")])
+    assert [(event.outcome, event.digest) for event in told(given)] == [("succeeded", NEW), ("refused", "")]
