@@ -8,6 +8,9 @@ from crane_infra.imports import leave_out_unused, without_collector
 watch = Watch()
 leave_out_unused()
 with without_collector():
+    from crane_infra.program.begin import begin
+
+    asked = begin()
     from crane_infra.tls import read_ahead
 
     read_ahead()
@@ -17,4 +20,4 @@ watch.imported()
 
 with environment.refusals_in_one_line():
     environment.require_engine()
-    environment.declare(stacks.own_settings(), catalog_of(int(os.environ["BENCH_WORKERS"])))
+    environment.declare(stacks.own_settings(), catalog_of(int(os.environ["BENCH_WORKERS"])), asked)

@@ -9,7 +9,7 @@ import typer
 
 from crane_infra.cli.clone import root
 from crane_infra.commands.history import History, history_of
-from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.config.environments import ENVIRONMENTS
 from crane_infra.errors import SettingsError
 from crane_infra.status.history_text import history_text
 from crane_infra.status.since import since_of

@@ -12,7 +12,7 @@ from rich.table import Table
 from crane_infra import catalog
 from crane_infra.cli.clone import root
 from crane_infra.commands.secrets import Audited, audit_of
-from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.config.environments import ENVIRONMENTS
 from crane_infra.counted import counted
 from crane_infra.errors import SettingsError
 from crane_infra.pulumi_cli import project_folder

@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from crane_infra.config.catalog import Catalog
-from crane_infra.config.settings import ENVIRONMENTS, DatabaseSettings
+from crane_infra.config.environments import ENVIRONMENTS
+from crane_infra.config.settings import DatabaseSettings
 from crane_infra.config.stackfile import stack_config
 from crane_infra.errors import MigrationError, SettingsError
 from crane_infra.frozen import first_fault

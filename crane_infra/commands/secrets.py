@@ -15,7 +15,8 @@ from typing import TypeVar
 from crane_infra.commands.attempts import attempt, lines_of, look
 from crane_infra.commands.stack import outputs_of, settings_of
 from crane_infra.config.catalog import Catalog
-from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
+from crane_infra.config.environments import ENVIRONMENTS, Environment
+from crane_infra.config.settings import Settings
 from crane_infra.config.stackfile import stack_config
 from crane_infra.errors import CraneError
 from crane_infra.live.account import Account, open_account

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from crane_infra.commands.attempts import attempt, lines_of
 from crane_infra.commands.stack import created_databases, outputs_of, settings_of, updates_of
-from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
+from crane_infra.config.environments import ENVIRONMENTS, Environment
+from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.proof import Proof

@@ -4,7 +4,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from crane_infra.config.settings import ENVIRONMENTS, Settings, parse
+from crane_infra.config.environments import ENVIRONMENTS
+from crane_infra.config.settings import Settings, parse
 from crane_infra.config.stackfile import project_name
 from crane_infra.errors import SettingsError
 from crane_infra.pulumi_cli import CONFIG, OUTPUTS, SECONDS, ask_for_object, ask_for_text

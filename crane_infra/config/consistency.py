@@ -9,7 +9,8 @@ from typing import Any
 
 from crane_infra.config.bound import bindings_of, resources_of
 from crane_infra.config.catalog import Catalog
-from crane_infra.config.settings import ENVIRONMENTS, Settings
+from crane_infra.config.environments import ENVIRONMENTS
+from crane_infra.config.settings import Settings
 from crane_infra.config.stackfile import stack_config
 from crane_infra.config.variables import variables_of
 from crane_infra.errors import SettingsError

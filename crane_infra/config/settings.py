@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
 from crane_infra.config.address import Address
+from crane_infra.config.environments import Environment
 from crane_infra.config.infisical import InfisicalSettings
 from crane_infra.config.rollout import Rollout
 from crane_infra.config.script_settings import ScriptSettings
@@ -20,8 +21,6 @@ from crane_infra.errors import SettingsError
 from crane_infra.frozen import Frozen, first_fault
 from crane_infra.migrations.lint.finding import LOSES_ROWS, RULES
 
-Environment = Literal["staging", "production"]
-ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
 Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 AccountId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 

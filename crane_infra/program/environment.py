@@ -13,7 +13,7 @@ from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.announce.plan import announce
 from crane_infra.program.callbacks import start_callbacks
 from crane_infra.program.exports import export
-from crane_infra.program.interrupted import end_quietly
+from crane_infra.program.last_outputs import Asked
 from crane_infra.program.preparation import prepare
 from crane_infra.program.resources import (
     declare_databases,
@@ -24,23 +24,20 @@ from crane_infra.program.resources import (
     declare_workers,
 )
 from crane_infra.program.threads import make_room
-from crane_infra.program.unread import leave_out_unread
 
 USER_WAS_TOLD = 32
 ENGINE = ">=3.238.0"  # the first in which a failing after-hook fails the run
 
 
-def declare(settings: Settings, catalog: Catalog) -> None:
-    """Declare the environment that ``settings`` describe.
+def declare(settings: Settings, catalog: Catalog, asked: Asked) -> None:
+    """Declare the environment that ``settings`` describe; ``asked`` is what ``begin.begin`` has asked for.
 
     Raises a CraneError before the first resource where anything is wrong or the gate is closed.
     """
-    end_quietly()
-    leave_out_unread()
     make_room(catalog)
     start_callbacks()
     keep_connections()
-    run = prepare(settings, catalog)
+    run = prepare(settings, catalog, asked)
     verdict = pass_gate(run)
     plan = announce(run, verdict)
     databases = declare_databases(run, plan)

@@ -14,16 +14,17 @@ from crane_infra.checks.request import Target, faults_of
 from crane_infra.checks.run import select
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
+from crane_infra.config.environments import ENVIRONMENTS, Environment
 from crane_infra.config.services import called_first
-from crane_infra.config.settings import ENVIRONMENTS, KEY_NAME, Environment, Settings
+from crane_infra.config.settings import KEY_NAME, Settings
 from crane_infra.data.seeds.files import Seed
 from crane_infra.data.seeds.of_catalog import seeds_of
 from crane_infra.data.staging import database_ids
 from crane_infra.errors import refuse
 from crane_infra.live.trouble import trouble
 from crane_infra.program.background import begin_call
+from crane_infra.program.last_outputs import Asked
 from crane_infra.program.provider import CloudflareAccount
-from crane_infra.program.stacks import outputs_of
 from crane_infra.redact import Redactor
 from crane_infra.release.manifest import Release, read_release
 from crane_infra.release.origin import commit
@@ -105,13 +106,13 @@ class Prepared:
         return crons if crons or (last and last.crons is not None) else None
 
 
-def prepare(settings: Settings, catalog: Catalog) -> Prepared:
-    """Read everything that an environment is declared from.
+def prepare(settings: Settings, catalog: Catalog, asked: Asked) -> Prepared:
+    """Read everything that an environment is declared from; ``asked`` are the outputs of both stacks.
 
     Raises a CraneError for the first thing that is wrong.
     """
     checked_out = begin_call(lambda: commit(settings.root))
-    raw = outputs_of({environment: settings.stack(environment) for environment in ENVIRONMENTS})
+    raw = {environment: asked[environment].result() for environment in ENVIRONMENTS}
     outputs = {environment: read_outputs(raw[environment], environment) for environment in ENVIRONMENTS}
     last = outputs[settings.environment]
     last.require_newest(settings.environment)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crane_infra.config.catalog import Catalog, CatalogWorker
-from crane_infra.config.settings import ENVIRONMENTS, Environment
+from crane_infra.config.environments import ENVIRONMENTS, Environment
 from crane_infra.errors import RehearsalError
 from crane_infra.migrations.files.read import from_empty
 from crane_infra.rehearsal.project import PROJECT, Project, config, secrets_of

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from crane_infra.config.catalog import Catalog
-from crane_infra.config.settings import ENVIRONMENTS, Environment
+from crane_infra.config.environments import ENVIRONMENTS, Environment
 from crane_infra.config.stackfile import read_yaml
 from crane_infra.errors import RehearsalError
 from crane_infra.programs import run

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crane_infra.config.catalog import Catalog
-from crane_infra.config.settings import Environment
+from crane_infra.config.environments import Environment
 from crane_infra.errors import CraneError, RehearsalError
 from crane_infra.rehearsal import engine, local_project, project
 from crane_infra.rehearsal.local_project import LocalProject

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from crane_infra.config.settings import Environment
+from crane_infra.config.environments import Environment
 from crane_infra.errors import ReportError
 from crane_infra.frozen import Frozen, first_fault
 

@@ -12,7 +12,8 @@ from pydantic_core import from_json
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import neighbours
-from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
+from crane_infra.config.environments import ENVIRONMENTS, Environment
+from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError, ReportError, SettingsError
 from crane_infra.redact import Redactor
 from crane_infra.release.exported import plain_outputs

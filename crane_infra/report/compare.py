@@ -10,7 +10,8 @@ from datetime import datetime
 
 from crane_infra.config.catalog import Catalog
 from crane_infra.config.consistency import require_consistent, require_nothing_lost
-from crane_infra.config.settings import ENVIRONMENTS, Environment, Settings
+from crane_infra.config.environments import ENVIRONMENTS, Environment
+from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError
 from crane_infra.migrations.files.names import listed
 from crane_infra.release.gate import verdict_for

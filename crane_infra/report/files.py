@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import yaml
 
 from crane_infra.config.catalog import Catalog
-from crane_infra.config.settings import Environment, Settings, parse
+from crane_infra.config.environments import Environment
+from crane_infra.config.settings import Settings, parse
 from crane_infra.config.stackfile import read_yaml, stack_config
 from crane_infra.errors import CraneError, ReportError
 from crane_infra.migrations.files.read import MigrationFile

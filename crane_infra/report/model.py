@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from crane_infra.config.settings import Environment
+from crane_infra.config.environments import Environment
 from crane_infra.migrations.lint.finding import Finding
 from crane_infra.migrations.lint.judge import Kind
 from crane_infra.release.preview_record import RecordedCosts

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crane_infra.config.settings import Environment, Settings
+from crane_infra.config.environments import Environment
+from crane_infra.config.settings import Settings
 from crane_infra.errors import CraneError, ReportError
 from crane_infra.release.outputs import StackOutputs
 from crane_infra.release.preview_record import FORMAT, VARIABLE, PreviewRecord

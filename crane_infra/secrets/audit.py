@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from crane_infra.config.catalog import Catalog, Secret
-from crane_infra.config.settings import ENVIRONMENTS, KEY_NAME, Environment, SharedSecret
+from crane_infra.config.environments import ENVIRONMENTS, Environment
+from crane_infra.config.settings import KEY_NAME, SharedSecret
 from crane_infra.errors import CraneError, LiveError, SecretError
 from crane_infra.secrets.marks import marks_in_use
 

@@ -114,7 +114,7 @@ def events_of(records: Records, now: datetime) -> list[Event]:
     """Everything that happened to a stack, newest first."""
     composer = _Composer(records)
     events = [*composer.runs(), *composer.manual_deployments(), *composer.migrations_beside(), *composer.restores(now)]
-    return sorted(reversed(events), key=lambda event: event.at, reverse=True)
+    return sorted(events, key=lambda event: event.at)[::-1]
 
 
 def moment_of(text: str | None) -> datetime | None:
@@ -131,7 +131,7 @@ class _Composer:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._updates = sorted(reversed(records.updates), key=lambda update: update.started)
+        self._updates = sorted(records.updates, key=lambda update: update.started, reverse=True)[::-1]
         self._starts = [update.started for update in self._updates]
         self._proofs = {place: proof for proof in reversed(records.proofs) if (place := self._place(proof.at)) is not None}
         self._migrations: dict[int | None, list[AppliedMigration]] = {}

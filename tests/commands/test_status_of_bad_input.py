@@ -9,7 +9,7 @@ import pytest
 from crane_infra.cli.status import write_page
 from crane_infra.commands.sources import Source
 from crane_infra.commands.status import status_of_both
-from crane_infra.config.settings import Environment
+from crane_infra.config.environments import Environment
 from crane_infra.errors import CraneError, ReportError, SettingsError
 from crane_infra.release.outputs import read_outputs
 from crane_infra.status.model import Status

@@ -16,7 +16,8 @@ from crane_infra.checks.model import Check
 from crane_infra.commands.apply import State, apply_to
 from crane_infra.commands.verify import Report, verify
 from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker
-from crane_infra.config.settings import DatabaseSettings, Environment, Settings, WorkerSettings
+from crane_infra.config.environments import Environment
+from crane_infra.config.settings import DatabaseSettings, Settings, WorkerSettings
 from crane_infra.live.account import open_account
 from crane_infra.live.declared import DeclaredScript, set_back
 from crane_infra.live.promotion import require_open

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crane_infra.config.settings import Environment
+from crane_infra.config.environments import Environment
 from crane_infra.errors import LiveError
 from crane_infra.live.mark import mark
 from local_cloud.daemon import Running

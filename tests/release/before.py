@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from crane_infra.config.catalog import Catalog
-from crane_infra.config.settings import KEY_NAME, Environment, Settings, parse
+from crane_infra.config.environments import Environment
+from crane_infra.config.settings import KEY_NAME, Settings, parse
 from crane_infra.release.manifest import Release, read_release
 from crane_infra.secrets.fingerprints import fingerprint
 from tests.samples import as_pulumi, known

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crane_infra.config.settings import ENVIRONMENTS, Environment
+from crane_infra.config.environments import ENVIRONMENTS, Environment
 from crane_infra.errors import SettingsError
 from crane_infra.release.exported import ENVIRONMENT, HISTORY, OUTPUTS, exported, history, plain_outputs, proofs_of
 from crane_infra.release.outputs import StackOutputs, read_outputs

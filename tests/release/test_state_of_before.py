@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from crane_infra.config.consistency import neighbours, require_consistent, require_nothing_lost
-from crane_infra.config.settings import ENVIRONMENTS, KEY_NAME, Environment
+from crane_infra.config.environments import ENVIRONMENTS, Environment
+from crane_infra.config.settings import KEY_NAME
 from crane_infra.errors import SettingsError
 from crane_infra.migrations.ledger import head_of
 from crane_infra.program import exports

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crane_infra.config.settings import Environment, Settings
+from crane_infra.config.environments import Environment
+from crane_infra.config.settings import Settings
 from crane_infra.errors import WOULD_REFUSE
 from crane_infra.migrations.lint.judge import examine
 from crane_infra.release.preview_record import PreviewRecord, RecordedAdoption, RecordedCosts, RecordedDatabase

@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 
 from crane_infra.config.catalog import Catalog, CatalogDatabase, CatalogWorker, Secret
-from crane_infra.config.settings import KEY_NAME, Environment, Settings
+from crane_infra.config.environments import Environment
+from crane_infra.config.settings import KEY_NAME, Settings
 from crane_infra.config.variables import variables_of
 from crane_infra.migrations.ledger import head_of
 from crane_infra.release.exported import exported

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crane_infra.config.settings import Environment
+from crane_infra.config.environments import Environment
 from crane_infra.errors import CraneError
 from crane_infra.report.render import render
 from tests.report.cases import usual_change

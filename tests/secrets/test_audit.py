@@ -10,7 +10,8 @@ import pytest
 from crane_infra.cli.secrets import outcome
 from crane_infra.commands.secrets import names_in_source
 from crane_infra.config.catalog import Catalog, CatalogWorker, Secret
-from crane_infra.config.settings import KEY_NAME, Environment, Settings, SharedSecret
+from crane_infra.config.environments import Environment
+from crane_infra.config.settings import KEY_NAME, Settings, SharedSecret
 from crane_infra.errors import CraneError
 from crane_infra.secrets.audit import Audit, Side, audit
 from crane_infra.secrets.login import CLIENT_ID, CLIENT_SECRET

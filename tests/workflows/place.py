@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from crane_infra import catalog
-from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.config.environments import ENVIRONMENTS
 from crane_infra.rehearsal import local_project, project
 from crane_infra.rehearsal.local_project import LocalProject
 from local_cloud.client import Account

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.config.environments import ENVIRONMENTS
 from local_cloud.faults.model import Hold
 from tests.workflows.place import Place, place
 from tests.workflows.runner import Ran, Run

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from crane_infra.config.settings import ENVIRONMENTS, Settings
+from crane_infra.config.environments import ENVIRONMENTS
+from crane_infra.config.settings import Settings
 from crane_infra.status.updates import Update
 from tests.docs import markdown
 from tests.docs.commands import commands, fault

@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 from crane_infra import catalog
-from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.config.environments import ENVIRONMENTS
 from crane_infra.rehearsal import local_project
 from crane_infra.rehearsal.project import Project
 from tests.ports import free_port

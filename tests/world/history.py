@@ -3,7 +3,7 @@
 import copy
 import json
 
-from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.config.environments import ENVIRONMENTS
 from crane_infra.release.exported import as_recorded, exported, plain_outputs
 from tests.world.engine import Json
 from tests.world.world import World, edit

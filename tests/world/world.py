@@ -11,7 +11,7 @@ import httpx
 import yaml
 
 from crane_infra import catalog
-from crane_infra.config.settings import ENVIRONMENTS
+from crane_infra.config.environments import ENVIRONMENTS
 from crane_infra.rehearsal import local_project
 from crane_infra.rehearsal.local_project import LocalProject
 from crane_infra.rehearsal.project import Project, configure, exported_by, resources_of

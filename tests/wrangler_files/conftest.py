@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from crane_infra.config.catalog import Catalog
-from crane_infra.config.settings import Environment, Settings, parse
+from crane_infra.config.environments import Environment
+from crane_infra.config.settings import Settings, parse
 from crane_infra.wrangler.plan import Plan, plan_import
 
 OWN = """# The head of the file.

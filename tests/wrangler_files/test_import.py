@@ -12,7 +12,8 @@ from crane_infra.config.bindings import Binding, DurableObject, Json, RateLimit
 from crane_infra.config.catalog import Limits, Placement
 from crane_infra.config.class_migrations import ClassMigration, TransferredClass
 from crane_infra.config.consistency import neighbours, require_consistent
-from crane_infra.config.settings import ENVIRONMENTS, Service
+from crane_infra.config.environments import ENVIRONMENTS
+from crane_infra.config.settings import Service
 from crane_infra.errors import WranglerError
 from crane_infra.wrangler.plan import plan_import
 from tests.repository import ROOT

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from crane_infra.checks.model import Check
-from crane_infra.config.settings import ENVIRONMENTS, Environment
+from crane_infra.config.environments import ENVIRONMENTS, Environment
 from crane_infra.counted import counted
 from crane_infra.rehearsal import project
 from crane_infra.rehearsal.asking_client import Answers, Question, Traffic

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
-from crane_infra.config.settings import ENVIRONMENTS, Environment
+from crane_infra.config.environments import ENVIRONMENTS, Environment
 from crane_infra.rehearsal.process import Child, happens
 from crane_infra.rehearsal.stage import Stage
 from crane_infra.rehearsal.step import StoryStep

@@ -3,7 +3,7 @@
 The rehearsed releases change crane-context. Each migration writes its own name into a table, which shows whether it ran, and how often.
 """
 
-from crane_infra.config.settings import Environment
+from crane_infra.config.environments import Environment
 from crane_infra.counted import counted
 from crane_infra.rehearsal import project
 from crane_infra.rehearsal.stage import Json, Stage

@@ -95,6 +95,14 @@ class Monitor(pulumi_mocks.MockMonitor):
         self.declared.requests.append(request)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
+    def Invoke(self, request: Any) -> Any:  # noqa: ANN401, N802 - named by the protocol
+        """Go on, and close the event loop that Pulumi's mocks make for the thread that asks: this one ends soon."""
+        try:
+            return super().Invoke(request)  # type: ignore[no-untyped-call]
+        finally:
+            asyncio.get_event_loop().close()
+            asyncio.set_event_loop(None)
+
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: ANN401, N802 - named by the protocol
         """Keep the URN and go on."""
         self.declared.ended.append(request.urn)
@@ -151,6 +159,7 @@ def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, ac
         # Imported here: importing the provider's SDK takes two seconds, which the other tests need not wait for.
         from crane_infra import catalog  # noqa: PLC0415
         from crane_infra.program.announce import gate  # noqa: PLC0415
+        from crane_infra.program.begin import begin  # noqa: PLC0415
         from crane_infra.program.environment import declare as declare_environment  # noqa: PLC0415
         from crane_infra.program.stacks import own_settings  # noqa: PLC0415
 
@@ -173,7 +182,8 @@ def declare(monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop, ac
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def declaring() -> None:
-            declare_environment(own_settings(), catalog.crane())
+            asked = begin()
+            declare_environment(own_settings(), catalog.crane(), asked)
 
         declaring()
         return declared

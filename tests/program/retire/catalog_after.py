@@ -16,6 +16,8 @@ def smaller() -> Catalog:
 
 if __name__ == "__main__":
     from crane_infra.program import environment, stacks
+    from crane_infra.program.begin import begin
 
+    asked = begin()
     with environment.refusals_in_one_line():
-        environment.declare(stacks.own_settings(), smaller())
+        environment.declare(stacks.own_settings(), smaller(), asked)
