@@ -11,6 +11,7 @@ from crane_infra.d1.api import keep_connections
 from crane_infra.errors import CraneError
 from crane_infra.program.announce.gate import pass_gate
 from crane_infra.program.announce.plan import announce
+from crane_infra.program.begin import stack_is_shown
 from crane_infra.program.callbacks import start_callbacks
 from crane_infra.program.exports import export
 from crane_infra.program.last_outputs import Asked
@@ -35,6 +36,7 @@ def declare(settings: Settings, catalog: Catalog, asked: Asked) -> None:
     Raises a CraneError before the first resource where anything is wrong or the gate is closed.
     """
     make_room(catalog)
+    stack_is_shown()
     start_callbacks()
     keep_connections()
     run = prepare(settings, catalog, asked)
