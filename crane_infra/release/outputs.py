@@ -176,7 +176,9 @@ def ledger_of(migrations: Mapping[str, str]) -> Ledger:
 
 
 def migrations_in(listed: object) -> dict[str, str]:
-    """The sha256 by name from a list of migrations, as manifests and schema records contain it."""
+    """The sha256 by name from migrations as manifests list them, and as schema records have them by name; they had such a list before."""
+    if isinstance(listed, Mapping):
+        return {str(name): str(sha256) for name, sha256 in listed.items()}
     entries = listed if isinstance(listed, list) else []
     return {str(entry["name"]): str(entry["sha256"]) for entry in entries if isinstance(entry, dict) and {"name", "sha256"} <= entry.keys()}
 

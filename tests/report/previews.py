@@ -126,4 +126,4 @@ def _version(files: Files, name: str) -> Json:
 
 
 def _schema(files: Files, name: str) -> Json:
-    return {"input": {"database": name, "migrations": [{"name": file.name, "sha256": file.sha256} for file in files.migrations[name]]}}
+    return {"input": {"database": name, "migrations": {file.name: file.sha256 for file in files.migrations[name]}}}

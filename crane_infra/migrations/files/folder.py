@@ -3,6 +3,7 @@
 Reads names only. SQL that would be left out without a reason is an error: a release without its schema could be proven otherwise.
 """
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,17 +28,24 @@ def find_migrations(folder: Path, shown_as: str, base: Path | None = None) -> Fo
         raise MigrationError(shown_as, "the folder does not exist", "Create it, or correct the path of the migrations in the catalog")
     migrations, left_out = list[str](), list[str]()
     own_base = base and base.resolve()
-    for path in sorted(folder.iterdir()):
-        if own_base and path.resolve() == own_base:
+    with os.scandir(folder) as listed:
+        entries = sorted(listed, key=lambda entry: entry.name)
+    for entry in entries:
+        if own_base and (folder / entry.name).resolve() == own_base:
             continue
-        if path.is_dir():
-            _look_below(path, shown_as, migrations, left_out)
-        elif path.name.endswith(".sql") and not path.name.startswith("."):
-            migrations.append(path.name)
+        if _is_folder(entry):
+            _look_below(folder / entry.name, shown_as, migrations, left_out)
+        elif entry.name.endswith(".sql") and not entry.name.startswith("."):
+            migrations.append(entry.name)
         else:
-            left_out.append(_why_not(path.name))
+            left_out.append(_why_not(entry.name))
     _require_migrations(shown_as, migrations, left_out)
     return FoundFiles(tuple(migrations), tuple(left_out))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """The listing itself says it of all but links."""
+    return Path(entry).is_dir() if entry.is_symlink() else entry.is_dir()
 
 
 def _look_below(path: Path, shown_as: str, migrations: list[str], left_out: list[str]) -> None:

@@ -83,7 +83,8 @@ def declare_schema(database: Database, step: SchemaStep, after: Sequence[pulumi.
             **({"instead-of": step.instead_of} if step.instead_of else {}),
             "id": database.d1.id,
             "head": {"name": head.name, "count": head.count, "digest": head.digest},
-            "migrations": [{"name": file.name, "sha256": file.sha256} for file in step.files],
+            # The digests by name: the engine takes each value apart several times, and a list of both would have three times as many.
+            "migrations": {file.name: file.sha256 for file in step.files},
             # A seed that is new or changed runs the hook.
             **({"seeds": {seed.name: seed.sha256 for seed in step.seeds}} if step.seeds else {}),
             # So does one that is due although it did not change, because the rows were replaced.
