@@ -99,11 +99,11 @@ def no_op_preview(folder: Path) -> list[Row]:
     ]
 
 
-def _floor(bench: Bench) -> Bench:
-    """The same engine and backend with the smallest program, updated once."""
+def _floor(bench: Bench, workers: int = 0) -> Bench:
+    """The same engine and backend with the smallest program, updated once; with as many resources as so many workers."""
     folder = bench.folder / "floor"
     (folder / "state").mkdir(parents=True)
-    own = {"PULUMI_OPTION_CWD": str(folder), "PULUMI_BACKEND_URL": (folder / "state").as_uri()}
+    own = {"PULUMI_OPTION_CWD": str(folder), "PULUMI_BACKEND_URL": (folder / "state").as_uri(), "BENCH_FLOOR_WORKERS": str(workers)}
     floor = replace(bench, folder=folder, environ={**bench.environ, **own})
     _write_project(folder, "floor")
     _make_stack(floor, _STACK)
@@ -113,18 +113,27 @@ def _floor(bench: Bench) -> Bench:
 
 def growth(folder: Path) -> list[Row]:
     """Preview 50 workers as long as 2, and 500 applied migrations as 5, without a change; processor time tells more on a busy machine."""
-    few, many = (_unchanged(folder / f"workers-{count}", count, 1) for count in (2, _MANY_WORKERS))
+    few = _unchanged(folder / "workers-2", 2, 1)
+    with deployed(folder / f"workers-{_MANY_WORKERS}", _MANY_WORKERS) as bench:
+        floor = _floor(bench, _MANY_WORKERS)
+        pairs = [(bench.pulumi("preview"), floor.pulumi("preview")) for _ in range(_PREVIEWS)][1:]
+    many, least = (_median_of([pair[side] for pair in pairs]) for side in (0, 1))
     short, long = (_unchanged(folder / f"migrations-{count}", 2, count) for count in (5, _MANY_MIGRATIONS))
+    what = f"preview of {_MANY_WORKERS} unchanged workers and databases"
     return [
-        *_grown(f"preview of {_MANY_WORKERS} unchanged workers and databases", many, few, "2 of each", 2),
+        *_grown(what, many, few, "2 of each", 2),
+        *_grown(what, many, least, "as many Stashes and components, no provider", 2),
         *_grown(f"preview of {_MANY_MIGRATIONS} applied migrations in 2 databases", long, short, "5 applied migrations", 1.3),
     ]
 
 
 def _unchanged(folder: Path, count: int, migrations: int) -> Spent:
     with deployed(folder, count, migrations) as bench:
-        previews = [bench.pulumi("preview") for _ in range(_PREVIEWS)][1:]
-    return Spent(median([spent.waited for spent in previews]), median([spent.processor for spent in previews]))
+        return _median_of([bench.pulumi("preview") for _ in range(_PREVIEWS)][1:])
+
+
+def _median_of(spent: list[Spent]) -> Spent:
+    return Spent(median([each.waited for each in spent]), median([each.processor for each in spent]))
 
 
 def _grown(what: str, many: Spent, few: Spent, of: str, limit: float) -> list[Row]:

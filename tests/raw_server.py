@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 SECONDS = 60.0
@@ -41,7 +40,7 @@ async def request_from(reader: asyncio.StreamReader) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def listening(serve: Serve, secured: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, int]]:
+async def listening(serve: Serve) -> AsyncIterator[tuple[str, int]]:
     """The address of a server while it listens; at the end each of its connections ends."""
     served: list[asyncio.Task[None]] = []
 
@@ -49,7 +48,7 @@ async def listening(serve: Serve, secured: ssl.SSLContext | None = None) -> Asyn
         served.append(asyncio.ensure_future(_handled(serve, reader, writer)))
         await asyncio.wait(served[-1:])
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=secured, backlog=1024)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, backlog=1024)
     async with server:
         try:
             yield server.sockets[0].getsockname()[:2]

@@ -10,6 +10,7 @@ import pytest
 from pulumi.runtime import mocks
 
 from crane_infra.errors import SettingsError
+from crane_infra.program import last_outputs
 from crane_infra.program.begin import begin
 from crane_infra.program.last_outputs import Asked, Outputs
 from tests.program.graph.conftest import Declared, Monitor, UnknownStack
@@ -72,7 +73,10 @@ def test_a_stack_that_does_not_exist_has_none(loop: asyncio.AbstractEventLoop) -
     assert seen == [{"staging": {}, "production": None}]
 
 
-def test_outputs_that_cannot_be_read_are_refused_where_they_are_needed(loop: asyncio.AbstractEventLoop) -> None:
+def test_outputs_that_cannot_be_read_are_refused_where_they_are_needed(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_outputs, "_PAUSES", (0.0, 0.0, 0.0, None))
     engine = Engine({STAGING: {}, PRODUCTION: {}})
     engine.unreadable = PRODUCTION
 
