@@ -49,24 +49,29 @@ def ask_for_outputs() -> Asked:
 def _outputs_of(monitor: Any, stack: str, *, is_ours: bool) -> Outputs:  # noqa: ANN401 (gRPC)
     """``is_ours``: it exists, since it runs."""
     for number, pause in enumerate(_PAUSES):
-        try:
-            return _read(monitor, stack)
-        except grpc.RpcError as error:
-            reason = (str(error.details()).splitlines() or [type(error).__name__])[0]
-            if UNKNOWN in reason and not is_ours and number == _UNKNOWN_PAUSES:
-                return None
-            if pause is None:
-                raise _unreadable(stack, reason) from None
-            time.sleep(pause)
+        outputs, reason = _read(monitor, stack)
+        if not reason:
+            return outputs
+        if UNKNOWN in reason and not is_ours and number == _UNKNOWN_PAUSES:
+            return None
+        if pause is None:
+            raise _unreadable(stack, reason)
+        time.sleep(pause)
     raise _unreadable(stack, "no answer")
 
 
-def _read(monitor: Any, stack: str) -> dict[str, Any]:  # noqa: ANN401 (gRPC)
+def _read(monitor: Any, stack: str) -> tuple[dict[str, Any], str]:  # noqa: ANN401 (gRPC)
+    """The outputs, and why they are none; "" where they are what the stack exported."""
     name = Struct()
     name.update({"name": stack})
-    reply = monitor.Invoke(resource_pb2.ResourceInvokeRequest(tok=_READ, args=name))
+    try:
+        reply = monitor.Invoke(resource_pb2.ResourceInvokeRequest(tok=_READ, args=name))
+    except grpc.RpcError as error:
+        return {}, (str(error.details()).splitlines() or [type(error).__name__])[0]
+    if reply.failures:
+        return {}, str(reply.failures[0].reason)
     outputs, _ = rpc.deserialize_properties_unwrap_secrets(getattr(reply, "return"))
-    return dict((outputs or {}).get("outputs") or {})
+    return dict((outputs or {}).get("outputs") or {}), ""
 
 
 def _unreadable(stack: str, reason: str) -> SettingsError:

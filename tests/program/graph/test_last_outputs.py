@@ -30,7 +30,7 @@ class UnreadableState(UnknownStack):
 class Engine(Declared):
     """Notes when it was asked for the outputs of both stacks, and cannot read those of one."""
 
-    both_asked, unreadable = threading.Event(), ""
+    both_asked, unreadable, failed = threading.Event(), "", ""
     asked = 0
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:  # noqa: ANN401
@@ -40,6 +40,8 @@ class Engine(Declared):
             self.both_asked.set()
         if args.args["name"] == self.unreadable:
             raise UnreadableState(self.unreadable)
+        if args.args["name"] == self.failed:
+            return {}, [("name", "the backend is away")]
         return super().call(args)
 
 
@@ -83,6 +85,20 @@ def test_outputs_that_cannot_be_read_are_refused_where_they_are_needed(
     def program() -> None:
         asked = begin()
         with pytest.raises(SettingsError, match=rf"^stack {PRODUCTION}: its outputs cannot be read \(.*the state cannot be read"):
+            results(asked)
+
+    inside(engine, loop, program)
+
+
+def test_an_answer_that_names_a_failure_is_no_empty_stack(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken for one that never had an update, production would be declared anew."""
+    monkeypatch.setattr(last_outputs, "_PAUSES", (0.0, 0.0, 0.0, None))
+    engine = Engine({STAGING: {}, PRODUCTION: {}})
+    engine.failed = PRODUCTION
+
+    def program() -> None:
+        asked = begin()
+        with pytest.raises(SettingsError, match=rf"^stack {PRODUCTION}: its outputs cannot be read \(the backend is away\)"):
             results(asked)
 
     inside(engine, loop, program)

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import pulumi
 import pytest
 
+from crane_infra.d1.api import connect
 from crane_infra.program.hooks.adapter import HookError
 from tests.program.graph.account import Account
 from tests.program.graph.conftest import PLANTED, Declare, Declared
@@ -55,3 +56,16 @@ def test_a_version_gets_no_traffic_where_a_ledger_cannot_be_seen(
     declare("staging")
     account.answers_queries = False
     assert "crane-context-db-staging" in output(hooks["traffic"], name, {}, loop)
+
+
+def test_the_steps_of_a_run_share_their_connections(declare: Declare, loop: asyncio.AbstractEventLoop, account: Account) -> None:
+    declare("staging")
+    kept: list[object] = []
+
+    async def step() -> None:
+        async with connect(account.url, "canary-token") as api:
+            kept.append(api.http)
+
+    for _ in range(2):
+        loop.run_until_complete(step())
+    assert kept[0] is kept[1]
