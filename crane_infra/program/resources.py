@@ -1,7 +1,6 @@
 """Builds the resources of an environment from what was prepared: one function for each act of the story in environment.py."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
@@ -15,20 +14,19 @@ from crane_infra.program.components.routing import Routing, RoutingConfig
 from crane_infra.program.components.worker import UploadedAssets, Worker, WorkerConfig
 from crane_infra.program.exports import release_record
 from crane_infra.program.hooks.bind import check_before_traffic, keep_settings_around, migrate_before, prove_before
-from crane_infra.program.hooks.existing import refuse_existing_databases, refuse_existing_workers
+from crane_infra.program.hooks.existing import refuse_existing_database, refuse_existing_worker
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.gate import Verdict
 
 
 def declare_databases(run: Prepared, plan: Plan) -> dict[str, Database]:
     """The databases by catalog name."""
-    created = refuse_existing_databases(run)
     configs = {
         name: DatabaseConfig(
             account=run.account,
             settings=database,
             read_replication=plan.settings.replication(name, database.read_replication),
-            created=created,
+            created=refuse_existing_database(run, name),
         )
         for name, database in run.settings.databases.items()
     }
@@ -37,11 +35,9 @@ def declare_databases(run: Prepared, plan: Plan) -> dict[str, Database]:
 
 def declare_workers(run: Prepared, plan: Plan, databases: Mapping[str, Database]) -> dict[str, Worker]:
     """The workers by catalog name, each with its newest version, which gets no traffic yet. A worker waits for those that it calls."""
-    hooks = _WorkerHooks(refuse_existing_workers(run), keep_settings_around(run, plan))
     workers: dict[str, Worker] = {}
     for name, called in run.calls.items():
-        config = _worker_config(run, plan, name, databases, hooks)
-        workers[name] = Worker(name, config, after=[workers[other].version for other in called])
+        workers[name] = Worker(name, _worker_config(run, plan, name, databases), after=[workers[other].version for other in called])
     return workers
 
 
@@ -52,11 +48,10 @@ def declare_uploaded(workers: Mapping[str, Worker]) -> pulumi.Stash:
 
 def declare_schemas(run: Prepared, plan: Plan, databases: Mapping[str, Database], after: pulumi.Resource) -> pulumi.Stash:
     """The schema step of each database, and the point at which every schema is up to date."""
-    migrate = migrate_before(run, plan)
     steps = {
         name: SchemaStep(
             plan.migrations[name],
-            migrate,
+            migrate_before(run, plan, name),
             run.settings.databases[name].recreate,
             run.seeds.get(name, ()),
             plan.seeds.marks.get(name),
@@ -83,7 +78,7 @@ def declare_routes(
             script=run.settings.script(name),
             version=worker.version.id,
             crons=run.crons_of(name),
-            ready=checked,
+            ready=checked(name),
         )
         for name, worker in workers.items()
     }
@@ -107,12 +102,7 @@ def _uploaded_assets(run: Prepared, name: str) -> UploadedAssets | None:
     return UploadedAssets(run.asset_folders[name], declared.config, run.release.assets[name].rules)
 
 
-class _WorkerHooks(NamedTuple):
-    created: pulumi.ResourceHookBinding
-    keep: Callable[[str], pulumi.ResourceHookBinding | None]
-
-
-def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str, Database], hooks: _WorkerHooks) -> WorkerConfig:
+def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str, Database]) -> WorkerConfig:
     settings, declared, classes = run.settings, run.catalog.workers[name], plan.classes.sent.get(name)
     return WorkerConfig(
         account=run.account,
@@ -120,7 +110,7 @@ def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str,
         adopt=settings.workers[name].adopted,
         addresses=settings.workers[name].declared["subdomain"],
         settings=plan.settings.script(name, settings.workers[name].declared),
-        keep=hooks.keep(name),
+        keep=keep_settings_around(run, plan, name),
         catalog=declared,
         bundle=run.release.bundles[name],
         assets=_uploaded_assets(run, name),
@@ -133,5 +123,5 @@ def _worker_config(run: Prepared, plan: Plan, name: str, databases: Mapping[str,
         others=bindings_of(name, run.catalog, settings),
         class_migrations=classes.form(settings.script) if classes else None,
         reupload=plan.reuploads.get(name),
-        created=hooks.created,
+        created=refuse_existing_worker(run, name),
     )

@@ -97,7 +97,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
 
 def test_one_that_comes_during_a_run_stops_it_before_traffic_moves(frozen: Frozen) -> None:
     assert frozen.meanwhile.exit != 0
-    line = frozen.meanwhile.line('before hook "traffic" failed: ')
+    line = frozen.meanwhile.line(f'before hook "{WORKER}-traffic" failed: ')
     assert f"production gate closed: {frozen.summary}. {frozen.before} still serves everybody, alone." in line
     assert frozen.active == [{"percentage": 100, "version_id": frozen.before}]
 

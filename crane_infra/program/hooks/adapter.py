@@ -1,9 +1,8 @@
-"""Turns a tested function into a Pulumi hook that cannot pass by accident: one hook for all resources of a kind.
+"""Turns a tested function into a Pulumi hook that cannot pass by accident.
 
 Every hook has a deadline, and whatever it raises reaches the engine as a plain exception with a text. The engine takes an exception
 without a text (``TimeoutError()``, a bare ``assert``) for success, and ``SystemExit`` in a hook hangs it for good (both
-measured on the pinned engine). Without this adapter a release could look proven because a check died. Each hook costs a call to the engine
-before the first resource that has it, so resources share hooks, and an action learns from its arguments for which of them it runs.
+measured on the pinned engine). Without this adapter a release could look proven because a check died.
 """
 
 import asyncio
@@ -17,8 +16,7 @@ from crane_infra.errors import CraneError
 from crane_infra.redact import Redactor
 
 Action = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
-Look = Callable[[str], Awaitable[None]]
-"""Is given the name of the resource."""
+Look = Callable[[], Awaitable[None]]
 _GRACE_SECONDS = 12.0
 
 
@@ -26,8 +24,8 @@ class HookError(Exception):
     """What the engine sees of a failed hook: always a text, never a secret."""
 
 
-def before(kind: str, action: Action, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
-    """Bind ``action`` to run before each resource of a kind is created or updated (a replacement creates), within ``deadline`` seconds.
+def before(name: str, action: Action, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
+    """Bind ``action`` to run before a resource is created or updated (a replacement creates), within ``deadline`` seconds.
 
     Where it fails, the resource's state stays as it was, so the next run tries again. A preview binds nothing, since the engine would not run it.
     """
@@ -35,54 +33,49 @@ def before(kind: str, action: Action, *, deadline: float, redact: Redactor) -> p
         return pulumi.ResourceHookBinding()
 
     async def hook(args: pulumi.ResourceHookArgs) -> None:
-        await guarded(_step(kind, args.name), action(args), deadline=deadline, redact=redact)
+        await guarded(name, action(args), deadline=deadline, redact=redact)
 
-    hooks: list[pulumi.ResourceHook | pulumi.ResourceHookFunction] = [pulumi.ResourceHook(kind, hook)]
+    hooks: list[pulumi.ResourceHook | pulumi.ResourceHookFunction] = [pulumi.ResourceHook(name, hook)]
     return pulumi.ResourceHookBinding(before_create=hooks, before_update=hooks)
 
 
-def around_creation(kind: str, check: Look, explain: Look, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
-    """Bind ``check`` to run before a resource of a kind is created, in previews too, and ``explain`` once its creation has failed.
+def around_creation(name: str, check: Look, explain: Look, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
+    """Bind ``check`` to run before a resource is created, in previews too, and ``explain`` once its creation has failed.
 
     Where ``check`` fails, nothing is created. ``explain`` cannot change the failure, whatever becomes of it.
     """
 
-    async def hook(args: pulumi.ResourceHookArgs) -> None:
-        await guarded(_step(kind, args.name), check(args.name), deadline=deadline, redact=redact)
+    async def hook(_: pulumi.ResourceHookArgs) -> None:
+        await guarded(name, check(), deadline=deadline, redact=redact)
 
-    async def failed(args: pulumi.ErrorHookArgs) -> bool:
+    async def failed(_: pulumi.ErrorHookArgs) -> bool:
         with contextlib.suppress(HookError):
-            await guarded(_step(kind, args.name), explain(args.name), deadline=deadline, redact=redact)
+            await guarded(name, explain(), deadline=deadline, redact=redact)
         return False  # the provider has tried often enough
 
-    binding = pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook(kind, hook, pulumi.ResourceHookOptions(on_dry_run=True))])
+    binding = pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook(name, hook, pulumi.ResourceHookOptions(on_dry_run=True))])
     if not pulumi.runtime.is_dry_run():
-        binding.on_error = [pulumi.ErrorHook(f"{kind}-failed", failed)]
+        binding.on_error = [pulumi.ErrorHook(f"{name}-failed", failed)]
     return binding
 
 
-def around(kind: str, first: Action, then: Action, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
-    """Bind ``first`` to run before a resource of a kind is updated, in previews too, and ``then`` to run after an update.
+def around(name: str, first: Action, then: Action, *, deadline: float, redact: Redactor) -> pulumi.ResourceHookBinding:
+    """Bind ``first`` to run before a resource is updated, in previews too, and ``then`` to run after an update.
 
     Where ``first`` fails, the resource stays as it was. Where ``then`` fails, the run fails, but the update is done and is not repeated.
     """
 
     def hook(action: Action) -> pulumi.ResourceHookFunction:
         async def run(args: pulumi.ResourceHookArgs) -> None:
-            await guarded(_step(kind, args.name), action(args), deadline=deadline, redact=redact)
+            await guarded(name, action(args), deadline=deadline, redact=redact)
 
         return run
 
     in_previews = pulumi.ResourceHookOptions(on_dry_run=True)
-    binding = pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"{kind}-before", hook(first), opts=in_previews)])
+    binding = pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"{name}-before", hook(first), opts=in_previews)])
     if not pulumi.runtime.is_dry_run():
-        binding.after_update = [pulumi.ResourceHook(f"{kind}-after", hook(then))]
+        binding.after_update = [pulumi.ResourceHook(f"{name}-after", hook(then))]
     return binding
-
-
-def _step(kind: str, name: str) -> str:
-    """What texts call the step of a resource: ``crane-context-traffic``. The name of some says it already."""
-    return name if f"-{name}".endswith(f"-{kind}") else f"{name}-{kind}"
 
 
 async def guarded(name: str, work: Awaitable[None], *, deadline: float, redact: Redactor, grace: float = _GRACE_SECONDS) -> None:

@@ -1,4 +1,4 @@
-"""Binds the steps to the resources before which they run: one function for each kind of hook of an environment."""
+"""Binds the steps to the resources before which they run: one function for each hook of an environment."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -30,38 +30,31 @@ from crane_infra.release.gate import Verdict
 from crane_infra.release.schemas import schema_files_of
 
 
-def keep_settings_around(run: Prepared, plan: Plan) -> Callable[[str], pulumi.ResourceHookBinding | None]:
-    """Around an update of a script's settings: change only what is declared. None for a worker whose settings a preview could not read."""
-    guards: dict[str, SettingsGuard] = {}
+def keep_settings_around(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookBinding | None:
+    """Around an update of a script's settings: change only what is declared. None where a preview could not read the settings."""
+    declared = run.settings.workers[name].declared
+    if (sent := plan.settings.script(name, declared)) is None:
+        return None
+    guard = SettingsGuard(run.settings, run.settings.script(name), declared, sent, _log(run))
 
     async def first(args: pulumi.ResourceHookArgs) -> None:
-        guards[args.name].announce(snake(dict(args.old_outputs or {})))
+        guard.announce(snake(dict(args.old_outputs or {})))
         if not pulumi.runtime.is_dry_run():
-            await guards[args.name].check()
+            await guard.check()
 
-    async def then(args: pulumi.ResourceHookArgs) -> None:
-        await guards[args.name].restore()
+    async def then(_: pulumi.ResourceHookArgs) -> None:
+        await guard.restore()
 
-    hooks = around("settings", first, then, deadline=run.settings.hook_deadline_minutes * 60.0, redact=run.redact)
-
-    def keep(name: str) -> pulumi.ResourceHookBinding | None:
-        declared = run.settings.workers[name].declared
-        if (sent := plan.settings.script(name, declared)) is None:
-            return None
-        guards[name] = SettingsGuard(run.settings, run.settings.script(name), declared, sent, _log(run))
-        return hooks
-
-    return keep
+    deadline = run.settings.hook_deadline_minutes * 60.0
+    return around(f"{name}-settings", first, then, deadline=deadline, redact=run.redact)
 
 
-def migrate_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:
+def migrate_before(run: Prepared, plan: Plan, name: str) -> pulumi.ResourceHookBinding:
     """Before the schema record of a database is written: apply its pending migrations; in a rollback only check its ledger."""
-    settings = run.settings
+    settings, files, shown = run.settings, plan.migrations[name], run.settings.databases[name].name
 
     async def migrate(args: pulumi.ResourceHookArgs) -> None:
-        written = (args.new_inputs or {})["input"]
-        name, database_id = written["database"], written["id"]
-        files, shown = plan.migrations[name], settings.databases[name].name
+        database_id = (args.new_inputs or {})["input"]["id"]
         if database_id == settings.databases[name].recreate:
             what = f"Pulumi's state still has {database_id}, which recreate gives up"
             raise LiveError(f"database {shown}", what, f"Run pulumi refresh -s {settings.environment}, then the same command again")
@@ -81,12 +74,12 @@ def migrate_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:
                 seeds = run.seeds.get(name, ())
                 await seed_database(settings, name, database_id, seeds, others=run.others_databases, log=_progress(run))
 
-    return _bind(run, "schema", migrate)
+    return _bind(run, f"{name}-schema", migrate)
 
 
 def check_before_traffic(
     run: Prepared, plan: Plan, verdict: Verdict | None, workers: Mapping[str, Worker], databases: Mapping[str, Database]
-) -> pulumi.ResourceHookBinding:
+) -> Callable[[str], pulumi.ResourceHookBinding]:
     """Before a version gets traffic: check once more that each schema is there and that the gate is still open, then try the version.
 
     ``--target`` may have left the schema out, staging may have changed during the run, and somebody may have frozen production. All candidates
@@ -116,10 +109,13 @@ def check_before_traffic(
     leaves = Leaves(join, follow, not_frozen)
     candidates = Candidates(run, plan, workers, _log(run), Activity(_progress(run)), leaves)
 
-    async def check(args: pulumi.ResourceHookArgs) -> None:
-        await candidates.require(args.name)
+    def check(worker: str) -> Action:
+        async def check_one(_: pulumi.ResourceHookArgs) -> None:
+            await candidates.require(worker)
 
-    return _bind(run, "traffic", check, more_seconds=run.settings.longest_rollout_seconds)
+        return check_one
+
+    return lambda worker: _bind(run, f"{worker}-traffic", check(worker), more_seconds=run.settings.longest_rollout_seconds)
 
 
 def prove_before(run: Prepared, plan: Plan) -> pulumi.ResourceHookBinding:
@@ -152,5 +148,5 @@ def _progress(run: Prepared) -> Log:
     return lambda text: pulumi.log.info(run.redact(text), ephemeral=True)
 
 
-def _bind(run: Prepared, kind: str, action: Action, *, more_seconds: float = 0) -> pulumi.ResourceHookBinding:
-    return before(kind, action, deadline=run.settings.hook_deadline_minutes * 60.0 + more_seconds, redact=run.redact)
+def _bind(run: Prepared, name: str, action: Action, *, more_seconds: float = 0) -> pulumi.ResourceHookBinding:
+    return before(name, action, deadline=run.settings.hook_deadline_minutes * 60.0 + more_seconds, redact=run.redact)

@@ -14,43 +14,35 @@ from crane_infra.program.hooks.adapter import around_creation
 from crane_infra.program.preparation import Prepared
 
 
-def refuse_existing_databases(run: Prepared) -> pulumi.ResourceHookBinding:
+def refuse_existing_database(run: Prepared, name: str) -> pulumi.ResourceHookBinding:
     """Before a database of the catalog is created."""
-
-    async def look(account: Account, name: str) -> LiveError | None:
-        taken = Wanted(run.settings.environment, name, run.settings.databases[name].name, replaces=name in run.last.databases)
-        return await existing_database(account, taken)
-
-    return _refuse(run, "database", look)
+    wanted = Wanted(run.settings.environment, name, run.settings.databases[name].name, replaces=name in run.last.databases)
+    return _refuse(run, f"{name}-database", lambda account: existing_database(account, wanted))
 
 
-def refuse_existing_workers(run: Prepared) -> pulumi.ResourceHookBinding:
+def refuse_existing_worker(run: Prepared, name: str) -> pulumi.ResourceHookBinding:
     """Before a worker of the catalog is created."""
-
-    async def look(account: Account, name: str) -> LiveError | None:
-        taken = Wanted(run.settings.environment, name, run.settings.script(name), replaces=name in run.last.workers)
-        return await existing_worker(account, taken)
-
-    return _refuse(run, "worker", look)
+    wanted = Wanted(run.settings.environment, name, run.settings.script(name), replaces=name in run.last.workers)
+    return _refuse(run, f"{name}-worker", lambda account: existing_worker(account, wanted))
 
 
-def _refuse(run: Prepared, kind: str, look: Callable[[Account, str], Awaitable[LiveError | None]]) -> pulumi.ResourceHookBinding:
-    async def refusal(name: str) -> LiveError | None:
+def _refuse(run: Prepared, hook: str, look: Callable[[Account], Awaitable[LiveError | None]]) -> pulumi.ResourceHookBinding:
+    async def refusal() -> LiveError | None:
         try:
             async with open_account(run.settings) as account:
-                return await look(account, name)
+                return await look(account)
         except ApiError:
             return None  # Cloudflare refuses a second one itself, and the provider tries longer than this look
 
-    async def check(name: str) -> None:
-        if error := await refusal(name):
+    async def check() -> None:
+        if error := await refusal():
             if not pulumi.runtime.is_dry_run():
                 raise error
             pulumi.log.warn(f"{error} {WOULD_REFUSE}")
 
-    async def explain(name: str) -> None:
+    async def explain() -> None:
         """One that is there now was created by this very run: the reply to the first request was lost, and the second was refused."""
-        if error := await refusal(name):
+        if error := await refusal():
             pulumi.log.error(str(error))
 
-    return around_creation(kind, check, explain, deadline=run.settings.hook_deadline_minutes * 60.0, redact=run.redact)
+    return around_creation(hook, check, explain, deadline=run.settings.hook_deadline_minutes * 60.0, redact=run.redact)

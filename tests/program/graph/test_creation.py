@@ -10,13 +10,7 @@ import pytest
 from crane_infra.program.hooks.adapter import HookError
 from tests.program.graph.conftest import Declare, Declared
 
-WORKER, DATABASE = "worker", "database"
-NAMES = {
-    WORKER: "crane-context",
-    f"{WORKER}-failed": "crane-context",
-    DATABASE: "crane-context-db",
-    f"{DATABASE}-failed": "crane-context-db",
-}
+WORKER, DATABASE = "crane-context-worker", "crane-context-db-database"
 EXISTS = "worker crane-context-staging: already exists and was never deployed, and this stack neither created nor adopted it."
 Hooks = dict[str, Any]
 
@@ -40,8 +34,8 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def call(hooks: Hooks, name: str, loop: asyncio.AbstractEventLoop) -> object:
-    """Call a hook as the engine does, for the resource of the same kind."""
-    return loop.run_until_complete(hooks[name].callback(SimpleNamespace(name=NAMES[name], new_inputs={})))
+    """Call a hook as the engine does."""
+    return loop.run_until_complete(hooks[name].callback(SimpleNamespace(new_inputs={})))
 
 
 def test_an_update_is_refused_where_it_would_create_what_exists(
@@ -89,14 +83,15 @@ def test_only_an_update_says_what_it_waits_for(declare: Declare) -> None:
     assert all(list(request.hooks.on_error)[-1:] == ["call-failed"] for request in watched)
 
 
-def test_resources_of_a_kind_share_their_hooks(declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each hook is a call to the engine, for which the first resource that has it waits."""
+def test_all_resources_share_the_hooks_around_the_calls_of_the_provider(declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each hook is a call to the engine, for which the first resource that has it waits. Those of a step have names of their own."""
     registered: list[str] = []
     for kind in ("resource", "error"):
         monkeypatch.setattr(Declared, f"register_{kind}_hook", lambda _, hook: registered.append(hook.name))
     declared = declare("staging")
     assert len(declared.of("WorkerVersion")) > 1
-    assert len(registered) == len(set(registered)) < len(declared.resources)
+    assert len(registered) == len(set(registered))
+    assert [name for name in registered if name.startswith("call-")] == ["call-begins", "call-failed"]
 
 
 def test_a_preview_registers_the_hooks_that_it_runs_and_an_update_all(declare: Declare, hooks: Hooks) -> None:
@@ -107,4 +102,4 @@ def test_a_preview_registers_the_hooks_that_it_runs_and_an_update_all(declare: D
     hooks.clear()
     declare("staging")
     assert {name for name, hook in hooks.items() if getattr(hook, "opts", None) and hook.opts.on_dry_run} == set(in_preview)
-    assert {WORKER, f"{WORKER}-failed", "schema", "traffic", "release"} <= set(hooks)
+    assert {WORKER, f"{WORKER}-failed", "crane-context-db-schema", "crane-context-traffic", "release"} <= set(hooks)

@@ -86,9 +86,9 @@ def test_the_proof_waits_for_all_traffic_and_every_schema(production: Declared) 
 
 
 def test_records_are_written_only_behind_hooks_that_run_before_them(updated: Declared) -> None:
-    for name, kind in (("release", "release"), *((f"{one}-schema", "schema") for one in DATABASES)):
+    for name in ("release", *(f"{one}-schema" for one in DATABASES)):
         hooks = updated.request("Stash", name).hooks
-        assert list(hooks.before_create) == list(hooks.before_update) == [kind]
+        assert list(hooks.before_create) == list(hooks.before_update) == [name]
         assert not list(hooks.after_create)
         assert not list(hooks.after_update)
 
@@ -103,7 +103,7 @@ def test_no_version_gets_traffic_but_behind_a_hook_that_runs_before(updated: Dec
         hooks = updated.request("WorkersDeployment", name).hooks
         assert list(hooks.before_create) == list(hooks.before_update)
         first, *_ = hooks.before_create
-        assert first == "traffic"
+        assert first == f"{name}-traffic"
 
 
 def test_schedules_wait_for_the_deployment(declare: Declare) -> None:

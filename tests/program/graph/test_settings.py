@@ -110,9 +110,9 @@ class TestScriptSettings:
     def test_are_guarded_around_each_update_of_them_and_in_previews(self, declare: Declare) -> None:
         declared = declare("staging")
         hooks = declared.request("worker:Worker", "crane-context").hooks
-        assert list(hooks.before_update) == ["settings-before", "call-begins"]
-        assert list(hooks.after_update) == ["settings-after"]
-        assert "settings-before" not in hooks.before_create
+        assert list(hooks.before_update) == ["crane-context-settings-before", "call-begins"]
+        assert list(hooks.after_update) == ["crane-context-settings-after"]
+        assert "crane-context-settings-before" not in hooks.before_create
 
 
 class TestReadReplication:

@@ -117,11 +117,11 @@ class TestACandidateThatFails:
     def test_ends_the_run_with_one_line_for_each_worker(self, story: Story) -> None:
         assert story.broken.exit != 0
         assert "Traceback" not in story.broken.output
-        failed = story.broken.line('before hook "traffic" failed: crane-context-staging ')
+        failed = story.broken.line('before hook "crane-context-traffic" failed: ')
         assert "GET /health (check health): candidate " in failed
         assert "was 500 {" in failed
         assert f"{story.before['crane-context']} still serves everybody, alone. What this release migrated stays" in failed
-        other = story.broken.line('before hook "traffic" failed: worker crane-classifier-staging: ')
+        other = story.broken.line('before hook "crane-classifier-traffic" failed: ')
         assert "gets no traffic, because the candidate of crane-context-staging failed" in other
 
     def test_leaves_the_old_versions_alone(self, story: Story) -> None:

@@ -83,8 +83,8 @@ def test_the_next_run_is_refused_and_says_how_to_go_on(story: Story) -> None:
     assert story.refused.exit != 0
     assert "Traceback" not in story.refused.output
     assert sorted(story.refused.errors) == [
-        f'before hook "database" failed: {database}',
-        f'before hook "worker" failed: {worker}',
+        f'before hook "{WORKER}-worker" failed: {worker}',
+        f'before hook "{DATABASE}-database" failed: {database}',
     ]
 
 

@@ -244,7 +244,7 @@ def bad_check(world: World, mended: Result) -> Broken:  # noqa: ARG001 - it has 
 class TestACheckThatFails:
     def test_the_error_names_the_check_and_the_answer_without_the_key(self, world: World, bad_check: Broken) -> None:
         output = one_error(bad_check.staging)
-        assert output.startswith(f'before hook "traffic" failed: {SCRIPT}')
+        assert output.startswith(f'before hook "crane-context-traffic" failed: {SCRIPT}')
         assert "did not pass: expected 200; after " in output
         assert "the last wrong answer to reads D1 with its key was 500" in output
         assert "[secret CONTEXT_RELAY_KEY]" in output
