@@ -10,13 +10,14 @@ import json
 import os
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Body = dict[str, Any]
+Made = TypeVar("Made")
 Kind = Literal["database", "worker", "version", "deployment", "schedules", "token", "infisical", "asset_session"]
 
 _SCHEMA = """
@@ -42,6 +43,7 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
+        self._made: dict[object, tuple[int, Any]] = {}
 
     def close(self) -> None:
         """Close the file."""
@@ -95,6 +97,16 @@ class Store:
     def last_child(self, kind: Kind, parent: str) -> Body | None:
         """Give a parent's newest record of a kind, None if there is none."""
         return next(self._bodies("kind = ? AND parent = ?", kind, parent, order="DESC LIMIT 1"), None)
+
+    def overview(self, make: Callable[[Store], Made]) -> Made:
+        """Give what ``make`` makes of the records, made anew only after a change. Nobody may change what it gives."""
+        if self._db.in_transaction:  # its changes may be taken back
+            return make(self)
+        before = self._made.get(make)
+        if before is None or before[0] != self._db.total_changes:
+            before = self._made[make] = (self._db.total_changes, make(self))
+        made: Made = before[1]
+        return made
 
     def fact(self, key: str) -> str | None:
         """Give a fact about the cloud itself, None if it is not known."""

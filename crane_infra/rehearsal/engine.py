@@ -29,6 +29,8 @@ FOREIGN = (
     "all_proxy",
 )
 
+NO_LOG = "The engine writes no logs here, because this is a file. Remove it to have them."
+
 
 def foreign(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The variables of an environment that a rehearsal must not see."""
@@ -41,6 +43,7 @@ def exports(project: Project, running: Running, environ: Mapping[str, str]) -> d
     Raises RehearsalError where the engine is missing.
     """
     home = project.own / "home"
+    _keep_no_log(home)
     variables = {
         "PATH": find(project.root, environ),
         "PULUMI_HOME": str(home),
@@ -80,6 +83,16 @@ def find(root: Path, environ: Mapping[str, str]) -> str:
         if shutil.which(program, path=path) is None:
             raise RehearsalError(program, "is neither on PATH nor in .crane/engine", "Run make engine")
     return path
+
+
+def _keep_no_log(home: Path) -> None:
+    """Put a file where the engine would make the folder of its logs, for which it has no setting. A folder that is there stays.
+
+    Engines of July 2026 and later log all that they do there, which takes up to a third of their processor time (docs/decisions/0060).
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "logs").exists():
+        (home / "logs").write_text(f"{NO_LOG}\n", encoding="utf-8")
 
 
 def _passphrase(path: Path) -> str:

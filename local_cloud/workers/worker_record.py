@@ -64,8 +64,15 @@ def shown_worker(cloud: Cloud, worker: Body) -> Body:
 
 def binders(store: Store, name: str) -> list[Body]:
     """Give the other workers whose active deployment binds a script as a service."""
-    others = [worker for worker in store.all("worker") if worker["name"] != name]
-    return [worker for worker in others if any(name in services(version) for version in active(store, worker))]
+    return [worker for worker in store.overview(_binders_by_script).get(name, ()) if worker["name"] != name]
+
+
+def _binders_by_script(store: Store) -> dict[str, list[Body]]:
+    found: dict[str, list[Body]] = {}
+    for worker in store.all("worker"):
+        for name in set().union(*(services(version) for version in active(store, worker))):
+            found.setdefault(name, []).append(worker)
+    return found
 
 
 def active(store: Store, worker: Body) -> list[Body]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from crane_infra.rehearsal.engine import NO_LOG
 from crane_infra.rehearsal.project import configure
 from crane_infra.traffic.series import ENOUGH
 from local_cloud.faults.model import Hold
@@ -110,6 +111,12 @@ class TestWhereNothingChanged:
     def test_an_update_too_with_the_outputs_that_people_read(self, unchanged: Unchanged) -> None:
         assert lines(unchanged.up) <= 15
         assert re.search(r"environment +: \"staging; for more: crane proof -s staging --list\"", unchanged.up.output)
+
+    def test_the_engine_writes_no_logs_of_it_and_says_nothing_of_that(self, world: World, unchanged: Unchanged) -> None:
+        home = world.project.own / "home"
+        assert (home / "logs").read_text(encoding="utf-8") == f"{NO_LOG}\n"
+        assert list(home.rglob("*.log")) == []
+        assert [run.output for run in (unchanged.preview, unchanged.diff, unchanged.up) if re.search(r"\blogs?\b", run.output)] == []
 
 
 class TestAUsualChange:

@@ -76,6 +76,21 @@ def test_the_engine_collects_less_of_its_memory(project: Project, given: dict[st
     assert engine.environment(project, RUNNING, given)["GOGC"] == given.get("GOGC", "400")
 
 
+def test_the_engine_gets_a_file_where_it_would_log_all_that_it_does(project: Project) -> None:
+    for _ in range(2):
+        home = Path(engine.environment(project, RUNNING, {})["PULUMI_HOME"])
+        assert (home / "logs").read_text(encoding="utf-8") == f"{engine.NO_LOG}\n"
+
+
+def test_logs_that_are_there_stay_and_go_on(project: Project) -> None:
+    log = Path(engine.environment(project, RUNNING, {})["PULUMI_HOME"]) / "logs" / "pulumi.log"
+    log.parent.unlink()
+    log.parent.mkdir()
+    log.write_text("what the engine did", encoding="utf-8")
+    engine.environment(project, RUNNING, {})
+    assert log.read_text(encoding="utf-8") == "what the engine did"
+
+
 def test_the_program_runs_with_the_python_that_wrote_the_project(tmp_path: Path) -> None:
     """So an environment with other packages than .venv is tried as a whole."""
     here = Project(ROOT, tmp_path)

@@ -1,5 +1,7 @@
 """The records of workers: settings, deployments, schedules and references, and what a deletion removes."""
 
+from typing import Any
+
 import pytest
 
 from local_cloud.faults.client import Faults
@@ -65,6 +67,22 @@ def test_a_worker_shows_when_it_was_deployed_and_which_workers_bind_it(api: Api)
     shown = api.result("GET", f"/workers/workers/{back['name']}")
     assert shown["deployed_on"] == deployed["created_on"]
     assert shown["references"]["workers"] == [{"id": front["id"], "name": front["name"]}]
+
+
+def test_a_worker_shows_at_once_that_another_binds_it_no_longer(api: Api) -> None:
+    back, front, deleted = api.worker(), api.worker(), api.worker()
+    for other in (front, deleted):
+        api.deploy(other, (api.upload(other, bindings=[{"name": "BACK", "type": "service", "service": back["name"]}]), 100))
+    assert names_of_binders(api, back) == [front["name"], deleted["name"]]
+    api.result("DELETE", f"/workers/workers/{deleted['id']}")
+    assert names_of_binders(api, back) == [front["name"]]
+    api.deploy(front, (api.upload(front), 100))
+    assert names_of_binders(api, back) == []
+
+
+def names_of_binders(api: Api, worker: dict[str, Any]) -> list[str]:
+    """The workers that bind a worker, as it shows them."""
+    return [other["name"] for other in api.result("GET", f"/workers/workers/{worker['id']}")["references"]["workers"]]
 
 
 def test_a_deleted_worker_is_gone_with_its_deployments(api: Api) -> None:
