@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 from crane_infra.checks.model import Check
@@ -35,12 +36,16 @@ def catalog_of(count: int) -> Catalog:
     )
 
 
-def write_release(folder: Path, count: int, release: int) -> None:
-    """Write the files of a release: each worker has other code than in the release before, and one more migration."""
+def write_release(folder: Path, count: int, release: int, padding: int = 0) -> None:
+    """Write the files of a release: each worker has other code than in the release before, and one more migration.
+
+    ``padding`` makes each worker as many bytes longer, by a comment that compresses badly, as a bundle with libraries does.
+    """
+    comment = f"// {random.Random(0).randbytes(padding // 2).hex()}\n" if padding else ""  # noqa: S311 - no secret
     for name in names(count):
         code, migrations = folder / name / "dist" / "index.js", folder / name / "migrations"
         for parent in (code.parent, migrations):
             parent.mkdir(parents=True, exist_ok=True)
-        code.write_text(_CODE.replace("RELEASE", f"release {release}"), encoding="utf-8")
+        code.write_text(_CODE.replace("RELEASE", f"release {release}") + comment, encoding="utf-8")
         table = f"CREATE TABLE t{release} (id INTEGER PRIMARY KEY, note TEXT NOT NULL);\n"
         (migrations / f"{release:04}_t{release}.sql").write_text(table, encoding="utf-8")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[1]
 _LINK_SECONDS, _PREVIEWS, _RELEASES = 0.05, 5, 2
 _MANY_WORKERS, _MANY_MIGRATIONS = 50, 500
+_LARGE_WORKERS, _LARGE_BYTES = 10, 1_000_000
 _STACK = "staging"
 _NO_UPDATE_CHECK = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
 """Where the engine cannot reach the internet, it would wait for five seconds."""
@@ -144,22 +145,24 @@ def _grown(what: str, many: Spent, few: Spent, of: str, limit: float) -> list[Ro
 
 
 def whole_release(folder: Path) -> list[Row]:
-    """Release changed code and one migration for 2 and for 20 workers, with 50 ms on every API call; compare with wrangler."""
-    return [row for count, limit in ((2, 0.5), (20, 0.15)) for row in _release(folder / str(count), count, limit)]
+    """Release changed code and one migration for 2, for 20 and for 10 large workers, with 50 ms on every API call; compare with wrangler."""
+    small = [row for count, limit in ((2, 0.5), (20, 0.15)) for row in _release(folder / str(count), count, limit)]
+    return [*small, *_release(folder / "large", _LARGE_WORKERS, 0.3, _LARGE_BYTES)]
 
 
-def _release(folder: Path, count: int, limit: float) -> list[Row]:
+def _release(folder: Path, count: int, limit: float, padding: int = 0) -> list[Row]:
     ours, one_by_one, at_once = [], [], []
-    with deployed(folder, count) as bench, Faults(bench.running).latency(None, _LINK_SECONDS):
+    with deployed(folder, count, padding=padding) as bench, Faults(bench.running).latency(None, _LINK_SECONDS):
         _write_wrangler(bench)
         bench.by_wrangler(at_once=count)
         for release in range(2, 2 + _RELEASES):
-            write_release(bench.workers, count, 2 * release)
+            write_release(bench.workers, count, 2 * release, padding)
             ours.append(bench.pulumi("up", "--yes", "--skip-preview").waited)
             one_by_one.append(_milliseconds(bench.by_wrangler))
-            write_release(bench.workers, count, 2 * release + 1)
+            write_release(bench.workers, count, 2 * release + 1, padding)
             at_once.append(_milliseconds(lambda: bench.by_wrangler(at_once=count)))
-    what = f"release of {count} workers, one migration each, 50 ms link"
+    size = f" of {padding // 1_000_000} MB" if padding else ""
+    what = f"release of {count} workers{size}, one migration each, 50 ms link"
     return [
         Row(what, median(ours), "ms", median(one_by_one), "wrangler and curl, one by one", at_most(limit)),
         Row(what, median(ours), "ms", median(at_once), "wrangler and curl, all workers at once", at_most(1)),
@@ -167,16 +170,16 @@ def _release(folder: Path, count: int, limit: float) -> list[Row]:
 
 
 @contextlib.contextmanager
-def deployed(folder: Path, count: int, migrations: int = 1) -> Iterator[Bench]:
+def deployed(folder: Path, count: int, migrations: int = 1, padding: int = 0) -> Iterator[Bench]:
     """Run a local cloud, and deploy this many workers once with the program, each with so many migrations."""
     folder.mkdir(parents=True, exist_ok=True)
     here = project.Project(_ROOT, folder)
-    running = daemon.start(here.cloud, runtime_cache=CACHE)
+    running = daemon.start(here.cloud, runtime_cache=CACHE, program=_ROOT / "bench" / "program")
     try:
         environ = {**engine.environment(here, running, os.environ), "BENCH_WORKERS": str(count), **_NO_UPDATE_CHECK}
         bench = Bench(folder, count, running, environ, Wrangler(running, folder))
         for release in range(1, migrations + 1):
-            write_release(bench.workers, count, release)
+            write_release(bench.workers, count, release, padding)
         _write_project(folder, "program")
         _write_stack(bench)
         here.backend.mkdir(exist_ok=True)

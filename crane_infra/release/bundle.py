@@ -1,6 +1,5 @@
 """The built modules of one worker. They are read once, so the bytes that are uploaded are the bytes that were hashed."""
 
-import base64
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
@@ -33,11 +32,6 @@ class Module(NamedTuple):
     def sha256(self) -> str:
         """The sha256 of the content, in hex."""
         return hashlib.sha256(self.content).hexdigest()
-
-    @property
-    def base64(self) -> str:
-        """The content as the upload API takes it."""
-        return base64.b64encode(self.content).decode("ascii")
 
 
 class Bundle(NamedTuple):

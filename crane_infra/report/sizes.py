@@ -3,8 +3,10 @@
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from crane_infra.release.staged_modules import size_in
 from crane_infra.report.engine import CONTENT, VERSION, Preview
 from crane_infra.report.files import Files
 
@@ -15,14 +17,18 @@ def sizes_of(files: Files, *previews: Preview | None) -> dict[str, int]:
     for preview in previews:
         for step in preview.steps if preview else ():
             if step.type == VERSION:
-                known |= {hashlib.sha256(content).hexdigest(): len(content) for content in _contents(step.old)}
+                known |= dict(_sizes(step.old))
     return known
 
 
-def _contents(inputs: Mapping[str, Any]) -> Iterator[bytes]:
+def _sizes(inputs: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """A version of an earlier release of this program has the contents in place of paths."""
     modules = inputs.get("modules")
     for module in modules if isinstance(modules, list) else ():
-        try:
-            yield base64.b64decode(module[CONTENT], validate=True)
-        except (KeyError, TypeError, ValueError):
-            continue
+        path, content = (module.get(key) if isinstance(module, dict) else None for key in ("contentFile", CONTENT))
+        if isinstance(path, str) and (named := size_in(path)):
+            yield named
+        elif isinstance(content, str):
+            with suppress(ValueError):
+                decoded = base64.b64decode(content, validate=True)
+                yield hashlib.sha256(decoded).hexdigest(), len(decoded)

@@ -4,13 +4,10 @@ The order of the bindings in the program matters: another one is a replacement t
 those of the state. Deleting a version makes no call.
 """
 
-import base64
-import binascii
-import hashlib
 from pathlib import Path
 from typing import Any
 
-from local_cloud.provider import bindings
+from local_cloud.provider import bindings, modules
 from local_cloud.provider.api import Api, account_path
 from local_cloud.provider.assets import manifest_digest, manifest_of, upload
 from local_cloud.provider.json_values import as_set, completed, seconds, without
@@ -64,16 +61,18 @@ class WorkerVersion(Resource):
                 {"assetManifestSha256": manifest_digest(manifest_of(self._folder / assets["directory"]))} if "directory" in assets else {}
             )
             inputs = {**inputs, "assets": {**assets, **seen}}
+        if "modules" in inputs:
+            inputs = {**inputs, "modules": modules.hashed(inputs["modules"], self._folder)}
         flags = {key: as_set(inputs[key]) for key in ("compatibilityFlags",) if key in inputs}
         return {"usageModel": "standard", **inputs, **flags}
 
     def comparable(self, key: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-        """Without what only the API knows; modules and flags are sets."""
+        """Without what only the API knows; flags are a set."""
         match key:
             case "annotations":
                 return without(value, "workersTriggeredBy")
             case "modules":
-                return as_set(without(value, "contentSha256"))
+                return modules.compared(value)
             case "compatibilityFlags":
                 return as_set(value)
         return value
@@ -81,14 +80,15 @@ class WorkerVersion(Resource):
     def replacing(self, changed: tuple[str, ...], planned: Properties, prior: Properties) -> frozenset[str]:
         """The bindings too, whatever changes: parts of them are not known before. Without bindings a removal can be an update."""
         forcing = super().replacing(changed, planned, prior) - {key for key in _CHOSEN if key not in planned}
+        if modules.code(planned.get("modules")) == modules.code(prior.get("modules")):
+            forcing -= {"modules"}
         return forcing | {"bindings"} if changed and planned.get("bindings") and prior.get("bindings") else forcing
 
     def problems(self, inputs: Properties) -> dict[str, str]:
         """Also refuses modules without their content, and JSON that is none."""
         problems = super().problems(inputs)
-        modules = inputs.get("modules")
-        if isinstance(modules, list) and any(isinstance(module, dict) and "contentFile" in module for module in modules):
-            problems["modules"] = "the stand-in provider needs contentBase64, not contentFile"
+        if fault := modules.faults(inputs.get("modules")):
+            problems["modules"] = fault
         if wrong := bindings.without_json(inputs.get("bindings")):
             problems["bindings"] = f"the value of {', '.join(wrong)} is not JSON"
         return problems
@@ -96,13 +96,16 @@ class WorkerVersion(Resource):
     async def create(self, api: Api, planned: Properties) -> Properties:
         """POST it. The outputs keep the bindings as they were declared, because the reply has no secrets."""
         account, worker = planned["accountId"], planned["workerId"]
-        body = to_api({key: value for key, value in planned.items() if key not in ("accountId", "workerId", "bindings", "assets")})
+        own = ("accountId", "workerId", "bindings", "assets", "modules")
+        body = to_api({key: value for key, value in planned.items() if key not in own})
+        if "modules" in planned:
+            body["modules"] = modules.sent(planned["modules"], self._folder)
         if "bindings" in planned:
             body["bindings"] = bindings.sent(planned["bindings"])
         if "assets" in planned:
             body["assets"] = await self._assets(api, account, worker, planned["assets"])
         reply = await api.call("POST", account_path(account, "workers", "workers", worker, "versions"), body)
-        return _outputs({**planned, "modules": _hashed(planned.get("modules", []))}, reply)
+        return _outputs({"modules": [], **planned}, reply)
 
     async def read(self, api: Api, state: Properties) -> Properties | None:
         """GET it with its modules."""
@@ -113,7 +116,8 @@ class WorkerVersion(Resource):
         known: Properties = {key: state[key] for key in ("accountId", "workerId", "assets", "migrations") if key in state}
         if "bindings" in reply:
             known["bindings"] = bindings.received(reply["bindings"], state.get("bindings", []))
-        return _outputs({**_readable(reply), **known, "modules": _hashed(from_api(reply.get("modules", [])))}, reply)
+        known["modules"] = modules.received(reply.get("modules", []), state.get("modules", []))
+        return _outputs({**_readable(reply), **known}, reply)
 
     async def _assets(self, api: Api, account: str, worker: str, assets: Properties) -> Properties:
         """What the version's upload says of its assets, whose files are uploaded before."""
@@ -124,7 +128,7 @@ class WorkerVersion(Resource):
 
     async def update(self, api: Api, planned: Properties, prior: Properties) -> Properties:  # noqa: ARG002 (makes no call)
         """Keep what is there: the API cannot change a version, and the official provider makes no call."""
-        return {**prior, "modules": _hashed(planned.get("modules", []))}
+        return {**prior, "modules": planned.get("modules", [])}
 
 
 def _readable(reply: dict[str, Any]) -> Properties:
@@ -139,14 +143,3 @@ def _outputs(known: Properties, reply: dict[str, Any]) -> Properties:
     added = {key: value for key, value in from_api(reply).items() if key in keys}
     outputs = {**completed(known, added), "createdOn": seconds(reply["created_on"])}
     return {key: value for key, value in outputs.items() if value or key != "modules"}
-
-
-def _hashed(modules: list[Properties]) -> list[Properties]:
-    return [{**module, "contentSha256": _sha256(module["contentBase64"])} for module in modules if "contentBase64" in module]
-
-
-def _sha256(content: str) -> str:
-    try:
-        return hashlib.sha256(base64.b64decode(content)).hexdigest()
-    except binascii.Error:
-        return hashlib.sha256(content.encode()).hexdigest()

@@ -12,6 +12,7 @@ from crane_infra.config.settings import Settings
 from crane_infra.errors import WOULD_REFUSE
 from crane_infra.migrations.lint.judge import examine
 from crane_infra.release.preview_record import PreviewRecord, RecordedAdoption, RecordedCosts, RecordedDatabase
+from crane_infra.release.staged_modules import path_of
 from crane_infra.report.files import Files
 
 Json = dict[str, Any]
@@ -121,7 +122,7 @@ def _version(files: Files, name: str) -> Json:
     return {
         "annotations": {"workersTag": files.manifest["workers"][name]["digest"]},
         "bindings": "[secret]",
-        "modules": [{"name": module.name, "contentBase64": module.base64} for module in files.bundles[name].modules],
+        "modules": [{"name": module.name, "contentFile": path_of(module)} for module in files.bundles[name].modules],
     }
 
 

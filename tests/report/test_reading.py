@@ -1,5 +1,6 @@
 """What the report is made from: malformed input is refused in one line, missing input is named, and no secret passes."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -72,11 +73,16 @@ def test_the_secrets_of_this_process_are_redacted_in_everything_that_it_reads(st
     assert "[secret CLOUDFLARE_API_TOKEN]" in told
 
 
-def test_the_contents_of_modules_are_measured_as_they_are(stage: Stage) -> None:
+@pytest.mark.parametrize("in_state", ["as a path", "as a content, by a program of before"])
+def test_the_modules_that_go_are_measured_however_the_state_has_them(stage: Stage, in_state: str) -> None:
     stage.deploy("staging")
     stage.write("crane-context/dist/index.js", "export default 1;\n")
     old = stage.files["staging"].bundles["crane-context"].modules[0]
-    told = comment(stage.report(staging=stage.preview(), environ={"SOME_TOKEN": old.base64[4:40]}))
+    content, preview = base64.b64encode(old.content).decode(), stage.preview()
+    if in_state != "as a path":
+        (version,) = [step for step in preview["steps"] if step["op"] == "replace" and step["urn"].endswith("::crane-context")]
+        version["oldState"]["inputs"]["modules"] = [{"name": old.name, "contentBase64": content}]
+    told = comment(stage.report(staging=preview, environ={"SOME_TOKEN": content[4:40]}))
     assert f"{len(old.content)} bytes, sha256 {old.sha256[:12]}" in told
 
 

@@ -15,6 +15,7 @@ from crane_infra.program.casing import camel
 from crane_infra.program.components.outputs import end
 from crane_infra.program.provider import CloudflareAccount, CloudflareResource
 from crane_infra.release.bundle import Bundle, Module
+from crane_infra.release.staged_modules import path_of
 
 # From no trigger at all to one the engine would not upload again (measured). The value stands in state.
 NEVER_REUPLOADED = "never"
@@ -104,7 +105,7 @@ class Worker(pulumi.ComponentResource):
                 "workerId": self.script.id,
                 "mainModule": config.bundle.main_module,
                 "modules": [
-                    {"name": module.name, "contentType": module.content_type, "contentBase64": module.base64}
+                    {"name": module.name, "contentType": module.content_type, "contentFile": path_of(module)}
                     for module in (*config.bundle.modules, *(config.assets.rules if config.assets else ()))
                 ],
                 "compatibilityDate": config.catalog.compatibility_date,
@@ -115,7 +116,7 @@ class Worker(pulumi.ComponentResource):
                 **({"assets": config.assets.inputs} if config.assets else {}),
                 "annotations": {"workersTag": config.tag, "workersMessage": config.message},
             },
-            # The tag shows that code changed. The engine would compare the contents letter by letter, which for megabytes does not end.
+            # The tag shows that code changed. In a version of an earlier program, the engine would compare megabytes letter by letter.
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=list(after), replacement_trigger=config.reupload or NEVER_REUPLOADED, hide_diffs=["modules"]
             ),

@@ -22,7 +22,7 @@ def worker_version(name: str) -> pulumi.CustomResource:
         account_id=ACCOUNT,
         worker_id="id",
         main_module="index.js",
-        modules=[{"name": "index.js", "content_type": "application/javascript+module", "content_base64": "AAAA"}],
+        modules=[{"name": "index.js", "content_type": "application/javascript+module", "content_file": ".crane/modules/abc"}],
         compatibility_date="2026-01-01",
         compatibility_flags=["nodejs_compat"],
         bindings=[

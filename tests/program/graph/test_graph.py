@@ -52,6 +52,17 @@ def test_each_environment_has_the_two_databases_of_its_own(staging: Declared) ->
     assert {inputs["accountId"] for inputs in staging.of("D1Database").values()} == {ACCOUNT}
 
 
+def test_every_version_names_a_file_for_each_module_and_has_no_code_itself(staging: Declared) -> None:
+    """The engine writes what a version has into the state with every step, twice: megabytes of code would take longer than all the rest."""
+    for worker, inputs in staging.of("WorkerVersion").items():
+        folder = ROOT / "workers" / worker / "dist"
+        declared = {module.pop("name"): module for module in inputs["modules"]}
+        assert declared.keys() == {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        for name, module in declared.items():
+            assert module.keys() == {"contentType", "contentFile"}
+            assert (ROOT / module["contentFile"]).read_bytes() == (folder / name).read_bytes()
+
+
 def test_every_version_carries_its_bindings_sorted_by_name(staging: Declared) -> None:
     for worker in STAGING:
         names = [one["name"] for one in plain(staging.of("WorkerVersion")[worker]["bindings"])]

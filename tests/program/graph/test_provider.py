@@ -34,7 +34,7 @@ OURS: dict[str, Callable[[], dict[str, Any]]] = {
     "workerVersion:WorkerVersion": lambda: {
         "workerId": "id",
         "mainModule": "index.js",
-        "modules": [{"name": "index.js", "contentType": "application/javascript+module", "contentBase64": "AAAA"}],
+        "modules": [{"name": "index.js", "contentType": "application/javascript+module", "contentFile": ".crane/modules/abc"}],
         "compatibilityDate": "2026-01-01",
         "compatibilityFlags": ["nodejs_compat"],
         "bindings": [

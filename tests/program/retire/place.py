@@ -22,7 +22,7 @@ def use_smaller_catalog(world: World) -> None:
     """Let the engine run the program with the smaller catalog, and take out of both stack files what it does not have."""
     program = world.project.folder / "program"
     program.mkdir()
-    main = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport runpy\nrunpy.run_module('tests.program.retire.catalog_after', run_name='__main__')\n"
+    main = f"import os, sys\nos.chdir({str(ROOT)!r})\nsys.path.insert(0, {str(ROOT)!r})\nimport runpy\nrunpy.run_module('tests.program.retire.catalog_after', run_name='__main__')\n"
     (program / "__main__.py").write_text(main, encoding="utf-8")
     file = world.project.folder / "Pulumi.yaml"
     file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text(encoding="utf-8")), "main": os.path.relpath(program, file.parent)}))
