@@ -3,7 +3,9 @@
 Reads files alone, and writes no more than an archive or a folder.
 """
 
+import contextlib
 import re
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +16,7 @@ from crane_infra.cli.clone import root
 from crane_infra.errors import BundleError
 from crane_infra.release import archive
 from crane_infra.release.manifest import read_release
+from crane_infra.release.staged import stage_release
 
 app = typer.Typer(no_args_is_help=True, help="Identify a release, and carry it to production. The built workers make up the release.")
 WorkersOption = Annotated[Path, typer.Option("--workers-dir", help="The folder of the built workers; a relative path starts at the clone.")]
@@ -53,9 +56,17 @@ def pack(target: ArchiveArgument, workers_dir: WorkersOption) -> None:
 def unpack(source: ArchiveArgument, workers_dir: WorkersOption, require: RequireOption) -> None:
     """Unpack a release into an empty folder.
 
-    Unpacks all of it or nothing, and fails if it is not the required release.
+    Unpacks all of it or nothing, and fails if it is not the required release. A refresh then finds the files that the
+    provider reads.
     """
-    archive.unpack(source, root() / workers_dir, catalog.crane(), _whole(require))
+    folder = root() / workers_dir
+    release = archive.unpack(source, folder, catalog.crane(), _whole(require))
+    try:
+        with contextlib.chdir(root()):
+            stage_release(release, catalog.crane(), folder)
+    except BundleError:
+        shutil.rmtree(folder)
+        raise
 
 
 def _whole(digest: str) -> str:

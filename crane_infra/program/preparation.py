@@ -3,12 +3,11 @@
 Registers nothing and asks Cloudflare nothing, so whatever is wrong here is refused before the first resource.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from pathlib import Path
 
 from crane_infra.checks.request import Target, faults_of
 from crane_infra.checks.run import select
@@ -26,14 +25,12 @@ from crane_infra.program.background import begin_call
 from crane_infra.program.last_outputs import Asked
 from crane_infra.program.provider import CloudflareAccount
 from crane_infra.redact import Redactor
-from crane_infra.release.bundle import Module
 from crane_infra.release.manifest import Release, read_release
 from crane_infra.release.origin import commit
 from crane_infra.release.outputs import StackOutputs, read_outputs
 from crane_infra.release.rollback import require_meant
 from crane_infra.release.signature import SigningKey
-from crane_infra.release.staged_assets import stage
-from crane_infra.release.staged_modules import stage_modules
+from crane_infra.release.staged import stage_release
 from crane_infra.secrets.fingerprints import fingerprint, message_for
 from crane_infra.secrets.marks import marks_in_use
 from crane_infra.secrets.rules import different_faults, ended_marks, fetch, marks_of, require_same_key, shared_faults
@@ -138,25 +135,12 @@ def prepare(settings: Settings, catalog: Catalog, asked: Asked) -> Prepared:
     }
     redact = Redactor({**secrets, **own})
     staging, taken = outputs["staging"], database_ids(others)
-    stage_modules(_modules(release))
-    folders = {name: stage(assets, _assets_dir(settings, catalog, name)) for name, assets in release.assets.items()}
+    folders = stage_release(release, catalog, settings.workers_dir)
     prepared = Prepared(
         settings, catalog, release, secrets, fingerprints, last, staging, redact, calls, signing, seeds, taken, folders, marks, checked_out
     )
     _require_checks(prepared)
     return prepared
-
-
-def _modules(release: Release) -> Iterator[Module]:
-    for bundle in release.bundles.values():
-        yield from bundle.modules
-    for assets in release.assets.values():
-        yield from assets.rules
-
-
-def _assets_dir(settings: Settings, catalog: Catalog, worker: str) -> Path:
-    assets = catalog.workers[worker].assets
-    return settings.workers_dir / (assets.directory if assets else "")
 
 
 def _require_checks(prepared: Prepared) -> None:

@@ -9,6 +9,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from crane_infra.errors import BundleError
@@ -49,9 +50,12 @@ def stage_modules(modules: Iterable[Module]) -> None:
 
 
 def _is_there(path: Path, content: bytes) -> bool:
-    if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
+    try:
+        if path.is_symlink() or path.read_bytes() != content:
+            return False
+        os.utime(path)  # says when a run last used it
+    except FileNotFoundError:
         return False
-    os.utime(path)  # says when a run last used it
     return True
 
 
@@ -67,7 +71,9 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _prune(before: float) -> None:
+    """Another run may do the same at this moment."""
     for path in FOLDER.iterdir():
         is_ours = _NAME.fullmatch(path.name) or path.name.startswith(_COPYING)
-        if is_ours and not path.is_dir() and path.lstat().st_mtime < before:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if is_ours and not path.is_dir() and path.lstat().st_mtime < before:
+                path.unlink()

@@ -8,6 +8,7 @@ import pytest
 
 from crane_infra import catalog
 from crane_infra.release.manifest import read_release
+from crane_infra.release.staged_modules import path_of
 from tests.clone import CRANE, Run
 from tests.repository import ROOT
 
@@ -30,9 +31,23 @@ def test_a_release_goes_from_one_folder_to_another(run: Run, clone: Path) -> Non
     assert (packed.returncode, packed.stdout) == (0, f"{DIGEST}\n")
     unpacked = run(CRANE, "release", "unpack", "release.tar", "--workers-dir", "bundles", "--require", DIGEST)
     assert (unpacked.returncode, unpacked.stdout, unpacked.stderr) == (0, "", "")
+    modules = [module for bundle in read_release(catalog.crane(), ROOT / "workers").bundles.values() for module in bundle.modules]
+    assert {module.content for module in modules} == {(clone / path_of(module)).read_bytes() for module in modules}
     required = run(CRANE, "release", "require", DIGEST, "--workers-dir", "bundles")
     assert (required.returncode, required.stdout, required.stderr) == (0, "", "")
     shutil.rmtree(clone / "bundles")
+
+
+def test_a_release_whose_modules_cannot_be_copied_for_the_provider_is_not_unpacked(run: Run, clone: Path) -> None:
+    run(CRANE, "release", "pack", "release.tar", "--workers-dir", "workers")
+    modules = clone / ".crane" / "modules"
+    shutil.rmtree(modules, ignore_errors=True)
+    modules.parent.mkdir(exist_ok=True)
+    modules.write_text("a file")
+    said = one_line(run(CRANE, "release", "unpack", "release.tar", "--workers-dir", "bundles", "--require", DIGEST))
+    assert said == "error: .crane/modules: modules cannot be copied there (File exists). Make the folder writable."
+    assert not (clone / "bundles").exists()
+    modules.unlink()
 
 
 def test_another_release_is_refused(run: Run) -> None:

@@ -233,11 +233,16 @@ def _checkout(runner: Runner, given: Mapping[str, str], ran: Ran, context: Json,
 
 
 def _set_up(_runner: Runner, _given: Mapping[str, str], ran: Ran, _context: Json, _run: Run) -> bool:
-    """Everything is on PATH already, and Node's modules are those of the tests; what is checked out has to be there."""
-    runtime = ran.folder / ".crane" / "runtime"
-    runtime.parent.mkdir(exist_ok=True)
-    if not runtime.is_symlink():
-        runtime.symlink_to(ROOT / ".crane" / "runtime")
+    """Everything is on PATH already, and Node's modules are those of the tests; what is checked out has to be there.
+
+    The stand-in provider is one for all jobs, and reads copies of modules in one folder: a link leads there from each checkout.
+    """
+    for name in ("runtime", "modules"):
+        link, shared = ran.folder / ".crane" / name, ROOT / ".crane" / name
+        for folder in (link.parent, shared):
+            folder.mkdir(exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(shared)
     return (ran.folder / "Pulumi.yaml").is_file()
 
 
