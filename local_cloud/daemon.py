@@ -63,7 +63,7 @@ def start(
     """Start a local cloud on the state in ``folder`` and wait until it is ready.
 
     With port 0 it uses the port of the earlier start again. Node modules are installed once into ``runtime_cache``, by default
-    ``runtime`` beside the folder. The stand-in provider reads the static assets of programs relative to ``program``, by default the present
+    ``runtime`` beside the folder. The stand-in provider reads the modules and static assets of programs relative to ``program``, by default the present
     folder. Raises LocalCloudError when a cloud is already running, the port is in use, or the cloud does not become
     ready within three minutes.
     """

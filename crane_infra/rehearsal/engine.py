@@ -29,7 +29,7 @@ FOREIGN = (
     "all_proxy",
 )
 
-NO_LOG = "The engine writes no logs here, because this is a file. Remove it to have them."
+NO_LOG = "The engine writes no logs here, because this is a file. Make a folder of this name in its place to have them."
 
 
 def foreign(environ: Mapping[str, str]) -> tuple[str, ...]:

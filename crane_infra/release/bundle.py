@@ -1,4 +1,4 @@
-"""The built modules of one worker. They are read once, so the bytes that are uploaded are the bytes that were hashed."""
+"""The built modules of one worker. They are read once: what is uploaded are copies of the bytes that were hashed."""
 
 import hashlib
 from pathlib import Path

@@ -54,7 +54,7 @@ def _is_there(path: Path, content: bytes) -> bool:
         if path.is_symlink() or path.read_bytes() != content:
             return False
         os.utime(path)  # says when a run last used it
-    except FileNotFoundError:
+    except OSError:
         return False
     return True
 

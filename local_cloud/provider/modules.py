@@ -12,7 +12,7 @@ from typing import Any
 from local_cloud.errors import LocalCloudError
 from local_cloud.provider.json_values import as_set, without
 from local_cloud.provider.names import from_api, to_api
-from local_cloud.provider.values import Properties
+from local_cloud.provider.values import UNKNOWN, Properties
 
 _CONTENT, _FILE, _SHA256 = "contentBase64", "contentFile", "contentSha256"
 
@@ -29,7 +29,14 @@ def faults(modules: Any) -> str | None:  # noqa: ANN401 (JSON)
 
 def hashed(modules: list[Properties], folder: Path) -> list[Properties]:
     """The modules with the sha256 of their contents; relative paths begin in ``folder``. Raises LocalCloudError for a file that cannot be read."""
-    return [{**module, _SHA256: hashlib.sha256(_content(module, folder)).hexdigest()} for module in modules]
+    return [_hashed(module, folder) for module in modules] if isinstance(modules, list) else modules
+
+
+def _hashed(module: Properties, folder: Path) -> Properties:
+    """What a preview does not know yet has no sha256."""
+    if not isinstance(module, dict) or UNKNOWN in (module.get(_FILE), module.get(_CONTENT)):
+        return module
+    return {**module, _SHA256: hashlib.sha256(_content(module, folder)).hexdigest()}
 
 
 def sent(modules: list[Properties], folder: Path) -> list[Any]:
@@ -56,7 +63,7 @@ def code(modules: Any) -> Any:  # noqa: ANN401 (JSON)
 
 
 def _comparable(module: Any) -> Any:  # noqa: ANN401 (JSON)
-    return {**without(module, _CONTENT), _SHA256: _sha256(module[_CONTENT])} if _CONTENT in module else module
+    return {**without(module, _CONTENT), _SHA256: _sha256(module[_CONTENT])} if isinstance(module, dict) and _CONTENT in module else module
 
 
 def _refreshed(module: Properties, live: Properties) -> Properties:

@@ -50,7 +50,7 @@ class WorkerVersion(Resource):
     import_parts = ("accountId", "workerId", "id")
 
     def __init__(self, folder: Path = Path()) -> None:
-        """``folder`` is that of the program, where a relative folder of assets begins."""
+        """``folder`` is that of the program, where relative paths begin."""
         self._folder = folder
 
     def planned(self, inputs: Properties, prior: Properties) -> Properties:  # noqa: ARG002 (a version has no past)
@@ -85,7 +85,7 @@ class WorkerVersion(Resource):
         return forcing | {"bindings"} if changed and planned.get("bindings") and prior.get("bindings") else forcing
 
     def problems(self, inputs: Properties) -> dict[str, str]:
-        """Also refuses modules without their content, and JSON that is none."""
+        """Also refuses modules with neither a content nor a file, or with both, and JSON that is none."""
         problems = super().problems(inputs)
         if fault := modules.faults(inputs.get("modules")):
             problems["modules"] = fault

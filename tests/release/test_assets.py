@@ -18,7 +18,9 @@ from crane_infra.release import staged_assets
 from crane_infra.release.archive import pack, unpack
 from crane_infra.release.assets import change_of, read_assets
 from crane_infra.release.manifest import read_release
+from crane_infra.release.staged import stage_release
 from crane_infra.release.staged_assets import FOLDER, stage
+from crane_infra.release.staged_modules import path_of
 
 WORKER = "crane-context"
 SITE = {"index.html": "home", "deep/page.txt": "deep", "_headers": "/*\n  X-A: b\n", "_redirects": "/old /new\n"}
@@ -117,6 +119,18 @@ def test_the_provider_gets_a_copy_whose_path_says_which_files_it_has(site: Path,
     with pytest.raises(BundleError, match=r"index\.html: changed while it was read"):
         stage(read, site)
     assert [path.name for path in FOLDER.iterdir() if path.name.startswith("copying-")] == []
+
+
+def test_all_that_the_provider_reads_of_a_release_is_copied_at_once(workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "program"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    release = read_release(catalog(), workers)
+    assets = stage_release(release, catalog(), workers)
+    assert assets.keys() == release.assets.keys() == {WORKER}
+    assert {path.name for path in (folder / assets[WORKER]).iterdir()} == {"index.html", "deep"}
+    modules = {module for bundle in release.bundles.values() for module in bundle.modules} | {*release.assets[WORKER].rules}
+    assert {(folder / path_of(module)).read_bytes() for module in modules} == {module.content for module in modules}
 
 
 def test_copies_that_no_run_has_used_for_a_week_go_but_for_the_last_ones(

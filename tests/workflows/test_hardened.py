@@ -245,10 +245,16 @@ def test_a_summary_is_written_by_a_command_that_keeps_it_short() -> None:
     assert [command for command in written if not re.fullmatch(short, command)] == []
 
 
+def test_the_engine_finds_a_file_in_place_of_its_logs_before_it_runs_for_the_first_time() -> None:
+    """``make engine`` asks it for its version, and that makes the folder."""
+    commands = [step.get("run", "") for step in ACTION["runs"]["steps"]]
+    (first,) = [place for place, run in enumerate(commands) if "touch ~/.pulumi/logs" in run]
+    assert first < commands.index("make engine PINNED=1")
+
+
 def test_what_is_installed_is_what_the_lock_file_and_the_pins_say() -> None:
     assert {str(workflow["env"]) for workflow in LOADED.values()} == {"{'UV_LOCKED': '1', 'GOGC': '400'}"}
     assert "make engine PINNED=1" in str(ACTION)
-    assert "touch ~/.pulumi/logs" in str(ACTION)
     assert {job["runs-on"] for _, _, job in JOBS} == {"ubuntu-24.04"}
 
 

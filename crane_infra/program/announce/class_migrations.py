@@ -59,6 +59,10 @@ async def _look_at(account: Account, prepared: Prepared, worker: str) -> LiveCla
     return LiveClasses(tag, await account.newest_version(script) == newest.workers[worker].version)
 
 
+MODULES = "files"
+"""How a version names its modules. Another way is another upload, which must not carry what its worker has taken already."""
+
+
 def announce_classes(prepared: Prepared, live: Future[dict[str, LiveClasses]], reuploads: Mapping[str, str]) -> ClassesPlan:
     """Say which migrations go with this run, and refuse those that cannot.
 
@@ -105,6 +109,7 @@ def upload_digest(prepared: Prepared, worker: str, reuploads: Mapping[str, str])
             },
             "again": reuploads.get(worker),
             "worker": settings.workers[worker].recreate,
+            "modules": MODULES,
         }
     )
 

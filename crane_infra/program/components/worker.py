@@ -116,7 +116,7 @@ class Worker(pulumi.ComponentResource):
                 **({"assets": config.assets.inputs} if config.assets else {}),
                 "annotations": {"workersTag": config.tag, "workersMessage": config.message},
             },
-            # The tag shows that code changed. In a version of an earlier program, the engine would compare megabytes letter by letter.
+            # The tag shows that code changed. Where the state still has contents, the engine would compare megabytes letter by letter.
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=list(after), replacement_trigger=config.reupload or NEVER_REUPLOADED, hide_diffs=["modules"]
             ),

@@ -14,7 +14,7 @@ from local_cloud.errors import LocalCloudError
 from local_cloud.faults.client import Faults
 from local_cloud.provider.api import Api as ProviderApi
 from local_cloud.provider.api import connected
-from local_cloud.provider.values import Properties
+from local_cloud.provider.values import UNKNOWN, Properties
 from local_cloud.provider.version import WorkerVersion
 from tests.cloud import Api
 
@@ -90,6 +90,15 @@ def test_a_file_that_changes_under_its_path_replaces_the_version(folder: Path) -
     prior = version.planned(of_file("one.js"), {})
     (folder / "one.js").write_text(OTHER, encoding="utf-8")
     assert version.difference(version.planned(of_file("one.js"), prior), prior).replaces == ("modules",)
+
+
+@pytest.mark.parametrize("modules", [UNKNOWN, [UNKNOWN], [{**NAMED, "contentFile": UNKNOWN}], [{**NAMED, "contentBase64": UNKNOWN}]])
+def test_what_a_preview_does_not_know_yet_is_a_change(folder: Path, modules: object) -> None:
+    version = WorkerVersion(folder)
+    prior = version.planned(of_file("one.js"), {})
+    planned = version.planned({"modules": modules}, prior)
+    assert planned["modules"] == modules
+    assert version.difference(planned, prior).replaces == ("modules",)
 
 
 def test_a_file_that_is_missing_is_named(folder: Path) -> None:

@@ -45,6 +45,7 @@ def test_a_version_gets_a_checked_copy_under_a_path_that_names_its_files(declare
     assert [module["name"] for module in versions[WORKER]["modules"]][-1] == "_headers"
     assert bindings(declared, WORKER)["ASSETS"] == {"name": "ASSETS", "type": "assets"}
     assert "assets" not in versions["crane-classifier"]
+    assert all((tmp_path / module["contentFile"]).is_file() for version in versions.values() for module in version["modules"])
 
 
 def test_a_run_counts_the_files_that_change(declare: Declare, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

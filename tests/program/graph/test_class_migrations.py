@@ -8,6 +8,7 @@ from crane_infra import catalog
 from crane_infra.config.bindings import DurableObject
 from crane_infra.config.class_migrations import ClassMigration
 from crane_infra.errors import LiveError, SettingsError
+from crane_infra.program.announce import class_migrations
 from tests.program.graph.account import Account
 from tests.program.graph.conftest import Declare, Declared, committed, recorded
 
@@ -81,6 +82,17 @@ def test_they_stay_declared_until_something_else_changes_and_are_said_once(accou
     third = declare("staging", stacks, workers=workers)
     assert carried(third)[WORKER] is None
     assert "class-migrations" not in recorded(third)["environment"]["workers"][WORKER]
+
+
+def test_a_version_whose_modules_an_earlier_program_named_in_another_way_is_uploaded_once_more_without_them(
+    account: Account, declare: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cloudflare refuses steps that the worker has taken, in each run until something else of it changes."""
+    with monkeypatch.context() as before:
+        before.setattr(class_migrations, "MODULES", "contents")
+        first = declare("staging")
+    assert carried(first)[WORKER] is not None
+    assert carried(declare("staging", released(account, first, **{SCRIPT: "v3"})))[WORKER] is None
 
 
 def test_a_version_that_was_uploaded_since_and_never_served_does_not_carry_them_again(account: Account, declare: Declare) -> None:

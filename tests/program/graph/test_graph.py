@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -52,15 +53,18 @@ def test_each_environment_has_the_two_databases_of_its_own(staging: Declared) ->
     assert {inputs["accountId"] for inputs in staging.of("D1Database").values()} == {ACCOUNT}
 
 
-def test_every_version_names_a_file_for_each_module_and_has_no_code_itself(staging: Declared) -> None:
+def test_every_version_names_a_file_for_each_module_and_has_no_code_itself(
+    declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The engine writes what a version has into the state with every step, twice: megabytes of code would take longer than all the rest."""
-    for worker, inputs in staging.of("WorkerVersion").items():
+    monkeypatch.chdir(tmp_path)
+    for worker, inputs in declare("staging", workers_dir=str(ROOT / "workers")).of("WorkerVersion").items():
         folder = ROOT / "workers" / worker / "dist"
         declared = {module.pop("name"): module for module in inputs["modules"]}
         assert declared.keys() == {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         for name, module in declared.items():
             assert module.keys() == {"contentType", "contentFile"}
-            assert (ROOT / module["contentFile"]).read_bytes() == (folder / name).read_bytes()
+            assert (tmp_path / module["contentFile"]).read_bytes() == (folder / name).read_bytes()
 
 
 def test_every_version_carries_its_bindings_sorted_by_name(staging: Declared) -> None:
