@@ -46,7 +46,9 @@ class DrizzleKit:
     home: Path
 
     def __call__(self, *arguments: str) -> str:
-        """Run one command and give what it printed; one that fails fails the test."""
+        """Run one command and give what it printed; one that fails fails the test. What it generates comes after what was there."""
+        out = self.home / arguments[arguments.index("--out") + 1] if "--out" in arguments else self.home / "migrations"
+        older = _folders(out)
         modules = ensure_modules(ROOT / ".crane" / "runtime", self.package) / "node_modules"
         link = self.home / "node_modules"
         link.unlink(missing_ok=True)
@@ -66,26 +68,27 @@ class DrizzleKit:
             check=False,
         )
         assert done.returncode == 0, f"drizzle-kit {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+        _put_last(set(_folders(out)) - set(older), older)
         return done.stdout
 
     def generate(self, name: str, schema: str) -> None:
         """Let it write the migration that leads to a schema."""
         (self.home / "schema.ts").write_text(schema, encoding="utf-8")
-        older = self._folders()
         said = self("generate", "--dialect", "sqlite", "--schema", "schema.ts", "--out", "migrations", "--name", name)
         assert "Your SQL migration" in said, said
-        self._put_last(set(self._folders()) - set(older), older)
 
-    def _folders(self) -> list[Path]:
-        return sorted(path.parent for path in (self.home / "migrations").glob("*/migration.sql"))
 
-    def _put_last(self, new: set[Path], older: list[Path]) -> None:
-        """It names a folder by the second: two of one second, or a clock that is put back, would turn their order round. No user is that fast."""
-        last = max((path.name.partition("_")[0] for path in older), default="")
-        for path in new:
-            written, _, name = path.name.partition("_")
-            if written <= last:
-                path.rename(path.with_name(f"{int(last) + 1}_{name}"))
+def _folders(out: Path) -> list[Path]:
+    return sorted(path.parent for path in out.glob("*/migration.sql"))
+
+
+def _put_last(new: set[Path], older: list[Path]) -> None:
+    """It names a folder by the second: two of one second, or a clock that is put back, would turn their order round. No user is that fast."""
+    last = max((path.name.partition("_")[0] for path in older), default="")
+    for path in new:
+        written, _, name = path.name.partition("_")
+        if written <= last:
+            path.rename(path.with_name(f"{int(last) + 1}_{name}"))
 
 
 def schemas(steps: Sequence[str]) -> dict[str, str]:
