@@ -19,15 +19,13 @@ _CONTENT, _FILE, _SHA256 = "contentBase64", "contentFile", "contentSha256"
 
 def faults(modules: Any) -> str | None:  # noqa: ANN401 (JSON)
     """What is wrong with modules: each needs a content or a file, and not both; None where nothing is."""
-    given = (
-        [(_CONTENT in module) + (_FILE in module) for module in modules if isinstance(module, dict)] if isinstance(modules, list) else []
-    )
-    if 0 in given:
-        return f"at least one of {_CONTENT} and {_FILE} must be set"
-    return f"{_CONTENT} and {_FILE} cannot both be set" if 2 in given else None  # noqa: PLR2004
+    for module in modules if isinstance(modules, list) else ():
+        if isinstance(module, dict) and (_CONTENT in module) == (_FILE in module):
+            return f"each of them needs {_CONTENT} or {_FILE}, and not both"
+    return None
 
 
-def hashed(modules: list[Properties], folder: Path) -> list[Properties]:
+def hashed(modules: Any, folder: Path) -> Any:  # noqa: ANN401 (JSON)
     """The modules with the sha256 of their contents; relative paths begin in ``folder``. Raises LocalCloudError for a file that cannot be read."""
     return [_hashed(module, folder) for module in modules] if isinstance(modules, list) else modules
 

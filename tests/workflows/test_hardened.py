@@ -239,6 +239,12 @@ def test_staging_takes_the_newest_commit_of_main_alone_and_looks_again_just_befo
     assert all(steps[place]["env"]["COMMIT"] == "${{ github.sha }}" for place in asks)
 
 
+def test_a_refresh_reads_no_files_of_versions_which_no_checkout_may_have_after_a_failed_update() -> None:
+    refreshing = [step for _, step in STEPS if "--refresh" in step.get("run", "")]
+    assert refreshing
+    assert {step["env"]["PULUMI_ENABLE_LEGACY_REFRESH_DIFF"] for step in refreshing} == {"true"}
+
+
 def test_a_summary_is_written_by_a_command_that_keeps_it_short() -> None:
     written = {step["run"].split(" >> ")[0] for _, step in STEPS if "GITHUB_STEP_SUMMARY" in step.get("run", "")}
     short = r"crane (lock|proof|verify) -s (staging|production)|crane github summary .*|crane migrations rehearse .*|cat comment\.md"

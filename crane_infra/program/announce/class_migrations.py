@@ -21,6 +21,9 @@ from crane_infra.program.announce.lines import Line, log
 from crane_infra.program.preparation import Prepared
 from crane_infra.release.manifest import digest_of
 
+MODULES = "files"
+"""How a version names its modules. Another way is another upload, which must not carry what its worker has taken already."""
+
 
 class LiveClasses(NamedTuple):
     """A worker at Cloudflare: the tag of the last Durable Object migration that it took, and whether its newest version is the one that was proven."""
@@ -57,10 +60,6 @@ async def _look_at(account: Account, prepared: Prepared, worker: str) -> LiveCla
     if last is None or last.class_migrations is None or newest is None or worker not in newest.workers:
         return LiveClasses(tag, is_as_proven=False)
     return LiveClasses(tag, await account.newest_version(script) == newest.workers[worker].version)
-
-
-MODULES = "files"
-"""How a version names its modules. Another way is another upload, which must not carry what its worker has taken already."""
 
 
 def announce_classes(prepared: Prepared, live: Future[dict[str, LiveClasses]], reuploads: Mapping[str, str]) -> ClassesPlan:

@@ -20,6 +20,7 @@ from tests.cloud import Api
 
 CODE, OTHER = "export default { fetch: () => new Response('one') };\n", "export default { fetch: () => new Response('two') };\n"
 NAMED = {"name": "index.js", "contentType": "application/javascript+module"}
+NOT_ONE = {"modules": "each of them needs contentBase64 or contentFile, and not both"}
 BOUND = [{"name": "A", "type": "plain_text", "text": "1"}]
 
 
@@ -107,9 +108,13 @@ def test_a_file_that_is_missing_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "fault"),
-    [(NAMED, "at least one of"), ({**NAMED, "contentFile": "one.js", "contentBase64": "MQ=="}, "cannot both be set")],
+    ("module", "problems"),
+    [
+        (NAMED, NOT_ONE),
+        ({**NAMED, "contentFile": "one.js", "contentBase64": "MQ=="}, NOT_ONE),
+        ({**NAMED, "contentFile": "one.js"}, {}),
+        ({**NAMED, "contentBase64": "MQ=="}, {}),
+    ],
 )
-def test_a_module_has_a_content_or_a_file(module: Properties, fault: str) -> None:
-    problems = WorkerVersion().problems({"accountId": "a", "workerId": "w", "modules": [module]})
-    assert fault in problems["modules"]
+def test_a_module_has_a_content_or_a_file(module: Properties, problems: Properties) -> None:
+    assert WorkerVersion().problems({"accountId": "a", "workerId": "w", "modules": [module]}) == problems

@@ -6,7 +6,7 @@ One story on one local cloud.
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from tests.world.world import World
 
 pytestmark = [pytest.mark.engine, pytest.mark.cloud]
 
+GONE = ".crane/modules/of-another-machine"
+REFRESH = ("refresh", "--stack", "staging", "--yes", "--suppress-progress")
 SCRIPTS = ("crane-context-staging", "crane-classifier-staging")
 
 
@@ -33,19 +35,25 @@ class Story:
     states: tuple[str, str]
     digests: list[str]
     again: Result
+    lacking: Result
+    without_question: Result
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Nothing but the state is changed."""
+    """Nothing but the state is changed: first it has code, and at the end it names files that are nowhere."""
     with proven_world(tmp_path_factory) as world:
         before = serving(world)
-        put_code_into_state(world)
+        rewrite_modules(world, with_code)
         old = world.state("staging")
         preview, update = world.preview_and_up("staging")
         digests = [proof["digest"] for proof in world.proofs("staging")]
         states = (old, world.state("staging"))
-        yield Story(before, preview, update, serving(world), states, digests, world.up("staging", "--expect-no-changes"))
+        after, again = serving(world), world.up("staging", "--expect-no-changes")
+        rewrite_modules(world, lambda module: {**module, "contentFile": GONE})
+        lacking = world.engine.run(*REFRESH)
+        without_question = world.engine.run(*REFRESH, PULUMI_ENABLE_LEGACY_REFRESH_DIFF="true")
+        yield Story(before, preview, update, after, states, digests, again, lacking, without_question)
 
 
 def serving(world: World) -> dict[str, str]:
@@ -53,14 +61,20 @@ def serving(world: World) -> dict[str, str]:
     return {script: world.versions(script)[0] for script in SCRIPTS}
 
 
-def put_code_into_state(world: World) -> None:
-    """Write the content of each module in place of the path of its copy."""
+def with_code(module: Json) -> Json:
+    """A module with its content in place of the path of its copy."""
+    content = base64.b64encode((ROOT / module["contentFile"]).read_bytes()).decode()
+    return {**{key: value for key, value in module.items() if key != "contentFile"}, "contentBase64": content}
+
+
+def rewrite_modules(world: World, made_of: Callable[[Json], Json]) -> None:
+    """Change each module in the state of staging."""
     file = world.state_file("staging")
     state: Json = json.loads(file.read_text(encoding="utf-8"))
     for resource in state["checkpoint"]["latest"]["resources"]:
         for part in ("inputs", "outputs"):
-            for module in resource.get(part, {}).get("modules", []):
-                module["contentBase64"] = base64.b64encode((ROOT / module.pop("contentFile")).read_bytes()).decode()
+            if "modules" in resource.get(part, {}):
+                resource[part]["modules"] = [made_of(module) for module in resource[part]["modules"]]
     file.write_text(json.dumps(state), encoding="utf-8")
 
 
@@ -92,3 +106,10 @@ def test_each_new_version_is_tried_and_serves_and_the_release_is_the_same(story:
 
 def test_the_run_after_that_changes_nothing(story: Story) -> None:
     assert story.again.exit == 0, story.again.output
+
+
+def test_a_refresh_that_lacks_the_files_names_one_and_a_variable_leaves_the_question_out(story: Story) -> None:
+    """As docs/runbook.md says."""
+    assert story.lacking.exit != 0
+    assert f"Error computing SHA-256 hash: open {GONE}: no such file or directory" in story.lacking.output
+    assert story.without_question.exit == 0, story.without_question.output

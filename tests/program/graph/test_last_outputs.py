@@ -75,30 +75,22 @@ def test_a_stack_that_does_not_exist_has_none(loop: asyncio.AbstractEventLoop) -
     assert seen == [{"staging": {}, "production": None}]
 
 
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("unreadable", r".*the state cannot be read"), ("failed", r"the backend is away\)")],
+    ids=["no answer", "an answer that names a failure"],
+)
 def test_outputs_that_cannot_be_read_are_refused_where_they_are_needed(
-    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, how: str, said: str
 ) -> None:
+    """Taken for those of a stack that never had an update, production would be declared anew."""
     monkeypatch.setattr(last_outputs, "_PAUSES", (0.0, 0.0, 0.0, None))
     engine = Engine({STAGING: {}, PRODUCTION: {}})
-    engine.unreadable = PRODUCTION
+    setattr(engine, how, PRODUCTION)
 
     def program() -> None:
         asked = begin()
-        with pytest.raises(SettingsError, match=rf"^stack {PRODUCTION}: its outputs cannot be read \(.*the state cannot be read"):
-            results(asked)
-
-    inside(engine, loop, program)
-
-
-def test_an_answer_that_names_a_failure_is_no_empty_stack(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Taken for one that never had an update, production would be declared anew."""
-    monkeypatch.setattr(last_outputs, "_PAUSES", (0.0, 0.0, 0.0, None))
-    engine = Engine({STAGING: {}, PRODUCTION: {}})
-    engine.failed = PRODUCTION
-
-    def program() -> None:
-        asked = begin()
-        with pytest.raises(SettingsError, match=rf"^stack {PRODUCTION}: its outputs cannot be read \(the backend is away\)"):
+        with pytest.raises(SettingsError, match=rf"^stack {PRODUCTION}: its outputs cannot be read \({said}"):
             results(asked)
 
     inside(engine, loop, program)
